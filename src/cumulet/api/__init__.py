@@ -1,0 +1,1 @@
+"""The AWS service shapes, generated from botocore's models; no logic."""

@@ -1,0 +1,1 @@
+"""Sandboxes that run code. Knows Linux and runtimes, not AWS."""

@@ -1,0 +1,25 @@
+"""How an event reaches a target: one file per kind of target."""
+
+from collections.abc import Awaitable, Callable
+
+from cumulet.delivery import lambda_, sqs
+from cumulet.kernel.arn import Arn
+from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.errors import NotImplementedHere
+
+TARGETS: dict[str, Callable[[Calls, Call, Arn, bytes], Awaitable[None]]] = {
+    "lambda": lambda_.deliver,
+    "sqs": sqs.deliver,
+}
+
+
+async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
+    """Hand `event` (a JSON document) to the target, in the target's account and region.
+
+    Returns once the target has accepted it durably; raises the target's AwsError when it refuses.
+    `call.principal` is the service that delivers, `call.source_arn` the resource the event comes from.
+    """
+    if target.service not in TARGETS:
+        raise NotImplementedHere(f"Events cannot be delivered to {target.service} yet.")
+    await TARGETS[target.service](calls, call, target, event)

@@ -1,0 +1,15 @@
+"""An event to a function, asynchronously: Lambda queues it durably and retries it."""
+
+from msgspec.structs import replace
+
+from cumulet.api.lambda_ import InvocationRequest
+from cumulet.kernel.arn import Arn
+from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
+
+
+async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
+    """Invoke the function with `event` as its payload."""
+    there = replace(call, account=target.account, region=target.region)
+    request = InvocationRequest(function_name=str(target), invocation_type="Event", payload=event)
+    await calls.run(there, "lambda", "Invoke", request)

@@ -1,0 +1,54 @@
+"""What the gateway needs to know of a service: its name, its operations, and how it starts and stops."""
+
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from msgspec import Struct
+
+from cumulet.kernel.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One AWS operation: its name, the struct it takes, and the function that runs it."""
+
+    name: str
+    request: type[Struct]
+    run: Callable[[Any, Call, Any], Awaitable[Any]]
+
+
+async def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service: its state, and the operations that act on it.
+
+    `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
+    """
+
+    name: str
+    state: object
+    operations: Mapping[str, Operation]
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
+
+
+def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, Operation]:
+    """The operations of an API, each implemented by the function of its name in one of the modules.
+
+    `names` maps function names to AWS's operation names (`api.<service>.OPERATIONS`). Operations without a
+    function are left out: the dispatcher answers NotImplemented for them.
+    """
+    found = {}
+    for module in modules:
+        for function_name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+            if function_name in names and function.__module__ == module.__name__:
+                request = typing.get_type_hints(function)["request"]
+                found[names[function_name]] = Operation(names[function_name], request, function)
+    return found

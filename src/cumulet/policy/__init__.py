@@ -1,0 +1,1 @@
+"""IAM policies: parsing and evaluation, pure functions."""

@@ -1,0 +1,71 @@
+"""The record store that services use: the port. One file beside this one per engine.
+
+SQL keeps to the subset that SQLite and PostgreSQL share: `$1` parameters, `INSERT ... ON CONFLICT ... RETURNING`, columns
+declared TEXT, BIGINT, DOUBLE PRECISION or BYTEA, booleans as 0 and 1, keys compared bytewise. `tests/contracts` holds
+what every engine must do.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+Values = Sequence[object]
+
+
+class StorageError(Exception):
+    """The engine could not do its work (disk full, file damaged, connection lost); nothing of the change was kept."""
+
+
+class Conflict(Exception):
+    """A statement broke a constraint (a key that is there already); the statement changed nothing."""
+
+
+class Transaction(Protocol):
+    """The queries of one `transaction()` block."""
+
+    async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        """Rows as this transaction sees them, its own changes included."""
+        ...
+
+    async def write(self, sql: str, values: Values = ()) -> list[Row]:
+        """Run one changing statement; gives the rows of its RETURNING clause. Raises Conflict."""
+        ...
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` on the loop once the transaction is durable; never if it is not."""
+        ...
+
+
+class Database(Protocol):
+    """Durable records. What `write` and `transaction` acknowledge survives `kill -9` and power loss."""
+
+    async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        """Rows as last committed."""
+        ...
+
+    async def read_one(self, sql: str, values: Values = ()) -> Row | None:
+        """The first row, or None."""
+        ...
+
+    async def write(self, sql: str, values: Values = ()) -> list[Row]:
+        """Run one changing statement, atomic and durable on return; gives the rows of its RETURNING clause.
+
+        Raises Conflict when a constraint is broken, StorageError when the engine fails.
+        """
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """All of the block's queries happen, durably, or none; no other writer's query falls between them.
+
+        Keep the block to queries: what else it awaits, every other writer waits for too.
+        """
+        ...
+
+    async def migrate(self, name: str, statements: Sequence[str]) -> None:
+        """Bring the schema called `name` up to date: statements are numbered by position and each runs once, ever."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the files."""
+        ...

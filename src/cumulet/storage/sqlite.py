@@ -1,0 +1,269 @@
+"""The embedded record store: a SQLite file in WAL mode with `synchronous=FULL`.
+
+Statements run on the loop (10-20 us each); only the COMMIT, which waits for the disk, runs on a thread. Everything that
+arrives while a commit is under way becomes one group with one fsync, so throughput grows with load while a lone writer
+waits for nobody. Reads use a second connection, which sees only what is committed.
+"""
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+
+import apsw
+
+from cumulet.storage.database import Conflict, Row, StorageError, Transaction, Values
+
+_CACHED_STATEMENTS = 256
+
+
+@lru_cache(4096)
+def _numbered(sql: str) -> str:
+    """SQLite takes `?1` for PostgreSQL's `$1` (where `$1` would be a name)."""
+    return sql.replace("$", "?")
+
+
+class _Job:
+    """One statement waiting for its turn and then for its group's commit."""
+
+    __slots__ = ("done", "rows", "sql", "values")
+
+    def __init__(self, sql: str, values: Values, done: "asyncio.Future[list[Row]]") -> None:
+        self.sql = sql
+        self.values = values
+        self.done = done
+        self.rows: list[Row] = []
+
+
+class _Turn:
+    """A `transaction()` block waiting for the connection, then for its group's commit."""
+
+    __slots__ = ("actions", "done", "granted")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.granted: asyncio.Future[None] = loop.create_future()
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.actions: list[Callable[[], None]] = []
+
+
+class _Queries:
+    """What a `transaction()` block gets."""
+
+    def __init__(self, connection: apsw.Connection, turn: _Turn) -> None:
+        self._connection = connection
+        self._turn = turn
+
+    async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        return _run(self._connection, sql, values)
+
+    async def write(self, sql: str, values: Values = ()) -> list[Row]:
+        return _run(self._connection, sql, values)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        self._turn.actions.append(action)
+
+
+def _run(connection: apsw.Connection, sql: str, values: Values) -> list[Row]:
+    try:
+        return connection.execute(_numbered(sql), tuple(values)).fetchall()
+    except apsw.ConstraintError as error:
+        raise Conflict(str(error)) from error
+    except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.ReadOnlyError) as error:
+        raise StorageError(f"the database refused a statement: {error}") from error
+
+
+class SqliteDatabase:
+    """One file. Open it on the loop that uses it; one process at a time (the data folder's lock sees to that)."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = _open(path)
+        self._reader = _open(path)
+        self._reader.pragma("query_only", True)
+        self._pending: deque[_Job | _Turn] = deque()
+        self._group: list[_Job | _Turn] = []
+        self._owner: _Turn | None = None
+        self._committing = False
+        self._scheduled = False
+        self._commits: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._commit_loop, name=f"commit {path.name}", daemon=True)
+        self._thread.start()
+
+    async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        return _run(self._reader, sql, values)
+
+    async def read_one(self, sql: str, values: Values = ()) -> Row | None:
+        rows = _run(self._reader, sql, values)
+        return rows[0] if rows else None
+
+    async def write(self, sql: str, values: Values = ()) -> list[Row]:
+        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Job(sql, values, done))
+        self._pump()
+        return await done
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        turn = _Turn(asyncio.get_running_loop())
+        self._pending.append(turn)
+        self._pump()
+        try:
+            await turn.granted
+        except asyncio.CancelledError:
+            self._forget(turn)
+            raise
+        try:
+            yield _Queries(self._writer, turn)
+            self._writer.execute("RELEASE block")
+        except BaseException:
+            turn.done.cancel()
+            self._undo()
+            raise
+        finally:
+            self._owner = None
+            self._group.append(turn)
+            self._pump()
+        await turn.done
+
+    async def migrate(self, name: str, statements: Sequence[str]) -> None:
+        async with self.transaction() as tx:
+            await tx.write("CREATE TABLE IF NOT EXISTS cumulet_schema (name TEXT PRIMARY KEY, version BIGINT NOT NULL)")
+            rows = await tx.read("SELECT version FROM cumulet_schema WHERE name = $1", (name,))
+            done = int(rows[0][0]) if rows else 0
+            for statement in statements[done:]:
+                await tx.write(statement)
+            await tx.write(
+                "INSERT INTO cumulet_schema (name, version) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET version = $2",
+                (name, max(done, len(statements))),
+            )
+
+    async def close(self) -> None:
+        async with self.transaction():  # its turn comes after everything that was accepted before
+            pass
+        self._commits.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        self._reader.close()
+        self._writer.pragma("wal_checkpoint(TRUNCATE)")
+        self._writer.close()
+
+    def _pump(self) -> None:
+        """Run what may run now; when nothing is left to join the group, have it committed."""
+        while self._pending and self._owner is None and not self._committing:
+            item = self._pending.popleft()
+            if isinstance(item, _Turn):
+                self._grant(item)
+            elif not item.done.cancelled():
+                self._execute(item)
+        if self._group and not self._scheduled and not self._committing and self._owner is None:
+            self._scheduled = True
+            # One trip through the loop lets every task that is ready add its statement to this group.
+            asyncio.get_running_loop().call_soon(self._commit)
+
+    def _begin(self) -> None:
+        if not self._writer.in_transaction:
+            self._writer.execute("BEGIN IMMEDIATE")
+
+    def _execute(self, job: _Job) -> None:
+        try:
+            self._begin()
+            job.rows = _run(self._writer, job.sql, job.values)
+        except Exception as error:  # noqa: BLE001  it belongs to whoever asked, not to the pump
+            job.done.set_exception(error)
+            self._check_still_open(error)
+        else:
+            self._group.append(job)
+
+    def _grant(self, turn: _Turn) -> None:
+        try:
+            self._begin()
+            self._writer.execute("SAVEPOINT block")
+        except apsw.Error as error:
+            turn.granted.set_exception(StorageError(f"no transaction could be opened: {error}"))
+            return
+        self._owner = turn
+        turn.granted.set_result(None)
+
+    def _forget(self, turn: _Turn) -> None:
+        """A caller went away while it waited for its turn, or just as it was granted."""
+        turn.done.cancel()
+        if self._owner is turn:
+            self._undo()
+            self._owner = None
+            self._group.append(turn)
+            self._pump()
+        elif turn in self._pending:
+            self._pending.remove(turn)
+
+    def _undo(self) -> None:
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK TO block")
+            self._writer.execute("RELEASE block")
+        else:
+            self._check_still_open(StorageError("the transaction was rolled back by the engine"))
+
+    def _check_still_open(self, error: Exception) -> None:
+        """Some failures (disk full) make SQLite roll back the whole group: nobody in it may be told otherwise."""
+        if self._group and not self._writer.in_transaction:
+            self._finish(StorageError(f"the group was rolled back: {error}"))
+
+    def _commit(self) -> None:
+        self._scheduled = False
+        if self._owner is not None or self._committing or not self._group:
+            return
+        if not self._writer.in_transaction:
+            self._finish(None)
+            return
+        self._committing = True
+        loop = asyncio.get_running_loop()
+
+        def commit() -> None:
+            failure: StorageError | None = None
+            try:
+                self._writer.execute("COMMIT")
+            except apsw.Error as error:
+                failure = StorageError(f"the change could not be made durable: {error}")
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+            loop.call_soon_threadsafe(self._committed, failure)
+
+        self._commits.put(commit)
+
+    def _committed(self, failure: StorageError | None) -> None:
+        self._committing = False
+        self._finish(failure)
+        self._pump()
+
+    def _finish(self, failure: StorageError | None) -> None:
+        group, self._group = self._group, []
+        for item in group:
+            if item.done.done():
+                continue
+            if failure is not None:
+                item.done.set_exception(failure)
+            elif isinstance(item, _Job):
+                item.done.set_result(item.rows)
+            else:
+                item.done.set_result(None)
+                for action in item.actions:
+                    action()
+
+    def _commit_loop(self) -> None:
+        while (commit := self._commits.get()) is not None:
+            commit()
+
+
+def _open(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path), statementcachesize=_CACHED_STATEMENTS)
+    connection.set_busy_timeout(5_000)
+    for name, value in (
+        ("journal_mode", "WAL"),
+        ("synchronous", "FULL"),
+        ("foreign_keys", True),
+        ("cache_size", -16_384),
+        ("temp_store", "MEMORY"),
+    ):
+        connection.pragma(name, value)
+    return connection

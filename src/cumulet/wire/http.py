@@ -1,0 +1,37 @@
+"""HTTP messages as the protocols see them: no sockets, no parsing."""
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass, field
+
+from cumulet.kernel.streams import Stream
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request. Header names are lower case; a header sent twice is joined with a comma, as HTTP says.
+
+    `path` and `query` are as sent (percent-encoded, without the `?`). `body` is a stream; `content` holds it whole
+    once the gateway has read it (operations without a streaming member). `scheme` is http or https; `peer` the client's
+    address.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: Stream
+    scheme: str = "http"
+    peer: str = "127.0.0.1"
+    content: bytes = b""
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """One answer. A body that is an async iterable is sent chunked, or with `content-length` when headers hold it.
+
+    Header names are sent as written here, since some clients compare AWS's casing.
+    """
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | AsyncIterable[bytes] = b""

@@ -1,0 +1,176 @@
+"""What every record store must do. A new engine is added to ENGINES and must pass unchanged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from cumulet.storage.database import Conflict, Database
+from cumulet.storage.sqlite import SqliteDatabase
+
+ENGINES: dict[str, Callable[[Path], Database]] = {"sqlite": lambda folder: SqliteDatabase(folder / "records.db")}
+SCHEMA = ("CREATE TABLE item (name TEXT PRIMARY KEY, size BIGINT NOT NULL DEFAULT 0, body BYTEA)",)
+
+Scenario = Callable[[Database], Awaitable[None]]
+
+
+@pytest.fixture(params=ENGINES)
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Scenario], None]:
+    """Runs a scenario on a fresh database with one table."""
+
+    def runner(scenario: Scenario) -> None:
+        async def main() -> None:
+            db = ENGINES[request.param](tmp_path)
+            await db.migrate("item", SCHEMA)
+            try:
+                await scenario(db)
+            finally:
+                await db.close()
+
+        asyncio.run(main())
+
+    return runner
+
+
+async def _names(db: Database) -> list[str]:
+    return [row[0] for row in await db.read("SELECT name FROM item ORDER BY name")]
+
+
+def test_a_write_is_read_back_and_gives_its_returning_rows(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        rows = await db.write("INSERT INTO item (name, size) VALUES ($1, $2) RETURNING size + 1, name", ("a", 41))
+        assert rows == [(42, "a")]
+        assert await db.read_one("SELECT size FROM item WHERE name = $1", ("a",)) == (41,)
+        assert await db.read_one("SELECT size FROM item WHERE name = $1", ("b",)) is None
+
+    run(scenario)
+
+
+def test_parameters_are_numbered_not_positional(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        await db.write("INSERT INTO item (size, name) VALUES ($2, $1)", ("a", 7))
+        assert await db.read("SELECT name, size FROM item WHERE size = $1 AND size = $1", (7,)) == [("a", 7)]
+
+    run(scenario)
+
+
+def test_a_broken_constraint_is_a_conflict_and_harms_no_neighbour(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        results = await asyncio.gather(
+            *(db.write("INSERT INTO item (name) VALUES ($1)", (name,)) for name in ("a", "b", "a", "c")),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in results] == [list, list, Conflict, list]
+        assert await _names(db) == ["a", "b", "c"]
+
+    run(scenario)
+
+
+def test_a_failed_transaction_leaves_nothing_and_takes_nobody_along(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async def fail() -> None:
+            async with db.transaction() as tx:
+                await tx.write("INSERT INTO item (name) VALUES ('a')")
+                await asyncio.sleep(0)
+                raise ConnectionError
+
+        other = db.write("INSERT INTO item (name) VALUES ('b')")
+        results = await asyncio.gather(fail(), other, return_exceptions=True)
+        assert isinstance(results[0], ConnectionError)
+        assert await _names(db) == ["b"]
+
+    run(scenario)
+
+
+def test_no_other_writer_falls_between_the_queries_of_a_transaction(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        await db.write("INSERT INTO item (name, size) VALUES ('counter', 0)")
+
+        async def increment() -> None:
+            async with db.transaction() as tx:
+                [(size,)] = await tx.read("SELECT size FROM item WHERE name = 'counter'")
+                await asyncio.sleep(0)
+                await tx.write("UPDATE item SET size = $1 WHERE name = 'counter'", (size + 1,))
+
+        await asyncio.gather(*(increment() for _ in range(50)))
+        assert await db.read_one("SELECT size FROM item") == (50,)
+
+    run(scenario)
+
+
+def test_a_transaction_sees_its_own_changes_and_others_see_them_after_it(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async with db.transaction() as tx:
+            await tx.write("INSERT INTO item (name) VALUES ('a')")
+            assert await tx.read("SELECT name FROM item") == [("a",)]
+            assert await _names(db) == []
+        assert await _names(db) == ["a"]
+
+    run(scenario)
+
+
+def test_after_commit_runs_once_durable_and_never_after_a_failure(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        done: list[str] = []
+        async with db.transaction() as tx:
+            await tx.write("INSERT INTO item (name) VALUES ('a')")
+            tx.after_commit(lambda: done.append("a"))
+            assert done == []
+        with pytest.raises(ConnectionError):
+            async with db.transaction() as tx:
+                tx.after_commit(lambda: done.append("b"))
+                raise ConnectionError
+        assert done == ["a"]
+
+    run(scenario)
+
+
+def test_a_caller_that_goes_away_leaves_the_store_working(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async def slow() -> None:
+            async with db.transaction() as tx:
+                await tx.write("INSERT INTO item (name) VALUES ('lost')")
+                await asyncio.sleep(60)
+
+        first = asyncio.ensure_future(slow())
+        await asyncio.sleep(0.01)
+        waiting = asyncio.ensure_future(slow())
+        writer = asyncio.ensure_future(db.write("INSERT INTO item (name) VALUES ('cancelled')"))
+        await asyncio.sleep(0.01)
+        for task in (waiting, writer, first):
+            task.cancel()
+        await asyncio.gather(first, waiting, writer, return_exceptions=True)
+        await db.write("INSERT INTO item (name) VALUES ('kept')")
+        assert await _names(db) == ["kept"]
+
+    run(scenario)
+
+
+def test_bytes_come_back_as_bytes_and_keys_compare_bytewise(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        for name in ("b", "B", "a", "é", "Z"):
+            await db.write("INSERT INTO item (name, body) VALUES ($1, $2)", (name, b"\x00\xff"))
+        assert await _names(db) == ["B", "Z", "a", "b", "é"]
+        assert await db.read_one("SELECT body FROM item WHERE name = 'a'") == (b"\x00\xff",)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_was_written_is_there_after_reopening_and_migrations_run_once(engine: str, tmp_path: Path) -> None:
+    async def first() -> None:
+        db = ENGINES[engine](tmp_path)
+        await db.migrate("item", SCHEMA)
+        await db.write("INSERT INTO item (name) VALUES ('a')")
+        await db.close()
+
+    async def second() -> None:
+        db = ENGINES[engine](tmp_path)
+        await db.migrate("item", (*SCHEMA, "INSERT INTO item (name) VALUES ('migrated')"))
+        await db.migrate("item", (*SCHEMA, "INSERT INTO item (name) VALUES ('migrated')"))
+        assert await _names(db) == ["a", "migrated"]
+        await db.close()
+
+    asyncio.run(first())
+    asyncio.run(second())
