@@ -92,16 +92,18 @@ TAKEN = frozenset((*SCALARS.values(), "list", "dict", "field"))
 Json = dict[str, Any]
 
 
-def module_name(service: str) -> str:
-    """The Python module of a service: `lambda_` for lambda, `cognito_idp` for cognito-idp."""
-    name = service.replace("-", "_")
+def python_name(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
+def module_name(service: str) -> str:
+    """The Python module of a service: `lambda_` for lambda, `cognito_idp` for cognito-idp."""
+    return python_name(service.replace("-", "_"))
+
+
 def attribute_name(name: str) -> str:
-    """The attribute of a member: botocore's own spelling, with an underscore behind Python's keywords."""
-    attribute = xform_name(name)
-    return f"{attribute}_" if keyword.iskeyword(attribute) else attribute
+    """The attribute of a member, or the function of an operation: botocore's own spelling of it."""
+    return python_name(xform_name(name))
 
 
 def pick(source: Json, names: tuple[str, ...]) -> Json:
@@ -109,6 +111,17 @@ def pick(source: Json, names: tuple[str, ...]) -> Json:
 
 
 # --- the stripped model ---
+
+
+def field_names(members: Json) -> dict[str, str]:
+    """The names that struct fields have in JSON, where that is not the member's own.
+
+    One structure of S3's has two members of one XML name; there, as in all of S3, the fields' names mean nothing.
+    """
+    names = {name: member.get("locationName", name) for name, member in members.items()}
+    if len(set(names.values())) != len(names):
+        return {}
+    return {name: wire_name for name, wire_name in names.items() if wire_name != name}
 
 
 def strip_shape(shape: Json) -> Json:
@@ -121,18 +134,23 @@ def strip_shape(shape: Json) -> Json:
             name: {**pick(member, MEMBER_TRAITS), "attribute": attribute_name(name)}
             for name, member in shape["members"].items()
         }
+        for name, key in field_names(stripped["members"]).items():
+            stripped["members"][name]["field"] = key
     return stripped
 
 
-def strip_error(service: str, name: str, shape: Json) -> Json:
+def strip_error(model: Json, name: str) -> Json:
+    """An error's shape. Of a service that speaks JSON and query, a model's code is the query protocol's."""
+    metadata, shape = model["metadata"], model["shapes"][name]
     error = shape.get("error", {})
+    code = error.get("code", name)
     stripped = strip_shape(shape)
-    stripped["error"] = {
-        "code": error.get("code", name),
-        "status": error.get("httpStatusCode", 500 if shape.get("fault") else 400),
-    }
-    if query_code := QUERY_CODES.get(service, {}).get(name):
-        stripped["error"]["queryCode"] = query_code
+    stripped["error"] = {"code": code, "status": error.get("httpStatusCode", 500 if shape.get("fault") else 400)}
+    if "awsQueryCompatible" in metadata:
+        stripped["error"]["code"] = name
+        query_code = QUERY_CODES.get(metadata["endpointPrefix"], {}).get(name, code)
+        if query_code != name:
+            stripped["error"]["queryCode"] = query_code
     return stripped
 
 
@@ -159,10 +177,37 @@ def protocols(service: str, metadata: Json) -> list[str]:
     return named
 
 
+def rename_keywords(model: Json) -> Json:
+    """The model with an underscore behind shapes called as Python's keywords (apigatewayv2 has one called None)."""
+    shapes = {python_name(name): shape for name, shape in model["shapes"].items()}
+    for shape in shapes.values():
+        for reference in references(shape):
+            reference["shape"] = python_name(reference["shape"])
+    return {**model, "shapes": shapes}
+
+
+def references(shape: Json) -> list[Json]:
+    return [*shape.get("members", {}).values(), *(shape[part] for part in ("member", "key", "value") if part in shape)]
+
+
+def used_shapes(model: Json) -> set[str]:
+    """Every error, and every shape that an operation leads to; models hold some that nothing uses."""
+    shapes, found = model["shapes"], set()
+    waiting = [name for name, shape in shapes.items() if shape.get("exception")]
+    for operation in model["operations"].values():
+        waiting += [operation[part]["shape"] for part in ("input", "output") if part in operation]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [reference["shape"] for reference in references(shapes[name])]
+    return found
+
+
 def strip(service: str) -> Json:
     """The model of a service with all that codecs, structs and validation need, and nothing else."""
-    model = Loader().load_service_model(service, "service-2")
-    metadata = {"service": service, "protocols": protocols(service, model["metadata"])}
+    model = rename_keywords(Loader().load_service_model(service, "service-2"))
+    metadata: Json = {"service": service, "protocols": protocols(service, model["metadata"])}
     metadata |= pick(model["metadata"], METADATA)
     if service in QUERY_NAMESPACES:
         metadata["xmlNamespace"] = QUERY_NAMESPACES[service]
@@ -170,8 +215,8 @@ def strip(service: str) -> Json:
         metadata["queryCompatible"] = True
     operations = {name: strip_operation(name, operation) for name, operation in sorted(model["operations"].items())}
     shapes = {
-        name: strip_error(service, name, shape) if shape.get("exception") else strip_shape(shape)
-        for name, shape in sorted(model["shapes"].items())
+        name: strip_error(model, name) if model["shapes"][name].get("exception") else strip_shape(model["shapes"][name])
+        for name in sorted(used_shapes(model))
     }
     for operation in operations.values():
         shapes.setdefault(operation["input"], {"type": "structure", "members": {}})
@@ -225,7 +270,7 @@ def render_structure(shapes: Json, name: str, shape: Json) -> str:
         factory = "field"
         if shadows:
             kind, factory = BUILTINS.sub(r"builtins.\1", kind), "msgspec.field"
-        wire_name = member.get("locationName", member_name)
+        wire_name = member.get("field", member_name)
         if member_name in required:
             lines.append(f'    {member["attribute"]}: {kind} = {factory}(name="{wire_name}")')
         else:
@@ -304,7 +349,7 @@ def check_names(model: Json) -> None:
         members = shape["members"]
         for what, names in (
             ("attribute", [member["attribute"] for member in members.values()]),
-            ("wire name", [member.get("locationName", key) for key, member in members.items()]),
+            ("wire name", [member.get("field", key) for key, member in members.items()]),
         ):
             if len(set(names)) != len(names):
                 raise SystemExit(f"{service}: {name} has two members of one {what}: {sorted(names)}")

@@ -4,6 +4,7 @@ Creating a msgspec class costs about 0.1 ms and some kilobytes; the services her
 few hundred. A struct is made together with all that it refers to, since its annotations are resolved by name.
 """
 
+import builtins
 import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,23 +16,24 @@ from cumulet.api.model import Member, Model, Shape, load
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import Stream
 
+# Spelled out, since an attribute may be called as a builtin is (DynamoDB has a member BOOL) and would hide it.
 SCALARS = {
-    "string": "str",
-    "character": "str",
-    "integer": "int",
-    "long": "int",
-    "boolean": "bool",
-    "blob": "bytes",
-    "timestamp": "float",
-    "double": "float",
-    "float": "float",
+    "string": "builtins.str",
+    "character": "builtins.str",
+    "integer": "builtins.int",
+    "long": "builtins.int",
+    "boolean": "builtins.bool",
+    "blob": "builtins.bytes",
+    "timestamp": "builtins.float",
+    "double": "builtins.float",
+    "float": "builtins.float",
 }
 
 
 def attributes(module_name: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` for the module of a service."""
     namespace = vars(sys.modules[module_name])
-    namespace |= {"ByteStream": Stream, "AsyncIterator": AsyncIterator, "Any": Any}
+    namespace |= {"builtins": builtins, "ByteStream": Stream, "AsyncIterator": AsyncIterator, "Any": Any}
     short_name = module_name.rpartition(".")[2]
 
     def get(name: str) -> Any:
@@ -83,7 +85,7 @@ def _struct(model: Model, name: str, shape: Shape, module_name: str, used: list[
         if shape.eventstream and model.shape(member.shape).error is not None:
             continue
         kind = _annotation(model, member, used)
-        wire_name = member.location_name or member_name
+        wire_name = member.field or member_name
         if member_name in shape.required:
             fields.append((member.attribute, kind, msgspec.field(name=wire_name)))
         else:
@@ -99,10 +101,10 @@ def _annotation(model: Model, member: Member, used: list[str]) -> str:
         return "ByteStream"
     if shape.type == "list":
         assert shape.member is not None
-        return f"list[{_annotation(model, shape.member, used)}]"
+        return f"builtins.list[{_annotation(model, shape.member, used)}]"
     if shape.type == "map":
         assert shape.value is not None
-        return f"dict[str, {_annotation(model, shape.value, used)}]"
+        return f"builtins.dict[builtins.str, {_annotation(model, shape.value, used)}]"
     if shape.type != "structure":
         return SCALARS[shape.type]
     used.append(member.shape)

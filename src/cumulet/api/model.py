@@ -3,12 +3,14 @@
 Shapes stay undecoded until someone asks for them: a service has hundreds, and a node uses few.
 """
 
-from functools import lru_cache
-from importlib.resources import files
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
+
+MODELS = Path(__file__).with_name("models")
 
 
 class Namespace(Struct, frozen=True):
@@ -19,10 +21,14 @@ class Namespace(Struct, frozen=True):
 
 
 class Member(Struct, frozen=True, rename="camel"):
-    """A reference to a shape, with the traits it has in that place. `attribute` is the struct's field."""
+    """A reference to a shape, with the traits it has in that place.
+
+    `attribute` is the struct's attribute, `field` that attribute's name in JSON where it is not the member's own.
+    """
 
     shape: str
     attribute: str = ""
+    field: str = ""
     location: str = ""
     location_name: str = ""
     flattened: bool = False
@@ -123,7 +129,7 @@ class Model(Struct):
         return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(module: str) -> Model:
     """The model behind `cumulet.api.<module>`. Raises FileNotFoundError when there is no such service."""
-    return msgspec.json.decode((files("cumulet.api") / "models" / f"{module}.json").read_bytes(), type=Model)
+    return msgspec.json.decode((MODELS / f"{module}.json").read_bytes(), type=Model)
