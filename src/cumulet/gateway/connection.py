@@ -1,0 +1,469 @@
+"""One client's connection: requests in, answers out in their order."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterable, Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol, cast
+
+from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
+from cumulet.gateway.head import Dates, encode_head
+from cumulet.gateway.limits import Limits
+from cumulet.gateway.reader import Exchange, Refused, RequestReader
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.streams import BytesStream
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+# Answers up to this size are joined with their head: one buffer costs less than two.
+_JOINED = 65_536
+_TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+@dataclass(slots=True)
+class Upgrade(HttpResponse):
+    """An answer (status 101) after which another protocol owns the connection.
+
+    `protocol` makes it; it gets `connection_made(transport)`, and then in `data_received` what the client sent ahead.
+    """
+
+    status: int = 101
+    protocol: Callable[[], asyncio.Protocol] = asyncio.Protocol
+
+
+class Owner(Protocol):
+    """The listener that a connection came in by."""
+
+    limits: Limits
+    handler: Handler
+    dates: Dates
+    draining: bool
+
+    def opened(self, connection: "Connection") -> bool:
+        """Whether there is room for another one."""
+
+    def closed(self, connection: "Connection") -> None:
+        """The connection is gone."""
+
+
+class Connection(asyncio.Protocol):
+    """The protocol object of one connection; `check` is called now and then to enforce the times of `limits`."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._limits = owner.limits
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._reader: RequestReader = cast(RequestReader, None)
+        self._queue: deque[Exchange] = deque()
+        self._current: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._refusal: Refused | None = None
+        self._rest = b""  # received, not yet parsed: the pipeline is full, or an upgrade is being answered
+        self._writable: asyncio.Future[None] | None = None
+        self._reading = True
+        self._head_sent = False
+        self._closed = False  # no more answers are written
+        self._ended = False  # the client has ended its side
+        self._linger_until = 0.0
+        self._head_since = 0.0
+        self._idle_since = 0.0
+        self._data_at = 0.0
+        self._blocked_since = 0.0
+        self.buffered = 0
+
+    # --- asyncio's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(self._limits.write_buffer)
+        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
+        self._reader = RequestReader(self._limits, self, scheme, _address(transport), self._queue.append)
+        self._idle_since = self._loop.time()
+        if not self._owner.opened(self):
+            self._refuse(Refused(503, "too many connections"), linger=False)
+
+    def data_received(self, data: bytes) -> None:
+        if self._closed:
+            return
+        self._data_at = self._loop.time()
+        if self._rest:
+            self._rest += data
+            return
+        self._feed(data)
+        current = self._current
+        if current is None:
+            self._pump()
+        elif current.discard:
+            if self._refusal is not None:
+                self._close(linger=True)
+            elif current.complete:
+                self._next()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if incoming := self._reader.incoming:
+            self._fail_body(incoming, IncompleteBody("The request body terminated unexpectedly"))
+        if self._closed or not (self._current or self._queue) or self._transport.get_extra_info("sslcontext"):
+            return False
+        # A client that vanished looks the same as one that only ended its side: the answer gets a moment.
+        self._loop.call_later(self._limits.half_close_time, self._abandon)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = True
+        self._queue.clear()
+        self._rest = b""
+        if incoming := self._reader.incoming:
+            self._fail_body(incoming, IncompleteBody("The client closed the connection"))
+        self._reader.close()
+        if self._task is not None:
+            self._task.cancel()
+        self._owner.closed(self)
+
+    def pause_writing(self) -> None:
+        self._blocked_since = self._loop.time()
+        self._writable = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        self._blocked_since = 0.0
+        if self._writable is not None:
+            if not self._writable.done():
+                self._writable.set_result(None)
+            self._writable = None
+
+    # --- reading
+
+    def _feed(self, data: bytes) -> None:
+        reader = self._reader
+        try:
+            self._rest = reader.feed(data, self._has_room)
+        except Refused as refusal:
+            self._refusal = refusal
+        if reader.in_head:
+            if not self._head_since:
+                self._head_since = self._data_at
+        else:
+            self._head_since = 0.0
+        if self._refusal or self._rest or self.buffered > self._limits.high_water:
+            self._pause_reading()
+
+    def _has_room(self) -> bool:
+        return len(self._queue) < self._limits.pipeline
+
+    def _pause_reading(self) -> None:
+        if self._reading and not self._ended:
+            self._reading = False
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._reading and not self._ended and not self._transport.is_closing():
+            self._reading = True
+            self._transport.resume_reading()
+
+    def wanted(self, body: RequestBody) -> None:
+        """A handler waits for more of its body."""
+        current = self._current
+        if current is not None and current.body is body and current.awaits_continue:
+            current.awaits_continue = False
+            if not body.received and not self._closed:
+                self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.taken()
+
+    def taken(self) -> None:
+        """A handler took a piece of its body."""
+        if not self._reading and self.buffered <= self._limits.low_water and not (self._refusal or self._rest):
+            self._resume_reading()
+
+    def _fail_body(self, exchange: Exchange, error: AwsError) -> None:
+        exchange.keep_alive = False
+        if exchange.body is not None:
+            exchange.body.fail(error)
+
+    # --- answering
+
+    def _pump(self) -> None:
+        """Start on the next request, if none runs."""
+        while self._current is None and not self._closed:
+            if self._queue:
+                exchange = self._current = self._queue.popleft()
+                body = exchange.body
+                if body is not None and exchange.complete:
+                    request = exchange.request
+                    request.content = body.whole()
+                    request.body = BytesStream(request.content)
+                self._task = self._loop.create_task(self._serve(exchange))
+            elif self._refusal is not None:
+                self._refuse(self._refusal)
+            elif self._rest:
+                data, self._rest = self._rest, b""
+                self._feed(data)
+                self.taken()
+            else:
+                return
+
+    async def _serve(self, exchange: Exchange) -> None:
+        try:
+            response = await self._owner.handler(exchange.request)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if self._closed or (task is not None and task.cancelling()):
+                self._transport.abort()
+                raise
+            response = _broken(error)  # not ours: the handler awaited something that was cancelled
+        except Exception as error:  # noqa: BLE001 -- nothing a handler does may end the connection's other requests
+            response = _broken(error)
+        if self._closed:
+            await _end(response.body)
+            return
+        self._head_sent = False
+        try:
+            await self._answer(exchange, response)
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
+        except Exception:
+            log.exception("the answer to %s %s broke off", exchange.request.method, exchange.request.path)
+            if self._head_sent:
+                self._transport.abort()
+            else:
+                self._refuse(Refused(500, "InternalFailure"))
+            return
+        self._finish(exchange, response)
+
+    async def _answer(self, exchange: Exchange, response: HttpResponse) -> None:
+        body = response.body
+        status = response.status
+        bodiless = exchange.request.method == "HEAD" or status in (204, 304) or status < 200
+        given = _header(response, "content-length")
+        self._settle(exchange, response)
+        if isinstance(body, bytes | bytearray | memoryview):
+            if bodiless:
+                length = given if given is not None else str(len(body)) if body or status == 200 else None
+                framing = "" if status == 204 or status < 200 or length is None else f"Content-Length: {length}\r\n"
+                self._write(self._head(exchange, response, framing), b"")
+            else:
+                self._write(self._head(exchange, response, f"Content-Length: {len(body)}\r\n"), body)
+        elif bodiless:
+            framing = f"Content-Length: {given}\r\n" if given is not None and status not in (204, 101) else ""
+            self._write(self._head(exchange, response, framing), b"")
+            await _end(body)
+            return
+        else:
+            await self._answer_stream(exchange, response, body, given)
+        if self._writable is not None:
+            await self._writable
+
+    async def _answer_stream(
+        self, exchange: Exchange, response: HttpResponse, body: AsyncIterable[bytes], given: str | None
+    ) -> None:
+        chunked = given is None and not exchange.http10
+        if given is not None:
+            framing = f"Content-Length: {given}\r\n"
+        elif chunked:
+            framing = "Transfer-Encoding: chunked\r\n"
+        else:
+            framing = ""
+            exchange.keep_alive = False
+        transport = self._transport
+        transport.write(self._head(exchange, response, framing))
+        sent = 0
+        try:
+            async for piece in body:
+                if not piece:
+                    continue
+                sent += len(piece)
+                if given is not None and sent > int(given):
+                    break
+                if chunked:
+                    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+                else:
+                    transport.write(piece)
+                if self._writable is not None:
+                    await self._writable
+        finally:
+            await _end(body)
+        if chunked:
+            transport.write(b"0\r\n\r\n")
+        elif given is not None and sent != int(given):
+            raise ValueError(f"content-length said {given} bytes, the body had {sent}")
+
+    def _settle(self, exchange: Exchange, response: HttpResponse) -> None:
+        """Decide whether the connection can live on after this answer."""
+        if exchange.keep_alive and (
+            self._owner.draining
+            or self._ended
+            or (not exchange.complete and not self._can_discard(exchange))
+            or (_header(response, "connection") or "").lower() == "close"
+        ):
+            exchange.keep_alive = False
+
+    def _can_discard(self, exchange: Exchange) -> bool:
+        body = exchange.body
+        if body is None:
+            return True  # a request without a body is complete as soon as it is parsed
+        if body.length is None or exchange.awaits_continue:
+            return False
+        return body.length - body.received <= self._limits.drain_size
+
+    def _head(self, exchange: Exchange, response: HttpResponse, framing: str) -> bytes:
+        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            framing = "Connection: Upgrade\r\n"
+        elif not exchange.keep_alive:
+            framing += "Connection: close\r\n"
+        elif exchange.http10:
+            framing += "Connection: keep-alive\r\n"
+        head = encode_head(response.status, response.headers, framing, self._owner.dates.line())
+        self._head_sent = True
+        return head
+
+    def _write(self, head: bytes, body: bytes | bytearray | memoryview) -> None:
+        if not body:
+            self._transport.write(head)
+        elif len(body) <= _JOINED:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+
+    def _finish(self, exchange: Exchange, response: HttpResponse) -> None:
+        self._task = None
+        self._idle_since = self._loop.time()
+        if exchange.body is not None:
+            exchange.body.drop()
+        if isinstance(response, Upgrade):
+            self._switch(response)
+        elif self._closed:
+            self._current = None
+        elif not exchange.keep_alive:
+            self._current = None
+            self._close(linger=not exchange.complete)
+        elif exchange.complete:
+            self._next()
+        else:
+            exchange.discard = True
+            self.taken()
+
+    def _next(self) -> None:
+        self._current = None
+        self._reader.upgrading = False
+        self._pump()
+
+    def _switch(self, response: Upgrade) -> None:
+        rest, self._rest = self._rest, b""
+        self._closed = True
+        protocol = response.protocol()
+        self._reader.close()
+        self._owner.closed(self)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        if rest:
+            protocol.data_received(rest)
+        self._resume_reading()
+
+    def _refuse(self, refusal: Refused, *, linger: bool = True) -> None:
+        text = f"{refusal.reason}\n".encode("latin-1", "replace")
+        framing = f"Content-Length: {len(text)}\r\nConnection: close\r\n"
+        self._transport.write(encode_head(refusal.status, _TEXT, framing, self._owner.dates.line()) + text)
+        self._close(linger=linger)
+
+    # --- ending
+
+    def _close(self, *, linger: bool = False) -> None:
+        """Write no more; with `linger`, first let the client read the answer while what it still sends is thrown away."""
+        self._closed = True
+        self._rest = b""
+        if linger and not self._ended and self._transport.can_write_eof():
+            self._linger_until = self._loop.time() + self._limits.linger_time
+            self._transport.write_eof()
+            self._resume_reading()
+        else:
+            self._transport.close()
+
+    def _abandon(self) -> None:
+        if self._task is not None and not self._closed:
+            self._transport.abort()
+
+    def drain(self) -> None:
+        """Close now if nothing runs, else after the answers to what has arrived."""
+        if self._current is None and not self._queue and not self._closed:
+            self._close()
+
+    def abort(self) -> None:
+        """Close at once, whatever runs."""
+        self._transport.abort()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What is answering the current request."""
+        return self._task
+
+    def check(self, now: float) -> None:
+        """Enforce the times of the limits; `now` is the loop's time."""
+        limits = self._limits
+        if self._linger_until:
+            if now > self._linger_until:
+                self._transport.abort()
+        elif self._blocked_since:
+            if now - self._blocked_since > limits.stall_time:
+                self._transport.abort()
+        elif self._closed:
+            return
+        elif self._current is None:
+            if self._head_since:
+                if now - max(self._head_since, self._idle_since) > limits.header_time:
+                    self._refuse(Refused(408, "the request's headers did not arrive in time"))
+            elif now - self._idle_since > limits.idle_time:
+                self._close()
+        else:
+            self._check_body(self._current, now)
+
+    def _check_body(self, exchange: Exchange, now: float) -> None:
+        body = exchange.body
+        if body is None or exchange.complete:
+            return
+        since = self._idle_since if exchange.discard else body.waiting_since
+        if since and now - max(since, self._data_at) > self._limits.stall_time:
+            if exchange.discard:
+                self._close()
+            else:
+                self._fail_body(
+                    exchange,
+                    RequestTimeout(
+                        "Your socket connection to the server was not read from or written to within the timeout"
+                        " period. Idle connections will be closed."
+                    ),
+                )
+
+
+def _address(transport: asyncio.BaseTransport) -> str:
+    """The client's address; a unix socket's clients are on this machine."""
+    peer = transport.get_extra_info("peername")
+    if not isinstance(peer, tuple):
+        return "127.0.0.1"
+    address = str(peer[0])
+    return address.removeprefix("::ffff:")
+
+
+def _header(response: HttpResponse, name: str) -> str | None:
+    for key, value in response.headers.items():
+        if len(key) == len(name) and key.lower() == name:
+            return value
+    return None
+
+
+async def _end(body: object) -> None:
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()
+
+
+def _broken(error: BaseException) -> HttpResponse:
+    """The answer of last resort: handlers shape their own errors."""
+    if isinstance(error, AwsError):
+        return HttpResponse(error.status, dict(_TEXT), f"{error.code}: {error.message}\n".encode())
+    log.error("the handler failed", exc_info=error)
+    return HttpResponse(500, dict(_TEXT), b"InternalFailure\n")
