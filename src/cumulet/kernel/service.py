@@ -30,6 +30,7 @@ class Service:
     """A running service: its state, and the operations that act on it.
 
     `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
+    `resource_policy` gives the policy document attached to one of the service's resources, by ARN, or None.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Service:
     operations: Mapping[str, Operation]
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
+    resource_policy: Callable[[Call, str], Awaitable[str | None]] | None = None
 
 
 def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, Operation]:

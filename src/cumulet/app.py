@@ -1,0 +1,234 @@
+"""The composition root: with the command line, the only module that knows every part.
+
+Services are imported, built and started when the first call for them comes (or in the background once the node is
+ready), so that a node answers within a fraction of a second.
+"""
+
+import asyncio
+import gc
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cumulet import __version__
+from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo
+from cumulet.gateway.admin import Admin
+from cumulet.gateway.authenticate import Authenticator
+from cumulet.gateway.authorize import Authorizer
+from cumulet.gateway.chain import Gateway
+from cumulet.gateway.dispatch import Dispatcher
+from cumulet.gateway.record import Recorder
+from cumulet.gateway.server import Server
+from cumulet.gateway.tls import self_signed
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.clock import MovableClock
+from cumulet.kernel.config import Config, ConfigError
+from cumulet.kernel.credentials import Credential
+from cumulet.kernel.service import Service
+from cumulet.kernel.tasks import Tasks
+from cumulet.storage.database import Database
+from cumulet.storage.files import FolderBlobs
+from cumulet.storage.folder import DataFolder
+from cumulet.storage.local import LocalSignals
+from cumulet.storage.sqlite import SqliteDatabase
+
+_DRAIN = 5.0
+_WARM_UP_DELAY = 0.2
+_ENDPOINT_INSIDE = 4566  # where a function finds the endpoint, on its own loopback address
+
+
+class Node:
+    """One Cumulet process: engines, compute, services, gateway. Made with a checked configuration, started once."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.clock = MovableClock()
+        self.endpoint = ""
+        self._tasks = Tasks()
+        self._signals = LocalSignals()
+        self._databases: dict[str, SqliteDatabase] = {}
+        self._recorder = Recorder(self.clock.now)
+        self._dispatcher = Dispatcher(
+            {
+                "iam": self._iam,
+                "lambda": self._lambda,
+                "logs": self._logs,
+                "s3": self._s3,
+                "sqs": self._sqs,
+                "sts": self._sts,
+            }
+        )
+        authenticator = Authenticator(
+            find=self._find_key, wall=time.time, development_keys=config.loopback, account=config.account
+        )
+        self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
+        inside = Authenticator(
+            find=self._find_key,
+            wall=time.time,
+            # A function must not become an account's root by naming it, once permissions mean something.
+            development_keys=config.loopback and config.iam != "enforce",
+            account=config.account,
+        )
+        self._inside = Gateway(self._dispatcher, inside, self._recorder, config.region)
+
+    async def start(self) -> None:
+        """Take the data folder, listen, and begin. Raises ConfigError with what to do when the machine says no."""
+        self._folder = DataFolder(self.config.data)
+        try:
+            self.clock.offset = self._folder.clock_offset()
+            await self._listen()
+            self._compute = self._make_compute()
+            await self._compute.start()
+        except BaseException:
+            self._folder.release()
+            raise
+        self._folder.announce(self.endpoint, __version__)
+        self._tasks.start("warm up", self._warm_up())
+
+    async def stop(self) -> None:
+        """Let running calls end, then close everything in the reverse order of its start."""
+        await self._server.drain(_DRAIN)
+        await self._server.close()
+        await self._dispatcher.stop()
+        await self._tasks.close()
+        await self._compute.stop()
+        for database in self._databases.values():
+            await database.close()
+        self._folder.release()
+
+    async def status(self) -> dict[str, Any]:
+        """The node as `/_cumulet/status` shows it."""
+        level = await self._compute.level()
+        return {
+            "version": __version__,
+            "endpoint": self.endpoint,
+            "data": str(self.config.data),
+            "pid": os.getpid(),
+            "iam": self.config.iam,
+            "isolation": msgspec.to_builtins(level),
+            "runtimes": self._compute.runtimes(),
+            "environments": msgspec.to_builtins(self._compute.environments()),
+        }
+
+    async def _listen(self) -> None:
+        config = self.config
+        self._authorizer = Authorizer(config.iam, self._identity_policies, self._resource_policy)
+        self._dispatcher.authorizer = self._authorizer
+        admin = Admin(
+            dispatcher=self._dispatcher,
+            recorder=self._recorder,
+            clock=self.clock,
+            status=self.status,
+            denied=self._authorizer.denied,
+            moved=lambda: self._folder.save_clock(self.clock.offset),
+        )
+        self._server = Server(admin.wrap(self._gateway.handle))
+        tls = self_signed(config.data, [config.host, "localhost"], time.time()) if config.tls else None
+        try:
+            listener = await self._server.listen_tcp(config.host, config.port, ssl=tls)
+            if config.unix_socket:
+                await self._server.listen_unix(Path(config.unix_socket))
+        except OSError as error:
+            raise ConfigError(
+                f"{config.host}:{config.port} cannot be listened on ({os.strerror(error.errno or 0)}): "
+                "stop what holds it, or choose another with --port."
+            ) from error
+        self._port = listener.address[1]
+        self.endpoint = f"{'https' if tls else 'http'}://{config.host}:{self._port}"
+
+    def _make_compute(self) -> Compute:
+        return Compute(
+            ComputeConfig(
+                folder=self.config.data / "compute",
+                name=f"cumulet-{self._port}",
+                endpoint_port=_ENDPOINT_INSIDE,
+                level=self.config.isolation,
+                idle_timeout=self.config.idle_timeout,
+            ),
+            on_log=lambda environment, line: None,
+            on_endpoint=self._serve_environment,
+        )
+
+    def _serve_environment(self, _: EnvironmentInfo, sock: socket.socket) -> Callable[[], None]:
+        """Answer AWS calls on a listener that was opened inside a sandbox."""
+        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, handler=self._inside.handle))
+
+        async def close() -> None:
+            listener = await serving
+            await listener.close()
+
+        return lambda: self._tasks.start("close sandbox endpoint", close()) and None
+
+    async def _warm_up(self) -> None:
+        """Start every service, so that queued work of the last run goes on without waiting for a first call."""
+        await asyncio.sleep(_WARM_UP_DELAY)
+        for name in self._dispatcher.names:
+            await self._dispatcher.service(name)
+            await asyncio.sleep(0)
+        # What lives now lives long: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+    def _database(self, name: str) -> Database:
+        folder = self.config.data / "records"
+        folder.mkdir(exist_ok=True)
+        return self._databases.setdefault(name, SqliteDatabase(folder / f"{name}.db"))
+
+    async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
+        """Sessions carry their own proof; users' keys are IAM's."""
+        raise NotImplementedError
+
+    async def _identity_policies(self, principal: Principal) -> Any:
+        raise NotImplementedError
+
+    async def _resource_policy(self, service: str, call: Call, arn: str) -> str | None:
+        running = await self._dispatcher.service(service)
+        return await running.resource_policy(call, arn) if running.resource_policy is not None else None
+
+    def _iam(self) -> Service:
+        from cumulet.services import iam
+
+        return iam.build(db=self._database("iam"), clock=self.clock)
+
+    def _lambda(self) -> Service:
+        from cumulet.services import lambda_
+
+        return lambda_.build(
+            db=self._database("lambda"),
+            clock=self.clock,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+            compute=self._compute,
+            folder=self.config.data / "functions",
+        )
+
+    def _logs(self) -> Service:
+        from cumulet.services import logs
+
+        return logs.build(db=self._database("logs"), clock=self.clock, tasks=self._tasks)
+
+    def _s3(self) -> Service:
+        from cumulet.services import s3
+
+        return s3.build(
+            db=self._database("s3"),
+            blobs=FolderBlobs(self.config.data / "blobs"),
+            clock=self.clock,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+        )
+
+    def _sqs(self) -> Service:
+        from cumulet.services import sqs
+
+        return sqs.build(db=self._database("sqs"), clock=self.clock, signals=self._signals, tasks=self._tasks)
+
+    def _sts(self) -> Service:
+        from cumulet.services import sts
+
+        return sts.build(key=self._folder.key(), clock=self.clock, calls=self._dispatcher)

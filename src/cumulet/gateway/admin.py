@@ -1,0 +1,128 @@
+"""The node's own pages under `/_cumulet/`: health, status, recent calls, and the clock.
+
+They are served on the node's own listeners alone, never inside a sandbox, and not to web pages of other sites.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from cumulet.gateway.dispatch import Dispatcher
+from cumulet.gateway.record import Recorder
+from cumulet.kernel.clock import MovableClock
+from cumulet.kernel.streams import read_all
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+_PREFIXES = ("/_cumulet/", "/_localstack/")
+_LARGEST_BODY = 4_096
+
+
+class BadRequest(Exception):
+    """A page was asked for something it cannot do; the text says what it takes."""
+
+
+class Admin:
+    """Answers `/_cumulet/...` and hands everything else on.
+
+    `status` describes the node (compute level, runtimes, environments, endpoint), `denied` lists calls that no policy
+    allows, `moved` is called after the clock was moved.
+    """
+
+    def __init__(
+        self,
+        *,
+        dispatcher: Dispatcher,
+        recorder: Recorder,
+        clock: MovableClock,
+        status: Callable[[], Awaitable[dict[str, Any]]],
+        denied: Callable[[], list[Any]],
+        moved: Callable[[], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._recorder = recorder
+        self._clock = clock
+        self._status = status
+        self._denied = denied
+        self._moved = moved
+        self._pages: dict[tuple[str, str], Callable[[HttpRequest], Awaitable[Any]]] = {
+            ("GET", "/_cumulet/health"): self._health,
+            ("GET", "/_localstack/health"): self._health,
+            ("GET", "/_cumulet/status"): self._node,
+            ("GET", "/_cumulet/calls"): self._calls,
+            ("GET", "/_cumulet/denied"): self._denials,
+            ("GET", "/_cumulet/clock"): self._time,
+            ("POST", "/_cumulet/clock"): self._move,
+        }
+
+    def wrap(self, handler: Handler) -> Handler:
+        """A handler that answers the node's own pages itself."""
+
+        async def handle(request: HttpRequest) -> HttpResponse:
+            if request.path.startswith(_PREFIXES):
+                return await self._answer(request)
+            return await handler(request)
+
+        return handle
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        # A page of another site that a developer has open must not be able to move this node's clock.
+        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return _json(403, {"message": "This page is not for other sites."})
+        method = "GET" if request.method == "HEAD" else request.method
+        page = self._pages.get((method, request.path))
+        if page is None:
+            known = ", ".join(sorted({path for _, path in self._pages}))
+            return _json(404, {"message": f"No such page. There are: {known}."})
+        try:
+            return _json(200, await page(request))
+        except BadRequest as error:
+            return _json(400, {"message": str(error)})
+
+    async def _health(self, _: HttpRequest) -> dict[str, Any]:
+        running = self._dispatcher.running
+        names = self._dispatcher.names
+        return {
+            "services": {name: "running" if name in running else "available" for name in names},
+            "edition": "cumulet",
+        }
+
+    async def _node(self, _: HttpRequest) -> dict[str, Any]:
+        counts = [
+            {"service": service, "operation": operation, "status": status, "count": count}
+            for (service, operation, status), count in sorted(self._recorder.counts.items())
+        ]
+        return await self._status() | {"calls": counts, "now": self._clock.now()}
+
+    async def _calls(self, request: HttpRequest) -> list[Any]:
+        wanted = parse_qs(request.query).get("last", ["100"])[0]
+        if not wanted.isdigit():
+            raise BadRequest("last takes a number of calls, such as ?last=20.")
+        return self._recorder.last(int(wanted))
+
+    async def _denials(self, _: HttpRequest) -> list[Any]:
+        return self._denied()
+
+    async def _time(self, _: HttpRequest) -> dict[str, float]:
+        return {"now": self._clock.now(), "offset": self._clock.offset}
+
+    async def _move(self, request: HttpRequest) -> dict[str, float]:
+        length = request.body.length
+        if length is None or length > _LARGEST_BODY:
+            raise BadRequest('The clock takes {"advance": seconds}.')
+        try:
+            seconds = msgspec.json.decode(await read_all(request.body), type=dict[str, float])["advance"]
+        except (msgspec.MsgspecError, KeyError):
+            raise BadRequest('The clock takes {"advance": seconds}.') from None
+        if not 0 <= seconds <= 3_200_000_000:
+            raise BadRequest("The clock moves forward only, by at most a century.")
+        await self._clock.advance(seconds)
+        self._moved()
+        return await self._time(request)
+
+
+def _json(status: int, value: Any) -> HttpResponse:
+    return HttpResponse(status, {"Content-Type": "application/json"}, msgspec.json.encode(value))

@@ -1,0 +1,69 @@
+"""From a request's signature to who sent it."""
+
+import re
+from collections.abc import Awaitable, Callable
+
+from cumulet.kernel.call import ANONYMOUS, Principal
+from cumulet.kernel.credentials import Credential
+from cumulet.wire import sigv4
+from cumulet.wire.http import HttpRequest
+
+_ACCOUNT_KEY = re.compile(r"[0-9]{12}")
+_KEPT = 10_000
+
+
+class Authenticator:
+    """Checks signatures against the keys that `find` knows.
+
+    `wall` gives real time: clients sign with theirs, whatever the node's own clock was moved to. Development keys (twelve
+    digits, or `test` for `account`) are that account's root and pass with any secret; they exist only on nodes that other
+    machines cannot reach.
+    """
+
+    def __init__(
+        self,
+        *,
+        find: Callable[[str, str | None], Awaitable[Credential | None]],
+        wall: Callable[[], float],
+        development_keys: bool,
+        account: str,
+    ) -> None:
+        self.account = account
+        self._find = find
+        self._wall = wall
+        self._development_keys = development_keys
+        self._roots: dict[str, Credential] = {}
+
+    async def identify(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential:
+        """Who signed the request; anonymous when nobody did. Raises the service's own authentication errors."""
+        if signed is None:
+            return ANYBODY
+        credential = self._development(signed.access_key) or await self._find(signed.access_key, signed.session_token)
+        if credential is None:
+            raise sigv4.unknown_key(signed, style)
+        if credential.session_token is not None and credential.session_token != signed.session_token:
+            raise sigv4.invalid_token(style)
+        if credential.expires is not None and credential.expires <= self._wall():
+            raise sigv4.expired_token(style)
+        sigv4.verify(request, signed, credential.secret, self._wall(), style)
+        return credential
+
+    def _development(self, access_key: str) -> Credential | None:
+        if not self._development_keys:
+            return None
+        if (found := self._roots.get(access_key)) is not None:
+            return found
+        if access_key == "test":
+            account = self.account
+        elif _ACCOUNT_KEY.fullmatch(access_key):
+            account = access_key
+        else:
+            return None
+        if len(self._roots) >= _KEPT:
+            self._roots.clear()
+        found = self._roots[access_key] = Credential(access_key, None, Principal.root(account))
+        return found
+
+
+ANYBODY = Credential("", None, ANONYMOUS)
+

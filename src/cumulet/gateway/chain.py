@@ -1,0 +1,178 @@
+"""The life of a request between its bytes and its operation: the steps, in order."""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from msgspec import Struct
+
+from cumulet.gateway.authenticate import Authenticator
+from cumulet.gateway.body import read_content
+from cumulet.gateway.dispatch import Dispatcher
+from cumulet.gateway.record import Recorder
+from cumulet.kernel.call import Call
+from cumulet.kernel.credentials import Credential
+from cumulet.kernel.errors import AwsError, InternalFailure
+from cumulet.kernel.ids import new_id
+from cumulet.storage.database import StorageError
+from cumulet.wire import sigv4
+from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.route import Route, RouteError, resolve
+
+log = logging.getLogger(__name__)
+
+MEBIBYTE: Final = 1_048_576
+# Bodies that are read whole; streamed ones (objects) have no limit here. Lambda's own are about 70 MB for a package.
+CONTENT_LIMITS: Final = {"lambda": 72 * MEBIBYTE, "s3": 16 * MEBIBYTE}
+DEFAULT_CONTENT_LIMIT: Final = 12 * MEBIBYTE
+
+
+class Exchange:
+    """One request on its way through the steps, and what each step found out."""
+
+    __slots__ = (
+        "call",
+        "credential",
+        "operation",
+        "request",
+        "request_id",
+        "response",
+        "result",
+        "route",
+        "signed",
+        "struct",
+    )
+
+    request: HttpRequest
+    request_id: str
+    route: Route
+    signed: sigv4.Signed | None
+    credential: Credential
+    call: Call
+    struct: Struct
+    result: Any
+    response: HttpResponse
+
+    def __init__(self, request: HttpRequest, request_id: str) -> None:
+        self.request = request
+        self.request_id = request_id
+
+
+Step = Callable[["Gateway", Exchange], Awaitable[None]]
+
+
+class Gateway:
+    """Answers AWS requests. `sandboxed` is the same gateway for the inside of sandboxes."""
+
+    def __init__(self, dispatcher: Dispatcher, authenticator: Authenticator, recorder: Recorder, region: str) -> None:
+        self.dispatcher = dispatcher
+        self.authenticator = authenticator
+        self.recorder = recorder
+        self.region = region
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        """The whole life of a request. Never raises but when the client goes away."""
+        started = time.perf_counter()
+        exchange = Exchange(request, new_id())
+        error = ""
+        try:
+            for step in STEPS:
+                await step(self, exchange)
+        except RouteError as refused:
+            exchange.response = refused.response(exchange.request_id)
+            error = "RouteError"
+        except AwsError as refused:
+            exchange.response = exchange.route.codec.encode_error(refused, exchange.request_id)
+            error = refused.code
+        except StorageError as broken:
+            log.error("request %s could not be stored: %s", exchange.request_id, broken)  # noqa: TRY400  the cause is in the text
+            exchange.response = _failure(
+                exchange, "The change could not be stored; nothing was kept. Is the disk full?"
+            )
+            error = "InternalFailure"
+        except Exception:
+            log.exception("request %s failed", exchange.request_id)
+            exchange.response = _failure(exchange, "We encountered an internal error. The node's log has the details.")
+            error = "InternalFailure"
+        self._record(exchange, error, time.perf_counter() - started)
+        return exchange.response
+
+    def _record(self, exchange: Exchange, error: str, seconds: float) -> None:
+        route = getattr(exchange, "route", None)
+        call = getattr(exchange, "call", None)
+        caller = (call.account, call.region, call.principal.arn) if call is not None else ("", "", "")
+        self.recorder.add(
+            route.service if route else "",
+            route.operation if route else "",
+            exchange.response.status,
+            error,
+            (*caller, exchange.request_id),
+            seconds,
+        )
+
+
+async def find_operation(_: Gateway, exchange: Exchange) -> None:
+    """Which service and operation is meant, and in which protocol."""
+    request = exchange.request
+    if "x-amz-target" not in request.headers and request.headers.get("content-type", "").startswith(FORM):
+        # The query protocol names its operation in the body.
+        await read_content(request, DEFAULT_CONTENT_LIMIT)
+    exchange.route = resolve(request)
+
+
+async def read_body(_: Gateway, exchange: Exchange) -> None:
+    """Bodies are read whole, within the service's limit, but for those that are streams."""
+    if not exchange.route.codec.streaming:
+        await read_content(exchange.request, CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT))
+
+
+async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
+    """Who signed it, and in which account and region it acts."""
+    request = exchange.request
+    style = exchange.route.signature_style
+    signed = exchange.signed = sigv4.parse(request, style)
+    credential = exchange.credential = await gateway.authenticator.identify(request, signed, style)
+    exchange.call = Call(
+        account=credential.principal.account or gateway.authenticator.account,
+        region=(signed.region if signed is not None else "") or gateway.region,
+        principal=credential.principal,
+        request_id=exchange.request_id,
+        endpoint=f"{request.scheme}://{request.headers.get('host', 'localhost')}",
+        source_ip=request.peer,
+        trace=request.headers.get("x-amzn-trace-id", ""),
+    )
+
+
+async def unwrap(_: Gateway, exchange: Exchange) -> None:
+    """A streamed body becomes the bytes that were meant: out of `aws-chunked` framing, and checked as they are read."""
+    if exchange.route.codec.streaming:
+        exchange.request.body = sigv4.payload(exchange.request, exchange.signed, exchange.credential.secret)
+
+
+async def decode(_: Gateway, exchange: Exchange) -> None:
+    """The operation's struct, valid by the service's model."""
+    exchange.struct = exchange.route.codec.decode(exchange.request)
+
+
+async def run(gateway: Gateway, exchange: Exchange) -> None:
+    """Authorise and run the operation."""
+    route = exchange.route
+    exchange.result = await gateway.dispatcher.run(
+        exchange.call, route.service, route.operation, exchange.struct, exchange.credential
+    )
+
+
+async def encode(_: Gateway, exchange: Exchange) -> None:
+    """The result in the protocol the client spoke."""
+    exchange.response = exchange.route.codec.encode(exchange.result, exchange.request_id)
+
+
+FORM: Final = "application/x-www-form-urlencoded"
+STEPS: Final[tuple[Step, ...]] = (find_operation, read_body, authenticate, unwrap, decode, run, encode)
+
+
+def _failure(exchange: Exchange, message: str) -> HttpResponse:
+    if not hasattr(exchange, "route"):
+        return HttpResponse(500, {"Content-Type": "text/plain"}, message.encode())
+    return exchange.route.codec.encode_error(InternalFailure(message), exchange.request_id)

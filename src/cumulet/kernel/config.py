@@ -1,0 +1,87 @@
+"""A node's settings. Only this module reads the environment; everything else is handed what it needs."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+from platformdirs import user_data_path
+
+IamMode = Literal["off", "audit", "enforce"]
+Isolation = Literal["auto", "full", "rootless", "process"]
+
+PREFIX = "CUMULET_"
+
+
+class ConfigError(Exception):
+    """A setting that cannot be: one line that says which, why, and what to do."""
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """What `cumulet up` can be told, by option or by the environment variable of the same name (`CUMULET_PORT`).
+
+    `port` 0 takes a free one. `iam` says what happens to a call that no policy allows: `off` lets it pass, `audit` lets
+    it pass and records it, `enforce` refuses it. `isolation` is the least that is accepted for functions; `auto` takes
+    the best that the machine can give. `internal_ports` are ports of this machine that functions may reach.
+    """
+
+    data: Path = msgspec.field(default_factory=lambda: user_data_path("cumulet"))
+    host: str = "127.0.0.1"
+    port: int = 4566
+    unix_socket: str = ""
+    tls: bool = False
+    iam: IamMode = "audit"
+    isolation: Isolation = "auto"
+    region: str = "us-east-1"
+    account: str = "000000000000"
+    log_level: Literal["debug", "info", "warning", "error"] = "warning"
+    idle_timeout: float = 300.0
+    internal_ports: tuple[int, ...] = ()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the node."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def checked(self) -> "Config":
+        """This configuration, if it may be run; raises ConfigError."""
+        if not self.loopback and self.iam != "enforce":
+            raise ConfigError(
+                f"Binding to {self.host} lets others in, so permissions must be enforced: add --iam enforce, or bind to 127.0.0.1."
+            )
+        if not 0 <= self.port <= 65_535:
+            raise ConfigError(f"The port {self.port} is not one: choose 1 to 65535, or 0 for a free one.")
+        return self
+
+
+def load(options: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Config:
+    """Settings from options (those that are not None) over environment variables over defaults. Raises ConfigError."""
+    environment = os.environ if environment is None else environment
+    values: dict[str, object] = {}
+    for field in msgspec.structs.fields(Config):
+        name = PREFIX + field.name.upper()
+        if environment.get(name):
+            values[field.name] = environment[name]
+        if options.get(field.name) is not None:
+            values[field.name] = options[field.name]
+    if isinstance(ports := values.get("internal_ports"), str):
+        values["internal_ports"] = [port for port in ports.split(",") if port]
+    if "data" in values:
+        values["data"] = str(values["data"])
+    try:
+        config = msgspec.convert(values, Config, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"A setting is wrong: {error}.") from error
+    return msgspec.structs.replace(config, data=config.data.expanduser().absolute()).checked()
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path:
+        return Path(str(value))
+    raise NotImplementedError(kind)

@@ -1,0 +1,151 @@
+"""Fixtures: a whole node in a process of its own, reached as a stranger would, through boto3.
+
+One node serves the session (each test worker has its own); every test has an account to itself, so nothing needs
+cleaning up. Tests that kill or restart nodes start their own with `start_node`.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+REGION = "us-east-1"
+_accounts = itertools.count(int.from_bytes(os.urandom(4), "big") * 100_000 + 1)
+
+
+class NodeProcess:
+    """A running node. `stop` ends it as a user would, `kill` as a power cut would; `restart` uses the same folder."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
+        self._options = options
+        self.start()
+
+    def start(self) -> None:
+        self._log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cumulet", "up", "--data", str(self.data), "--port", "0", *self._options],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
+        )
+        self.endpoint = self._wait()
+
+    def _wait(self) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the node ended with {self.process.returncode}: {self.log()}")
+            try:
+                node = json.loads((self.data / "node.json").read_text())
+                if node["pid"] == self.process.pid:
+                    self.get(node["endpoint"] + "/_cumulet/health")
+                    return str(node["endpoint"])
+            except (OSError, ValueError):
+                pass
+            time.sleep(0.02)
+        raise RuntimeError(f"the node did not answer within 30 s: {self.log()}")
+
+    @staticmethod
+    def get(url: str) -> Any:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, value: Any) -> Any:
+        request = urllib.request.Request(self.endpoint + path, json.dumps(value).encode(), method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def log(self) -> str:
+        return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")[-4000:]
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(20)
+        finally:
+            self._log.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(20)
+        self._log.close()
+
+    def restart(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        self.start()
+
+    def client(self, service: str, account: str, region: str = REGION, **options: Any) -> Any:
+        """A boto3 client signed as the root of `account`; further options go to boto3."""
+        settings: dict[str, Any] = {
+            "endpoint_url": self.endpoint,
+            "region_name": region,
+            "aws_access_key_id": account,
+            "aws_secret_access_key": "test",
+            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=60),
+        }
+        return boto3.client(service, **(settings | options))
+
+
+@pytest.fixture(scope="session")
+def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+    """Starts a node with a folder of its own; ended at the end of the session if the test did not."""
+    nodes: list[NodeProcess] = []
+
+    def start(*options: str) -> NodeProcess:
+        nodes.append(NodeProcess(tmp_path_factory.mktemp("node") / "data", *options))
+        return nodes[-1]
+
+    yield start
+    for node in nodes:
+        if node.process.poll() is None:
+            node.stop()
+
+
+@pytest.fixture(scope="session")
+def node(start_node: Callable[..., NodeProcess]) -> NodeProcess:
+    """The session's node."""
+    return start_node()
+
+
+@pytest.fixture
+def endpoint(node: NodeProcess) -> str:
+    return node.endpoint
+
+
+@pytest.fixture
+def account() -> str:
+    """An account that no other test uses."""
+    return f"{next(_accounts) % 10**12:012d}"
+
+
+@pytest.fixture
+def client(node: NodeProcess, account: str) -> Callable[..., Any]:
+    """`client("s3")` is a boto3 client for this test's account."""
+
+    def make(service: str, region: str = REGION, **options: Any) -> Any:
+        return node.client(service, options.pop("account", account), region, **options)
+
+    return make
+
+
+@pytest.fixture
+def advance(node: NodeProcess) -> Callable[[float], None]:
+    """Moves the node's clock forward by that many seconds."""
+
+    def move(seconds: float) -> None:
+        node.post("/_cumulet/clock", {"advance": seconds})
+
+    return move
