@@ -1,0 +1,37 @@
+"""What the operations of CloudWatch Logs share."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from cumulet.api.logs import ResourceNotFoundException
+from cumulet.kernel.call import Call
+from cumulet.kernel.clock import Clock
+from cumulet.services.logs.event_store import EventStore
+from cumulet.services.logs.model import Group, Stream
+from cumulet.services.logs.store import Store
+
+
+@dataclass(frozen=True)
+class Logs:
+    """`swept` wakes the worker that deletes what is no longer needed."""
+
+    store: Store
+    events: EventStore
+    clock: Clock
+    swept: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self.clock.now() * 1000)
+
+    async def group(self, call: Call, name: str) -> Group:
+        group = await self.store.find_group(call.account, call.region, name)
+        if group is None:
+            raise ResourceNotFoundException("The specified log group does not exist.")
+        return group
+
+    async def stream(self, group: Group, name: str) -> Stream:
+        stream = await self.store.find_stream(group, name)
+        if stream is None:
+            raise ResourceNotFoundException("The specified log stream does not exist.")
+        return stream
