@@ -1,0 +1,114 @@
+"""What a request's signature says, before anybody checks it."""
+
+import calendar
+import time
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import unquote_plus
+
+from msgspec import Struct
+
+from cumulet.wire.http import HttpRequest
+
+# Whose errors to answer with: S3's own, the query services', the JSON services' (CBOR too), the REST ones'.
+Style = Literal["s3", "query", "json", "rest-json", "rest-xml"]
+
+TIMESTAMP = "%Y%m%dT%H%M%SZ"
+
+
+class Scope(Struct, frozen=True):
+    """The credential scope, for routing; nothing about it has been checked."""
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+
+
+class Signed(Struct, frozen=True, kw_only=True):
+    """A signature and all that it names. `signed_headers` are lower case, in the order given; `timestamp` is ISO 8601 basic.
+
+    `payload` is the x-amz-content-sha256 of the request ("" without): a hash, or how the body is signed.
+    `expires` is seconds for SigV4 and the time itself for version 2.
+    """
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    timestamp: str
+    session_token: str | None = None
+    presigned: bool = False
+    expires: int = 0
+    payload: str = ""
+    version: Literal[2, 4] = 4
+
+    @property
+    def scope(self) -> str:
+        """The scope as it is signed."""
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+
+def peek(request: HttpRequest) -> Scope | None:
+    """The scope a request claims, None when there is none to read. Never raises: `parse` says what is wrong."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        if authorization.startswith("AWS "):
+            return _sigv2_scope(authorization[4:].partition(":")[0])
+        start = authorization.find("Credential=")
+        if start < 0:
+            return None
+        return _scope(authorization[start + 11 :].partition(",")[0].strip())
+    query = request.query
+    if "X-Amz-Credential=" in query:
+        return _scope(parameters(query).get("X-Amz-Credential", ""))
+    if "AWSAccessKeyId=" in query:
+        return _sigv2_scope(parameters(query).get("AWSAccessKeyId", ""))
+    return None
+
+
+@lru_cache(1024)
+def _scope(credential: str) -> Scope | None:
+    parts = credential.rsplit("/", 4)
+    if len(parts) != 5:
+        return None
+    return Scope(parts[0], parts[1], parts[2], parts[3])
+
+
+def _sigv2_scope(access_key: str) -> Scope | None:
+    # Version 2 names no region: only S3's first one ever took it.
+    return Scope(access_key, "", "us-east-1", "s3") if access_key else None
+
+
+def parameters(query: str) -> dict[str, str]:
+    """The query's parameters decoded; of one sent twice the first, as AWS takes it."""
+    found: dict[str, str] = {}
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        found.setdefault(unquote_plus(name), unquote_plus(value))
+    return found
+
+
+@lru_cache(256)
+def epoch(timestamp: str) -> float | None:
+    """The time of a `YYYYMMDDTHHMMSSZ`, None when it is not one."""
+    if len(timestamp) != 16 or not timestamp.isascii():
+        return None
+    try:
+        return float(calendar.timegm(time.strptime(timestamp, TIMESTAMP)))
+    except ValueError:
+        return None
+
+
+@lru_cache(256)
+def basic(when: int) -> str:
+    """A time as `YYYYMMDDTHHMMSSZ`."""
+    return time.strftime(TIMESTAMP, time.gmtime(when))
+
+
+@lru_cache(256)
+def extended(when: int) -> str:
+    """A time as `YYYY-MM-DDTHH:MM:SSZ`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
