@@ -1,1 +1,29 @@
-"""Sandboxes that run code. Knows Linux and runtimes, not AWS."""
+"""Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
+
+from cumulet.compute.compute import Compute, ComputeConfig, OnEndpoint
+from cumulet.compute.model import (
+    ComputeUnavailable,
+    EnvironmentInfo,
+    EnvironmentStatus,
+    FunctionSpec,
+    Invocation,
+    OnEnvironment,
+    OnLog,
+    Outcome,
+    RuntimeUnavailable,
+)
+
+__all__ = [
+    "Compute",
+    "ComputeConfig",
+    "ComputeUnavailable",
+    "EnvironmentInfo",
+    "EnvironmentStatus",
+    "FunctionSpec",
+    "Invocation",
+    "OnEndpoint",
+    "OnEnvironment",
+    "OnLog",
+    "Outcome",
+    "RuntimeUnavailable",
+]

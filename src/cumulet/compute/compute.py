@@ -1,0 +1,298 @@
+"""Environments for functions: started when needed, kept warm, ended when idle, retired or broken."""
+
+import asyncio
+import collections
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cumulet.compute import documents
+from cumulet.compute.environment import Ended, Environment
+from cumulet.compute.model import (
+    ComputeUnavailable,
+    EnvironmentInfo,
+    EnvironmentStatus,
+    FunctionSpec,
+    Invocation,
+    OnEnvironment,
+    OnLog,
+    Outcome,
+    RuntimeUnavailable,
+)
+from cumulet.compute.pool import Pool
+from cumulet.compute.runtimes import python
+from cumulet.compute.runtimes.runtime import Runtime
+from cumulet.compute.sandbox import messages
+from cumulet.compute.supervision import Supervision
+from cumulet.kernel.tasks import Tasks
+
+_REAP_EVERY = 5.0
+
+OnEndpoint = Callable[[EnvironmentInfo, socket.socket], Callable[[], None] | None]
+"""Serves a listener that is open inside an environment; what it gives back stops serving. The socket stays compute's
+until that is called."""
+
+
+class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is unique per node on a machine: its control groups are called so and swept at start."""
+
+    folder: Path
+    name: str
+    endpoint_port: int = 4566
+    level: Literal["auto", "full", "rootless", "process"] = "auto"
+    idle_timeout: float = 300.0
+    """Seconds an environment is kept without an invocation."""
+    search_path: str = "/usr/local/bin:/usr/bin:/bin"
+    """Where interpreters are looked for, beside the folders of pyenv, uv and mise under `home`."""
+    home: Path = msgspec.field(default_factory=Path.home)
+    sdk_path: tuple[str, ...] = ()
+    """Folders of which the first that holds boto3 is given to Python functions."""
+    preferred_runtime: str = ""
+    """Warmed at start; the Python that runs this node when empty."""
+
+
+class Compute:
+    """All environments of a node. Used from one event loop."""
+
+    def __init__(self, config: ComputeConfig, on_log: OnLog, on_endpoint: OnEndpoint | None = None) -> None:
+        self._config = config
+        self._on_log = on_log
+        self._on_endpoint = on_endpoint
+        self._runtimes: dict[str, Runtime] = {}
+        self._supervision: Supervision | None = None
+        self._pool: Pool | None = None
+        self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
+        self._all: dict[str, Environment] = {}
+        self._running: collections.Counter[str] = collections.Counter()
+        self._tasks = Tasks()
+
+    async def start(self) -> None:
+        """Begin; returns at once, while the supervisor comes up in the background."""
+        config = self._config
+        self._runtimes = dict(python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)))
+        order = {
+            "name": config.name,
+            "root": os.getuid() == 0,
+            "ports": [config.endpoint_port],
+            "resolver": _resolver(),
+        }
+        self._supervision = Supervision(order, self._on_report)
+        self._supervision.start()
+        self._pool = Pool(self._supervision, self._tasks)
+        self._tasks.start("compute: warm", self._warm())
+        self._tasks.start("compute: reap", self._reap())
+
+    async def stop(self) -> None:
+        """End every environment and everything that made them."""
+        await self._tasks.close()
+        for environment in list(self._all.values()):
+            environment.kill()
+        self._all.clear()
+        self._idle.clear()
+        if self._pool is not None:
+            self._pool.close()
+        if self._supervision is not None:
+            await self._supervision.stop()
+
+    def runtimes(self) -> dict[str, str]:
+        """Runtime identifiers that work here, and the interpreter of each."""
+        return {name: runtime.path for name, runtime in self._runtimes.items()}
+
+    def check(self, runtime: str) -> None:
+        """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
+        self._runtime(runtime)
+
+    def running(self, key: str) -> int:
+        """Invocations of this function in flight."""
+        return self._running[key]
+
+    def environments(self) -> list[EnvironmentStatus]:
+        """The environments that hold a function."""
+        return [environment.status() for environment in self._all.values()]
+
+    async def invoke(
+        self, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None = None
+    ) -> Outcome:
+        """Run one event through a function, in a warm environment if there is one, else in one made now.
+
+        Whatever the function does is an Outcome. Raises RuntimeUnavailable when nothing here runs its runtime, and
+        ComputeUnavailable when no environment could be made.
+        """
+        self._running[spec.key] += 1
+        try:
+            idle = self._idle.get(spec.key)
+            if idle:
+                return await self._invoke_warm(idle.pop(), spec, invocation, on_environment)
+            return await self._invoke_cold(spec, invocation, on_environment)
+        finally:
+            self._running[spec.key] -= 1
+            if not self._running[spec.key]:
+                del self._running[spec.key]
+
+    async def retire(self, key: str) -> None:
+        """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
+        self._idle.pop(key, None)
+        for environment in list(self._all.values()):
+            if environment.key == key:
+                environment.retired = True
+                if environment.state == "idle":
+                    self._end(environment)
+
+    async def _invoke_warm(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None
+    ) -> Outcome:
+        environment.wake()
+        if on_environment is not None:
+            on_environment(self._info(environment, spec, cold=False))
+        return await self._invoke_in(environment, spec, invocation)
+
+    async def _invoke_in(self, environment: Environment, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+        try:
+            outcome = await environment.invoke(spec, invocation, spec.timeout)
+        except Ended as ended:
+            return await self._broken(environment, spec, invocation, ended)
+        except BaseException:
+            self._end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
+            raise
+        self._release(environment)
+        return outcome
+
+    async def _invoke_cold(
+        self, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None
+    ) -> Outcome:
+        assert self._pool is not None
+        started = time.perf_counter()
+        environment = await self._pool.take(self._runtime(spec.runtime), spec.tmp_mb)
+        self._all[environment.id] = environment
+        try:
+            info = self._info(environment, spec, cold=True)
+            variables = {
+                **environment.runtime.variables(),
+                "LAMBDA_TASK_ROOT": "/var/task",
+                "LAMBDA_RUNTIME_DIR": "/var/runtime",
+            }
+            variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
+            if on_environment is not None:
+                variables |= on_environment(info) or {}
+            self._serve_endpoint(environment, info)
+            await environment.start(spec, info, variables, self._on_log)
+            document = await environment.initialise(spec, spec.init_timeout)
+        except Ended as ended:
+            return await self._broken(environment, spec, invocation, ended)
+        except BaseException:
+            self._end(environment)
+            raise
+        initialised = time.perf_counter() - started
+        init_logs = environment.last_logs()
+        if document is not None:
+            outcome = self._not_loaded(environment, spec, document, init_logs)
+            self._end(environment)
+        else:
+            outcome = await self._invoke_in(environment, spec, invocation)
+        return msgspec.structs.replace(outcome, cold=True, init_duration=initialised, init_logs=init_logs)
+
+    def _not_loaded(self, environment: Environment, spec: FunctionSpec, document: bytes, logs: bytes) -> Outcome:
+        return Outcome(
+            payload=document,
+            environment_id=environment.id,
+            cold=True,
+            duration=0.0,
+            max_memory=environment.max_memory(spec),
+            error="init",
+            logs=logs,
+        )
+
+    async def _broken(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended
+    ) -> Outcome:
+        """The outcome of an invocation that its environment did not survive."""
+        logs, memory = environment.last_logs(), environment.max_memory(spec)
+        duration = time.perf_counter() - environment.started
+        error: Literal["timeout", "crash", "oom"]
+        if ended.how == "timeout":
+            error, detail, payload = "timeout", "", documents.timed_out(invocation, spec.timeout)
+        else:
+            how = await environment.end()
+            logs += environment.last_logs()
+            detail = documents.ending(how)
+            error, payload = ("oom" if how["oom"] else "crash"), documents.exited(invocation, detail)
+        self._end(environment)
+        return Outcome(
+            payload=payload,
+            environment_id=environment.id,
+            cold=False,
+            duration=duration,
+            max_memory=memory,
+            error=error,
+            detail=detail,
+            logs=logs,
+        )
+
+    def _release(self, environment: Environment) -> None:
+        if environment.retired:
+            self._end(environment)
+        else:
+            environment.rest()
+            self._idle[environment.key].append(environment)
+
+    def _end(self, environment: Environment) -> None:
+        self._all.pop(environment.id, None)
+        idle = self._idle.get(environment.key)
+        if idle is not None:
+            with contextlib.suppress(ValueError):
+                idle.remove(environment)
+            if not idle:
+                del self._idle[environment.key]
+        environment.kill()
+
+    def _info(self, environment: Environment, spec: FunctionSpec, *, cold: bool) -> EnvironmentInfo:
+        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold)
+
+    def _serve_endpoint(self, environment: Environment, info: EnvironmentInfo) -> None:
+        if self._on_endpoint is None:
+            return
+        for listener in environment.listeners:
+            close = self._on_endpoint(info, listener)
+            if close is not None:
+                environment.on_end.append(close)
+
+    def _runtime(self, name: str) -> Runtime:
+        try:
+            return self._runtimes[name]
+        except KeyError:
+            have = ", ".join(sorted(self._runtimes)) or "none"
+            raise RuntimeUnavailable(f"This machine has nothing that runs {name} (it has: {have}).") from None
+
+    async def _warm(self) -> None:
+        assert self._pool is not None
+        name = self._config.preferred_runtime or python.own()
+        if (runtime := self._runtimes.get(name)) is not None:
+            try:
+                await self._pool.fill(runtime)
+            except ComputeUnavailable:
+                return  # the first invocation will say why
+
+    async def _reap(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_REAP_EVERY)
+            oldest = loop.time() - self._config.idle_timeout
+            for idle in list(self._idle.values()):
+                for environment in [one for one in idle if one.idle_since < oldest]:
+                    self._end(environment)
+
+    def _on_report(self, report: messages.Message) -> None:
+        if self._pool is not None:
+            self._pool.on_report(report)
+
+
+def _resolver() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/etc/resolv.conf").read_text()
+    return ""

@@ -1,0 +1,181 @@
+"""System calls that Python's standard library lacks. Every one raises OSError with the call's name."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import platform
+import socket
+import struct
+
+X86 = platform.machine() == "x86_64"
+
+CLONE_NEWTIME = 0x80
+CLONE_NEWNS = 0x20000
+CLONE_NEWCGROUP = 0x2000000
+CLONE_NEWUTS = 0x4000000
+CLONE_NEWIPC = 0x8000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_NOATIME = 1024
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_NAME = 15
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_NOSUID = 2
+MOUNT_ATTR_NODEV = 4
+
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_AT_RECURSIVE = 0x8000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+
+_PIVOT_ROOT = 155 if X86 else 41
+_SECCOMP = 317 if X86 else 277
+_PIDFD_SEND_SIGNAL = 424
+_OPEN_TREE = 428
+_MOVE_MOUNT = 429
+_PIDFD_OPEN = 434
+_CLOSE_RANGE = 436
+_MOUNT_SETATTR = 442
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+_libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
+_libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
+_libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
+_libc.unshare.argtypes = [ctypes.c_int]
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def syscall(what: str, number: int, *arguments: object) -> int:
+    """A raw system call; integers go as longs, everything else as ctypes takes it."""
+    values = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
+    return _check(_libc.syscall(ctypes.c_long(number), *values), what)
+
+
+def unshare(flags: int) -> None:
+    _check(_libc.unshare(flags), f"unshare {flags:#x}")
+
+
+def setns(fd: int, kind: int = 0) -> None:
+    _check(_libc.setns(fd, kind), "setns")
+
+
+def prctl(option: int, first: int = 0) -> int:
+    return _check(_libc.prctl(option, first, 0, 0, 0), f"prctl {option}")
+
+
+def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
+    names = [None if name is None else os.fsencode(name) for name in (source, target, kind)]
+    options = None if data is None else os.fsencode(data)
+    _check(_libc.mount(names[0], names[1], names[2], flags, options), f"mount {source} on {target}")
+
+
+def unmount(target: str, flags: int = MNT_DETACH) -> None:
+    _check(_libc.umount2(os.fsencode(target), flags), f"umount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    syscall("pivot_root", _PIVOT_ROOT, ctypes.c_char_p(os.fsencode(new)), ctypes.c_char_p(os.fsencode(old)))
+
+
+def sethostname(name: str) -> None:
+    raw = os.fsencode(name)
+    _check(_libc.sethostname(raw, len(raw)), "sethostname")
+
+
+def open_tree(path: str) -> int:
+    """A detached copy of the mount that `path` is on, from `path` down, as a descriptor."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC
+    return syscall("open_tree", _OPEN_TREE, _AT_FDCWD, ctypes.c_char_p(os.fsencode(path)), flags)
+
+
+def restrict_mount(fd: int, attributes: int) -> None:
+    """Set MOUNT_ATTR_* on a detached mount."""
+    wanted = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0), 32)
+    syscall("mount_setattr", _MOUNT_SETATTR, fd, ctypes.c_char_p(b""), _AT_EMPTY_PATH | _AT_RECURSIVE, wanted, 32)
+
+
+def move_mount(fd: int, target: str) -> None:
+    """Attach a detached mount at `target` in the caller's mount namespace."""
+    empty, path = ctypes.c_char_p(b""), ctypes.c_char_p(os.fsencode(target))
+    syscall("move_mount", _MOVE_MOUNT, fd, empty, _AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def pidfd_open(pid: int) -> int:
+    return syscall("pidfd_open", _PIDFD_OPEN, pid, 0)
+
+
+def pidfd_send_signal(fd: int, signal: int) -> None:
+    syscall("pidfd_send_signal", _PIDFD_SEND_SIGNAL, fd, signal, 0, 0)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from `first` on."""
+    syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 0)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that made it ends."""
+    prctl(PR_SET_PDEATHSIG, 9)
+
+
+def name_process(name: str) -> None:
+    """What `ps` and `/proc/<pid>/comm` show; 15 bytes."""
+    buffer = ctypes.create_string_buffer(os.fsencode(name)[:15])
+    prctl(PR_SET_NAME, ctypes.addressof(buffer))
+
+
+def drop_bounding_set() -> None:
+    """No exec, ever again, gives a capability."""
+    for capability in range(64):
+        if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
+            break
+    _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+
+
+def drop_capabilities() -> None:
+    """Give up every capability of this process."""
+    header = ctypes.create_string_buffer(struct.pack("II", 0x20080522, 0), 8)
+    nothing = ctypes.create_string_buffer(24)
+    _check(_libc.capset(header, nothing), "capset")
+
+
+def install_filter(program: bytes) -> None:
+    """Put a seccomp program (struct sock_filter[]) on this thread and what it makes."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("H6xQ", len(program) // 8, ctypes.addressof(instructions))
+    syscall("seccomp", _SECCOMP, 1, 0, ctypes.create_string_buffer(header, len(header)))
+
+
+def loopback_up() -> None:
+    """Bring up `lo` in this network namespace."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, 0x8914, struct.pack("16sh14x", b"lo", 0x41))  # SIOCSIFFLAGS: IFF_UP | IFF_RUNNING

@@ -1,0 +1,125 @@
+"""What goes into compute and what comes out: functions, invocations, outcomes. No AWS service is known here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+ErrorKind = Literal["handled", "init", "timeout", "crash", "oom", "too_large"]
+
+MAX_PAYLOAD = 6 * 1024 * 1024
+"""Bytes of an invocation's event."""
+MAX_RESPONSE = MAX_PAYLOAD + 100
+"""Bytes of a buffered response; AWS allows a hundred more than the 6 MB it documents."""
+
+
+class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything an environment needs to hold one function.
+
+    `key` names the code and configuration together: environments are reused only for an equal key, so it must change
+    whenever any other field does (function ARN, version and revision id do well). `environment` is the whole
+    environment the function sees, reserved variables (AWS_REGION, AWS_LAMBDA_FUNCTION_NAME, ...) and credentials
+    included; it is read when an environment is made.
+    """
+
+    key: str
+    runtime: str
+    """A Lambda runtime identifier: python3.12, nodejs20.x, provided.al2023."""
+    handler: str
+    code: Path
+    """An unpacked folder on this machine; mounted read-only at /var/task."""
+    layers: tuple[Path, ...] = ()
+    """Unpacked folders, merged in this order (later ones win) read-only at /opt."""
+    memory_mb: int = 128
+    timeout: float = 3.0
+    """Seconds an invocation may take."""
+    tmp_mb: int = 512
+    """Size of /tmp in MB."""
+    environment: Mapping[str, str] = {}
+    init_timeout: float = 10.0
+    """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """One event for a function."""
+
+    request_id: str
+    payload: bytes
+    deadline_ms: int
+    """When the function must have answered, in milliseconds since 1970, as its context shows it. The limit that is
+    kept is `FunctionSpec.timeout`, measured from when the event is given to the function."""
+    function_arn: str
+    client_context: bytes | None = None
+    """JSON, as decoded from X-Amz-Client-Context."""
+    identity: bytes | None = None
+    """JSON with cognitoIdentityId and cognitoIdentityPoolId."""
+    trace: str = ""
+    """The X-Ray trace header, which becomes _X_AMZN_TRACE_ID."""
+    environment: Mapping[str, str] = {}
+    """Variables to set before this invocation, such as refreshed credentials; usually empty."""
+    max_response: int = MAX_RESPONSE
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How an invocation ended.
+
+    `payload` is the response or, where `error` is set, the error document as Lambda shows it
+    ({"errorMessage": ..., "errorType": ...}). `handled`: the function raised or its result could not be sent (the
+    environment lives on); `init`: it could not be loaded; `timeout`, `crash` and `oom`: the environment was killed or
+    died; `too_large`: the response was over `Invocation.max_response`.
+    """
+
+    payload: bytes
+    environment_id: str
+    cold: bool
+    duration: float
+    """Seconds from the event's delivery to the answer."""
+    max_memory: int
+    """The most bytes this environment has used so far, as Lambda's REPORT line has it."""
+    error: ErrorKind | None = None
+    detail: str = ""
+    """For `crash`: `signal: killed`, `exit status 1`, `oom` and `timeout` likewise; empty otherwise."""
+    logs: bytes = b""
+    """What the function wrote while this invocation ran, in order; the last 256 KB of it."""
+    init_duration: float | None = None
+    """Seconds until the handler was loaded; set on a cold start."""
+    init_logs: bytes = b""
+
+
+class EnvironmentInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment as others see it."""
+
+    id: str
+    """32 lower-case hexadecimal characters: fits a log stream's name."""
+    key: str
+    runtime: str
+    cold: bool
+    """Made for the invocation it is reported for."""
+
+
+class EnvironmentStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the status report."""
+
+    id: str
+    key: str
+    runtime: str
+    state: Literal["starting", "busy", "idle"]
+    invocations: int
+
+
+OnEnvironment = Callable[[EnvironmentInfo], Mapping[str, str] | None]
+"""Called when the environment of an invocation is known, before it gets the event. What it gives back is added to the
+variables of an environment just made (AWS_LAMBDA_LOG_STREAM_NAME, say); ignored for a warm one."""
+
+OnLog = Callable[[EnvironmentInfo, bytes], None]
+"""Called with each complete line a function wrote (without its end; messages of the runtime itself may hold several
+lines), in order. Lines before the first event belong to the environment's first invocation."""
+
+
+class RuntimeUnavailable(Exception):
+    """This machine lacks what runs a runtime identifier; the message says what to install."""
+
+
+class ComputeUnavailable(Exception):
+    """No environment could be made; the message says why."""

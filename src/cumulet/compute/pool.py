@@ -1,0 +1,119 @@
+"""Blank environments made ahead, by runtime, and the zygotes they come from."""
+
+import asyncio
+import collections
+
+from cumulet.compute.environment import Environment
+from cumulet.compute.model import ComputeUnavailable
+from cumulet.compute.runtimes.runtime import Runtime
+from cumulet.compute.sandbox import messages
+from cumulet.compute.supervision import Supervision
+from cumulet.kernel.ids import token
+from cumulet.kernel.tasks import Tasks
+
+_AHEAD = 1
+_MOST_AHEAD = 8
+_DEMAND_WINDOW = 5.0
+_REFILL_DELAY = 0.05
+DEFAULT_TMP_MB = 512
+
+
+class Pool:
+    """Keeps one blank of each runtime in use, more while demand is high. Refills away from invocations."""
+
+    def __init__(self, supervision: Supervision, tasks: Tasks) -> None:
+        self._supervision = supervision
+        self._tasks = tasks
+        self._zygotes: dict[str, asyncio.Future[int]] = {}
+        self._ready: dict[str, list[Environment]] = collections.defaultdict(list)
+        self._making: dict[str, Environment] = {}
+        self._taken: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
+        self._refilling: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+
+    async def take(self, runtime: Runtime, tmp_mb: int) -> Environment:
+        """A blank environment; made now when none is ready. Raises ComputeUnavailable."""
+        del tmp_mb
+        ready = self._ready[runtime.name]
+        self._taken[runtime.name].append(self._loop.time())
+        environment = ready.pop() if ready else await self._make(runtime)
+        self._refill_soon(runtime)
+        return environment
+
+    async def fill(self, runtime: Runtime) -> None:
+        """Make blanks up to what recent demand asks for."""
+        wanted = self._wanted(runtime.name) - len(self._ready[runtime.name])
+        made = await asyncio.gather(*(self._make(runtime) for _ in range(wanted)), return_exceptions=True)
+        for environment in made:
+            if isinstance(environment, BaseException):
+                raise environment
+            self._ready[runtime.name].append(environment)
+
+    def on_report(self, report: messages.Message) -> None:
+        """A report of the supervisor."""
+        kind = report["report"]
+        if kind == "zygote":
+            zygote = self._zygotes.get(report["id"])
+            if report["ready"]:
+                if zygote is not None and not zygote.done():
+                    zygote.set_result(report["baseline"])
+            else:
+                self._zygote_ended(report["id"], report["why"])
+        elif kind == "failed":
+            environment = self._making.get(report["id"])
+            if environment is not None:
+                environment.failed(report["why"])
+        elif kind == "lost":
+            for name in list(self._zygotes):
+                self._zygote_ended(name, "the supervisor of sandboxes ended")
+
+    def close(self) -> None:
+        for ready in self._ready.values():
+            for environment in ready:
+                environment.kill()
+        self._ready.clear()
+
+    async def _make(self, runtime: Runtime) -> Environment:
+        hierarchy = await self._supervision.up()
+        baseline = await asyncio.shield(self._zygote(runtime))
+        id_ = token()
+        environment = Environment(id_, runtime, hierarchy.group(id_), baseline, self._supervision)
+        self._making[id_] = environment
+        try:
+            await environment.make_blank(DEFAULT_TMP_MB)
+        finally:
+            del self._making[id_]
+        return environment
+
+    def _zygote(self, runtime: Runtime) -> asyncio.Future[int]:
+        zygote = self._zygotes.get(runtime.name)
+        if zygote is None:
+            zygote = self._zygotes[runtime.name] = self._loop.create_future()
+            launch = runtime.launch()
+            order = {"op": "runtime", "id": runtime.name, "argv": list(launch.argv), "binds": list(launch.binds)}
+            self._supervision.order({**order, "environment": dict(launch.environment)})
+        return zygote
+
+    def _zygote_ended(self, name: str, why: str) -> None:
+        zygote = self._zygotes.pop(name, None)
+        if zygote is not None and not zygote.done():
+            zygote.set_exception(ComputeUnavailable(f"{name} could not be started: {why}"))
+            zygote.exception()
+
+    def _wanted(self, name: str) -> int:
+        taken = self._taken[name]
+        while taken and taken[0] < self._loop.time() - _DEMAND_WINDOW:
+            taken.popleft()
+        return max(_AHEAD, min(_MOST_AHEAD, len(taken) // 2))
+
+    def _refill_soon(self, runtime: Runtime) -> None:
+        if runtime.name not in self._refilling:
+            self._refilling.add(runtime.name)
+            self._tasks.start(f"compute: refill {runtime.name}", self._refill(runtime))
+
+    async def _refill(self, runtime: Runtime) -> None:
+        try:
+            await asyncio.sleep(_REFILL_DELAY)
+            await self.fill(runtime)
+        finally:
+            self._refilling.discard(runtime.name)

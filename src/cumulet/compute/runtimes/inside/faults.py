@@ -1,0 +1,42 @@
+"""Error documents and log lines for what goes wrong in a function's code, in the form of Lambda's Python runtime."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from types import TracebackType
+
+
+class Fault(Exception):
+    """Something wrong with a function that its own code did not raise."""
+
+    def __init__(self, kind: str, message: str, frames: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.frames = frames or []
+
+
+def describe(error: BaseException, request_id: str) -> tuple[bytes, str]:
+    """The error document, and the message for the log."""
+    if isinstance(error, Fault):
+        kind, message, frames = error.kind, error.message, error.frames
+    else:
+        kind, message, frames = type(error).__name__, _text(error), stack(error.__traceback__)
+    document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": frames}
+    lines = [f"[ERROR] {kind}: {message}", "Traceback (most recent call last):"]
+    return json.dumps(document).encode(), "\n".join(lines + [frame.rstrip("\n") for frame in frames])
+
+
+def stack(trace: TracebackType | None) -> list[str]:
+    """The frames of the function's own code, outermost first: what the runtime itself called is left out."""
+    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
+        trace = trace.tb_next
+    return traceback.format_tb(trace)
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - a hostile __str__ is the function's own business
+        return "<the exception's text could not be read>"

@@ -1,0 +1,50 @@
+"""Frames on the channel between the platform and a built-in runtime: one byte of kind, two lengths, header, payload."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from typing import Any
+
+HEAD = struct.Struct(">BII")
+INVOKE, READY, INIT_ERROR, RESPONSE, ERROR = range(1, 6)
+_CHUNK = 1 << 16
+
+
+class Frames:
+    """The runtime's end; blocking."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._rest = b""
+
+    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+        """The next invocation's header and event; None when the platform is gone."""
+        data = self._rest or self._channel.recv(_CHUNK)
+        while len(data) < HEAD.size:
+            more = self._channel.recv(_CHUNK)
+            if not more:
+                return None
+            data += more
+        _, header_length, payload_length = HEAD.unpack_from(data)
+        end = HEAD.size + header_length + payload_length
+        if len(data) < end:
+            data = self._fill(data, end)
+        self._rest = data[end:]
+        start = HEAD.size + header_length
+        return json.loads(data[HEAD.size : start]), data[start:end]
+
+    def _fill(self, data: bytes, length: int) -> bytes:
+        whole = bytearray(length)
+        whole[: len(data)] = data
+        view, filled = memoryview(whole), len(data)
+        while filled < length:
+            count = self._channel.recv_into(view[filled:])
+            if not count:
+                raise EOFError("the platform closed the channel within a frame")
+            filled += count
+        return bytes(whole)
+
+    def send(self, kind: int, payload: bytes) -> None:
+        self._channel.sendall(HEAD.pack(kind, 0, len(payload)) + payload)

@@ -1,0 +1,104 @@
+"""What functions write: their standard output, and the `logging` set-up that Lambda gives them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+import time
+from typing import Any
+
+JOINED = "\x1e"
+"""Stands for a line's end within one message, so that a traceback stays one event; the platform puts it back."""
+
+_LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+_PLAIN = logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys() | {"aws_request_id", "message", "asctime"}
+
+
+class Output:
+    """The function's log, as a place to write whole messages to."""
+
+    def __init__(self) -> None:
+        self._text = io.TextIOWrapper(
+            os.fdopen(1, "wb", closefd=False), encoding="utf-8", errors="replace", line_buffering=True
+        )
+        self.request_id = ""
+        sys.stdout = self._text
+        sys.stderr = io.TextIOWrapper(
+            os.fdopen(2, "wb", closefd=False), encoding="utf-8", errors="backslashreplace", line_buffering=True
+        )
+        self._error_text = sys.stderr
+
+    def message(self, text: str) -> None:
+        """Write one message that may have several lines."""
+        self._text.write(text.rstrip("\n").replace("\n", JOINED) + "\n")
+
+    def flush(self) -> None:
+        for stream in (sys.stdout, self._text, self._error_text):
+            _flush(stream)
+
+
+def _flush(stream: Any) -> None:
+    try:
+        stream.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # the function closed or replaced it
+
+
+class _Handler(logging.Handler):
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._output.message(self.format(record))
+
+
+class _RequestId(logging.Filter):
+    def __init__(self, output: Output) -> None:
+        super().__init__()
+        self._output = output
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.aws_request_id = self._output.request_id
+        return True
+
+
+class _JsonFormatter(logging.Formatter):
+    """Lambda's advanced logging format."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+            "requestId": record.__dict__.get("aws_request_id"),
+        }
+        if record.exc_info and record.exc_info[0]:
+            document["stackTrace"] = self.formatException(record.exc_info).split("\n")
+            document["errorType"] = record.exc_info[0].__name__
+            document["errorMessage"] = str(record.exc_info[1])
+            document["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
+        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
+        return json.dumps({**document, **extra}, default=str)
+
+
+def set_up_logging(output: Output) -> None:
+    """Give the root logger Lambda's handler, in the format and level the function is configured with."""
+    handler = _Handler(output)
+    handler.addFilter(_RequestId(output))
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+        handler.setFormatter(_JsonFormatter())
+    else:
+        layout = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
+        formatter = logging.Formatter(layout, "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+        handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    level = _LEVELS.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", ""))
+    if level is not None:
+        root.setLevel(level)

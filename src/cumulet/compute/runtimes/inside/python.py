@@ -1,0 +1,186 @@
+"""The Python runtime: what a zygote warms, and the loop that runs a function's invocations."""
+
+from __future__ import annotations
+
+import builtins
+import decimal
+import gc
+import importlib
+import json
+import os
+import random
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from cumulet.compute.runtimes.inside import faults, frames, handler, logs
+from cumulet.compute.runtimes.inside.context import LambdaContext
+from cumulet.compute.sandbox import messages
+
+_WARM = (
+    "asyncio", "base64", "collections", "concurrent.futures", "copy", "datetime", "decimal", "email.message",
+    "functools", "hashlib", "http.client", "io", "itertools", "logging", "os", "re", "shutil", "ssl", "string",
+    "subprocess", "tempfile", "threading", "typing", "urllib.parse", "urllib.request", "uuid",
+)  # fmt: skip
+
+
+def warm(config: messages.Message) -> None:
+    """In the zygote: import what most functions import, so that environments share it."""
+    folders: list[str] = config["paths"]
+    sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))] + folders
+    for name in (*_WARM, *config["preload"]):
+        importlib.import_module(name)
+    site = importlib.import_module("site")
+    site.setquit()
+    site.setcopyright()
+    builtins.__dict__.pop("copyright", None)
+
+
+def run(orders: socket.socket, channel: socket.socket) -> None:
+    """In a new environment: get ready, wait for the function, serve its invocations until the platform is gone."""
+    _rehearse()
+    assignment, _ = messages.receive(orders)
+    orders.close()
+    if assignment is None:
+        return
+    output = logs.Output()
+    try:
+        _serve(assignment, frames.Frames(channel), output)
+    except SystemExit as leaving:
+        status = _exit_status(leaving, output)
+    except BaseException as error:  # noqa: BLE001 - as an interpreter ends on what nobody caught
+        output.message("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        status = 1
+    else:
+        status = 0
+    output.flush()
+    os._exit(status)
+
+
+def _serve(assignment: messages.Message, channel: frames.Frames, output: logs.Output) -> None:
+    _become(assignment)
+    logs.set_up_logging(output)
+    try:
+        function = handler.load(assignment["handler"])
+    except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's answer
+        document, message = faults.describe(error, "")
+        output.message(message)
+        output.flush()
+        channel.send(frames.INIT_ERROR, document)
+        return
+    output.flush()
+    channel.send(frames.READY, b"")
+    encoder = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=_plain)
+    while (received := channel.receive()) is not None:
+        kind, answer = _invoke(function, *received, encoder=encoder, output=output)
+        output.flush()
+        channel.send(kind, answer)
+
+
+def _invoke(
+    function: handler.Handler, header: dict[str, Any], event: bytes, encoder: json.JSONEncoder, output: logs.Output
+) -> tuple[int, bytes]:
+    output.request_id = header["request_id"]
+    os.environ.update(header["environment"])
+    if header["trace"]:
+        os.environ["_X_AMZN_TRACE_ID"] = header["trace"]
+    try:
+        result = function(_decode(event), LambdaContext(header))
+        return frames.RESPONSE, _encode(result, encoder)
+    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
+        document, message = faults.describe(error, header["request_id"])
+        output.message(message)
+        return frames.ERROR, document
+
+
+def _decode(event: bytes) -> object:
+    try:
+        return json.loads(event)
+    except ValueError as error:
+        raise faults.Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
+
+
+def _encode(result: object, encoder: json.JSONEncoder) -> bytes:
+    try:
+        return encoder.encode(result).encode()
+    except Exception as error:
+        raise faults.Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+
+
+def _become(assignment: messages.Message) -> None:
+    """Take on the function's environment; nothing of another process's randomness or time zone stays."""
+    os.environ.clear()
+    os.environ.update(assignment["environment"])
+    time.tzset()
+    random.seed()
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for name in assignment["forget"]:
+        for module in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
+            del sys.modules[module]
+    sys.path[:0] = ["/var/task", f"/opt/python/lib/{version}/site-packages", "/opt/python"]
+    extra = os.environ.get("PYTHONPATH")
+    if extra:
+        sys.path[3:3] = extra.split(":")
+    sys.argv = ["/var/runtime/bootstrap"]
+    gc.enable()
+
+
+def _plain(value: object) -> float:
+    if isinstance(value, decimal.Decimal):
+        return float(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _exit_status(leaving: SystemExit, output: logs.Output) -> int:
+    if leaving.code is None:
+        return 0
+    if isinstance(leaving.code, int):
+        return leaving.code & 0xFF
+    output.message(str(leaving.code))
+    return 1
+
+
+def _rehearse() -> None:
+    """Touch what an invocation touches, ahead of it: pages shared with the zygote are copied now, not later."""
+    folder = Path("/tmp/.rehearsal")  # noqa: S108 - the sandbox's own
+    folder.mkdir()
+    source = folder / "_rehearsal.py"
+    source.write_text("import json, os\n\ndef handler(event, context):\n    return {'a': [1, 2.5, str(event)]}\n")
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    function = handler.load("_rehearsal.handler")
+    sys.path.remove(str(folder))
+    del sys.modules["_rehearsal"]
+    sys.path_importer_cache.pop(str(folder), None)
+    for path in (*folder.glob("__pycache__/*"), folder / "__pycache__"):
+        path.rmdir() if path.is_dir() else path.unlink()
+    source.unlink()
+    folder.rmdir()
+    here, there = socket.socketpair()
+    channel, platform = frames.Frames(there), frames.Frames(here)
+    header = json.dumps(
+        {"request_id": "", "function_arn": "", "deadline_ms": 0, "environment": {}, "trace": ""}
+    ).encode()
+    for _ in range(2):
+        here.sendall(frames.HEAD.pack(frames.INVOKE, len(header), 2) + header + b"{}")
+        received = channel.receive()
+        assert received is not None
+        encoded = json.JSONEncoder(default=_plain).encode(function(json.loads(received[1]), LambdaContext(received[0])))
+        channel.send(frames.RESPONSE, encoded.encode())
+        platform._channel.recv(1000)
+    here.close()
+    there.close()
+    try:
+        json.loads("{")
+    except ValueError as error:
+        faults.describe(error, "")
+    os.environ.update(dict(os.environ))
+    time.tzset()
+    random.seed()

@@ -1,0 +1,115 @@
+"""Python runtimes: the interpreters of this machine, and how their zygotes start."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cumulet.compute.runtimes.runtime import Channel, Launch
+
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
+"""What Lambda's Python carries beside the standard library; pure Python, so one copy serves every version."""
+
+_INSIDE = "/var/rapid/compute"
+_PREFIX = "/var/lang"
+
+
+class PythonRuntime:
+    """One Python version. `sdk` is the folder that holds the AWS SDK's packages, or None."""
+
+    channel: Channel = "frames"
+
+    def __init__(self, version: str, interpreter: Path, sdk: Path | None) -> None:
+        self.version = version
+        self.name = f"python{version}"
+        self.path = str(interpreter)
+        self._prefix = interpreter.parent.parent
+        self._sdk = sdk
+
+    def launch(self) -> Launch:
+        system = self._prefix == Path("/usr")
+        prefix = "/usr" if system else _PREFIX
+        binds = [(str(Path(__file__).parent.parent), _INSIDE)]
+        if not system:
+            binds.append((str(self._prefix), _PREFIX))
+        if self._sdk is not None:
+            binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
+        config = {
+            "runtime": "cumulet.compute.runtimes.inside.python",
+            "paths": ["/var/runtime"],
+            "preload": [],
+        }
+        text = json.dumps(config)[:-1] + ', "control": {control}, "pid_namespace": {pids}}'
+        return Launch(
+            binds=binds,
+            argv=[
+                f"{prefix}/bin/python{self.version}",
+                "-I",
+                "-S",
+                f"{_INSIDE}/sandbox/launch.py",
+                "sandbox.zygote",
+                text,
+            ],
+            environment={"LD_LIBRARY_PATH": f"{prefix}/lib", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    def assignment(self, handler: str, code: str) -> Mapping[str, object]:
+        bundled = [name for name in SDK if (Path(code) / name).exists()]
+        return {"handler": handler, "forget": [name.removesuffix(".py") for name in bundled]}
+
+    def variables(self) -> Mapping[str, str]:
+        return {
+            "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+            "PYTHONPATH": "/var/runtime",
+        }
+
+
+def find(search_path: str, home: Path, sdk: Path | None) -> dict[str, PythonRuntime]:
+    """The interpreters of this machine by runtime identifier; the one that runs Cumulet wins for its version."""
+    found: dict[str, PythonRuntime] = {}
+    for version in VERSIONS:
+        interpreter = next((path for path in _candidates(version, search_path, home) if _complete(path, version)), None)
+        if interpreter is not None:
+            found[f"python{version}"] = PythonRuntime(version, interpreter.resolve(), sdk)
+    return found
+
+
+def sdk_folder(path: Iterable[str]) -> Path | None:
+    """Where the AWS SDK is installed, without importing it."""
+    return next((Path(folder) for folder in path if (Path(folder) / "boto3" / "__init__.py").exists()), None)
+
+
+def _candidates(version: str, search_path: str, home: Path) -> Iterable[Path]:
+    name = f"python{version}"
+    if sys.version_info[:2] == tuple(int(part) for part in version.split(".")):
+        yield Path(sys.base_prefix) / "bin" / name
+    for folder in search_path.split(":"):
+        yield Path(folder) / name
+    for pattern in (
+        f".pyenv/versions/{version}.*/bin/{name}",
+        f".local/share/uv/python/cpython-{version}.*/bin/{name}",
+        f".local/share/mise/installs/python/{version}*/bin/{name}",
+    ):
+        yield from sorted(home.glob(pattern), key=_version_of, reverse=True)
+    yield from Path("/opt").glob(f"hostedtoolcache/Python/{version}.*/x64/bin/{name}")
+
+
+def _version_of(path: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path.parent.parent.name)]
+
+
+def _complete(interpreter: Path, version: str) -> bool:
+    """A real interpreter with its library beside it: no shim, no virtual environment."""
+    try:
+        real = interpreter.resolve()
+        return (real.parent.parent / "lib" / f"python{version}" / "os.py").exists() and real.is_file()
+    except OSError:
+        return False
+
+
+def own() -> str:
+    """The runtime identifier of the Python that runs this."""
+    return f"python{sys.version_info[0]}.{sys.version_info[1]}"

@@ -1,0 +1,155 @@
+"""One environment from the inside: its init process, and how the process that runs the function is confined.
+
+The init process is the first of a new pid namespace. It makes the file system and network, forks the runtime's
+process, and waits. The runtime's process gives up everything before a function is known; what a function needs
+mounted is mounted by init, which then gives up everything as well and only reports how the runtime ended.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from cumulet.compute.linux import seccomp, syscalls
+from cumulet.compute.sandbox import messages
+
+_NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
+_LIMITS = (
+    (resource.RLIMIT_NOFILE, 1024),
+    (resource.RLIMIT_CORE, 0),
+    (resource.RLIMIT_MEMLOCK, 64 * 1024),
+    (resource.RLIMIT_MSGQUEUE, 819_200),
+)
+_MAX_PROCESSES = 1024
+_MAX_INODES = 65_536
+_FILTER = seccomp.program()
+
+StartRuntime = Callable[[socket.socket, socket.socket], None]
+"""Runs a runtime in the confined process: (where its assignment comes from, its channel to the platform)."""
+
+
+class Descriptors:
+    """What the supervisor hands to a new environment."""
+
+    def __init__(self, fds: list[int], mounts: int) -> None:
+        self.report = socket.socket(fileno=fds[0])
+        self.assign = socket.socket(fileno=fds[1])
+        self.channel = socket.socket(fileno=fds[2])
+        self.log = fds[3]
+        self.mounts = fds[4 : 4 + mounts]
+        self.groups = fds[4 + mounts :]
+
+
+def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) -> None:
+    """The life of an environment's init process."""
+    syscalls.die_with_parent()
+    given = Descriptors(fds, int(order["tmp_mounts"]))
+    for fd in given.groups:
+        os.write(fd, b"0")
+        os.close(fd)
+    _make_world(order, given)
+    listeners = [_listen(port) for port in order["ports"]]
+    here, there = messages.pair()
+    runtime = os.fork()
+    if runtime == 0:
+        for opened in (*listeners, here, given.report, given.assign):
+            opened.close()
+        _become_runtime(order, given)
+        start_runtime(there, given.channel)
+        os._exit(0)
+    there.close()
+    given.channel.close()
+    itself = syscalls.pidfd_open(os.getpid())
+    messages.send(given.report, {"ready": True}, [itself, *(listener.fileno() for listener in listeners)])
+    os.close(itself)
+    for listener in listeners:
+        listener.close()
+    if _assign(given.assign, here):
+        _end(given.report, runtime)
+
+
+def _make_world(order: messages.Message, given: Descriptors) -> None:
+    syscalls.unshare(_NAMESPACES)
+    if given.mounts:
+        syscalls.move_mount(given.mounts[0], "/tmp")  # noqa: S108 - the sandbox's own
+        os.close(given.mounts[0])
+        os.chmod("/tmp", 0o1777)  # noqa: S103, S108, PTH101 - as everywhere
+    else:
+        options = f"size={order['tmp_mb']}m,mode=1777,nr_inodes={_MAX_INODES}"
+        syscalls.mount("tmpfs", "/tmp", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)  # noqa: S108
+    syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+    syscalls.sethostname("169.254.100.6")
+    syscalls.loopback_up()
+    nothing = os.open("/dev/null", os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener
+
+
+def _become_runtime(order: messages.Message, given: Descriptors) -> None:
+    os.setsid()
+    uid = order["uid"]
+    Path("/proc/self/oom_score_adj").write_text("500")  # a function goes before its init
+    if uid is not None:
+        os.fchown(given.log, uid, uid)  # or it could not open /dev/stdout
+    os.dup2(given.log, 1)
+    os.dup2(given.log, 2)
+    os.close(given.log)
+    for limit, amount in _LIMITS:
+        resource.setrlimit(limit, (amount, amount))
+    syscalls.drop_bounding_set()
+    if uid is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+    _give_up()
+
+
+def _give_up() -> None:
+    """No capability, no way to one, and only the system calls of the list."""
+    syscalls.drop_capabilities()
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.install_filter(_FILTER)
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+
+
+def _assign(orders: socket.socket, runtime: socket.socket) -> bool:
+    """Wait for the function, mount what it needs, let the runtime go on; False when none will come."""
+    message, mounts = messages.receive(orders)
+    if message is None:
+        return False
+    for target, fd in zip(message["mounts"], mounts):
+        syscalls.move_mount(fd, target)
+        os.close(fd)
+    if message["tmp_mb"]:
+        flags = syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV
+        syscalls.mount(None, "/tmp", None, flags, f"size={message['tmp_mb']}m")  # noqa: S108
+    messages.send(runtime, message["assignment"])
+    orders.close()
+    runtime.close()
+    syscalls.drop_bounding_set()
+    _give_up()
+    return True
+
+
+def _end(report: socket.socket, runtime: int) -> None:
+    """Reap whatever ends here until the runtime does, and say how it did; with this process the rest is killed."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == runtime:
+            ended = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
+            messages.send(report, ended)
+            return

@@ -1,0 +1,39 @@
+"""Messages between the platform, the supervisor, zygotes and environments: one JSON object and some descriptors each.
+
+They travel on SOCK_SEQPACKET sockets, so a message arrives whole or not at all.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+MAX_BYTES = 1 << 16
+_MAX_DESCRIPTORS = 32
+
+Message = dict[str, Any]
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def send(channel: socket.socket, message: Message, descriptors: Iterable[int] = ()) -> None:
+    """Raises OSError when the other side is gone or does not read."""
+    fds = array.array("i", descriptors)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
+    channel.sendmsg([json.dumps(message).encode()], rights)
+
+
+def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
+    """The next message and its descriptors, which close on exec; None at the end of the channel."""
+    space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * 4)
+    data, ancillary, _, _ = channel.recvmsg(MAX_BYTES, space, socket.MSG_CMSG_CLOEXEC)
+    fds = array.array("i")
+    for level, kind, content in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
+    return (json.loads(data) if data else None), list(fds)

@@ -1,0 +1,229 @@
+"""The process that makes environments: it alone holds the machine's view of the file system and the control groups.
+
+The node orders over one socket; zygotes, one a runtime, fork what it orders. It ends when the node does, and takes
+everything with it.
+
+Orders (`op`): `runtime` starts a zygote; `slot` makes an environment's groups and has a zygote fork it; `assign` mounts a
+function's folders into one; `free` removes what a dead environment leaves. Reports to the node: `up`, `zygote`, `failed`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from cumulet.compute.linux import cgroup, rootfs, syscalls
+from cumulet.compute.sandbox import messages
+
+_FIRST_UID = 200_000
+_UIDS = 60_000
+_MAX_PROCESSES = 1024
+_REMOVE_RETRY = 0.02
+_READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
+
+
+class Zygote:
+    """The supervisor's end of a zygote."""
+
+    def __init__(self, control: socket.socket, pid: int) -> None:
+        self.control = control
+        self.pid = pid
+
+
+class Supervisor:
+    """State: the zygotes by runtime, and the way into each environment that has no function yet."""
+
+    def __init__(self, config: messages.Message, node: socket.socket, hierarchy: cgroup.Hierarchy) -> None:
+        self._node = node
+        self._root: bool = config["root"]
+        self._ports: list[int] = config["ports"]
+        self._resolver: str = config["resolver"]
+        self._hierarchy = hierarchy
+        self._zygotes: dict[str, Zygote] = {}
+        self._blanks: dict[str, socket.socket] = {}
+        self._leaving: list[cgroup.Group] = []
+        self._count = 0
+        self._selector = selectors.DefaultSelector()
+        self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        self._place = tempfile.mkdtemp(prefix="cumulet-root-")
+
+    def serve(self) -> None:
+        """Take orders until the node closes its end."""
+        self._selector.register(self._node, selectors.EVENT_READ, self._on_order)
+        running = True
+        while running:
+            for key, _ in self._selector.select(_REMOVE_RETRY if self._leaving else None):
+                running = key.data() and running
+            self._leaving = [group for group in self._leaving if not group.remove()]
+
+    def close(self) -> None:
+        """End every zygote, which ends every environment, and remove the groups."""
+        for zygote in self._zygotes.values():
+            zygote.control.close()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(zygote.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 2.0
+        while self._hierarchy.sweep() and time.monotonic() < deadline:
+            time.sleep(_REMOVE_RETRY)
+        self._hierarchy.remove()
+        with contextlib.suppress(OSError):
+            Path(self._place).rmdir()
+
+    def _on_order(self) -> bool:
+        order, fds = messages.receive(self._node)
+        if order is None:
+            return False
+        try:
+            getattr(self, "_op_" + order["op"])(order, fds)
+        except OSError as error:
+            messages.send(self._node, {"report": "failed", "of": order["op"], "id": order["id"], "why": str(error)})
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return True
+
+    def _op_runtime(self, order: messages.Message, fds: list[int]) -> None:
+        del fds
+        here, there = messages.pair()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._become_zygote(order, there)
+            except BaseException as error:  # noqa: BLE001 - nothing may return into the supervisor's loop
+                messages.send(there, {"ready": False, "why": str(error)})
+            finally:
+                os._exit(98)
+        there.close()
+        name = str(order["id"])
+        self._zygotes[name] = Zygote(here, pid)
+        self._selector.register(here, selectors.EVENT_READ, lambda: self._on_zygote(name, here))
+
+    def _become_zygote(self, order: messages.Message, control: socket.socket) -> None:
+        syscalls.die_with_parent()
+        rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
+        for fd in (control.fileno(), self._pid_namespace):
+            os.set_inheritable(fd, True)
+        argv = [
+            text.replace("{control}", str(control.fileno())).replace("{pids}", str(self._pid_namespace))
+            for text in order["argv"]
+        ]
+        os.execve(argv[0], argv, order["environment"])  # noqa: S606 - no shell is wanted
+
+    def _on_zygote(self, name: str, control: socket.socket) -> bool:
+        try:
+            message, _ = messages.receive(control)
+        except OSError:
+            message = None
+        if message is None:
+            message = {"ready": False, "why": "the zygote ended"}
+        if not message["ready"]:
+            self._selector.unregister(control)
+            control.close()
+            zygote = self._zygotes.pop(name)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(zygote.pid, 0)
+        messages.send(self._node, {"report": "zygote", "id": name, **message})
+        return True
+
+    def _op_slot(self, order: messages.Message, fds: list[int]) -> None:
+        zygote = self._zygotes.get(order["runtime"])
+        if zygote is None:
+            raise OSError(f"no zygote runs for {order['runtime']}")
+        group = self._hierarchy.group(order["id"])
+        group.create(_MAX_PROCESSES)
+        entries = group.entries()
+        here, there = messages.pair()
+        report, channel, log = fds
+        self._count += 1
+        uid = _FIRST_UID + self._count % _UIDS if self._root else None
+        slot = {"uid": uid, "ports": self._ports, "tmp_mb": order["tmp_mb"], "tmp_mounts": 0}
+        try:
+            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *entries])
+        finally:
+            there.close()
+            for fd in entries:
+                os.close(fd)
+        self._blanks[order["id"]] = here
+
+    def _op_assign(self, order: messages.Message, fds: list[int]) -> None:
+        del fds
+        blank = self._blanks.pop(order["id"])
+        mounts: list[tuple[str, int]] = []
+        try:
+            mounts.append(("/var/task", _read_only_tree(order["code"])))
+            if order["layers"]:
+                mounts.append(("/opt", self._layers(order["layers"])))
+            message = {
+                "mounts": [target for target, _ in mounts],
+                "tmp_mb": order["tmp_mb"],
+                "assignment": order["assignment"],
+            }
+            messages.send(blank, message, [fd for _, fd in mounts])
+        finally:
+            blank.close()
+            for _, fd in mounts:
+                os.close(fd)
+
+    def _layers(self, layers: list[str]) -> int:
+        if len(layers) == 1:
+            return _read_only_tree(layers[0])
+        lower = ":".join(reversed(layers))
+        syscalls.mount("overlay", self._place, "overlay", syscalls.MS_RDONLY, f"lowerdir={lower}")
+        try:
+            return _read_only_tree(self._place)
+        finally:
+            syscalls.unmount(self._place)
+
+    def _op_free(self, order: messages.Message, fds: list[int]) -> None:
+        del fds
+        blank = self._blanks.pop(order["id"], None)
+        if blank is not None:
+            blank.close()
+        group = self._hierarchy.group(order["id"])
+        if not group.remove():
+            group.kill()
+            self._leaving.append(group)
+
+
+def _read_only_tree(path: str) -> int:
+    fd = syscalls.open_tree(path)
+    try:
+        syscalls.restrict_mount(fd, _READ_ONLY)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _enter_user_namespace() -> None:
+    uid, gid = os.getuid(), os.getgid()
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
+
+
+def main(config: messages.Message) -> None:
+    """Run until the node ends. `config`: node (fd), name, root, ports, resolver."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    syscalls.name_process("cumulet-super")
+    node = socket.socket(fileno=config["node"])
+    hierarchy = cgroup.find(config["name"])
+    hierarchy.sweep()
+    if not config["root"]:
+        _enter_user_namespace()
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+    supervisor = Supervisor(config, node, hierarchy)
+    messages.send(node, {"report": "up", "groups": hierarchy.describe()})
+    try:
+        supervisor.serve()
+    finally:
+        supervisor.close()
