@@ -16,9 +16,8 @@ from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError, InternalFailure
 from cumulet.kernel.ids import new_id
 from cumulet.storage.database import StorageError
-from cumulet.wire import sigv4
+from cumulet.wire import route, sigv4
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.route import Route, RouteError, resolve
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +40,14 @@ class Exchange:
         "result",
         "route",
         "signed",
+        "style",
         "struct",
     )
 
     request: HttpRequest
     request_id: str
-    route: Route
+    route: route.Route
+    style: sigv4.Style
     signed: sigv4.Signed | None
     credential: Credential
     call: Call
@@ -79,9 +80,9 @@ class Gateway:
         try:
             for step in STEPS:
                 await step(self, exchange)
-        except RouteError as refused:
-            exchange.response = refused.response(exchange.request_id)
-            error = "RouteError"
+        except route.RouteError as refused:
+            exchange.response = refused.answer(exchange.request_id)
+            error = refused.error.code
         except AwsError as refused:
             exchange.response = exchange.route.codec.encode_error(refused, exchange.request_id)
             error = refused.code
@@ -99,12 +100,12 @@ class Gateway:
         return exchange.response
 
     def _record(self, exchange: Exchange, error: str, seconds: float) -> None:
-        route = getattr(exchange, "route", None)
+        found = getattr(exchange, "route", None)
         call = getattr(exchange, "call", None)
         caller = (call.account, call.region, call.principal.arn) if call is not None else ("", "", "")
         self.recorder.add(
-            route.service if route else "",
-            route.operation if route else "",
+            found.service if found else "",
+            found.operation if found else "",
             exchange.response.status,
             error,
             (*caller, exchange.request_id),
@@ -114,11 +115,10 @@ class Gateway:
 
 async def find_operation(_: Gateway, exchange: Exchange) -> None:
     """Which service and operation is meant, and in which protocol."""
-    request = exchange.request
-    if "x-amz-target" not in request.headers and request.headers.get("content-type", "").startswith(FORM):
-        # The query protocol names its operation in the body.
-        await read_content(request, DEFAULT_CONTENT_LIMIT)
-    exchange.route = resolve(request)
+    if route.needs_content(exchange.request):
+        await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
+    found = exchange.route = route.resolve(exchange.request)
+    exchange.style = found.style
 
 
 async def read_body(_: Gateway, exchange: Exchange) -> None:
@@ -130,7 +130,7 @@ async def read_body(_: Gateway, exchange: Exchange) -> None:
 async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
     """Who signed it, and in which account and region it acts."""
     request = exchange.request
-    style = exchange.route.signature_style
+    style = exchange.style
     signed = exchange.signed = sigv4.parse(request, style)
     credential = exchange.credential = await gateway.authenticator.identify(request, signed, style)
     exchange.call = Call(
@@ -152,14 +152,14 @@ async def unwrap(_: Gateway, exchange: Exchange) -> None:
 
 async def decode(_: Gateway, exchange: Exchange) -> None:
     """The operation's struct, valid by the service's model."""
-    exchange.struct = exchange.route.codec.decode(exchange.request)
+    exchange.struct = exchange.route.decode(exchange.request)
 
 
 async def run(gateway: Gateway, exchange: Exchange) -> None:
     """Authorise and run the operation."""
-    route = exchange.route
+    found = exchange.route
     exchange.result = await gateway.dispatcher.run(
-        exchange.call, route.service, route.operation, exchange.struct, exchange.credential
+        exchange.call, found.service, found.operation, exchange.struct, exchange.credential
     )
 
 
@@ -168,7 +168,6 @@ async def encode(_: Gateway, exchange: Exchange) -> None:
     exchange.response = exchange.route.codec.encode(exchange.result, exchange.request_id)
 
 
-FORM: Final = "application/x-www-form-urlencoded"
 STEPS: Final[tuple[Step, ...]] = (find_operation, read_body, authenticate, unwrap, decode, run, encode)
 
 
