@@ -141,6 +141,7 @@ async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
         endpoint=f"{request.scheme}://{request.headers.get('host', 'localhost')}",
         source_ip=request.peer,
         trace=request.headers.get("x-amzn-trace-id", ""),
+        access_key=credential.access_key,
     )
 
 

@@ -37,7 +37,8 @@ class Call(Struct, frozen=True):
 
     `endpoint` is the base address the client used (`http://localhost:4566`, no trailing slash), so that
     answers which hold addresses (queue URLs, Location) work for that client. `source` names the service and
-    resource when one service calls another (`aws:SourceArn` in policies), else both are empty.
+    resource when one service calls another (`aws:SourceArn` in policies), else both are empty. `access_key` is the id of
+    the key that signed the request, empty when none did.
     """
 
     account: str
@@ -48,3 +49,4 @@ class Call(Struct, frozen=True):
     source_ip: str = "127.0.0.1"
     source_arn: str = ""
     trace: str = ""
+    access_key: str = ""

@@ -1,5 +1,7 @@
 """Identifiers that AWS clients see. All randomness of the platform comes from here."""
 
+import base64
+import hashlib
 import os
 import secrets
 import uuid
@@ -25,3 +27,26 @@ def token(bytes_: int = 16) -> str:
 def secret(length: int = 40) -> str:
     """A secret access key: `length` characters of URL-safe base 64."""
     return secrets.token_urlsafe(length)[:length]
+
+
+def derived_id(prefix: str, text: str, length: int = 21) -> str:
+    """An IAM unique id that is always the same for the same text, for things nobody created here."""
+    return prefix + base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[: length - len(prefix)]
+
+
+def access_key_id(prefix: str, account: str) -> str:
+    """An access key id (`AKIA` for users, `ASIA` for sessions) that tells its account, as AWS's do."""
+    number = (1 << 47 | int(account) << 7 | secrets.randbits(7)) << 32 | secrets.randbits(32)
+    return prefix + base64.b32encode(number.to_bytes(10, "big")).decode()
+
+
+def account_of_access_key(access_key: str) -> str | None:
+    """The account in an access key id that `access_key_id` or AWS made; None when the text is no such id."""
+    if len(access_key) != 20 or access_key[:4] not in ("AKIA", "ASIA"):
+        return None
+    try:
+        number = int.from_bytes(base64.b32decode(access_key[4:])[:6], "big")
+    except ValueError:
+        return None
+    account = f"{(number & 0x7FFFFFFFFF80) >> 7:012d}"
+    return account if len(account) == 12 else None

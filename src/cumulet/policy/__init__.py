@@ -1,1 +1,1 @@
-"""IAM policies: parsing and evaluation, pure functions."""
+"""IAM policies: reading, compiling and evaluating them; pure functions, no store, no clock."""

@@ -1,0 +1,73 @@
+"""AWS Identity and Access Management: users, groups, roles, their policies and keys. One for each account, in no region."""
+
+from cumulet.api.iam import OPERATIONS
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.iam import (
+    access_keys,
+    attachments,
+    boundaries,
+    groups,
+    inline,
+    policies,
+    roles,
+    users,
+    workers,
+)
+from cumulet.services.iam.catalogue import Catalogue
+from cumulet.services.iam.identities import Identities
+from cumulet.services.iam.keys import Keys
+from cumulet.services.iam.model import Role
+from cumulet.services.iam.state import Iam
+from cumulet.services.iam.store import IamStore
+from cumulet.storage.database import Database
+from cumulet.storage.signals import Signals
+
+_CHANGED = "iam:changed"
+
+
+def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Service:
+    """The service; its `state` is what `keyring`, `identities` and `role_facts` take."""
+    store = IamStore(db, lambda account: signals.publish(_CHANGED, account.encode()))
+    catalogue = Catalogue()
+    identities = Identities(store, catalogue, clock.now)
+    keys = Keys(store, clock.now)
+
+    def changed(payload: bytes) -> None:
+        identities.forget(payload.decode())
+        keys.forget(payload.decode())
+
+    signals.subscribe(_CHANGED, changed)
+    iam = Iam(store, clock, catalogue, identities, keys)
+
+    async def start() -> None:
+        await store.migrate()
+        tasks.start("iam key uses", workers.write_uses(keys, clock))
+
+    operations = operations_in(OPERATIONS, access_keys, attachments, boundaries, groups, inline, policies, roles, users)
+    return Service("iam", iam, operations, start, keys.write_uses)
+
+
+def keyring(service: Service) -> Keys:
+    """The keyring of users' access keys, for the gateway."""
+    return _state(service).keys
+
+
+def identities(service: Service) -> Identities:
+    """What policies principals have, for authorization."""
+    return _state(service).identities
+
+
+async def find_role(service: Service, arn: str) -> Role | None:
+    """A role by its ARN, for STS."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6:
+        return None
+    role = await _state(service).store.view(parts[4]).find(Role, arn.rpartition("/")[2])
+    return role if role is not None and role.arn(parts[4]).partition("::")[2] == arn.partition("::")[2] else None
+
+
+def _state(service: Service) -> Iam:
+    assert isinstance(service.state, Iam)
+    return service.state

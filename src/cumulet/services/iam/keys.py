@@ -1,0 +1,72 @@
+"""Users' access keys, found again for every request: remembered until something in their account changes."""
+
+from collections.abc import Callable
+
+from cumulet.kernel.call import Principal
+from cumulet.kernel.credentials import Credential
+from cumulet.services.iam.model import User
+from cumulet.services.iam.store import IamStore, Key
+
+_TRUSTED_FOR = 10.0
+_KEPT = 10_000
+
+Use = tuple[int, str, str]
+"""When a key was used (seconds since 1970), for which service, in which region."""
+
+
+class Keys:
+    """The keyring of IAM: `find` for the gateway, `used` when a request was let in."""
+
+    def __init__(self, store: IamStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, tuple[float, Credential | None]] = {}
+        self._keys_of: dict[str, set[str]] = {}
+        self._uses: dict[str, Use] = {}
+
+    def forget(self, account: str) -> None:
+        for access_key in self._keys_of.pop(account, ()):
+            self._known.pop(access_key, None)
+
+    async def find(self, access_key: str, session_token: str | None) -> Credential | None:
+        """The credential of an active key; None when there is none, or it came with a session token."""
+        if session_token is not None:
+            return None
+        known = self._known.get(access_key)
+        now = self._clock()
+        if known is not None and now - known[0] < _TRUSTED_FOR:
+            return known[1]
+        key = await self._store.key(access_key)
+        if key is None:
+            return None  # not remembered: anyone could fill the memory with keys that are not there
+        credential = await self._credential(key) if key.status == "Active" else None
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+            self._keys_of.clear()
+        self._known[access_key] = (now, credential)
+        self._keys_of.setdefault(key.account, set()).add(access_key)
+        return credential
+
+    async def _credential(self, key: Key) -> Credential | None:
+        if key.owner == key.account:
+            return Credential(key.access_key, key.secret, Principal.root(key.account))
+        user = await self._store.view(key.account).by_id(User, key.owner)
+        if user is None:
+            return None
+        principal = Principal("user", user.arn(key.account), user.id, key.account)
+        return Credential(key.access_key, key.secret, principal)
+
+    def used(self, access_key: str, service: str, region: str) -> None:
+        """Note that a key signed a request; written down now and then by the worker."""
+        self._uses[access_key] = (int(self._clock()), service, region)
+
+    def last_use(self, access_key: str) -> Use | None:
+        """A use that is not written down yet."""
+        return self._uses.get(access_key)
+
+    async def write_uses(self) -> None:
+        """Write down what was noted since the last time."""
+        uses, self._uses = self._uses, {}
+        known = {access_key: use for access_key, use in uses.items() if access_key in self._known}
+        if known:
+            await self._store.record_use(known)
