@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator
 from cumulet.kernel import checksums
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import Stream
-from cumulet.wire import sigv4
-from cumulet.wire.signed import Signed
+from cumulet.wire.signed import ALGORITHM, Signed, sign_text
 from cumulet.wire.signing_errors import MISMATCH_S3
 
 _EMPTY_HASH = hashlib.sha256(b"").hexdigest()
@@ -48,17 +47,17 @@ class ChunkSigner:
 
     def check_chunk(self, digest: str, signature: str) -> None:
         """Raise SignatureDoesNotMatch unless the chunk of this SHA-256 was signed so."""
-        self._check(f"{sigv4.ALGORITHM}-PAYLOAD", f"{_EMPTY_HASH}\n{digest}", signature)
+        self._check(f"{ALGORITHM}-PAYLOAD", f"{_EMPTY_HASH}\n{digest}", signature)
 
     def check_trailer(self, trailer: bytes, signature: str) -> None:
         """The same for the trailer's lines, each `name:value` and a line feed."""
-        self._check(f"{sigv4.ALGORITHM}-TRAILER", hashlib.sha256(trailer).hexdigest(), signature)
+        self._check(f"{ALGORITHM}-TRAILER", hashlib.sha256(trailer).hexdigest(), signature)
 
     def _check(self, kind: str, what: str, signature: str) -> None:
         signed = self._signed
         if self._secret is not None:
             to_sign = f"{kind}\n{signed.timestamp}\n{signed.scope}\n{self._previous}\n{what}"
-            ours = sigv4.sign_text(signed, self._secret, to_sign)
+            ours = sign_text(signed, self._secret, to_sign)
             if not hmac.compare_digest(ours.encode(), signature.encode("latin-1", "replace")):
                 fields = {
                     "AWSAccessKeyId": signed.access_key,
@@ -178,9 +177,9 @@ class ChunkedStream:
         if self._signer is None:
             return int(size, 16), ""
         name, _, signature = extension.partition(b"=")
-        if name.strip() != b"chunk-signature":
+        if name != b"chunk-signature":
             raise incomplete()
-        return int(size, 16), signature.strip().decode("latin-1")
+        return int(size, 16), signature.decode("latin-1")
 
     async def _rest(self) -> bytes:
         rest = bytearray(self._piece)
@@ -203,10 +202,10 @@ class ChunkedStream:
             if not text:
                 continue
             name, colon, value = text.partition(":")
-            name = name.strip().lower()
+            name = name.strip(" \t").lower()
             if not colon or name in fields:
                 raise malformed_trailer()
-            fields[name] = value.strip()
+            fields[name] = value.strip(" \t")
         signature = fields.pop(_SIGNATURE, None)
         if sorted(fields) != sorted(self._trailing):
             raise malformed_trailer()

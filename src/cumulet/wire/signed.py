@@ -1,6 +1,7 @@
-"""What a request's signature says, before anybody checks it."""
+"""What a request's signature says, and the keys that signatures are made with."""
 
 import calendar
+import hmac
 import time
 from functools import lru_cache
 from typing import Literal
@@ -13,6 +14,7 @@ from cumulet.wire.http import HttpRequest
 # Whose errors to answer with: S3's own, the query services', the JSON services' (CBOR too), the REST ones'.
 Style = Literal["s3", "query", "json", "rest-json", "rest-xml"]
 
+ALGORITHM = "AWS4-HMAC-SHA256"
 TIMESTAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -82,8 +84,9 @@ def _sigv2_scope(access_key: str) -> Scope | None:
     return Scope(access_key, "", "us-east-1", "s3") if access_key else None
 
 
+@lru_cache(64)
 def parameters(query: str) -> dict[str, str]:
-    """The query's parameters decoded; of one sent twice the first, as AWS takes it."""
+    """The query's parameters decoded; of one sent twice the first, as AWS takes it. Shared: do not change it."""
     found: dict[str, str] = {}
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
@@ -112,3 +115,18 @@ def basic(when: int) -> str:
 def extended(when: int) -> str:
     """A time as `YYYY-MM-DDTHH:MM:SSZ`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
+
+
+@lru_cache(4096)
+def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key of one day, region and service."""
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def sign_text(signed: Signed, secret: str, to_sign: str) -> str:
+    """The signature of `to_sign` in the scope of a request."""
+    key = signing_key(secret, signed.date, signed.region, signed.service)
+    return hmac.digest(key, to_sign.encode(), "sha256").hex()

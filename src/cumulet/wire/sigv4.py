@@ -12,11 +12,11 @@ from cumulet.kernel.errors import NotImplementedHere
 from cumulet.wire import signing_errors as errors
 from cumulet.wire import sigv2
 from cumulet.wire.http import HttpRequest
-from cumulet.wire.signed import Scope, Signed, Style, basic, epoch, parameters, peek
+from cumulet.wire.payload import checked as payload
+from cumulet.wire.signed import ALGORITHM, Scope, Signed, Style, basic, epoch, parameters, peek, sign_text
 from cumulet.wire.signing_errors import expired_token, invalid_token, missing, unknown_key
 
 __all__ = [
-    "ALGORITHM",
     "Scope",
     "Signed",
     "Style",
@@ -24,14 +24,12 @@ __all__ = [
     "invalid_token",
     "missing",
     "parse",
+    "payload",
     "peek",
-    "sign_text",
-    "signing_key",
     "unknown_key",
     "verify",
 ]
 
-ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_EXPIRES = 604_800
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _SAFE = "-_.~"
@@ -74,7 +72,7 @@ def verify(request: HttpRequest, signed: Signed, secret: str | None, now: float,
     """Raise unless `secret` made the signature and its time is right; without a secret only the time is checked.
 
     `now` is real time, seconds since 1970. Styles other than s3 sign the body: `request.content` must hold it. S3 signs
-    x-amz-content-sha256, and `payload.checked` holds the body to that.
+    x-amz-content-sha256, and `payload` holds the body to that.
     """
     if signed.version == 2:
         sigv2.verify(request, signed, secret, now)
@@ -88,21 +86,6 @@ def verify(request: HttpRequest, signed: Signed, secret: str | None, now: float,
     to_sign = f"{ALGORITHM}\n{signed.timestamp}\n{signed.scope}\n{hashlib.sha256(canonical).hexdigest()}"
     if not hmac.compare_digest(sign_text(signed, secret, to_sign).encode(), signed.signature.encode()):
         raise errors.mismatch(signed, style, canonical, to_sign)
-
-
-@lru_cache(4096)
-def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service."""
-    key = f"AWS4{secret}".encode()
-    for part in (date, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode(), "sha256")
-    return key
-
-
-def sign_text(signed: Signed, secret: str, to_sign: str) -> str:
-    """The signature of `to_sign` in the scope of a request."""
-    key = signing_key(secret, signed.date, signed.region, signed.service)
-    return hmac.digest(key, to_sign.encode(), "sha256").hex()
 
 
 # --- parsing
@@ -267,10 +250,11 @@ def _squeezed(value: str) -> str:
 
 
 def _s3_path(path: str) -> str:
-    """Encoded once, nothing normalised."""
+    """Encoded once, nothing normalised; an encoded slash stays one."""
     if _PLAIN_PATH.fullmatch(path):
         return path
-    return quote(unquote_to_bytes(path.encode("latin-1", "replace")), safe="/" + _SAFE) or "/"
+    segments = path.encode("latin-1", "replace").split(b"/")
+    return "/".join([quote(unquote_to_bytes(segment), safe=_SAFE) for segment in segments]) or "/"
 
 
 def _path(path: str) -> str:
