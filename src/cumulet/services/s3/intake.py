@@ -1,0 +1,129 @@
+"""Takes in the bytes of an object or part: digests on the way, memory for small ones, a blob for the rest."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from cumulet.kernel import checksums as digests
+from cumulet.kernel.streams import Stream
+from cumulet.services.s3 import checksums, cipher
+from cumulet.services.s3.errors import error
+from cumulet.services.s3.model import INLINE, LARGEST_PUT
+from cumulet.storage.blobs import Blobs, BlobWriter
+
+
+class Promise(Struct):
+    """What the sender says about the bytes. `algorithm` is the checksum to compute, `value` what it must be, if sent."""
+
+    algorithm: str = ""
+    value: str = ""
+    md5: bytes | None = None
+    customer_key: bytes = b""
+
+
+class Taken(Struct):
+    """What came: either `data` or `blob` holds it. `md5` is hexadecimal, `checksum` base 64."""
+
+    size: int
+    md5: str
+    algorithm: str
+    checksum: str
+    data: bytes | None
+    blob: str
+    nonce: str = ""
+
+
+def promise_of(request: Any, fallback: str = checksums.DEFAULT) -> Promise:
+    """What a PutObject or UploadPart request promises. `fallback` is computed when it names no checksum."""
+    algorithm, value = checksums.sent(request)
+    if not algorithm and request.checksum_algorithm:
+        algorithm = checksums.checked_algorithm(request.checksum_algorithm)
+    if value:
+        checksums.check_value(algorithm, value)
+    return Promise(algorithm or fallback, value, checksums.expected_md5(request.content_md5))
+
+
+class _Sink:
+    """Collects pieces: into memory up to INLINE bytes, then into a blob that is opened for them."""
+
+    def __init__(self, blobs: Blobs, promise: Promise) -> None:
+        self._blobs = blobs
+        self._promise = promise
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._checksum = digests.new(promise.algorithm)
+        self._cipher = cipher.Encryption(promise.customer_key) if promise.customer_key else None
+        self._pieces: list[bytes] = []
+        self._manager: Any = None
+        self._writer: BlobWriter | None = None
+        self.size = 0
+
+    async def take(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size > LARGEST_PUT:
+            raise too_large(self.size)
+        self._md5.update(piece)
+        self._checksum.update(piece)
+        if self._cipher is not None:
+            piece = self._cipher.update(piece)
+        if self._writer is not None:
+            await self._writer.write(piece)
+            return
+        self._pieces.append(piece)
+        if self.size > INLINE:
+            self._manager = self._blobs.writer()
+            self._writer = await self._manager.__aenter__()
+            for piece in self._pieces:
+                await self._writer.write(piece)
+            self._pieces = []
+
+    async def finish(self, trailers: dict[str, str]) -> Taken:
+        """Check what was promised, make the bytes durable, and tell what they were."""
+        promise, calculated = self._promise, self._md5.digest()
+        checksum = self._checksum.base64()
+        expected = promise.value or trailers.get(digests.header(promise.algorithm), "")
+        if expected and expected != checksum:
+            raise checksums.mismatch(promise.algorithm)
+        if promise.md5 is not None and promise.md5 != calculated:
+            raise checksums.wrong_md5(promise.md5, calculated)
+        blob = await self._writer.commit() if self._writer else ""
+        data = None if blob else b"".join(self._pieces)
+        nonce = self._cipher.nonce if self._cipher else ""
+        return Taken(self.size, calculated.hex(), promise.algorithm, checksum, data, blob, nonce)
+
+    async def close(self) -> None:
+        if self._manager is not None:
+            await self._manager.__aexit__(None, None, None)
+
+
+def too_large(size: int) -> Exception:
+    return error(
+        400,
+        "EntityTooLarge",
+        "Your proposed upload exceeds the maximum allowed size",
+        ProposedSize=str(size),
+        MaxSizeAllowed=str(LARGEST_PUT),
+    )
+
+
+@asynccontextmanager
+async def taken_in(blobs: Blobs, body: Stream | None, promise: Promise) -> AsyncIterator[Taken]:
+    """Take in `body` (None: no bytes). A blob that the block raises after is removed again."""
+    sink = _Sink(blobs, promise)
+    try:
+        if body is not None:
+            if body.length is not None and body.length > LARGEST_PUT:
+                raise too_large(body.length)
+            async for piece in body:
+                await sink.take(piece)
+        taken = await sink.finish(getattr(body, "trailers", None) or {})
+    finally:
+        await sink.close()
+    try:
+        yield taken
+    except BaseException:
+        if taken.blob:
+            await blobs.delete(taken.blob)
+        raise

@@ -1,0 +1,202 @@
+"""Operations on objects: put, get, head."""
+
+from typing import Any
+
+from cumulet.api import s3 as api
+from cumulet.kernel.call import Call
+from cumulet.services.s3 import checksums, cipher, conditions, events
+from cumulet.services.s3.errors import error, invalid_request
+from cumulet.services.s3.facts import ARCHIVED, check_key, encoded, encryption_members, facts_of, storage_class
+from cumulet.services.s3.intake import Taken, promise_of, taken_in
+from cumulet.services.s3.lifecycle import expiration_of
+from cumulet.services.s3.model import Bucket, Facts, Stored, quoted
+from cumulet.services.s3.ranges import byte_range
+from cumulet.services.s3.reading import Gone, open_bytes
+from cumulet.services.s3.state import S3, access_denied
+from cumulet.services.s3.versions import find, keep, shown_version
+
+_OVERRIDES = (
+    "cache_control", "content_disposition", "content_encoding", "content_language", "content_type", "expires",
+)  # fmt: skip
+_ATTEMPTS = 3
+
+
+async def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.PutObjectOutput:
+    bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
+    check_key(request.key)
+    conditions.check_write_headers(request.if_match, request.if_none_match)
+    kind = storage_class(request)
+    facts, key = facts_of(s3, bucket, request)
+    promise = promise_of(request)
+    promise.customer_key = key
+    check = None
+    if request.if_match is not None or request.if_none_match is not None:
+
+        def check(current: Stored | None) -> None:
+            conditions.check_write(current, request.key, request.if_match, request.if_none_match)
+
+    async with taken_in(s3.blobs, request.body, promise) as taken:
+        row = new_row(s3, bucket, request.key, taken, facts, kind)
+        await keep(s3, call, bucket, row, taken.data, events.PUT, check)
+    return put_answer(bucket, row, facts)
+
+
+def new_row(s3: S3, bucket: Bucket, key: str, taken: Taken, facts: Facts, kind: str) -> Stored:
+    """A row for bytes that were taken in; its order and version are settled when it is kept."""
+    facts.checksum, facts.customer_nonce = taken.checksum, taken.nonce
+    etag = taken.md5
+    return Stored(
+        bucket.id, key, 0, "", 0, taken.size, etag, s3.now(), kind, taken.algorithm, checksums.FULL_OBJECT, "",
+        taken.blob, encoded(facts),
+    )  # fmt: skip
+
+
+def put_answer(bucket: Bucket, row: Stored, facts: Facts) -> api.PutObjectOutput:
+    answer = api.PutObjectOutput(
+        e_tag=quoted(row.etag),
+        checksum_type=row.checksum_type,
+        expiration=expiration_of(bucket, row, facts),
+        version_id=row.version if bucket.versioning == "Enabled" else None,
+        **encryption_members(facts),
+    )
+    setattr(answer, checksums.MEMBERS[row.algorithm], facts.checksum)
+    return answer
+
+
+async def get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.GetObjectOutput:
+    bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
+    for attempt in range(_ATTEMPTS):
+        row, data = await find(s3, bucket, request.key, request.version_id)
+        facts = row.details()
+        key = unlock(facts, request)
+        answer = api.GetObjectOutput()
+        start, end = await _describe(s3, bucket, request, row, facts, answer)
+        check_retrievable(row, facts)
+        try:
+            answer.body = await open_bytes(s3, row, data, start, end, key)
+        except Gone:
+            if attempt + 1 == _ATTEMPTS:
+                raise
+            continue
+        return answer
+    raise AssertionError("unreachable")
+
+
+async def head_object(s3: S3, call: Call, request: api.HeadObjectRequest) -> api.HeadObjectOutput:
+    bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
+    row, _ = await find(s3, bucket, request.key, request.version_id, "HEAD")
+    facts = row.details()
+    unlock(facts, request)
+    answer = api.HeadObjectOutput()
+    await _describe(s3, bucket, request, row, facts, answer)
+    if row.storage_class in ARCHIVED and facts.restore:
+        answer.restore = facts.restore
+    return answer
+
+
+def unlock(facts: Facts, request: Any, prefix: str = "sse") -> bytes:
+    """The customer's key that a read sends, checked against the one the object was written with."""
+    if not facts.customer_key_md5 and getattr(request, f"{prefix}_customer_algorithm") is None:
+        return b""
+    key = cipher.key_of(request, prefix)
+    if not facts.customer_key_md5:
+        raise invalid_request("The encryption parameters are not applicable to this object.")
+    if not key:
+        raise invalid_request(
+            "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to "
+            "retrieve the object."
+        )
+    if cipher.key_digest(key) != facts.customer_key_md5:
+        raise access_denied(
+            "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
+        )
+    return key
+
+
+def check_retrievable(row: Stored, facts: Facts) -> None:
+    """Archived objects must be restored before they are read."""
+    if row.storage_class in ARCHIVED and 'ongoing-request="false"' not in facts.restore:
+        raise error(
+            403,
+            "InvalidObjectState",
+            "The operation is not valid for the object's storage class",
+            StorageClass=row.storage_class,
+        )
+
+
+async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int]:
+    """Check the request's conditions and fill in everything but the body; gives the range that was asked for."""
+    conditions.check_read(
+        row, request.if_match, request.if_none_match, request.if_modified_since, request.if_unmodified_since
+    )
+    answer.accept_ranges = "bytes"
+    answer.last_modified = row.modified
+    answer.e_tag = quoted(row.etag)
+    answer.version_id = shown_version(bucket, row)
+    answer.expiration = expiration_of(bucket, row, facts)
+    if row.storage_class != "STANDARD":
+        answer.storage_class = row.storage_class
+    start, end, checksum = await _extent(s3, request, row, facts, answer)
+    answer.content_length = end - start
+    if checksum and request.checksum_mode == "ENABLED":
+        setattr(answer, checksums.MEMBERS[row.algorithm], checksum)
+        answer.checksum_type = row.checksum_type
+    _describe_facts(facts, answer)
+    for name in _OVERRIDES:
+        override = getattr(request, f"response_{name}")
+        if override is not None:
+            setattr(answer, name, override)
+    return start, end
+
+
+def _describe_facts(facts: Facts, answer: Any) -> None:
+    answer.content_type = "binary/octet-stream"
+    for name, value in facts.headers.items():
+        setattr(answer, name, value)
+    answer.expires = facts.expires
+    answer.metadata = facts.metadata
+    if facts.tags:
+        answer.tag_count = len(facts.tags)
+    if facts.lock_mode:
+        answer.object_lock_mode = facts.lock_mode
+        answer.object_lock_retain_until_date = facts.retain_until
+    if facts.legal_hold:
+        answer.object_lock_legal_hold_status = facts.legal_hold
+    for name, value in encryption_members(facts).items():
+        setattr(answer, name, value)
+
+
+async def _extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
+    """Start and end of what is asked for (a part, a range, everything), and the checksum that goes with it."""
+    if request.part_number is not None:
+        return await _part_extent(s3, request, row, facts, answer)
+    found = byte_range(request.range, row.size) if request.range else None
+    if found is None:
+        return 0, row.size, facts.checksum
+    start, end = found
+    answer.content_range = f"bytes {start}-{end - 1}/{row.size}"
+    return start, end, facts.checksum if end - start == row.size else ""
+
+
+async def _part_extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
+    if request.range:
+        raise invalid_request("Cannot specify both Range header and partNumber query parameter")
+    number, count = request.part_number, facts.parts or 1
+    start, end, checksum = 0, row.size, facts.checksum
+    part = await s3.uploads.part(row.upload, number) if row.upload else None
+    if row.upload and part is not None:
+        start, end, checksum = part.start, part.start + part.size, part.checksum
+        answer.parts_count = count
+        if part.algorithm != row.algorithm:
+            checksum = ""
+    elif row.upload or number != 1:
+        raise error(
+            416,
+            "InvalidPartNumber",
+            "The requested partnumber is not satisfiable",
+            ActualPartCount=str(count),
+            PartNumberRequested=str(number),
+        )
+    if end > start:
+        answer.content_range = f"bytes {start}-{end - 1}/{row.size}"
+    return start, end, checksum

@@ -1,0 +1,46 @@
+"""The loops of S3: removing bytes that nothing names any more."""
+
+import asyncio
+import logging
+
+from cumulet.services.s3.state import S3, TRASH
+
+log = logging.getLogger(__name__)
+
+_BATCH = 200
+_BACKSTOP = 30.0
+
+
+async def empty_trash(s3: S3) -> None:
+    """Remove the blobs of overwritten and deleted objects, except those of parts that are being read."""
+    waiter = s3.signals.waiter(TRASH)
+    try:
+        while True:
+            removed = await empty_trash_once(s3)
+            if removed < _BATCH:
+                await waiter.wait(_BACKSTOP)
+    finally:
+        waiter.close()
+
+
+async def empty_trash_once(s3: S3) -> int:
+    """One batch; gives how many blobs were removed."""
+    batch = await s3.trash.batch(_BATCH)
+    free = [blob for blob, upload in batch if upload not in s3.readers]
+    for blob in free:
+        await s3.blobs.delete(blob)
+    if free:
+        await s3.trash.done(free)
+    return len(free)
+
+
+async def sweep(s3: S3, candidates: list[str]) -> None:
+    """Remove the blobs among `candidates` that no record names: what a crash left between a blob and its row."""
+    swept = 0
+    for i in range(0, len(candidates), _BATCH):
+        for blob in await s3.trash.unknown(candidates[i : i + _BATCH]):
+            await s3.blobs.delete(blob)
+            swept += 1
+        await asyncio.sleep(0)
+    if swept:
+        log.info("removed %d blobs that a crash had left without an object", swept)
