@@ -1,49 +1,58 @@
-"""The `cumulet` command."""
+"""The `cumulet` command: a table of commands whose modules are imported when they are used."""
 
-import asyncio
-import signal
+import importlib
+import os
 from typing import Any
 
 import click
 
 from cumulet import __version__
-from cumulet.kernel.config import ConfigError, load
+
+COMMANDS = {
+    "up": ("cumulet.cli.up", "Start a node."),
+    "down": ("cumulet.cli.lifecycle", "Stop the node."),
+    "status": ("cumulet.cli.lifecycle", "Show the node: address, isolation, runtimes, calls."),
+    "wait": ("cumulet.cli.lifecycle", "Wait until the node answers."),
+    "reset": ("cumulet.cli.reset", "Delete everything the node holds."),
+    "doctor": ("cumulet.cli.doctor", "Check what this machine can do, and what is missing."),
+    "env": ("cumulet.cli.env", "Print the variables that point AWS tools at the node."),
+    "profile": ("cumulet.cli.profile", "Write an AWS profile `cumulet` for the node."),
+    "aws": ("cumulet.cli.aws", "Run the AWS CLI against the node."),
+    "invoke": ("cumulet.cli.invoke", "Invoke a function and print its result."),
+    "logs": ("cumulet.cli.logs", "Print the log of a function or of a log group."),
+}
 
 
-@click.group()
-@click.version_option(__version__, prog_name="cumulet")
+class Commands(click.Group):
+    """Help and completion come from the table; only the command that runs is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _settings() -> dict[str, Any]:
+    settings: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    if os.environ.get("NO_COLOR"):
+        settings["color"] = False
+    return settings
+
+
+@click.group(cls=Commands, context_settings=_settings())
+@click.version_option(__version__, prog_name="cumulet", message="%(prog)s %(version)s")
 def main() -> None:
-    """A serverless cloud of your own."""
+    """A serverless cloud of your own: AWS Lambda, S3, SQS and their event sources, really run, at one endpoint.
 
-
-@main.command()
-@click.option("--data")
-@click.option("--host")
-@click.option("--port", type=int)
-@click.option("--iam")
-@click.option("--isolation")
-def up(**options: Any) -> None:
-    """Start a node."""
-    try:
-        config = load(options)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
-
-    async def run() -> None:
-        from cumulet.app import Node
-
-        node = Node(config)
-        await node.start()
-        click.echo(f"{node.endpoint}\nReady.", err=True)
-        ended = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, ended.set)
-        await ended.wait()
-        await node.stop()
-
-    import uvloop
-
-    try:
-        uvloop.run(run())
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+    Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 3 no node is running, 4 the function failed.
+    """

@@ -1,0 +1,100 @@
+"""`cumulet doctor`: what this machine can do, and what to install for more."""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cumulet.cli.errors import CliError
+from cumulet.cli.node import announced, data_folder, data_option
+from cumulet.cli.output import data_json
+
+
+@click.command()
+@data_option
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+def doctor(data: Path | None, as_json: bool) -> None:
+    """Check what this machine can do, and what is missing. Exit code 1 when a node could not run here."""
+    folder = data_folder(data)
+    found = {**_machine(folder), **asyncio.run(_compute())}
+    if as_json:
+        data_json(found)
+    else:
+        _print(found)
+    if found["problems"]:
+        raise SystemExit(CliError.exit_code)
+
+
+def _machine(folder: Path) -> dict[str, Any]:
+    from cumulet.cli.aws import find_aws
+
+    try:
+        aws: str | None = find_aws()
+    except CliError:
+        aws = None
+    node = announced(folder)
+    problem = _unwritable(folder)
+    return {
+        "python": platform.python_version(),
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "user": "root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
+        "data": str(folder),
+        "node": node.endpoint if node else None,
+        "aws": aws,
+        "problems": [problem] if problem else [],
+    }
+
+
+def _unwritable(folder: Path) -> str | None:
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return None
+    return f"The data folder {folder} cannot be written: choose another with --data."
+
+
+async def _compute() -> dict[str, Any]:
+    """The isolation that can really be had: found out by making a sandbox, not by reading version numbers."""
+    import msgspec
+
+    from cumulet.compute import Compute, ComputeConfig
+
+    with tempfile.TemporaryDirectory(prefix="cumulet-doctor-") as scratch:
+        compute = Compute(
+            ComputeConfig(folder=Path(scratch), name=f"cumulet-doctor-{os.getpid()}", endpoint_port=4566),
+            on_log=lambda _environment, _line: None,
+            on_endpoint=lambda _environment, _socket: None,
+        )
+        await compute.start()
+        try:
+            level = await compute.level()
+            return {"isolation": msgspec.to_builtins(level), "runtimes": compute.runtimes()}
+        finally:
+            await compute.stop()
+
+
+def _print(found: dict[str, Any]) -> None:
+    level = found["isolation"]
+    _line(True, f"Python {found['python']} ({sys.executable})")
+    _line(True, f"{found['kernel']}, {found['user']}")
+    _line(level["name"] == "full", f"isolation: {level['name']}")
+    for name, reason in level.get("capabilities", {}).items():
+        _line(not reason, f"  {name}{': ' + reason if reason else ''}")
+    for line in level.get("summary", []):
+        click.echo(f"      {line}")
+    for name, path in sorted(found["runtimes"].items()):
+        _line(True, f"runtime {name} ({path})")
+    if not found["runtimes"]:
+        _line(False, "no runtimes: install Python 3.9 to 3.13 or Node 20 or later")
+    _line(found["aws"] is not None, f"AWS CLI {found['aws'] or 'is not installed: pip install awscli'}")
+    _line(not found["problems"], "; ".join(found["problems"]) or f"data folder {found['data']}")
+    click.echo(f"    node {found['node'] or 'not running'}")
+
+
+def _line(good: bool, text: str) -> None:
+    mark = click.style("ok", fg="green") if good else click.style("--", fg="yellow")
+    click.echo(f" {mark} {text}")
