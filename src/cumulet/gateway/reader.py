@@ -132,6 +132,7 @@ class RequestReader:
         self._url = b""
         self._headers = {}
         self._head_size = 0
+        self._unfinished = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -154,6 +155,7 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         self.in_head = False
         self._head_size = 0
+        self._unfinished = 0
         if self._resuming:
             return
         parser = self._parser
