@@ -1,0 +1,128 @@
+"""AWS Lambda: functions, run in sandboxes, called and queued.
+
+https://docs.aws.amazon.com/lambda/latest/dg/welcome.html
+"""
+
+import hashlib
+from pathlib import Path
+
+from cumulet.api.lambda_ import OPERATIONS
+from cumulet.compute import Compute
+from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_ import (
+    aliases,
+    concurrency,
+    event_configs,
+    functions,
+    invocations,
+    permissions,
+    tags,
+    updates,
+    versions,
+)
+from cumulet.services.lambda_.credentials import CredentialCache
+from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
+from cumulet.services.lambda_.limits import Limits
+from cumulet.services.lambda_.locations import Locations
+from cumulet.services.lambda_.logs import LogWriter
+from cumulet.services.lambda_.names import refer
+from cumulet.services.lambda_.packages import Packages
+from cumulet.services.lambda_.queue import EventQueue
+from cumulet.services.lambda_.state import Lambda
+from cumulet.services.lambda_.store import SCHEMA, FunctionStore
+from cumulet.services.lambda_.targets import Targets
+from cumulet.services.lambda_.workers import EventWorker
+from cumulet.storage.blobs import Blobs
+from cumulet.storage.database import Database
+from cumulet.storage.outbox import Outbox
+from cumulet.storage.signals import Signals
+
+__all__ = ["Lambda", "Limits", "build"]
+
+NODE_ENDPOINT = "http://127.0.0.1:4566"
+
+
+def build(  # noqa: PLR0913  the composition root passes each part once
+    *,
+    db: Database,
+    blobs: Blobs,
+    signals: Signals,
+    clock: Clock,
+    calls: Calls,
+    tasks: Tasks,
+    compute: Compute,
+    folder: Path,
+    secret: bytes,
+    enforce: bool = False,
+    limits: Limits | None = None,
+    endpoint: str = NODE_ENDPOINT,
+) -> Service:
+    """Assemble the service.
+
+    `folder` is for unpacked packages, `secret` the node's key, `enforce` whether permissions are enforced, `endpoint` where
+    a function finds the node. Compute's `on_log` must lead to `state.logs.line`.
+    """
+    limits = limits or Limits()
+    store = FunctionStore(db)
+    packages = Packages(folder, blobs, tasks, limits)
+    credentials = CredentialCache(calls, clock, enforce)
+    lambda_ = Lambda(
+        db=db,
+        store=store,
+        packages=packages,
+        targets=Targets(store, packages, credentials, endpoint),
+        logs=LogWriter(calls, clock, tasks, limits.log_buffer),
+        compute=compute,
+        calls=calls,
+        clock=clock,
+        tasks=tasks,
+        signals=signals,
+        limits=limits,
+        events=EventQueue(db, clock, tasks, limits.event_workers),
+        outbox=Outbox(db, clock, tasks),
+        locations=Locations(hashlib.sha256(b"lambda code" + secret).digest(), clock),
+        credentials=credentials,
+        enforce=enforce,
+    )
+
+    async def resource_policy(call: Call, arn: str) -> str | None:
+        return await permissions.policy_of(lambda_, refer(call, arn))
+
+    return Service(
+        "lambda",
+        lambda_,
+        operations_in(
+            OPERATIONS,
+            aliases,
+            concurrency,
+            event_configs,
+            functions,
+            invocations,
+            permissions,
+            tags,
+            updates,
+            versions,
+        ),
+        start=lambda: _start(lambda_),
+        stop=lambda_.logs.flush,
+        resource_policy=resource_policy,
+    )
+
+
+async def _start(lambda_: Lambda) -> None:
+    """Go on with what a crash interrupted: functions between two states, queued events, notices, torn packages."""
+    await lambda_.db.migrate("lambda", SCHEMA)
+    lambda_.packages.start()
+    notices = Notices(lambda_)
+    lambda_.outbox.handle(DESTINATION, notices.destination)
+    lambda_.outbox.handle(DEAD_LETTER, notices.dead_letter)
+    await lambda_.outbox.start()
+    for key in await lambda_.store.pending():
+        lambda_.settle(key)
+    lambda_.logs.start()
+    lambda_.events.handler = EventWorker(lambda_).handle
+    await lambda_.events.start()

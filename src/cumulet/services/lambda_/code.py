@@ -1,0 +1,63 @@
+"""Where a function's code comes from, and how it becomes a package."""
+
+from cumulet.api import lambda_ as api
+from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.services.lambda_.errors import invalid, package_too_large
+from cumulet.services.lambda_.packages import Package
+from cumulet.services.lambda_.state import Lambda
+
+Source = api.FunctionCode | api.UpdateFunctionCodeRequest
+
+
+async def fetch(lambda_: Lambda, call: Call, source: Source) -> bytes:
+    """The zip that a request brings or names. Raises AWS's errors."""
+    if source.image_uri:
+        raise NotImplementedHere("ImageUri is not implemented yet. See docs/services/lambda.md.")
+    if source.source_kms_key_arn or source.s3_object_storage_mode not in {None, "COPY"}:
+        raise NotImplementedHere(
+            "SourceKMSKeyArn and S3ObjectStorageMode are not implemented yet. See docs/services/lambda.md."
+        )
+    if source.zip_file is not None:
+        if source.s3_bucket or source.s3_key:
+            raise invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+        return source.zip_file
+    if not source.s3_bucket or not source.s3_key:
+        raise invalid("Please provide a source for function code.")
+    return await _from_s3(lambda_, call, source)
+
+
+async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> bytes:
+    request = GetObjectRequest(
+        bucket=source.s3_bucket or "", key=source.s3_key or "", version_id=source.s3_object_version
+    )
+    try:
+        answer: GetObjectOutput = await lambda_.calls.run(call, "s3", "GetObject", request)
+    except AwsError as error:
+        raise invalid(
+            f"Error occurred while GetObject. S3 Error Code: {error.code}. S3 Error Message: {error.message}"
+        ) from error
+    limit = lambda_.limits.code_size_unzipped
+    data = bytearray()
+    if answer.body is not None:
+        async for piece in answer.body:
+            data += piece
+            if len(data) > limit:
+                raise package_too_large(limit)
+    return bytes(data)
+
+
+async def package(lambda_: Lambda, data: bytes, direct: bool) -> Package:
+    """Check, unpack and keep the zip. `direct`: it came in the request, for which the smaller limit holds."""
+    if direct and len(data) > lambda_.limits.code_size_zipped:
+        raise package_too_large(lambda_.limits.code_size_zipped)
+    id = await lambda_.packages.check(data)
+    return await lambda_.packages.keep(id, data)
+
+
+async def check_storage(lambda_: Lambda, call: Call, size: int) -> None:
+    """Raises CodeStorageExceededException when the account's code would not fit."""
+    _, used = await lambda_.store.usage(call.account, call.region)
+    if used + size > lambda_.limits.total_code_size:
+        raise api.CodeStorageExceededException("Code storage limit exceeded.", fields={"Type": "User"})

@@ -1,0 +1,182 @@
+"""A function's configuration: AWS's defaults and the rules between members. The model's own constraints were checked before."""
+
+import hashlib
+
+import msgspec
+
+from cumulet.api import lambda_ as api
+from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.services.lambda_.errors import invalid
+from cumulet.services.lambda_.limits import Limits
+from cumulet.services.lambda_.model import CREATING
+from cumulet.services.lambda_.names import LATEST, FunctionKey
+from cumulet.services.lambda_.runtimes import check_runtime
+
+_MISSING = {
+    "layers": "Layers",
+    "file_system_configs": "FileSystemConfigs",
+    "image_config": "ImageConfig",
+    "code_signing_config_arn": "CodeSigningConfigArn",
+    "tenancy_config": "TenancyConfig",
+    "capacity_provider_config": "CapacityProviderConfig",
+    "durable_config": "DurableConfig",
+    "runtime_config": "RuntimeConfig",
+    "accelerator_config": "AcceleratorConfig",
+    "kms_key_arn": "KMSKeyArn",
+    "publish_to": "PublishTo",
+}
+
+RESERVED_VARIABLES = frozenset(
+    {
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_LAMBDA_MAX_CONCURRENCY",
+        "AWS_LAMBDA_METADATA_API",
+        "AWS_LAMBDA_METADATA_TOKEN",
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_REGION",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SECRET_KEY",
+        "AWS_SECURITY_TOKEN",
+        "AWS_SESSION_TOKEN",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html"""
+
+Request = api.CreateFunctionRequest | api.UpdateFunctionConfigurationRequest
+
+
+def new_configuration(
+    key: FunctionKey, request: api.CreateFunctionRequest, limits: Limits
+) -> api.FunctionConfiguration:
+    """What CreateFunction makes of its request, but for code, revision and time. Raises AWS's errors."""
+    if (request.package_type or "Zip") != "Zip":
+        raise NotImplementedHere("PackageType Image is not implemented yet. See docs/services/lambda.md.")
+    if not request.runtime or not request.handler:
+        raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
+    defaults = api.FunctionConfiguration(
+        function_name=key.name,
+        function_arn=key.arn,
+        role=request.role,
+        description="",
+        timeout=3,
+        memory_size=128,
+        version=LATEST,
+        package_type="Zip",
+        architectures=request.architectures or ["x86_64"],
+        ephemeral_storage=api.EphemeralStorage(size=512),
+        tracing_config=api.TracingConfigResponse(mode="PassThrough"),
+        snap_start=api.SnapStartResponse(apply_on="None", optimization_status="Off"),
+        logging_config=api.LoggingConfig(log_format="Text", log_group=f"/aws/lambda/{key.name}"),
+        state="Pending",
+        state_reason=CREATING,
+        state_reason_code="Creating",
+    )
+    return changed_configuration(defaults, request, key, limits)
+
+
+def changed_configuration(
+    old: api.FunctionConfiguration, request: Request, key: FunctionKey, limits: Limits
+) -> api.FunctionConfiguration:
+    """`old` with what the request names. Raises AWS's errors; `old` stays as it is."""
+    _refuse_missing(request)
+    changes: dict[str, object] = {
+        member: value
+        for member in ("role", "handler", "description", "timeout", "memory_size", "ephemeral_storage")
+        if (value := getattr(request, member)) is not None
+    }
+    if request.runtime is not None:
+        check_runtime(request.runtime)
+        changes |= {"runtime": request.runtime, "runtime_version_config": runtime_version(key.region, request.runtime)}
+    if request.environment is not None:
+        changes["environment"] = _environment(request.environment, limits)
+    if request.tracing_config is not None and request.tracing_config.mode:
+        changes["tracing_config"] = api.TracingConfigResponse(mode=request.tracing_config.mode)
+    if request.dead_letter_config is not None:
+        changes["dead_letter_config"] = _dead_letters(request.dead_letter_config)
+    if request.vpc_config is not None:
+        changes["vpc_config"] = api.VpcConfigResponse(subnet_ids=[], security_group_ids=[], vpc_id="")
+    if request.logging_config is not None:
+        changes["logging_config"] = _logging(old.logging_config, request.logging_config, key)
+    _check_bound("timeout", request.timeout, limits.timeout)
+    _check_bound("memorySize", request.memory_size, limits.memory_mb)
+    if request.ephemeral_storage is not None:
+        _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, 10_240)
+    return msgspec.structs.replace(old, **changes)
+
+
+def runtime_version(region: str, runtime: str) -> api.RuntimeVersionConfig:
+    digest = hashlib.sha256(runtime.encode()).hexdigest()
+    return api.RuntimeVersionConfig(runtime_version_arn=f"arn:aws:lambda:{region}::runtime:{digest}")
+
+
+def _refuse_missing(request: Request) -> None:
+    for attribute, name in _MISSING.items():
+        if getattr(request, attribute, None):
+            raise NotImplementedHere(f"{name} is not implemented yet. See docs/services/lambda.md.")
+    if request.vpc_config is not None and (request.vpc_config.subnet_ids or request.vpc_config.security_group_ids):
+        raise NotImplementedHere("VpcConfig is not implemented yet. See docs/services/lambda.md.")
+    if request.snap_start is not None and request.snap_start.apply_on not in {None, "None"}:
+        raise NotImplementedHere("SnapStart is not implemented yet. See docs/services/lambda.md.")
+
+
+def _check_bound(member: str, value: int | None, limit: int) -> None:
+    """Limits of an account, where the model allows more for functions of another kind."""
+    if value is not None and value > limit:
+        raise AwsError(
+            f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+            f"Member must have value less than or equal to {limit}",
+            code="ValidationException",
+        )
+
+
+def _environment(environment: api.Environment, limits: Limits) -> api.EnvironmentResponse | None:
+    if environment.variables is None:
+        return None
+    reserved = [name for name in environment.variables if name in RESERVED_VARIABLES]
+    unable = (
+        "Lambda was unable to configure your environment variables because the environment variables you have provided "
+    )
+    if reserved:
+        raise invalid(
+            f"{unable}contains reserved keys that are currently not supported for modification. "
+            f"Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    measured = msgspec.json.encode(environment.variables)
+    if len(measured) > limits.environment_size:
+        raise invalid(f"{unable}exceeded the 4KB limit. String measured: {measured.decode()}")
+    return api.EnvironmentResponse(variables=environment.variables)
+
+
+def _dead_letters(config: api.DeadLetterConfig) -> api.DeadLetterConfig | None:
+    if not config.target_arn:
+        return None
+    if config.target_arn.split(":")[2] not in {"sqs", "sns"}:
+        raise invalid(f"The provided dead letter config target {config.target_arn} is not a queue or a topic.")
+    return config
+
+
+def _logging(old: api.LoggingConfig | None, change: api.LoggingConfig, key: FunctionKey) -> api.LoggingConfig:
+    """Levels belong to the JSON format alone; each is INFO there by default."""
+    old = old or api.LoggingConfig()
+    text = (change.log_format or old.log_format or "Text") == "Text"
+    if text and (change.application_log_level or change.system_log_level):
+        raise invalid("Can't set ApplicationLogLevel or SystemLogLevel for LogFormat Text.")
+    return api.LoggingConfig(
+        log_format="Text" if text else "JSON",
+        application_log_level=None if text else change.application_log_level or old.application_log_level or "INFO",
+        system_log_level=None if text else change.system_log_level or old.system_log_level or "INFO",
+        log_group=change.log_group or old.log_group or f"/aws/lambda/{key.name}",
+    )

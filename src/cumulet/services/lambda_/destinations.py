@@ -1,0 +1,183 @@
+"""What becomes of an asynchronous invocation's end: records for its destinations, and the dead-letter queue.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+"""
+
+import logging
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cumulet import delivery
+from cumulet.api.sqs import MessageAttributeValue, SendMessageRequest
+from cumulet.compute import Outcome
+from cumulet.kernel.arn import Arn
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.ids import new_id
+from cumulet.services.lambda_.event_configs import EventConfig
+from cumulet.services.lambda_.model import iso
+from cumulet.services.lambda_.names import LATEST, FunctionKey
+from cumulet.services.lambda_.queue import Event
+from cumulet.services.lambda_.state import Lambda
+from cumulet.services.lambda_.targets import Target
+from cumulet.storage import outbox
+
+log = logging.getLogger(__name__)
+
+DESTINATION = "lambda:destination"
+DEAD_LETTER = "lambda:dead-letter"
+_MESSAGE = 1024
+"""Characters of the error message that a dead letter carries."""
+
+
+class Ending(NamedTuple):
+    """How an event ended: AWS's word for it, how often the function ran, and what came of the last time."""
+
+    condition: str
+    attempts: int
+    outcome: Outcome | None = None
+
+
+class Notice(Struct, frozen=True, kw_only=True):
+    """A message to be handed on, as it waits in the outbox."""
+
+    account: str
+    region: str
+    name: str
+    target: str
+    body: bytes
+    request_id: str = ""
+    error: str = ""
+
+
+async def announce(lambda_: Lambda, event: Event, target: Target | None, ending: Ending, config: EventConfig) -> None:
+    """Remove the event and put its notices into the outbox, in one transaction."""
+    succeeded = ending.condition == "Success"
+    destination = config.on_success if succeeded else config.on_failure
+    letters = None if succeeded or target is None else target.version.configuration.dead_letter_config
+    if not destination and letters is None:
+        await lambda_.events.remove(event)
+        return
+    async with lambda_.db.transaction() as tx:
+        await lambda_.events.remove(event, tx)
+        if destination:
+            body = record(event, target, ending, lambda_.clock.now())
+            await lambda_.outbox.add(tx, DESTINATION, _encode(_notice(event, destination, body)))
+        if letters is not None and letters.target_arn:
+            notice = _notice(event, letters.target_arn, event.payload, ending)
+            await lambda_.outbox.add(tx, DEAD_LETTER, _encode(notice))
+
+
+def record(event: Event, target: Target | None, ending: Ending, now: float) -> bytes:
+    """The invocation record, version 1.0."""
+    qualifier = event.qualifier or LATEST
+    document: dict[str, Any] = {
+        "version": "1.0",
+        "timestamp": iso(now),
+        "requestContext": {
+            "requestId": event.request_id,
+            "functionArn": f"{event.reference.key.arn}:{qualifier}",
+            "condition": ending.condition,
+            "approximateInvokeCount": ending.attempts,
+        },
+        "requestPayload": Raw(event.payload),
+    }
+    outcome = ending.outcome
+    if outcome is not None:
+        context: dict[str, Any] = {
+            "statusCode": 200,
+            "executedVersion": target.version.number if target else LATEST,
+        }
+        if outcome.error is not None:
+            context["functionError"] = "Unhandled"
+        document["responseContext"] = context
+        document["responsePayload"] = _json(outcome.payload)
+    return msgspec.json.encode(document)
+
+
+class Notices:
+    """Hands on what waits in the outbox."""
+
+    def __init__(self, lambda_: Lambda) -> None:
+        self._lambda = lambda_
+
+    async def destination(self, event: outbox.Event) -> None:
+        """Deliver a record; a target that refuses it for good gets none, and the log says so."""
+        notice = _decode(event.payload)
+        try:
+            await delivery.deliver(self._lambda.calls, _call(notice), Arn.parse(notice.target), notice.body)
+        except AwsError as error:
+            _give_up(notice, error)
+
+    async def dead_letter(self, event: outbox.Event) -> None:
+        """Send the event itself to the dead-letter queue, with what went wrong as attributes."""
+        notice = _decode(event.payload)
+        target = Arn.parse(notice.target)
+        try:
+            if target.service == "sqs":
+                await self._to_queue(notice, target)
+            else:
+                await delivery.deliver(self._lambda.calls, _call(notice), target, notice.body)
+        except AwsError as error:
+            _give_up(notice, error)
+
+    async def _to_queue(self, notice: Notice, target: Arn) -> None:
+        call = msgspec.structs.replace(_call(notice), account=target.account, region=target.region)
+        attributes = {
+            "RequestID": MessageAttributeValue(data_type="String", string_value=notice.request_id),
+            "ErrorCode": MessageAttributeValue(data_type="Number", string_value="200"),
+        }
+        if notice.error:
+            attributes["ErrorMessage"] = MessageAttributeValue(data_type="String", string_value=notice.error[:_MESSAGE])
+        request = SendMessageRequest(
+            queue_url=f"{call.endpoint}/{target.account}/{target.resource}",
+            message_body=notice.body.decode(),
+            message_attributes=attributes,
+        )
+        await self._lambda.calls.run(call, "sqs", "SendMessage", request)
+
+
+def _give_up(notice: Notice, error: AwsError) -> None:
+    """Only what may pass (a fault of the platform, a throttle) is tried again."""
+    if error.status in {429, 500, 503}:
+        raise error
+    log.warning("%s did not take a record of %s: %s", notice.target, notice.name, error.message)
+
+
+def _notice(event: Event, target: str, body: bytes, ending: Ending | None = None) -> Notice:
+    message = ""
+    if ending is not None and ending.outcome is not None:
+        document = _json(ending.outcome.payload)
+        if isinstance(document, dict):
+            message = str(document.get("errorMessage") or "")
+    return Notice(
+        account=event.account,
+        region=event.region,
+        name=event.name,
+        target=target,
+        body=body,
+        request_id=event.request_id,
+        error=message,
+    )
+
+
+def _call(notice: Notice) -> Call:
+    principal = Principal.service("lambda.amazonaws.com", notice.account)
+    source = FunctionKey(notice.account, notice.region, notice.name).arn
+    return Call(notice.account, notice.region, principal, new_id(), source_arn=source)
+
+
+def _json(payload: bytes) -> Any:
+    try:
+        return msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        return payload.decode(errors="replace")
+
+
+_encode = msgspec.msgpack.encode
+
+
+def _decode(payload: bytes) -> Notice:
+    return msgspec.msgpack.decode(payload, type=Notice)

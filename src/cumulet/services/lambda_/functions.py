@@ -1,0 +1,165 @@
+"""Operations on functions as a whole."""
+
+import base64
+import binascii
+
+from msgspec.structs import replace
+
+from cumulet.api import lambda_ as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.ids import new_id, token
+from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.configuration import new_configuration
+from cumulet.services.lambda_.errors import conflict, invalid, no_function
+from cumulet.services.lambda_.model import Function, Version, timestamp
+from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version, refer
+from cumulet.services.lambda_.roles import check_role
+from cumulet.services.lambda_.state import Lambda
+from cumulet.services.lambda_.tags import check_tags
+
+PAGE = 50
+
+
+async def create_function(lambda_: Lambda, call: Call, request: api.CreateFunctionRequest) -> api.FunctionConfiguration:
+    key = refer(call, request.function_name).key
+    if key.account != call.account:
+        raise invalid(f"Function ARN {key.arn} does not match account {call.account}.")
+    configuration = new_configuration(key, request, lambda_.limits)
+    tags = request.tags or {}
+    check_tags(tags, lambda_.limits)
+    if await lambda_.store.function(key) is not None:
+        raise conflict(f"Function already exist: {key.name}")
+    await check_role(lambda_, call, request.role)
+    data = await code.fetch(lambda_, call, request.code)
+    package = await code.package(lambda_, data, direct=request.code.zip_file is not None)
+    await code.check_storage(lambda_, call, package.size)
+    latest = Version(
+        configuration=replace(
+            configuration,
+            code_sha256=package.sha256,
+            code_size=package.size,
+            revision_id=new_id(),
+            last_modified=timestamp(lambda_.clock.now()),
+        ),
+        code=package.id,
+        deployment=token(),
+    )
+    versions = [latest, _first(latest)] if request.publish else [latest]
+    async with lambda_.change(key) as tx:
+        if await lambda_.store.function(key, tx) is not None:
+            raise conflict(f"Function already exist: {key.name}")
+        await lambda_.store.put_function(tx, key, Function(next_version=len(versions), tags=tags))
+        for version in versions:
+            await lambda_.store.put_version(tx, key, version)
+        kept = await lambda_.store.put_package(tx, package)
+    if not kept:
+        await lambda_.packages.forget_blob(package.blob)
+    lambda_.settle(key)
+    return versions[-1].answer(key.arn)
+
+
+async def get_function(lambda_: Lambda, call: Call, request: api.GetFunctionRequest) -> api.GetFunctionResponse:
+    reference = refer(call, request.function_name, request.qualifier)
+    version = await lambda_.version(reference)
+    function = await lambda_.function(reference.key)
+    answer = api.GetFunctionResponse(
+        configuration=version.answer(reference.arn),
+        code=api.FunctionCodeLocation(
+            repository_type="S3", location=lambda_.locations.make(call.endpoint, reference.key, version.code)
+        ),
+        tags=function.tags or None,
+    )
+    if function.reserved is not None:
+        answer.concurrency = api.Concurrency(reserved_concurrent_executions=function.reserved)
+    return answer
+
+
+async def get_function_configuration(
+    lambda_: Lambda, call: Call, request: api.GetFunctionConfigurationRequest
+) -> api.FunctionConfiguration:
+    reference = refer(call, request.function_name, request.qualifier)
+    return (await lambda_.version(reference)).answer(reference.arn)
+
+
+async def list_functions(lambda_: Lambda, call: Call, request: api.ListFunctionsRequest) -> api.ListFunctionsResponse:
+    limit = min(request.max_items or PAGE, PAGE)
+    if request.master_region not in {None, "ALL", call.region}:
+        return api.ListFunctionsResponse(functions=[])
+    name, _, number = decode_marker(request.marker).partition(":")
+    if request.function_version == "ALL":
+        after = (name, int(number or -1))
+        found = await lambda_.store.all_versions(call.account, call.region, after, limit + 1)
+    else:
+        found = await lambda_.store.latest_versions(call.account, call.region, name, limit + 1)
+    page = found[:limit]
+    every = request.function_version == "ALL"
+    answers = []
+    for function_name, version in page:
+        arn = FunctionKey(call.account, call.region, function_name).arn
+        answers.append(version.listed(f"{arn}:{version.number}" if every else arn))
+    answer = api.ListFunctionsResponse(functions=answers)
+    if len(found) > limit:
+        last, version = page[-1]
+        answer.next_marker = encode_marker(f"{last}:{0 if version.number == LATEST else version.number}")
+    return answer
+
+
+async def delete_function(
+    lambda_: Lambda, call: Call, request: api.DeleteFunctionRequest
+) -> api.DeleteFunctionResponse:
+    reference = refer(call, request.function_name, request.qualifier)
+    if reference.qualifier is not None:
+        await _delete_version(lambda_, reference)
+        return api.DeleteFunctionResponse(status_code=204)
+    key = reference.key
+    await lambda_.settled(key)
+    async with lambda_.change(key) as tx:
+        if await lambda_.store.function(key, tx) is None:
+            raise no_function(key.arn)
+        deployments, used = await lambda_.store.delete_function(tx, key)
+        await lambda_.events.purge(tx, key)
+        dropped = await lambda_.store.drop_unused(tx, used)
+    lambda_.retire(deployments, dropped)
+    return api.DeleteFunctionResponse(status_code=204)
+
+
+async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
+    key, qualifier = reference.key, reference.qualifier or ""
+    if qualifier == LATEST:
+        raise invalid("$LATEST version cannot be deleted without deleting the function.")
+    if not is_version(qualifier):
+        raise invalid("Deletion of aliases is not currently supported.")
+    await lambda_.settled(key)
+    async with lambda_.change(key) as tx:
+        if await lambda_.store.function(key, tx) is None:
+            raise no_function(key.arn)
+        aliases = await lambda_.store.aliases(key, within=tx)
+        users = [alias.name for alias in aliases if qualifier == alias.version or qualifier in alias.weights]
+        if users:
+            raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]")
+        deployments, used = await lambda_.store.delete_version(tx, key, qualifier)
+        dropped = await lambda_.store.drop_unused(tx, used)
+    lambda_.retire(deployments, dropped)
+
+
+def _first(latest: Version) -> Version:
+    """Version 1, published together with its creation."""
+    return Version(
+        configuration=replace(latest.configuration, version="1", revision_id=new_id()),
+        code=latest.code,
+        deployment=token(),
+    )
+
+
+def encode_marker(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def decode_marker(marker: str | None) -> str:
+    """Empty for the first page; raises InvalidParameterValueException for a marker that is not ours."""
+    if not marker:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(marker).decode()
+    except (binascii.Error, ValueError) as error:
+        raise invalid("Invalid Marker: the given pagination marker is not valid.") from error

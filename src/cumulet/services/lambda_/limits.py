@@ -1,0 +1,33 @@
+"""Lambda's quotas, as one profile of the configuration.
+
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+from msgspec import Struct
+
+_MB = 1024 * 1024
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """AWS's defaults; sizes in bytes unless the name says otherwise."""
+
+    concurrent_executions: int = 1000
+    minimum_unreserved: int = 100
+    total_code_size: int = 75 * 1024 * _MB
+    code_size_zipped: int = 50 * _MB
+    code_size_unzipped: int = 250 * _MB
+    environment_size: int = 4096
+    payload: int = 6 * _MB
+    event_payload: int = _MB
+    response: int = 6 * _MB + 100
+    policy_size: int = 20_480
+    tags: int = 50
+    layers: int = 5
+    memory_mb: int = 10_240
+    timeout: int = 900
+    zip_entries: int = 100_000
+    """Files and folders in one package; a bound of ours, so that a package cannot use up the disk's inodes."""
+    log_buffer: int = 32 * _MB
+    """Log text that may wait to be written; what comes when it is full is dropped, and counted in the log."""
+    event_workers: int = 256
+    """Asynchronous invocations under way at once on this node."""

@@ -1,0 +1,192 @@
+"""What functions write, on its way to CloudWatch Logs: off the path of the answer, in batches, one stream per environment."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from cumulet.api import logs as api
+from cumulet.compute import EnvironmentInfo
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.ids import new_id
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.names import FunctionKey
+
+log = logging.getLogger(__name__)
+
+_PAUSE = 0.1
+"""Seconds between two rounds of writing, so that a busy environment's lines go together."""
+_EVENTS = 10_000
+_BATCH = 1_000_000
+_OVERHEAD = 26
+"""What PutLogEvents counts for each event beside its text; 10,000 events and 1,048,576 bytes are its limits."""
+_LONGEST = 262_144 - _OVERHEAD
+_AT_ONCE = 32
+_KEPT = 4096
+
+
+class LogStream:
+    """The stream of one environment, with what waits to be written to it."""
+
+    __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "size")
+
+    def __init__(self, key: FunctionKey, group: str, name: str) -> None:
+        self.key = key
+        self.group = group
+        self.name = name
+        self.events: list[tuple[int, str]] = []
+        self.size = 0
+        self.lost = 0
+        self.created = False
+        self.failures = 0
+
+
+def stream_name(now: float, version: str, environment: str) -> str:
+    """YYYY/MM/DD/[version]<32 hexadecimal digits>."""
+    return f"{datetime.fromtimestamp(now, UTC):%Y/%m/%d}/[{version}]{environment}"
+
+
+class LogWriter:
+    """Takes lines without waiting, and writes them in rounds. What does not fit into `limit` bytes is dropped and counted."""
+
+    def __init__(self, calls: Calls, clock: Clock, tasks: Tasks, limit: int) -> None:
+        self._calls = calls
+        self._clock = clock
+        self._tasks = tasks
+        self._limit = limit
+        self._waiting = 0
+        self._streams: dict[str, LogStream] = {}
+        self._dirty: dict[LogStream, None] = {}
+        self._wake = asyncio.Event()
+
+    def start(self) -> None:
+        self._tasks.start("lambda logs", self._work())
+
+    def open(self, environment: str, key: FunctionKey, group: str, version: str) -> LogStream:
+        """The stream of an environment; made when it is new."""
+        stream = self._streams.get(environment)
+        if stream is None:
+            if len(self._streams) >= _KEPT:
+                self._prune()
+            stream = LogStream(key, group, stream_name(self._clock.now(), version, environment))
+            self._streams[environment] = stream
+        return stream
+
+    def line(self, environment: EnvironmentInfo, line: bytes) -> None:
+        """What compute calls for every line a function writes."""
+        stream = self._streams.get(environment.id)
+        if stream is not None:
+            self.add(stream, line.decode(errors="replace") + "\n")
+
+    def add(self, stream: LogStream, text: str) -> None:
+        """Queue one event."""
+        size = len(text) + _OVERHEAD
+        if self._waiting + size > self._limit:
+            stream.lost += 1
+            return
+        stream.events.append((int(self._clock.now() * 1000), text))
+        stream.size += size
+        self._waiting += size
+        if stream not in self._dirty:
+            self._dirty[stream] = None
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Write what waits; at the end of the node."""
+        while self._dirty:
+            await self._round()
+
+    def _prune(self) -> None:
+        """Environments come and go; a stream that nothing waits for is forgotten, oldest first."""
+        for environment, stream in list(self._streams.items())[: _KEPT // 2]:
+            if not stream.events:
+                del self._streams[environment]
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await asyncio.sleep(_PAUSE)
+            await self._round()
+
+    async def _round(self) -> None:
+        streams = list(self._dirty)
+        self._dirty.clear()
+        for start in range(0, len(streams), _AT_ONCE):
+            await asyncio.gather(*(self._write(stream) for stream in streams[start : start + _AT_ONCE]))
+
+    async def _write(self, stream: LogStream) -> None:
+        events, stream.events = stream.events, []
+        self._waiting -= stream.size
+        stream.size = 0
+        if stream.lost:
+            events.append(
+                (
+                    int(self._clock.now() * 1000),
+                    f"{stream.lost} log lines were dropped: too many waited to be written\n",
+                )
+            )
+            stream.lost = 0
+        try:
+            if not stream.created:
+                await self._create(stream)
+            for batch in _batches(events):
+                await self._put(stream, batch)
+            stream.failures = 0
+        except AwsError as error:
+            stream.failures += 1
+            level = logging.WARNING if stream.failures <= 1 else logging.DEBUG
+            log.log(level, "%d log events of %s were lost: %s", len(events), stream.key.arn, error.message)
+        except Exception:
+            log.exception("log events of %s were lost", stream.key.arn)
+
+    async def _run(self, stream: LogStream, operation: str, request: Any) -> None:
+        account = stream.key.account
+        principal = Principal.service("lambda.amazonaws.com", account)
+        call = Call(account, stream.key.region, principal, new_id(), source_arn=stream.key.arn)
+        await self._calls.run(call, "logs", operation, request)
+
+    async def _put(self, stream: LogStream, batch: list[api.InputLogEvent]) -> None:
+        request = api.PutLogEventsRequest(log_group_name=stream.group, log_stream_name=stream.name, log_events=batch)
+        try:
+            await self._run(stream, "PutLogEvents", request)
+        except api.ResourceNotFoundException:  # someone deleted the group or the stream
+            await self._create(stream)
+            await self._run(stream, "PutLogEvents", request)
+
+    async def _create(self, stream: LogStream) -> None:
+        request = api.CreateLogStreamRequest(log_group_name=stream.group, log_stream_name=stream.name)
+        try:
+            await self._run(stream, "CreateLogStream", request)
+        except api.ResourceAlreadyExistsException:
+            pass
+        except api.ResourceNotFoundException:
+            with contextlib.suppress(api.ResourceAlreadyExistsException):
+                await self._run(stream, "CreateLogGroup", api.CreateLogGroupRequest(log_group_name=stream.group))
+            await self._run(stream, "CreateLogStream", request)
+        stream.created = True
+
+
+def _batches(events: list[tuple[int, str]]) -> list[list[api.InputLogEvent]]:
+    """Within the limits of PutLogEvents; an event too long is cut into several."""
+    batches: list[list[api.InputLogEvent]] = []
+    batch: list[api.InputLogEvent] = []
+    size = 0
+    for timestamp, text in events:
+        for piece in (text,) if len(text) * 4 <= _LONGEST else _pieces(text):
+            cost = (len(piece) if piece.isascii() else len(piece.encode())) + _OVERHEAD
+            if batch and (len(batch) == _EVENTS or size + cost > _BATCH):
+                batches.append(batch)
+                batch, size = [], 0
+            batch.append(api.InputLogEvent(timestamp=timestamp, message=piece))
+            size += cost
+    return [*batches, batch] if batch else batches
+
+
+def _pieces(text: str) -> list[str]:
+    step = _LONGEST if text.isascii() else _LONGEST // 4
+    return [text[start : start + step] for start in range(0, len(text), step)]

@@ -1,0 +1,113 @@
+"""The code of functions: each package once, however many versions use it.
+
+The zip is a blob, and durable; the folder it is unpacked to is a copy that can be made again. A folder whose content is
+not known to be on disk (no mark beside it) is removed when the node starts, since a power failure may have torn it.
+"""
+
+import asyncio
+import hashlib
+import logging
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+from msgspec import Struct
+
+from cumulet.kernel.ids import token
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_ import unzip
+from cumulet.services.lambda_.limits import Limits
+from cumulet.services.lambda_.model import code_sha256
+from cumulet.storage.blobs import Blobs
+
+log = logging.getLogger(__name__)
+
+_MARK = ".synced"
+
+
+class Package(Struct, frozen=True, kw_only=True):
+    """A deployment package. `id` is the SHA-256 of the zip in hexadecimal; `blob` holds the zip."""
+
+    id: str
+    blob: str
+    size: int
+
+    @property
+    def sha256(self) -> str:
+        """CodeSha256 of AWS's answers."""
+        return code_sha256(bytes.fromhex(self.id))
+
+
+class Packages:
+    """The folder of unpacked packages, `root`/<id>, and the blobs of the zips."""
+
+    def __init__(self, root: Path, blobs: Blobs, tasks: Tasks, limits: Limits) -> None:
+        self._root = root
+        self._blobs = blobs
+        self._tasks = tasks
+        self._limits = limits
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def start(self) -> None:
+        """Remove what a crash may have left half done."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        for path in list(self._root.iterdir()):
+            if path.is_dir() and not path.with_suffix(_MARK).exists():
+                shutil.rmtree(path, ignore_errors=True)
+
+    async def check(self, data: bytes) -> str:
+        """The id of the package in `data`, unpacked and ready; raises AWS's error when it is no good."""
+        loop = asyncio.get_running_loop()
+        digest = hashlib.sha256(data).hexdigest()
+        async with self._turns[digest]:
+            if not self._folder(digest).exists():
+                await loop.run_in_executor(None, self._unpack, digest, data)
+                self._tasks.start("sync package", self._sync(digest))
+        return digest
+
+    async def keep(self, package: str, data: bytes) -> Package:
+        """Make the zip durable."""
+        async with self._blobs.writer() as writer:
+            await writer.write(data)
+            blob = await writer.commit()
+        return Package(id=package, blob=blob, size=len(data))
+
+    async def folder(self, package: str, blob: str) -> Path:
+        """Where the package lies unpacked; unpacks it again when it does not."""
+        path = self._folder(package)
+        if not path.exists():
+            data = b"".join([piece async for piece in self._blobs.read(blob)])
+            await self.check(data)
+        return path
+
+    async def forget_blob(self, blob: str) -> None:
+        """Delete a zip of which there is another copy."""
+        await self._blobs.delete(blob)
+
+    async def remove(self, package: str, blob: str) -> None:
+        """Forget a package that no version uses."""
+        await self._blobs.delete(blob)
+        async with self._turns[package]:
+            await asyncio.get_running_loop().run_in_executor(None, self._discard, package)
+        self._turns.pop(package, None)
+
+    def _folder(self, package: str) -> Path:
+        return self._root / package
+
+    def _unpack(self, package: str, data: bytes) -> None:
+        place = self._root / f"new-{token(8)}"
+        unzip.unpack(data, place, self._limits)
+        place.rename(self._folder(package))
+
+    async def _sync(self, package: str) -> None:
+        async with self._turns[package]:
+            if self._folder(package).exists():
+                await asyncio.get_running_loop().run_in_executor(None, self._mark, package)
+
+    def _mark(self, package: str) -> None:
+        unzip.sync(self._folder(package))
+        self._folder(package).with_suffix(_MARK).touch()
+
+    def _discard(self, package: str) -> None:
+        self._folder(package).with_suffix(_MARK).unlink(missing_ok=True)
+        shutil.rmtree(self._folder(package), ignore_errors=True)

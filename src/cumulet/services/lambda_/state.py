@@ -1,0 +1,191 @@
+"""What the operations of Lambda share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from cumulet.compute import Compute, RuntimeUnavailable
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.ids import new_id
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.credentials import CredentialCache
+from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.limits import Limits
+from cumulet.services.lambda_.locations import Locations
+from cumulet.services.lambda_.logs import LogWriter
+from cumulet.services.lambda_.model import Function, Version
+from cumulet.services.lambda_.names import FunctionKey, Reference
+from cumulet.services.lambda_.packages import Package, Packages
+from cumulet.services.lambda_.queue import EventQueue
+from cumulet.services.lambda_.slots import Slots
+from cumulet.services.lambda_.store import FunctionStore
+from cumulet.services.lambda_.targets import Targets
+from cumulet.storage.database import Database, Transaction
+from cumulet.storage.outbox import Outbox
+from cumulet.storage.signals import Signals
+
+CHANGED = "lambda:changed"
+_RETIRE_PATIENCE = 900.0
+
+
+class Lambda:
+    """The service's parts, and what several nouns need of them."""
+
+    def __init__(  # noqa: PLR0913  the composition root passes each part once
+        self,
+        *,
+        db: Database,
+        store: FunctionStore,
+        packages: Packages,
+        targets: Targets,
+        logs: LogWriter,
+        compute: Compute,
+        calls: Calls,
+        clock: Clock,
+        tasks: Tasks,
+        signals: Signals,
+        limits: Limits,
+        events: EventQueue,
+        outbox: Outbox,
+        locations: Locations,
+        credentials: CredentialCache,
+        enforce: bool,
+    ) -> None:
+        self.db = db
+        self.store = store
+        self.packages = packages
+        self.targets = targets
+        self.logs = logs
+        self.compute = compute
+        self.calls = calls
+        self.clock = clock
+        self.tasks = tasks
+        self.signals = signals
+        self.limits = limits
+        self.events = events
+        self.outbox = outbox
+        self.locations = locations
+        self.credentials = credentials
+        self.enforce = enforce
+        self.slots = Slots()
+        self._unreserved: dict[tuple[str, str], int] = {}
+        self._settling: dict[FunctionKey, asyncio.Task[None]] = {}
+        signals.subscribe(CHANGED, self._forget)
+
+    # Finding
+
+    async def function(self, key: FunctionKey, within: Transaction | None = None) -> Function:
+        """Raises ResourceNotFoundException."""
+        function = await self.store.function(key, within)
+        if function is None:
+            raise no_function(key.arn)
+        return function
+
+    async def version(self, reference: Reference, within: Transaction | None = None) -> Version:
+        """The version that a name, version or alias means; raises ResourceNotFoundException."""
+        qualifier = reference.qualifier or "$LATEST"
+        if qualifier != "$LATEST" and not qualifier.isdecimal():
+            alias = await self.store.alias(reference.key, qualifier, within)
+            if alias is None:
+                raise no_function(reference.arn)
+            qualifier = alias.version
+        version = await self.store.version(reference.key, qualifier, within)
+        if version is None:
+            raise no_function(reference.arn)
+        return version
+
+    def known_unreserved(self, key: FunctionKey) -> int | None:
+        """The same as `unreserved`, when it is in memory."""
+        return self._unreserved.get((key.account, key.region))
+
+    async def unreserved(self, account: str, region: str) -> int:
+        """The concurrency that functions without a reservation share."""
+        known = self._unreserved.get((account, region))
+        if known is None:
+            reserved = await self.store.reserved(account, region)
+            known = self.limits.concurrent_executions - sum(reserved.values())
+            self._unreserved[account, region] = known
+        return known
+
+    # Changing
+
+    @asynccontextmanager
+    async def change(self, key: FunctionKey) -> AsyncIterator[Transaction]:
+        """A transaction that changes something of a function; what is remembered of it is forgotten then."""
+        async with self.db.transaction() as tx:
+            yield tx
+        self.signals.publish(CHANGED, "\0".join(key).encode())
+
+    def settle(self, key: FunctionKey) -> None:
+        """Bring versions that were just made or changed to Active, in the background."""
+        before = self._settling.get(key)
+        task = self.tasks.start(f"settle {key.name}", self._settle(key, before))
+        self._settling[key] = task
+        task.add_done_callback(lambda _: self._settled(key, task))
+
+    async def settled(self, key: FunctionKey) -> None:
+        """Wait until no change of the function is under way."""
+        while (task := self._settling.get(key)) is not None:
+            await asyncio.wait((task,))
+
+    def retire(self, deployments: Sequence[str], packages: Sequence[Package]) -> None:
+        """End the environments of deployments, then forget packages that nothing uses any more; in the background."""
+        self.tasks.start("retire", self._retire(set(deployments), packages))
+
+    async def _settle(self, key: FunctionKey, before: "asyncio.Task[None] | None") -> None:
+        if before is not None:
+            await asyncio.wait((before,))
+        async with self.change(key) as tx:
+            for version in await self.store.pending_versions(key, tx):
+                await self.store.put_version(tx, key, self._made_ready(version))
+
+    def _made_ready(self, version: Version) -> Version:
+        """The version with the state that this node's runtimes allow."""
+        configuration = version.configuration
+        reason: str | None = None
+        try:
+            self.compute.check(configuration.runtime or "")
+        except RuntimeUnavailable as error:
+            reason = str(error)
+        code = None if reason is None else "InvalidRuntime"
+        if configuration.last_update_status == "InProgress":
+            return version.changed(
+                revision_id=new_id(),
+                last_update_status="Successful" if reason is None else "Failed",
+                last_update_status_reason=reason,
+                last_update_status_reason_code=code,
+            )
+        return version.changed(
+            revision_id=new_id(),
+            state="Active" if reason is None else "Failed",
+            state_reason=reason,
+            state_reason_code=code,
+            last_update_status="Successful" if reason is None else "Failed",
+            last_update_status_reason=reason,
+            last_update_status_reason_code=code,
+        )
+
+    def _settled(self, key: FunctionKey, task: "asyncio.Task[None]") -> None:
+        if self._settling.get(key) is task:
+            del self._settling[key]
+
+    async def _retire(self, deployments: set[str], packages: Sequence[Package]) -> None:
+        keys = {status.key for status in self.compute.environments() if status.key.partition(".")[0] in deployments}
+        for key in keys:
+            await self.compute.retire(key)
+        waited = 0.0
+        while packages and any(self.compute.running(key) for key in keys) and waited < _RETIRE_PATIENCE:
+            await asyncio.sleep(1.0)
+            waited += 1.0
+        for package in packages:
+            now = await self.store.package(package.id)  # the same code may have come back meanwhile, in another blob
+            if now is None:
+                await self.packages.remove(package.id, package.blob)
+            elif now.blob != package.blob:
+                await self.packages.forget_blob(package.blob)
+
+    def _forget(self, payload: bytes) -> None:
+        account, region, name = payload.decode().split("\0")
+        self.targets.forget(FunctionKey(account, region, name))
+        self._unreserved.pop((account, region), None)

@@ -1,0 +1,182 @@
+"""What an invocation needs to know of a function, kept in memory until the function changes."""
+
+from typing import NamedTuple
+
+from cumulet.compute import FunctionSpec
+from cumulet.kernel.ids import token
+from cumulet.services.lambda_.credentials import CredentialCache
+from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.model import Alias, Function, Version
+from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
+from cumulet.services.lambda_.packages import Packages
+from cumulet.services.lambda_.store import FunctionStore
+
+_KEPT = 10_000
+
+
+class Target:
+    """One version of a function, ready to be invoked."""
+
+    __slots__ = ("function", "key", "log_group", "memory", "renew", "spec", "timeout", "version")
+
+    def __init__(self, key: FunctionKey, function: Function, version: Version) -> None:
+        configuration = version.configuration
+        self.key = key
+        self.function = function
+        self.version = version
+        self.memory = configuration.memory_size or 128
+        self.timeout = float(configuration.timeout or 3)
+        logging = configuration.logging_config
+        self.log_group = (logging.log_group if logging else None) or f"/aws/lambda/{key.name}"
+        self.spec: FunctionSpec | None = None
+        self.renew = 0.0
+
+
+class _Route(NamedTuple):
+    """Where an alias leads: its version, and another one for a share of the calls."""
+
+    main: str
+    other: str
+    weight: float
+
+
+class Targets:
+    """The cache; `forget` must be called whenever something of a function changed."""
+
+    def __init__(
+        self,
+        store: FunctionStore,
+        packages: Packages,
+        credentials: CredentialCache,
+        endpoint: str,
+    ) -> None:
+        self._store = store
+        self._packages = packages
+        self._credentials = credentials
+        self._endpoint = endpoint
+        self._known: dict[FunctionKey, dict[str, Target | _Route]] = {}
+        self._changes = 0
+
+    def forget(self, key: FunctionKey) -> None:
+        self._known.pop(key, None)
+        self._changes += 1
+
+    def known(self, reference: Reference) -> Target | None:
+        """The target without a look at the store, when it is in memory."""
+        qualified = self._known.get(reference.key)
+        if qualified is None:
+            return None
+        found = qualified.get(reference.qualifier or LATEST)
+        if isinstance(found, _Route):
+            found = qualified.get(_choose(found))
+        return found if isinstance(found, Target) else None
+
+    async def find(self, reference: Reference) -> Target:
+        """Raises ResourceNotFoundException as Invoke does."""
+        found = self.known(reference)
+        if found is not None:
+            return found
+        qualifier = reference.qualifier or LATEST
+        changes = self._changes
+        function = await self._store.function(reference.key)
+        missing = no_function(f"{reference.key.arn}:{qualifier}")
+        if function is None:
+            raise missing
+        loaded: dict[str, Target | _Route] = {}
+        version = qualifier
+        if qualifier != LATEST and not qualifier.isdecimal():
+            alias = await self._store.alias(reference.key, qualifier)
+            if alias is None:
+                raise missing
+            route = _route(alias)
+            loaded[qualifier] = route
+            version = _choose(route)
+        stored = await self._store.version(reference.key, version)
+        if stored is None:
+            raise missing
+        target = Target(reference.key, function, stored)
+        if not stored.pending and changes == self._changes:
+            loaded[version] = target
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            self._known.setdefault(reference.key, {}).update(loaded)
+        return target
+
+    async def spec(self, target: Target, now: float) -> FunctionSpec:
+        """What compute needs to run the target; the credentials in it are good for an invocation that starts `now`."""
+        if target.spec is not None and now < target.renew:
+            return target.spec
+        deployment = target.version.deployment
+        configuration = target.version.configuration
+        credentials = await self._credentials.get(target.key, deployment, configuration.role or "")
+        package = await self._store.package(target.version.code)
+        if package is None:
+            raise no_function(target.key.arn)
+        storage = configuration.ephemeral_storage
+        spec = FunctionSpec(
+            key=f"{deployment}.{credentials.generation}",
+            runtime=configuration.runtime or "",
+            handler=configuration.handler or "",
+            code=await self._packages.folder(package.id, package.blob),
+            memory_mb=target.memory,
+            timeout=target.timeout,
+            tmp_mb=storage.size if storage else 512,
+            environment=environment(target, self._endpoint) | credentials.variables,
+        )
+        target.renew = credentials.renew
+        target.spec = spec
+        return spec
+
+
+def environment(target: Target, endpoint: str) -> dict[str, str]:
+    """The variables a function sees, but for credentials and its log stream.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    configuration = target.version.configuration
+    runtime = configuration.runtime or ""
+    own = configuration.environment.variables if configuration.environment else None
+    variables = {
+        "AWS_ENDPOINT_URL": endpoint,
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "LD_LIBRARY_PATH": (
+            "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+        ),
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
+        "PWD": "/var/task",
+        "SHLVL": "0",
+        **(own or {}),
+        "_HANDLER": configuration.handler or "",
+        "AWS_REGION": target.key.region,
+        "AWS_DEFAULT_REGION": target.key.region,
+        "AWS_LAMBDA_FUNCTION_NAME": target.key.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": target.version.number,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(target.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": target.log_group,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    }
+    if not runtime.startswith("provided"):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
+    logging = configuration.logging_config
+    if logging is not None and logging.log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = logging.application_log_level or "INFO"
+    return variables
+
+
+def _route(alias: Alias) -> _Route:
+    other, weight = next(iter(alias.weights.items()), ("", 0.0))
+    return _Route(alias.version, other, weight)
+
+
+def _choose(route: _Route) -> str:
+    if route.weight and int(token(4), 16) < route.weight * 2**32:
+        return route.other
+    return route.main

@@ -1,0 +1,101 @@
+"""Operations that change $LATEST."""
+
+from msgspec.structs import replace
+
+from cumulet.api import lambda_ as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.ids import new_id, token
+from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.configuration import changed_configuration
+from cumulet.services.lambda_.errors import conflict, stale_revision
+from cumulet.services.lambda_.model import CREATING, Version, timestamp
+from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
+from cumulet.services.lambda_.roles import check_role
+from cumulet.services.lambda_.state import Lambda
+from cumulet.services.lambda_.versions import publish
+from cumulet.storage.database import Transaction
+
+
+async def update_function_code(
+    lambda_: Lambda, call: Call, request: api.UpdateFunctionCodeRequest
+) -> api.FunctionConfiguration:
+    if request.publish_to:
+        raise NotImplementedHere("PublishTo is not implemented yet. See docs/services/lambda.md.")
+    key = refer(call, request.function_name).key
+    before = await lambda_.version(Reference(key, None))
+    _check_revision(before, request.revision_id)
+    data = await code.fetch(lambda_, call, request)
+    package = await code.package(lambda_, data, direct=request.zip_file is not None)
+    members = {
+        "code_sha256": package.sha256,
+        "code_size": package.size,
+        "architectures": request.architectures or before.configuration.architectures,
+    }
+    if request.dry_run:
+        await lambda_.packages.forget_blob(package.blob)
+        lambda_.retire((), [package])
+        return before.changed(**members).answer(key.arn)
+    await code.check_storage(lambda_, call, package.size)
+    await lambda_.settled(key)
+    async with lambda_.change(key) as tx:
+        latest = await _latest(lambda_, key, tx, request.revision_id)
+        changed = replace(_in_progress(lambda_, latest).changed(**members), code=package.id)
+        await lambda_.store.put_version(tx, key, changed)
+        kept = await lambda_.store.put_package(tx, package)
+        published = await publish(lambda_, tx, key, changed, None) if request.publish else None
+        dropped = await lambda_.store.drop_unused(tx, [latest.code])
+    if not kept:
+        await lambda_.packages.forget_blob(package.blob)
+    lambda_.retire([latest.deployment], dropped)
+    lambda_.settle(key)
+    return published.answer(f"{key.arn}:{published.number}") if published else changed.answer(key.arn)
+
+
+async def update_function_configuration(
+    lambda_: Lambda, call: Call, request: api.UpdateFunctionConfigurationRequest
+) -> api.FunctionConfiguration:
+    key = refer(call, request.function_name).key
+    before = await lambda_.version(Reference(key, None))
+    _check_revision(before, request.revision_id)
+    changed_configuration(before.configuration, request, key, lambda_.limits)
+    if request.role is not None:
+        await check_role(lambda_, call, request.role)
+    await lambda_.settled(key)
+    async with lambda_.change(key) as tx:
+        latest = await _latest(lambda_, key, tx, request.revision_id)
+        configuration = changed_configuration(latest.configuration, request, key, lambda_.limits)
+        changed = _in_progress(lambda_, replace(latest, configuration=configuration))
+        await lambda_.store.put_version(tx, key, changed)
+    lambda_.retire([latest.deployment], ())
+    lambda_.settle(key)
+    return changed.answer(key.arn)
+
+
+async def _latest(lambda_: Lambda, key: FunctionKey, tx: Transaction, revision: str | None) -> Version:
+    latest = await lambda_.version(Reference(key, None), tx)
+    _check_revision(latest, revision)
+    if latest.pending:
+        raise conflict(
+            f"The operation cannot be performed at this time. An update is in progress for resource: {key.arn}"
+        )
+    return latest
+
+
+def _check_revision(version: Version, revision: str | None) -> None:
+    if revision is not None and revision != version.configuration.revision_id:
+        raise stale_revision()
+
+
+def _in_progress(lambda_: Lambda, latest: Version) -> Version:
+    """With a new revision and deployment, to be settled; a function that had Failed is made anew."""
+    assert latest.number == LATEST
+    states: dict[str, object] = {
+        "last_update_status": "InProgress",
+        "last_update_status_reason": CREATING,
+        "last_update_status_reason_code": "Creating",
+    }
+    if latest.configuration.state != "Active":
+        states = {"state": "Pending", "state_reason": CREATING, "state_reason_code": "Creating"}
+    changed = latest.changed(revision_id=new_id(), last_modified=timestamp(lambda_.clock.now()), **states)
+    return replace(changed, deployment=token())

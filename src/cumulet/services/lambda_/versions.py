@@ -1,0 +1,105 @@
+"""Operations on published versions."""
+
+from msgspec.structs import replace
+
+from cumulet.api import lambda_ as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.ids import new_id, token
+from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
+from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker
+from cumulet.services.lambda_.model import Version, timestamp
+from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
+from cumulet.services.lambda_.state import Lambda
+from cumulet.storage.database import Transaction
+
+_SAME = (
+    "architectures",
+    "code_sha256",
+    "dead_letter_config",
+    "environment",
+    "ephemeral_storage",
+    "handler",
+    "kms_key_arn",
+    "logging_config",
+    "memory_size",
+    "role",
+    "runtime",
+    "timeout",
+    "tracing_config",
+)
+"""Members that make another version of a function; a new description alone does not."""
+
+
+async def publish_version(lambda_: Lambda, call: Call, request: api.PublishVersionRequest) -> api.FunctionConfiguration:
+    if request.publish_to:
+        raise NotImplementedHere("PublishTo is not implemented yet. See docs/services/lambda.md.")
+    key = refer(call, request.function_name).key
+    await lambda_.settled(key)
+    async with lambda_.change(key) as tx:
+        latest = await lambda_.version(Reference(key, None), tx)
+        configuration = latest.configuration
+        if request.revision_id is not None and request.revision_id != configuration.revision_id:
+            raise stale_revision()
+        if request.code_sha256 and request.code_sha256 != configuration.code_sha256:
+            raise invalid(
+                f"CodeSHA256 ({request.code_sha256}) is different from current CodeSHA256 in $LATEST "
+                f"({configuration.code_sha256}). Please try again with the CodeSHA256 in $LATEST."
+            )
+        version = await publish(lambda_, tx, key, latest, request.description)
+    return version.answer(f"{key.arn}:{version.number}")
+
+
+async def publish(
+    lambda_: Lambda, tx: Transaction, key: FunctionKey, latest: Version, description: str | None
+) -> Version:
+    """The version that $LATEST is now: the last one published when nothing changed since, else a new one."""
+    last = await lambda_.store.last_published(key, tx)
+    if last is not None and all(
+        getattr(last.configuration, member) == getattr(latest.configuration, member) for member in _SAME
+    ):
+        return last
+    function = await lambda_.function(key, tx)
+    states: dict[str, object] = {}
+    if latest.pending:
+        states = {
+            "state": "Pending",
+            "state_reason": "The function is being created.",
+            "state_reason_code": "Creating",
+            "last_update_status": None,
+            "last_update_status_reason": None,
+            "last_update_status_reason_code": None,
+        }
+    version = replace(
+        latest.changed(
+            version=str(function.next_version),
+            revision_id=new_id(),
+            description=latest.configuration.description if description is None else description,
+            last_modified=timestamp(lambda_.clock.now()),
+            **states,
+        ),
+        deployment=token(),
+    )
+    await lambda_.store.put_version(tx, key, version)
+    await lambda_.store.put_function(tx, key, replace(function, next_version=function.next_version + 1))
+    await lambda_.store.put_version(tx, key, latest.changed(revision_id=new_id()))
+    return version
+
+
+async def list_versions_by_function(
+    lambda_: Lambda, call: Call, request: api.ListVersionsByFunctionRequest
+) -> api.ListVersionsByFunctionResponse:
+    key = refer(call, request.function_name).key
+    limit = min(request.max_items or PAGE, PAGE)
+    after = int(decode_marker(request.marker) or -1)
+    found = await lambda_.store.versions(key, after, limit + 1)
+    if not found and await lambda_.store.function(key) is None:
+        raise no_function(key.arn)
+    page = found[:limit]
+    answer = api.ListVersionsByFunctionResponse(
+        versions=[version.listed(f"{key.arn}:{version.number}") for version in page]
+    )
+    if len(found) > limit:
+        last = page[-1].number
+        answer.next_marker = encode_marker("0" if last == LATEST else last)
+    return answer
