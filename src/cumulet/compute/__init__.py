@@ -1,6 +1,7 @@
 """Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
 
 from cumulet.compute.compute import Compute, ComputeConfig, OnEndpoint
+from cumulet.compute.level import Level
 from cumulet.compute.model import (
     ComputeUnavailable,
     EnvironmentInfo,
@@ -8,6 +9,7 @@ from cumulet.compute.model import (
     FunctionSpec,
     Invocation,
     OnEnvironment,
+    OnEvent,
     OnLog,
     Outcome,
     RuntimeUnavailable,
@@ -21,8 +23,10 @@ __all__ = [
     "EnvironmentStatus",
     "FunctionSpec",
     "Invocation",
+    "Level",
     "OnEndpoint",
     "OnEnvironment",
+    "OnEvent",
     "OnLog",
     "Outcome",
     "RuntimeUnavailable",

@@ -14,6 +14,7 @@ import msgspec
 
 from cumulet.compute import documents
 from cumulet.compute.environment import Ended, Environment
+from cumulet.compute.level import Level, detect
 from cumulet.compute.model import (
     ComputeUnavailable,
     EnvironmentInfo,
@@ -21,6 +22,7 @@ from cumulet.compute.model import (
     FunctionSpec,
     Invocation,
     OnEnvironment,
+    OnEvent,
     OnLog,
     Outcome,
     RuntimeUnavailable,
@@ -71,6 +73,7 @@ class Compute:
         self._all: dict[str, Environment] = {}
         self._running: collections.Counter[str] = collections.Counter()
         self._tasks = Tasks()
+        self._level: Level | None = None
 
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
@@ -81,6 +84,7 @@ class Compute:
             "root": os.getuid() == 0,
             "ports": [config.endpoint_port],
             "resolver": _resolver(),
+            "place": str(config.folder / "root"),
         }
         self._supervision = Supervision(order, self._on_report)
         self._supervision.start()
@@ -104,6 +108,12 @@ class Compute:
         """Runtime identifiers that work here, and the interpreter of each."""
         return {name: runtime.path for name, runtime in self._runtimes.items()}
 
+    async def level(self) -> Level:
+        """How well functions are isolated on this machine; found by trying, once."""
+        if self._level is None:
+            self._level = await detect(self._config.name)
+        return self._level
+
     def check(self, runtime: str) -> None:
         """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
         self._runtime(runtime)
@@ -117,10 +127,15 @@ class Compute:
         return [environment.status() for environment in self._all.values()]
 
     async def invoke(
-        self, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None = None
+        self,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        on_environment: OnEnvironment | None = None,
+        on_event: OnEvent | None = None,
     ) -> Outcome:
         """Run one event through a function, in a warm environment if there is one, else in one made now.
 
+        `on_event` is called when the environment gets the event: what it logged before belongs to its initialisation.
         Whatever the function does is an Outcome. Raises RuntimeUnavailable when nothing here runs its runtime, and
         ComputeUnavailable when no environment could be made.
         """
@@ -128,8 +143,8 @@ class Compute:
         try:
             idle = self._idle.get(spec.key)
             if idle:
-                return await self._invoke_warm(idle.pop(), spec, invocation, on_environment)
-            return await self._invoke_cold(spec, invocation, on_environment)
+                return await self._invoke_warm(idle.pop(), spec, invocation, on_environment, on_event)
+            return await self._invoke_cold(spec, invocation, on_environment, on_event)
         finally:
             self._running[spec.key] -= 1
             if not self._running[spec.key]:
@@ -145,11 +160,19 @@ class Compute:
                     self._end(environment)
 
     async def _invoke_warm(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None
+        self,
+        environment: Environment,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        on_environment: OnEnvironment | None,
+        on_event: OnEvent | None,
     ) -> Outcome:
         environment.wake()
+        info = self._info(environment, spec, cold=False)
         if on_environment is not None:
-            on_environment(self._info(environment, spec, cold=False))
+            on_environment(info)
+        if on_event is not None:
+            on_event(info)
         return await self._invoke_in(environment, spec, invocation)
 
     async def _invoke_in(self, environment: Environment, spec: FunctionSpec, invocation: Invocation) -> Outcome:
@@ -164,12 +187,17 @@ class Compute:
         return outcome
 
     async def _invoke_cold(
-        self, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None
+        self,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        on_environment: OnEnvironment | None,
+        on_event: OnEvent | None,
     ) -> Outcome:
         assert self._pool is not None
         started = time.perf_counter()
-        environment = await self._pool.take(self._runtime(spec.runtime), spec.tmp_mb)
+        environment = await self._pool.take(self._runtime(spec.runtime))
         self._all[environment.id] = environment
+        environment.key = spec.key
         try:
             info = self._info(environment, spec, cold=True)
             variables = {
@@ -181,7 +209,7 @@ class Compute:
             if on_environment is not None:
                 variables |= on_environment(info) or {}
             self._serve_endpoint(environment, info)
-            await environment.start(spec, info, variables, self._on_log)
+            environment.start(spec, info, variables, self._on_log)
             document = await environment.initialise(spec, spec.init_timeout)
         except Ended as ended:
             return await self._broken(environment, spec, invocation, ended)
@@ -194,6 +222,8 @@ class Compute:
             outcome = self._not_loaded(environment, spec, document, init_logs)
             self._end(environment)
         else:
+            if on_event is not None:
+                on_event(info)
             outcome = await self._invoke_in(environment, spec, invocation)
         return msgspec.structs.replace(outcome, cold=True, init_duration=initialised, init_logs=init_logs)
 
@@ -218,7 +248,7 @@ class Compute:
         if ended.how == "timeout":
             error, detail, payload = "timeout", "", documents.timed_out(invocation, spec.timeout)
         else:
-            how = await environment.end()
+            how = await environment.ending()
             logs += environment.last_logs()
             detail = documents.ending(how)
             error, payload = ("oom" if how["oom"] else "crash"), documents.exited(invocation, detail)
@@ -257,7 +287,7 @@ class Compute:
     def _serve_endpoint(self, environment: Environment, info: EnvironmentInfo) -> None:
         if self._on_endpoint is None:
             return
-        for listener in environment.listeners:
+        for listener in environment.hull.listeners:
             close = self._on_endpoint(info, listener)
             if close is not None:
                 environment.on_end.append(close)

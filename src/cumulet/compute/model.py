@@ -112,6 +112,9 @@ OnEnvironment = Callable[[EnvironmentInfo], Mapping[str, str] | None]
 """Called when the environment of an invocation is known, before it gets the event. What it gives back is added to the
 variables of an environment just made (AWS_LAMBDA_LOG_STREAM_NAME, say); ignored for a warm one."""
 
+OnEvent = Callable[[EnvironmentInfo], None]
+"""Called when an initialised environment gets its event: lines logged from then on belong to the invocation."""
+
 OnLog = Callable[[EnvironmentInfo, bytes], None]
 """Called with each complete line a function wrote (without its end; messages of the runtime itself may hold several
 lines), in order. Lines before the first event belong to the environment's first invocation."""

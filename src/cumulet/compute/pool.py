@@ -4,6 +4,7 @@ import asyncio
 import collections
 
 from cumulet.compute.environment import Environment
+from cumulet.compute.isolation import Sandbox
 from cumulet.compute.model import ComputeUnavailable
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
@@ -15,7 +16,6 @@ _AHEAD = 1
 _MOST_AHEAD = 8
 _DEMAND_WINDOW = 5.0
 _REFILL_DELAY = 0.05
-DEFAULT_TMP_MB = 512
 
 
 class Pool:
@@ -26,14 +26,13 @@ class Pool:
         self._tasks = tasks
         self._zygotes: dict[str, asyncio.Future[int]] = {}
         self._ready: dict[str, list[Environment]] = collections.defaultdict(list)
-        self._making: dict[str, Environment] = {}
+        self._making: dict[str, Sandbox] = {}
         self._taken: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
         self._refilling: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
-    async def take(self, runtime: Runtime, tmp_mb: int) -> Environment:
+    async def take(self, runtime: Runtime) -> Environment:
         """A blank environment; made now when none is ready. Raises ComputeUnavailable."""
-        del tmp_mb
         ready = self._ready[runtime.name]
         self._taken[runtime.name].append(self._loop.time())
         environment = ready.pop() if ready else await self._make(runtime)
@@ -60,9 +59,9 @@ class Pool:
             else:
                 self._zygote_ended(report["id"], report["why"])
         elif kind == "failed":
-            environment = self._making.get(report["id"])
-            if environment is not None:
-                environment.failed(report["why"])
+            sandbox = self._making.get(report["id"])
+            if sandbox is not None:
+                sandbox.failed(report["why"])
         elif kind == "lost":
             for name in list(self._zygotes):
                 self._zygote_ended(name, "the supervisor of sandboxes ended")
@@ -77,10 +76,11 @@ class Pool:
         hierarchy = await self._supervision.up()
         baseline = await asyncio.shield(self._zygote(runtime))
         id_ = token()
-        environment = Environment(id_, runtime, hierarchy.group(id_), baseline, self._supervision)
-        self._making[id_] = environment
+        sandbox = Sandbox(id_, runtime.name, hierarchy.group(id_), baseline, self._supervision)
+        environment = Environment(runtime, sandbox)
+        self._making[id_] = sandbox
         try:
-            await environment.make_blank(DEFAULT_TMP_MB)
+            await environment.make()
         finally:
             del self._making[id_]
         return environment

@@ -113,9 +113,16 @@ class Supervision:
                 self._lost()
                 return
             if message["report"] == "up":
-                self._up.set_result(Hierarchy.from_description(message["groups"]))
+                self._come_up(message)
             else:
                 self._on_report(message)
+
+    def _come_up(self, message: messages.Message) -> None:
+        if message["missing"]:
+            self._up.set_exception(ComputeUnavailable(f"This machine cannot make sandboxes ({message['missing']})."))
+            self._up.exception()  # it is not an error that nobody waited
+        else:
+            self._up.set_result(Hierarchy.from_description(message["groups"]))
 
     def _lost(self) -> None:
         self._loop.remove_reader(self._socket.fileno())

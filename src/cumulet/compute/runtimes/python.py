@@ -38,8 +38,7 @@ class PythonRuntime:
             binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
         config = {
             "runtime": "cumulet.compute.runtimes.inside.python",
-            "paths": ["/var/runtime"],
-            "preload": [],
+            "sdk": "/var/runtime" if self._sdk else "",
         }
         text = json.dumps(config)[:-1] + ', "control": {control}, "pid_namespace": {pids}}'
         return Launch(

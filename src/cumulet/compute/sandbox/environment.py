@@ -26,6 +26,7 @@ _LIMITS = (
 )
 _MAX_PROCESSES = 1024
 _MAX_INODES = 65_536
+_FIRST_TMP_MB = 512
 _FILTER = seccomp.program()
 
 StartRuntime = Callable[[socket.socket, socket.socket], None]
@@ -79,7 +80,7 @@ def _make_world(order: messages.Message, given: Descriptors) -> None:
         os.close(given.mounts[0])
         os.chmod("/tmp", 0o1777)  # noqa: S103, S108, PTH101 - as everywhere
     else:
-        options = f"size={order['tmp_mb']}m,mode=1777,nr_inodes={_MAX_INODES}"
+        options = f"size={_FIRST_TMP_MB}m,mode=1777,nr_inodes={_MAX_INODES}"
         syscalls.mount("tmpfs", "/tmp", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)  # noqa: S108
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
     syscalls.sethostname("169.254.100.6")

@@ -14,11 +14,9 @@ import os
 import selectors
 import signal
 import socket
-import tempfile
 import time
-from pathlib import Path
 
-from cumulet.compute.linux import cgroup, rootfs, syscalls
+from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
 from cumulet.compute.sandbox import messages
 
 _FIRST_UID = 200_000
@@ -51,7 +49,8 @@ class Supervisor:
         self._count = 0
         self._selector = selectors.DefaultSelector()
         self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self._place = tempfile.mkdtemp(prefix="cumulet-root-")
+        self._place: str = config["place"]
+        os.makedirs(self._place, exist_ok=True)  # noqa: PTH103 - keeps start-up free of more modules
 
     def serve(self) -> None:
         """Take orders until the node closes its end."""
@@ -72,8 +71,6 @@ class Supervisor:
         while self._hierarchy.sweep() and time.monotonic() < deadline:
             time.sleep(_REMOVE_RETRY)
         self._hierarchy.remove()
-        with contextlib.suppress(OSError):
-            Path(self._place).rmdir()
 
     def _on_order(self) -> bool:
         order, fds = messages.receive(self._node)
@@ -142,7 +139,7 @@ class Supervisor:
         report, channel, log = fds
         self._count += 1
         uid = _FIRST_UID + self._count % _UIDS if self._root else None
-        slot = {"uid": uid, "ports": self._ports, "tmp_mb": order["tmp_mb"], "tmp_mounts": 0}
+        slot = {"uid": uid, "ports": self._ports, "tmp_mounts": 0}
         try:
             messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *entries])
         finally:
@@ -201,28 +198,24 @@ def _read_only_tree(path: str) -> int:
     return fd
 
 
-def _enter_user_namespace() -> None:
-    uid, gid = os.getuid(), os.getgid()
-    syscalls.unshare(syscalls.CLONE_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
-
-
 def main(config: messages.Message) -> None:
-    """Run until the node ends. `config`: node (fd), name, root, ports, resolver."""
+    """Run until the node ends. `config`: node (fd), name, root, ports, resolver, place
+    (a folder to mount at)."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     syscalls.name_process("cumulet-super")
     node = socket.socket(fileno=config["node"])
+    if missing := probe.missing():
+        messages.send(node, {"report": "up", "missing": missing})
+        return
     hierarchy = cgroup.find(config["name"])
     hierarchy.sweep()
     if not config["root"]:
-        _enter_user_namespace()
+        probe.enter_user_namespace()
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
     supervisor = Supervisor(config, node, hierarchy)
-    messages.send(node, {"report": "up", "groups": hierarchy.describe()})
+    messages.send(node, {"report": "up", "missing": "", "groups": hierarchy.describe()})
     try:
         supervisor.serve()
     finally:

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from cumulet.compute.runtimes.inside import faults, frames, handler, logs
+from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk
 from cumulet.compute.runtimes.inside.context import LambdaContext
 from cumulet.compute.sandbox import messages
 
@@ -29,10 +29,11 @@ _WARM = (
 
 def warm(config: messages.Message) -> None:
     """In the zygote: import what most functions import, so that environments share it."""
-    folders: list[str] = config["paths"]
-    sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))] + folders
-    for name in (*_WARM, *config["preload"]):
+    sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))]
+    for name in _WARM:
         importlib.import_module(name)
+    if config["sdk"]:
+        sdk.warm(config["sdk"])
     site = importlib.import_module("site")
     site.setquit()
     site.setcopyright()
@@ -90,7 +91,7 @@ def _invoke(
     try:
         result = function(_decode(event), LambdaContext(header))
         return frames.RESPONSE, _encode(result, encoder)
-    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
+    except Exception as error:  # whatever the handler raises is the function's answer
         document, message = faults.describe(error, header["request_id"])
         output.message(message)
         return frames.ERROR, document

@@ -1,0 +1,168 @@
+"""What holds one environment: the port, and the real thing, a sandbox that the supervisor makes."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from cumulet.compute.linux import syscalls
+from cumulet.compute.linux.cgroup import Group
+from cumulet.compute.model import ComputeUnavailable, FunctionSpec
+from cumulet.compute.sandbox import messages
+from cumulet.compute.supervision import Supervision
+
+_MAKE_TIMEOUT = 30.0
+_SIGKILL = 9
+_MIN_MEMORY = 16 << 20
+_MB = 1 << 20
+
+
+class Isolation(Protocol):
+    """One environment's hull: made blank, given a function once, frozen, killed.
+
+    `channel` is the platform's end of the runtime's channel, `log` the reading end of its output (both the user's to
+    close), `listeners` what is open inside on the endpoint's ports. `ending` gets how the runtime ended:
+    {"signal": n} or {"status": n}.
+    """
+
+    id: str
+    channel: socket.socket
+    log: int
+    listeners: list[socket.socket]
+    ending: asyncio.Future[messages.Message]
+
+    async def make(self) -> None:
+        """Raises ComputeUnavailable."""
+        ...
+
+    def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None: ...
+
+    def limit_cpu(self, memory_mb: int) -> None: ...
+
+    def peak_memory(self) -> int:
+        """Bytes, what is shared with a zygote included."""
+        ...
+
+    def out_of_memory(self) -> bool: ...
+
+    def freeze(self) -> None: ...
+
+    def thaw(self) -> None: ...
+
+    def kill(self) -> None:
+        """End it, and remove what it leaves once it is gone."""
+        ...
+
+
+class Sandbox:
+    """A hull of namespaces, control groups and filters; see `cumulet.compute.sandbox.environment` for its inside."""
+
+    def __init__(self, id_: str, runtime: str, group: Group, baseline: int, supervision: Supervision) -> None:
+        self.id = id_
+        self.listeners: list[socket.socket] = []
+        self.ending: asyncio.Future[messages.Message] = asyncio.get_running_loop().create_future()
+        self._runtime = runtime
+        self._group = group
+        self._baseline = baseline
+        self._supervision = supervision
+        self._loop = asyncio.get_running_loop()
+        self._made: asyncio.Future[None] = self._loop.create_future()
+        self._pidfd = -1
+        self._freezer: int | None = None
+        self._report: socket.socket | None = None
+
+    async def make(self) -> None:
+        """Order it and wait until it can take a function. Raises ComputeUnavailable."""
+        self._report, their_report = messages.pair()
+        self.channel, their_channel = socket.socketpair()
+        self.log, writing = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.log, False)
+        self._report.setblocking(False)
+        self.channel.setblocking(False)
+        self._loop.add_reader(self._report.fileno(), self._on_report, self._report)
+        order = {"op": "slot", "id": self.id, "runtime": self._runtime}
+        try:
+            self._supervision.order(order, [their_report.fileno(), their_channel.fileno(), writing])
+        finally:
+            their_report.close()
+            their_channel.close()
+            os.close(writing)
+        try:
+            await asyncio.wait_for(self._made, _MAKE_TIMEOUT)
+        except TimeoutError:
+            raise ComputeUnavailable(f"a sandbox was not ready within {_MAKE_TIMEOUT:.0f} s") from None
+        self._freezer = self._group.freezer()
+
+    def failed(self, why: str) -> None:
+        """The supervisor could not make it."""
+        if not self._made.done():
+            self._made.set_exception(ComputeUnavailable(f"a sandbox could not be made: {why}"))
+
+    def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
+        self._group.limit_memory(max(_MIN_MEMORY, spec.memory_mb * _MB - self._baseline))
+        layers = [str(layer) for layer in spec.layers]
+        order = {"op": "assign", "id": self.id, "code": str(spec.code), "layers": layers, "tmp_mb": spec.tmp_mb}
+        self._supervision.order({**order, "assignment": dict(assignment)})
+
+    def limit_cpu(self, memory_mb: int) -> None:
+        self._group.limit_cpu(memory_mb)
+
+    def peak_memory(self) -> int:
+        return self._group.peak_memory() + self._baseline
+
+    def out_of_memory(self) -> bool:
+        return self._group.out_of_memory()
+
+    def freeze(self) -> None:
+        if self._freezer is not None:
+            os.write(self._freezer, b"1")
+
+    def thaw(self) -> None:
+        if self._freezer is not None:
+            os.write(self._freezer, b"0")
+
+    def kill(self) -> None:
+        if self._pidfd < 0:
+            self._free()
+            return
+        with contextlib.suppress(ProcessLookupError):
+            syscalls.pidfd_send_signal(self._pidfd, _SIGKILL)
+        self._loop.add_reader(self._pidfd, self._gone)
+
+    def _on_report(self, report: socket.socket) -> None:
+        try:
+            message, fds = messages.receive(report)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, fds = None, []
+        if message is None:
+            self._loop.remove_reader(report.fileno())
+            self.failed("it ended while starting")
+            message = {"signal": _SIGKILL}
+        if "ready" in message:
+            self._pidfd = fds[0]
+            self.listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
+            if not self._made.done():
+                self._made.set_result(None)
+        elif not self.ending.done():
+            self.ending.set_result(message)
+
+    def _gone(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._free()
+
+    def _free(self) -> None:
+        if self._freezer is not None:
+            os.close(self._freezer)
+            self._freezer = None
+        if self._report is not None:
+            self._loop.remove_reader(self._report.fileno())
+            self._report.close()
+            self._report = None
+        with contextlib.suppress(ComputeUnavailable):
+            self._supervision.order({"op": "free", "id": self.id})

@@ -1,0 +1,55 @@
+"""How well functions are isolated here, and what this machine lacks for more."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cumulet.compute.linux import cgroup, probe
+
+LevelName = Literal["full", "rootless", "process"]
+_MEANING = {
+    "full": "namespaces, system call filter, control groups: limits are enforced",
+    "rootless": "user namespaces and system call filter; limits as far as control groups are delegated",
+    "process": "NO ISOLATION: functions run as plain processes of this user and can read and do what it can",
+}
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """`abilities` maps each to the reason it is missing, empty when it is there."""
+
+    name: LevelName
+    meaning: str
+    abilities: dict[str, str]
+    advice: list[str]
+    """What to do for a better level, a sentence each."""
+
+
+async def detect(name: str) -> Level:
+    """Find out by trying, in a process of its own. `name` is for trial control groups."""
+    launcher = Path(__file__).parent / "sandbox" / "launch.py"
+    config = json.dumps({"name": f"{name}-probe"})
+    argv = [sys.executable, "-I", "-S", str(launcher), "linux.probe", config]
+    process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    abilities: dict[str, str] = json.loads(output) if output else dict.fromkeys(probe.ESSENTIAL, "could not be tried")
+    return _judge(abilities, root=os.getuid() == 0)
+
+
+def _judge(abilities: dict[str, str], *, root: bool) -> Level:
+    level: LevelName = "full" if root else "rootless"
+    advice = []
+    if lacking := [ability for ability in probe.ESSENTIAL if abilities[ability]]:
+        level = "process"
+        advice.append(f"Sandboxes need {', '.join(lacking)}: run as root, or allow user namespaces to this user.")
+    wanted = [f"control group: {controller}" for controller in (cgroup.MEMORY, cgroup.CPU, cgroup.PIDS)]
+    if level != "process" and any(abilities[ability] for ability in wanted):
+        advice.append(
+            "Limits of memory, CPU and processes need control groups: run as root, or under "
+            "`systemd-run --user --scope -p Delegate=yes`."
+        )
+    return Level(name=level, meaning=_MEANING[level], abilities=abilities, advice=advice)
