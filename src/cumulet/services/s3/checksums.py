@@ -99,7 +99,7 @@ def wrong_md5(expected: bytes, calculated: bytes) -> AwsError:
     )
 
 
-def members(algorithm: str, value: str) -> dict[str, str]:
+def members(algorithm: str, value: str) -> dict[str, Any]:
     """The member of an answer that carries a checksum."""
     return {MEMBERS[algorithm]: value} if algorithm and value else {}
 

@@ -16,16 +16,21 @@ from cumulet.storage.blobs import Blobs, BlobWriter
 
 
 class Promise(Struct):
-    """What the sender says about the bytes. `algorithm` is the checksum to compute, `value` what it must be, if sent."""
+    """What the sender says about the bytes. `algorithm` is the checksum to compute, `value` what it must be, if sent.
+
+    `also` is another checksum to compute, which the sender knows nothing of; `stated` tells that the sender named one.
+    """
 
     algorithm: str = ""
     value: str = ""
+    also: str = ""
+    stated: bool = False
     md5: bytes | None = None
     customer_key: bytes = b""
 
 
 class Taken(Struct):
-    """What came: either `data` or `blob` holds it. `md5` is hexadecimal, `checksum` base 64."""
+    """What came: either `data` or `blob` holds it. `md5` is hexadecimal, `checksum` and `also` base 64."""
 
     size: int
     md5: str
@@ -34,6 +39,7 @@ class Taken(Struct):
     data: bytes | None
     blob: str
     nonce: str = ""
+    also: str = ""
 
 
 def promise_of(request: Any, fallback: str = checksums.DEFAULT) -> Promise:
@@ -43,7 +49,8 @@ def promise_of(request: Any, fallback: str = checksums.DEFAULT) -> Promise:
         algorithm = checksums.checked_algorithm(request.checksum_algorithm)
     if value:
         checksums.check_value(algorithm, value)
-    return Promise(algorithm or fallback, value, checksums.expected_md5(request.content_md5))
+    md5 = checksums.expected_md5(request.content_md5)
+    return Promise(algorithm or fallback, value, md5=md5, stated=bool(algorithm))
 
 
 class _Sink:
@@ -54,6 +61,7 @@ class _Sink:
         self._promise = promise
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._checksum = digests.new(promise.algorithm)
+        self._also = digests.new(promise.also) if promise.also and promise.also != promise.algorithm else None
         self._cipher = cipher.Encryption(promise.customer_key) if promise.customer_key else None
         self._pieces: list[bytes] = []
         self._manager: Any = None
@@ -66,6 +74,8 @@ class _Sink:
             raise too_large(self.size)
         self._md5.update(piece)
         self._checksum.update(piece)
+        if self._also is not None:
+            self._also.update(piece)
         if self._cipher is not None:
             piece = self._cipher.update(piece)
         if self._writer is not None:
@@ -91,7 +101,8 @@ class _Sink:
         blob = await self._writer.commit() if self._writer else ""
         data = None if blob else b"".join(self._pieces)
         nonce = self._cipher.nonce if self._cipher else ""
-        return Taken(self.size, calculated.hex(), promise.algorithm, checksum, data, blob, nonce)
+        also = self._also.base64() if self._also is not None else checksum
+        return Taken(self.size, calculated.hex(), promise.algorithm, checksum, data, blob, nonce, also)
 
     async def close(self) -> None:
         if self._manager is not None:

@@ -185,9 +185,11 @@ async def _part_extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: 
     start, end, checksum = 0, row.size, facts.checksum
     part = await s3.uploads.part(row.upload, number) if row.upload else None
     if row.upload and part is not None:
-        start, end, checksum = part.start, part.start + part.size, part.checksum
+        start, end = part.start, part.start + part.size
         answer.parts_count = count
-        if part.algorithm != row.algorithm:
+        if row.checksum_type == checksums.COMPOSITE:
+            checksum = part.checksum
+        elif part.size != row.size:
             checksum = ""
     elif row.upload or number != 1:
         raise error(

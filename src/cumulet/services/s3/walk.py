@@ -83,32 +83,46 @@ class Version(Struct):
 
 
 async def walk_versions(fetch: Fetch[Version], prefix: str, delimiter: str, after: str, limit: int) -> Page[Version]:
-    """As `walk`, where one key comes once for each of its versions, newest first; a page may end within a key."""
-    page: Page[Version] = Page([], [], False, "")
+    """Versions: one key comes once for each of them, newest first."""
+    return await walk_repeated(fetch, lambda one: (one.row.key, (-one.row.order, "")), prefix, delimiter, after, limit)
+
+
+Place = tuple[str, tuple[int, str]]
+
+
+async def walk_repeated(
+    fetch: Fetch[Item], place_of: Callable[[Item], Place], prefix: str, delimiter: str, after: str, limit: int
+) -> Page[Item]:
+    """As `walk`, where a key may come many times, ordered among themselves; a page may end within a key.
+
+    `place_of` gives an item's key, and what orders it among the items of that key.
+    """
+    page: Page[Item] = Page([], [], False, "")
     if limit <= 0:
         return page
     end = after_prefix(prefix) or LAST
     start = max(prefix, _next_start(after, prefix, delimiter))
     batch = limit + 1
-    seen: Stored | None = None
+    seen: Place = ("", (0, ""))
     while start < end:
         items = await fetch(start, end, batch)
-        for one in items:
-            key = one.row.key
-            if key < start or (seen is not None and key == seen.key and one.row.order >= seen.order):
+        for item in items:
+            place = place_of(item)
+            key = place[0]
+            if key < start or (key == seen[0] and place <= seen):
                 continue
             if len(page.items) + len(page.prefixes) == limit:
                 page.truncated = True
                 return page
             at = key.find(delimiter, len(prefix)) if delimiter else -1
             if at >= 0:
-                page.last, seen = key[: at + len(delimiter)], None
+                page.last = key[: at + len(delimiter)]
                 page.prefixes.append(page.last)
                 start = after_prefix(page.last) or LAST
             else:
-                page.last, seen, start = key, one.row, key
-                page.items.append(one)
+                page.last, seen, start = key, place, key
+                page.items.append(item)
         if len(items) < batch:
             break
-        batch *= 2  # the next one starts with the versions of `seen` that were shown already
+        batch *= 2  # the next one starts with those items of the last key that were shown already
     return page
