@@ -8,7 +8,6 @@ import asyncio
 import gc
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cumulet import __version__
-from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo
+from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog
 from cumulet.gateway.admin import Admin
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authorize import Authorizer
@@ -26,11 +25,13 @@ from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Server
 from cumulet.gateway.tls import self_signed
 from cumulet.kernel.call import Call, Principal
-from cumulet.kernel.clock import MovableClock
+from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.service import Service
 from cumulet.kernel.tasks import Tasks
+from cumulet.policy.compiled import CompiledPolicy
+from cumulet.policy.identity import Identity
 from cumulet.storage.database import Database
 from cumulet.storage.files import FolderBlobs
 from cumulet.storage.folder import DataFolder
@@ -51,6 +52,7 @@ class Node:
         self.endpoint = ""
         self._tasks = Tasks()
         self._signals = LocalSignals()
+        self._function_log: OnLog = lambda environment, line: None
         self._databases: dict[str, SqliteDatabase] = {}
         self._recorder = Recorder(self.clock.now)
         self._dispatcher = Dispatcher(
@@ -64,12 +66,12 @@ class Node:
             }
         )
         authenticator = Authenticator(
-            find=self._find_key, wall=time.time, development_keys=config.loopback, account=config.account
+            find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
         )
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
         inside = Authenticator(
             find=self._find_key,
-            wall=time.time,
+            wall=real_time,
             # A function must not become an account's root by naming it, once permissions mean something.
             development_keys=config.loopback and config.iam != "enforce",
             account=config.account,
@@ -117,7 +119,13 @@ class Node:
 
     async def _listen(self) -> None:
         config = self.config
-        self._authorizer = Authorizer(config.iam, self._identity_policies, self._resource_policy)
+        self._authorizer = Authorizer(
+            config.iam,
+            identity=self._identity,
+            managed=self._managed_policy,
+            resource_policy=self._resource_policy,
+            now=self.clock.now,
+        )
         self._dispatcher.authorizer = self._authorizer
         admin = Admin(
             dispatcher=self._dispatcher,
@@ -128,7 +136,7 @@ class Node:
             moved=lambda: self._folder.save_clock(self.clock.offset),
         )
         self._server = Server(admin.wrap(self._gateway.handle))
-        tls = self_signed(config.data, [config.host, "localhost"], time.time()) if config.tls else None
+        tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
         try:
             listener = await self._server.listen_tcp(config.host, config.port, ssl=tls)
             if config.unix_socket:
@@ -150,7 +158,7 @@ class Node:
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
             ),
-            on_log=lambda environment, line: None,
+            on_log=lambda *line: self._function_log(*line),  # Lambda sets it when it starts
             on_endpoint=self._serve_environment,
         )
 
@@ -162,7 +170,10 @@ class Node:
             listener = await serving
             await listener.close()
 
-        return lambda: self._tasks.start("close sandbox endpoint", close()) and None
+        def stop() -> None:
+            self._tasks.start("close sandbox endpoint", close())
+
+        return stop
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
@@ -181,10 +192,23 @@ class Node:
 
     async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
         """Sessions carry their own proof; users' keys are IAM's."""
-        raise NotImplementedError
+        if session_token is not None:
+            from cumulet.services import sts
 
-    async def _identity_policies(self, principal: Principal) -> Any:
-        raise NotImplementedError
+            return await sts.keyring(await self._dispatcher.service("sts")).find(access_key, session_token)
+        from cumulet.services import iam
+
+        return await iam.keyring(await self._dispatcher.service("iam")).find(access_key, None)
+
+    async def _identity(self, principal: Principal, role_arn: str) -> Identity:
+        from cumulet.services import iam
+
+        return await iam.identities(await self._dispatcher.service("iam")).find(principal, role_arn)
+
+    async def _managed_policy(self, account: str, arn: str) -> CompiledPolicy | None:
+        from cumulet.services import iam
+
+        return await iam.identities(await self._dispatcher.service("iam")).managed(account, arn)
 
     async def _resource_policy(self, service: str, call: Call, arn: str) -> str | None:
         running = await self._dispatcher.service(service)
@@ -193,19 +217,27 @@ class Node:
     def _iam(self) -> Service:
         from cumulet.services import iam
 
-        return iam.build(db=self._database("iam"), clock=self.clock)
+        return iam.build(db=self._database("iam"), signals=self._signals, clock=self.clock, tasks=self._tasks)
 
     def _lambda(self) -> Service:
         from cumulet.services import lambda_
 
-        return lambda_.build(
+        service = lambda_.build(
             db=self._database("lambda"),
+            blobs=FolderBlobs(self.config.data / "packages"),
+            signals=self._signals,
             clock=self.clock,
             calls=self._dispatcher,
             tasks=self._tasks,
             compute=self._compute,
             folder=self.config.data / "functions",
+            secret=self._folder.key(),
+            enforce=self.config.iam == "enforce",
+            endpoint=f"http://127.0.0.1:{_ENDPOINT_INSIDE}",
         )
+        assert isinstance(service.state, lambda_.Lambda)
+        self._function_log = service.state.logs.line
+        return service
 
     def _logs(self) -> Service:
         from cumulet.services import logs
@@ -218,6 +250,7 @@ class Node:
         return s3.build(
             db=self._database("s3"),
             blobs=FolderBlobs(self.config.data / "blobs"),
+            signals=self._signals,
             clock=self.clock,
             calls=self._dispatcher,
             tasks=self._tasks,
@@ -229,6 +262,9 @@ class Node:
         return sqs.build(db=self._database("sqs"), clock=self.clock, signals=self._signals, tasks=self._tasks)
 
     def _sts(self) -> Service:
-        from cumulet.services import sts
+        from cumulet.services import iam, sts
 
-        return sts.build(key=self._folder.key(), clock=self.clock, calls=self._dispatcher)
+        async def find_role(arn: str) -> Any:
+            return await iam.find_role(await self._dispatcher.service("iam"), arn)
+
+        return sts.build(key=self._folder.key(), find_role=find_role, wall=real_time)

@@ -17,7 +17,13 @@ from cumulet.kernel.errors import AwsError, InternalFailure
 from cumulet.kernel.ids import new_id
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
+from cumulet.wire.cbor import CborCodec
+from cumulet.wire.codec import Codec
 from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.json import JsonCodec
+from cumulet.wire.query import QueryCodec
+from cumulet.wire.rest_json import RestJsonCodec
+from cumulet.wire.rest_xml import RestXmlCodec
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +46,8 @@ class Exchange:
         "result",
         "route",
         "signed",
-        "style",
         "struct",
+        "style",
     )
 
     request: HttpRequest
@@ -59,6 +65,15 @@ class Exchange:
         self.request = request
         self.request_id = request_id
 
+
+# Which family of errors a service answers a bad signature with.
+STYLES: Final[dict[type[Codec], sigv4.Style]] = {
+    CborCodec: "json",
+    JsonCodec: "json",
+    QueryCodec: "query",
+    RestJsonCodec: "rest-json",
+    RestXmlCodec: "s3",
+}
 
 Step = Callable[["Gateway", Exchange], Awaitable[None]]
 
@@ -118,7 +133,7 @@ async def find_operation(_: Gateway, exchange: Exchange) -> None:
     if route.needs_content(exchange.request):
         await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
     found = exchange.route = route.resolve(exchange.request)
-    exchange.style = found.style
+    exchange.style = STYLES[type(found.codec)]
 
 
 async def read_body(_: Gateway, exchange: Exchange) -> None:

@@ -12,6 +12,11 @@ from collections.abc import Callable
 from typing import Protocol
 
 
+def real_time() -> float:
+    """The system's time in seconds since 1970, for authentication alone: clients sign with theirs."""
+    return time.time()
+
+
 class Clock(Protocol):
     """What consumers of time take."""
 
