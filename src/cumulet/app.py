@@ -158,9 +158,13 @@ class Node:
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
             ),
-            on_log=lambda *line: self._function_log(*line),  # Lambda sets it when it starts
+            on_log=self._hear,
             on_endpoint=self._serve_environment,
         )
+
+    def _hear(self, environment: EnvironmentInfo, line: bytes) -> None:
+        """A line that a function wrote, for Lambda, which starts later than compute."""
+        self._function_log(environment, line)
 
     def _serve_environment(self, _: EnvironmentInfo, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox."""
