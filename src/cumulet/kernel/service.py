@@ -31,6 +31,7 @@ class Service:
 
     `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
     `resource_policy` gives the policy document attached to one of the service's resources, by ARN, or None.
+    `resource_owner` gives the account of a resource whose ARN does not tell it (a bucket), or None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Service:
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     resource_policy: Callable[[Call, str], Awaitable[str | None]] | None = None
+    resource_owner: Callable[[Call, str], Awaitable[str | None]] | None = None
 
 
 def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, Operation]:

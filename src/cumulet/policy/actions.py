@@ -17,6 +17,9 @@ PREFIXES = {
 }
 """A service's prefix in actions, where it is not the service's name."""
 
+# What a statement needs depends on its first word; asking for all errs on the safe side.
+_PARTIQL = ("PartiQLSelect", "PartiQLInsert", "PartiQLUpdate", "PartiQLDelete")
+
 ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "s3": {
         "AbortMultipartUpload": ("AbortMultipartUpload",),
@@ -91,13 +94,12 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "sns": {"PublishBatch": ("Publish",)},
     "dynamodb": {
-        "ExecuteStatement": (),  # the statement decides: PartiQLSelect, PartiQLInsert, ...
-        "BatchExecuteStatement": (),
-        "ExecuteTransaction": (),
+        "ExecuteStatement": _PARTIQL,
+        "BatchExecuteStatement": _PARTIQL,
+        "ExecuteTransaction": _PARTIQL,
         "TransactGetItems": ("GetItem",),
-        "TransactWriteItems": ("PutItem",),
+        "TransactWriteItems": ("PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
     },
-    "kinesis": {"PutRecord": ("PutRecord",)},
     "sts": {"GetCallerIdentity": (), "GetSessionToken": (), "AssumeRoleWithWebIdentity": (), "AssumeRoleWithSAML": ()},
     "apigatewaymanagementapi": {
         "PostToConnection": ("ManageConnections",),
@@ -105,7 +107,7 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "DeleteConnection": ("ManageConnections",),
     },
 }
-"""By service and operation. An empty tuple: AWS asks for no permission (or Cumulet checks it elsewhere)."""
+"""By service and operation. An empty tuple: AWS asks for no permission."""
 
 _METHODS = {"Get": "GET", "Create": "POST", "Delete": "DELETE", "Update": "PATCH", "Put": "PUT", "Import": "PUT"}
 

@@ -1,0 +1,288 @@
+"""May this call run? The one place where permissions are looked at, for clients and for services alike.
+
+`off` asks nothing. `audit` lets everything pass and records what `enforce` would refuse. `enforce` refuses, in the words of
+the service that was called.
+"""
+
+import logging
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.credentials import Credential
+from cumulet.kernel.errors import AwsError
+from cumulet.policy.actions import permissions
+from cumulet.policy.compiled import CompiledPolicy, Request, compile_policy
+from cumulet.policy.context import Context
+from cumulet.policy.document import Grammar, PolicyError
+from cumulet.policy.evaluate import Decision, Policies, Source, decide
+from cumulet.policy.identity import NOBODY, Identity
+from cumulet.policy.resources import PASSED_ROLES, resources
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["off", "audit", "enforce"]
+FindIdentity = Callable[[Principal, str], Awaitable[Identity]]
+FindManaged = Callable[[str, str], Awaitable[CompiledPolicy | None]]
+FindText = Callable[[str, Call, str], Awaitable[str | None]]
+
+_REMEMBERED = 1_000
+_LOGGED = 10_000
+
+# Services that write for the resources of an account without a policy of the target's in between.
+_PLATFORM = {"logs": {"lambda.amazonaws.com"}, "cloudwatch": {"lambda.amazonaws.com"}, "xray": {"lambda.amazonaws.com"}}
+
+_FORBIDDEN: dict[str, tuple[str, int]] = {
+    "apigateway": ("AccessDeniedException", 403),
+    "apigatewayv2": ("AccessDeniedException", 403),
+    "cloudformation": ("AccessDenied", 403),
+    "cloudwatch": ("AccessDenied", 403),
+    "iam": ("AccessDenied", 403),
+    "lambda": ("AccessDeniedException", 403),
+    "pipes": ("AccessDeniedException", 403),
+    "s3": ("AccessDenied", 403),
+    "scheduler": ("AccessDeniedException", 403),
+    "sns": ("AuthorizationError", 403),
+    "sqs": ("AccessDenied", 403),
+    "sts": ("AccessDenied", 403),
+    "xray": ("AccessDeniedException", 403),
+}
+_FORBIDDEN_JSON = ("AccessDeniedException", 400)
+
+
+class Need(NamedTuple):
+    """One permission a call must have."""
+
+    action: str
+    resource: str
+    service: str
+    trust: bool = False
+    keys: Mapping[str, tuple[str, ...]] | None = None
+
+
+class Denial(Struct, frozen=True):
+    """A permission that was missing. `enforced` tells whether the call was refused; `at` is in seconds since 1970."""
+
+    at: float
+    account: str
+    region: str
+    principal: str
+    service: str
+    operation: str
+    action: str
+    resource: str
+    reason: str
+    request_id: str
+    enforced: bool
+
+
+class Authorizer:
+    """Decides on calls.
+
+    `identity` gives the policies of a principal (and the ARN its credential stands for), `managed` a managed policy by
+    account and ARN, `resource_policy` and `resource_owner` what a service says of one of its resources, `now` the time in
+    seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        identity: FindIdentity,
+        managed: FindManaged,
+        resource_policy: FindText,
+        resource_owner: FindText | None = None,
+        now: Callable[[], float],
+    ) -> None:
+        self.mode = mode
+        self.counts: Counter[str] = Counter()
+        self._identity = identity
+        self._managed = managed
+        self._resource_policy = resource_policy
+        self._resource_owner = resource_owner
+        self._now = now
+        self._denied: deque[Denial] = deque(maxlen=_REMEMBERED)
+        self._logged: set[tuple[str, str, str]] = set()
+
+    def needs_check(self, call: Call, credential: Credential | None) -> bool:
+        """The cheap question first: an account's root may do everything there; `audit` does not look further."""
+        if self.mode == "off":
+            return False
+        return self.mode == "enforce" or call.principal.kind != "root"
+
+    def denied(self) -> list[Denial]:
+        """The permissions that were missing lately, newest last."""
+        return list(self._denied)
+
+    async def check(
+        self, call: Call, credential: Credential | None, service: str, operation: str, request: Struct
+    ) -> None:
+        """Raises the service's AccessDenied error in `enforce`, and only records in `audit`."""
+        if not self.needs_check(call, credential) or _is_platform(call, service):
+            return
+        identity = await self._identity_of(call, credential)
+        for need in _needs(call, service, operation, request):
+            decision = await self._decide(call, credential, identity, need, request)
+            if not decision.allowed:
+                self._refuse(call, need, operation, decision)
+
+    async def _identity_of(self, call: Call, credential: Credential | None) -> Identity:
+        if call.principal.kind in ("root", "service", "anonymous"):
+            return NOBODY
+        return await self._identity(call.principal, credential.role_arn if credential is not None else "")
+
+    async def _decide(
+        self, call: Call, credential: Credential | None, identity: Identity, need: Need, request: Struct
+    ) -> Decision:
+        principal = call.principal
+        owner = await self._owner(call, need)
+        if principal.kind == "root" and owner == principal.account and not need.trust:
+            return Decision(allowed=True)
+        context = Context(call, credential, identity, (need.service, request, owner), self._now, need.keys)
+        policies = Policies(
+            identity=identity.policies,
+            resource=await self._resource(call, need),
+            boundary=identity.boundary,
+            session=await self._session(principal.account, credential),
+            same_account=owner == principal.account,
+            trust=need.trust,
+        )
+        role = ""
+        if principal.kind == "assumed-role":
+            role = identity.arn or (credential.role_arn if credential is not None else "")
+        return decide(policies, Request(principal, need.action, need.resource, context.find, role))
+
+    async def _owner(self, call: Call, need: Need) -> str:
+        """The account of the resource; the caller's when nothing tells another."""
+        parts = need.resource.split(":", 5)
+        if len(parts) == 6 and parts[4]:
+            return parts[4]
+        if self._resource_owner is not None and len(parts) == 6:
+            return await self._resource_owner(need.service, call, need.resource) or call.account
+        return call.account
+
+    async def _resource(self, call: Call, need: Need) -> CompiledPolicy | None:
+        if need.resource == "*":
+            return None
+        text = await self._resource_policy(need.service, call, need.resource)
+        if text is None:
+            return None
+        try:
+            return compile_policy(text, Grammar.RESOURCE, need.resource)
+        except PolicyError:
+            log.warning("the resource policy of %s cannot be read, and allows nothing", need.resource)
+            return None
+
+    async def _session(self, account: str, credential: Credential | None) -> list[CompiledPolicy] | None:
+        """The session's own policies: texts, and ARNs of managed policies."""
+        if credential is None or not credential.session_policy:
+            return None
+        found = []
+        for policy in credential.session_policy:
+            if policy.startswith("arn:"):
+                managed = await self._managed(account, policy)
+                found += [] if managed is None else [managed]
+            else:
+                found.append(compile_policy(policy, Grammar.IDENTITY))
+        return found or [_NOTHING]
+
+    def _refuse(self, call: Call, need: Need, operation: str, decision: Decision) -> None:
+        enforced = self.mode == "enforce"
+        reason = decision.reason(need.action)
+        denial = Denial(
+            self._now(),
+            call.account,
+            call.region,
+            call.principal.arn,
+            need.service,
+            operation,
+            need.action,
+            need.resource,
+            reason,
+            call.request_id,
+            enforced,
+        )
+        self._denied.append(denial)
+        self.counts["refused" if enforced else "would refuse"] += 1
+        self._log(denial)
+        if enforced:
+            raise _access_denied(call, need, decision)
+
+    def _log(self, denial: Denial) -> None:
+        """Once for each permission: a loop that misses one must not fill the log."""
+        seen = (denial.principal, denial.action, denial.resource)
+        if seen in self._logged:
+            return
+        if len(self._logged) >= _LOGGED:
+            self._logged.clear()
+        self._logged.add(seen)
+        log.warning(
+            "%s %s on %s by %s: %s",
+            "refused" if denial.enforced else "would be refused:",
+            denial.action,
+            denial.resource,
+            denial.principal,
+            denial.reason or "no policy allows it",
+        )
+
+
+_NOTHING = compile_policy(
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}', Grammar.IDENTITY
+)
+
+
+def _is_platform(call: Call, service: str) -> bool:
+    return call.principal.kind == "service" and call.principal.arn in _PLATFORM.get(service, ())
+
+
+def _needs(call: Call, service: str, operation: str, request: Struct) -> Iterator[Need]:
+    """Every permission that a call must have."""
+    if service == "sts" and operation == "AssumeRole":
+        yield from _assume_role_needs(request)
+        return
+    for action in permissions(service, operation):
+        for resource in resources(call, service, request):
+            yield Need(action, resource, service)
+    if service == "s3" and (source := getattr(request, "copy_source", None)) is not None:
+        yield Need("s3:GetObject", f"arn:aws:s3:::{_copied(source)}", service)
+    passed = PASSED_ROLES.get((service, operation))
+    if passed is not None and (role := getattr(request, passed.member, None)) is not None:
+        yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
+
+
+def _copied(source: str) -> str:
+    """Bucket and key in a CopySource, which is `/bucket/key?versionId=...` with an optional first slash."""
+    return unquote(source.partition("?versionId=")[0]).lstrip("/")
+
+
+def _assume_role_needs(request: Any) -> Iterator[Need]:
+    yield Need("sts:AssumeRole", request.role_arn, "sts", trust=True)
+    if request.tags:
+        yield Need("sts:TagSession", request.role_arn, "sts", trust=True)
+    if request.source_identity:
+        yield Need("sts:SetSourceIdentity", request.role_arn, "sts", trust=True)
+
+
+def _access_denied(call: Call, need: Need, decision: Decision) -> AwsError:
+    """AWS's sentence, in the form of the service that was called."""
+    service = need.action.partition(":")[0]
+    code, status = _FORBIDDEN.get(need.service, _FORBIDDEN_JSON)
+    if call.principal.kind == "anonymous" and need.service != "s3":
+        return AwsError("Missing Authentication Token", code="MissingAuthenticationToken", status=403)
+    action = _shown_action(service, need.action)
+    resource = f'"{need.resource}"' if service == "s3" else need.resource
+    sentence = f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {resource}"
+    if not (need.trust and decision.source is Source.RESOURCE):
+        sentence += f" {decision.reason(action)}"
+    return AwsError(sentence, code=code, status=status)
+
+
+def _shown_action(service: str, action: str) -> str:
+    """SQS and SNS spell actions in their own way."""
+    if service == "sqs":
+        return action.lower()
+    return action.replace("sns:", "SNS:", 1) if service == "sns" else action

@@ -1,0 +1,246 @@
+"""Which resource a request is about, as an ARN, from the request's members: one table per service.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from cumulet.kernel.call import Call
+
+ANYTHING = ("*",)
+
+Build = Callable[[Call, Any, Struct], str | Iterable[str]]
+"""From the call, a member's value and the request to an ARN or several."""
+
+
+class Rule(NamedTuple):
+    """The first rule whose member a request has tells its resource."""
+
+    member: str
+    build: Build
+
+
+def _arn(service: str, resource: str, *, regional: bool = True) -> Build:
+    """An ARN with the member's value in it; a value that is an ARN already stays as it is."""
+
+    def build(call: Call, value: Any, _: Struct) -> str:
+        if value.startswith("arn:"):
+            return str(value)
+        region = call.region if regional else ""
+        return f"arn:aws:{service}:{region}:{call.account}:{resource.format(value)}"
+
+    return build
+
+
+def _itself(_: Call, value: Any, __: Struct) -> str:
+    return str(value)
+
+
+def _bucket(call: Call, bucket: str, request: Struct) -> str | Iterable[str]:
+    base = bucket if bucket.startswith("arn:") else f"arn:aws:s3:::{bucket}"
+    key = getattr(request, "key", None)
+    if key is not None:
+        return f"{base}/{key}"
+    delete = getattr(request, "delete", None)
+    if delete is not None:
+        return [f"{base}/{item.key}" for item in delete.objects]
+    return base
+
+
+def _queue(call: Call, url: str, _: Struct) -> str:
+    parts = url.rsplit("/", 2)
+    account = parts[-2] if len(parts) > 1 and parts[-2].isdigit() else call.account
+    return f"arn:aws:sqs:{call.region}:{account}:{parts[-1]}"
+
+
+def _function(call: Call, name: str, request: Struct) -> str:
+    """A function by name, partial ARN (`account:function:name`) or ARN; with the qualifier in any of them or beside it."""
+    if name.startswith("arn:"):
+        arn = name
+    elif ":function:" in name:
+        arn = f"arn:aws:lambda:{call.region}:{name}"
+    else:
+        arn = f"arn:aws:lambda:{call.region}:{call.account}:function:{name.removeprefix('function:')}"
+    qualifier = getattr(request, "qualifier", None)
+    return f"{arn}:{qualifier}" if qualifier and arn.count(":") == 6 else arn
+
+
+def _log_group(call: Call, name: str, request: Struct) -> str:
+    if name.startswith("arn:"):
+        return name
+    stream = getattr(request, "log_stream_name", None) or ""
+    return f"arn:aws:logs:{call.region}:{call.account}:log-group:{name}:log-stream:{stream}"
+
+
+def _iam(kind: str) -> Build:
+    def build(call: Call, name: str, request: Struct) -> str:
+        path = getattr(request, "path", None) or "/"
+        return f"arn:aws:iam::{call.account}:{kind}{path}{name}"
+
+    return build
+
+
+def _table(call: Call, name: str, request: Struct) -> str:
+    table = name if name.startswith("arn:") else f"arn:aws:dynamodb:{call.region}:{call.account}:table/{name}"
+    index = getattr(request, "index_name", None)
+    return f"{table}/index/{index}" if index else table
+
+
+def _tables(call: Call, items: dict[str, Any], request: Struct) -> Iterable[str]:
+    return [_table(call, name, request) for name in items]
+
+
+def _buses(call: Call, entries: list[Any], _: Struct) -> Iterable[str]:
+    names = {getattr(entry, "event_bus_name", None) or "default" for entry in entries}
+    base = f"arn:aws:events:{call.region}:{call.account}:event-bus/"
+    return [name if name.startswith("arn:") else base + name for name in sorted(names)]
+
+
+def _rule(call: Call, name: str, request: Struct) -> str:
+    bus = (getattr(request, "event_bus_name", None) or "default").rpartition("/")[2]
+    middle = "" if bus == "default" else f"{bus}/"
+    return f"arn:aws:events:{call.region}:{call.account}:rule/{middle}{name}"
+
+
+def _subscription(_: Call, arn: str, __: Struct) -> str:
+    return arn.rpartition(":")[0] if arn.count(":") > 5 else arn
+
+
+def _state_machine(call: Call, arn: str, _: Struct) -> str:
+    return arn.partition("#")[0]
+
+
+def _parameter(call: Call, name: str, _: Struct) -> str:
+    return name if name.startswith("arn:") else f"arn:aws:ssm:{call.region}:{call.account}:parameter/{name.lstrip('/')}"
+
+
+def _parameters(call: Call, names: list[str], request: Struct) -> Iterable[str]:
+    return [_parameter(call, name, request) for name in names]
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "s3": (Rule("bucket", _bucket),),
+    "sqs": (
+        Rule("queue_url", _queue),
+        Rule("queue_name", _arn("sqs", "{}")),
+        Rule("source_arn", _itself),
+    ),
+    "lambda": (
+        Rule("function_name", _function),
+        Rule("layer_name", _arn("lambda", "layer:{}")),
+        Rule("uuid", _arn("lambda", "event-source-mapping:{}")),
+        Rule("code_signing_config_arn", _itself),
+        Rule("resource", _itself),
+        Rule("resource_arn", _itself),
+    ),
+    "logs": (
+        Rule("log_group_name", _log_group),
+        Rule("log_group_identifier", _log_group),
+        Rule("destination_name", _arn("logs", "destination:{}")),
+        Rule("resource_arn", _itself),
+    ),
+    "iam": (
+        Rule("user_name", _iam("user")),
+        Rule("role_name", _iam("role")),
+        Rule("group_name", _iam("group")),
+        Rule("instance_profile_name", _iam("instance-profile")),
+        Rule("policy_source_arn", _itself),
+        Rule("policy_arn", _itself),
+        Rule("policy_name", _iam("policy")),
+        Rule("open_id_connect_provider_arn", _itself),
+        Rule("saml_provider_arn", _itself),
+    ),
+    "sts": (Rule("role_arn", _itself), Rule("name", _arn("sts", "federated-user/{}", regional=False))),
+    "sns": (
+        Rule("topic_arn", _itself),
+        Rule("target_arn", _itself),
+        Rule("subscription_arn", _subscription),
+        Rule("resource_arn", _itself),
+        Rule("name", _arn("sns", "{}")),
+    ),
+    "dynamodb": (
+        Rule("table_name", _table),
+        Rule("request_items", _tables),
+        Rule("source_table_name", _table),
+        Rule("table_arn", _itself),
+        Rule("backup_arn", _itself),
+        Rule("resource_arn", _itself),
+    ),
+    "dynamodbstreams": (Rule("stream_arn", _itself), Rule("table_name", _table)),
+    "kinesis": (
+        Rule("stream_arn", _itself),
+        Rule("stream_name", _arn("kinesis", "stream/{}")),
+        Rule("consumer_arn", _itself),
+        Rule("resource_arn", _itself),
+    ),
+    "firehose": (Rule("delivery_stream_name", _arn("firehose", "deliverystream/{}")),),
+    "events": (
+        Rule("entries", _buses),
+        Rule("rule", _rule),
+        Rule("resource_arn", _itself),
+        Rule("archive_name", _arn("events", "archive/{}")),
+        Rule("replay_name", _arn("events", "replay/{}")),
+        Rule("event_bus_name", _arn("events", "event-bus/{}")),
+        Rule("name", _rule),
+    ),
+    "stepfunctions": (
+        Rule("state_machine_arn", _state_machine),
+        Rule("execution_arn", _itself),
+        Rule("activity_arn", _itself),
+        Rule("resource_arn", _itself),
+        Rule("name", _arn("states", "stateMachine:{}")),
+    ),
+    "secretsmanager": (
+        Rule("secret_id", _arn("secretsmanager", "secret:{}")),
+        Rule("name", _arn("secretsmanager", "secret:{}")),
+    ),
+    "ssm": (Rule("names", _parameters), Rule("name", _parameter), Rule("path", _parameter)),
+    "cloudformation": (Rule("stack_name", _arn("cloudformation", "stack/{}/*")),),
+}
+
+_plans: dict[tuple[str, type], tuple[Rule, ...]] = {}
+
+
+def resources(call: Call, service: str, request: Struct) -> Iterable[str]:
+    """The ARNs of what a request is about; `*` when it is about nothing that has one."""
+    kind = type(request)
+    plan = _plans.get((service, kind))
+    if plan is None:
+        plan = _plans[service, kind] = _plan(service, kind)
+    for rule in plan:
+        value = getattr(request, rule.member)
+        if value is not None:
+            found = rule.build(call, value, request)
+            return (found,) if isinstance(found, str) else found
+    return ANYTHING
+
+
+def _plan(service: str, kind: type) -> tuple[Rule, ...]:
+    members = set(getattr(kind, "__struct_fields__", ()))
+    rules = RULES.get(service)
+    if rules is None:
+        rules = tuple(Rule(member, _itself) for member in sorted(members) if member.endswith("_arn"))
+    return tuple(rule for rule in rules if rule.member in members)
+
+
+class PassedRole(NamedTuple):
+    """Where a request hands a role to a service, which needs iam:PassRole on it."""
+
+    member: str
+    service: str
+
+
+PASSED_ROLES: dict[tuple[str, str], PassedRole] = {
+    ("lambda", "CreateFunction"): PassedRole("role", "lambda.amazonaws.com"),
+    ("lambda", "UpdateFunctionConfiguration"): PassedRole("role", "lambda.amazonaws.com"),
+    ("stepfunctions", "CreateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
+    ("stepfunctions", "UpdateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
+    ("events", "PutRule"): PassedRole("role_arn", "events.amazonaws.com"),
+    ("pipes", "CreatePipe"): PassedRole("role_arn", "pipes.amazonaws.com"),
+    ("pipes", "UpdatePipe"): PassedRole("role_arn", "pipes.amazonaws.com"),
+    ("cloudformation", "CreateStack"): PassedRole("role_arn", "cloudformation.amazonaws.com"),
+    ("cloudformation", "UpdateStack"): PassedRole("role_arn", "cloudformation.amazonaws.com"),
+}
