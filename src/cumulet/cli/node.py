@@ -15,7 +15,7 @@ import click
 
 from cumulet.cli.errors import CliError, NoNode, WrongSettings
 
-CERTIFICATE = "certificate.pem"
+CERTIFICATE = "tls.crt"
 _PATIENCE = 10.0
 
 data_option = click.option(
