@@ -29,7 +29,6 @@ async def put_function_concurrency(
                 code="InvalidParameterValueException",
             )
         await lambda_.store.put_function(tx, key, replace(function, reserved=wanted))
-    lambda_.events.nudge()
     return api.Concurrency(reserved_concurrent_executions=wanted)
 
 
@@ -47,7 +46,6 @@ async def delete_function_concurrency(
     async with lambda_.change(key) as tx:
         function = await lambda_.function(key, tx)
         await lambda_.store.put_function(tx, key, replace(function, reserved=None))
-    lambda_.events.nudge()
 
 
 async def get_account_settings(

@@ -1,9 +1,11 @@
 """Asynchronous invocations: events in the database until their function has taken them, or they are given up."""
+
 # ruff: noqa: S608  what is put together here are constants of this file
 
 import asyncio
 import logging
-from typing import Protocol
+from collections import deque
+from collections.abc import Awaitable, Callable
 
 from msgspec import Struct, structs
 
@@ -21,10 +23,13 @@ SCHEMA = (
         request_id TEXT NOT NULL, payload BYTEA NOT NULL, trace TEXT NOT NULL, accepted DOUBLE PRECISION NOT NULL,
         due DOUBLE PRECISION NOT NULL, attempts BIGINT NOT NULL, refusals BIGINT NOT NULL)""",
     "CREATE INDEX lambda_event_due ON lambda_event (due)",
-    "CREATE INDEX lambda_event_function ON lambda_event (account, region, name)",
+    "CREATE INDEX lambda_event_function ON lambda_event (account, region, name, due)",
 )
 _COLUMNS = "id, account, region, name, qualifier, request_id, payload, trace, accepted, due, attempts, refusals"
 _BACKSTOP = 30.0
+_FIRST_PACE = 4
+_PACE_SECONDS = 0.25
+_READ = 64
 
 
 class Event(Struct, frozen=True):
@@ -48,16 +53,29 @@ class Event(Struct, frozen=True):
         return Reference(FunctionKey(self.account, self.region, self.name), self.qualifier or None)
 
 
-class Handler(Protocol):
-    """Takes one event in hand, and sees to it that it is removed or made due again."""
+class _Lane:
+    """One function's events. `pace` is how many are handled at once; `behind`: more are due in the table than are held."""
 
-    async def __call__(self, event: Event) -> None: ...
+    __slots__ = ("behind", "done", "held", "key", "pace", "reading", "running", "waiting")
+
+    def __init__(self, key: FunctionKey) -> None:
+        self.key = key
+        self.waiting: deque[Event] = deque()
+        self.held: set[str] = set()
+        self.running = 0
+        self.pace = _FIRST_PACE
+        self.done = 0
+        self.behind = False
+        self.reading = False
 
 
 class EventQueue:
-    """The table and the loop that hands its events to the handler, at most `limit` at once.
+    """The table, and the hands that take events from it: one lane for each function, so that none waits for another.
 
-    An event stays in the table while it is handled: after a crash it is handled again.
+    An event stays in the table while it is handled: after a crash it is handled again. A lane begins with a few
+    at once and doubles that, up to `limit`, as long as its functions are too slow to keep up: a burst for a quick function
+    is then worked off by a few warm environments, where as many as there are events would be no quicker.
+    `handler` sees to it that an event is removed or made due again.
     """
 
     def __init__(self, db: Database, clock: Clock, tasks: Tasks, limit: int) -> None:
@@ -65,35 +83,37 @@ class EventQueue:
         self._clock = clock
         self._tasks = tasks
         self._limit = limit
-        self._held: set[str] = set()
+        self._lanes: dict[FunctionKey, _Lane] = {}
         self._wake = asyncio.Event()
-        self._behind = False
-        self.handler: Handler | None = None
+        self._crowded = asyncio.Event()
+        self.handler: Callable[[Event], Awaitable[None]] | None = None
 
     async def start(self) -> None:
+        """Begin with what an earlier run left."""
         await self._db.migrate("lambda_queue", SCHEMA)
-        self._behind = True
         self._tasks.start("lambda events", self._work())
+        self._tasks.start("lambda event pace", self._quicken())
 
     async def add(self, reference: Reference, request_id: str, payload: bytes, trace: str) -> None:
         """Durable when it returns."""
         now = self._clock.now()
         event = Event(token(), *reference.key, reference.qualifier or "", request_id, payload, trace, now, now, 0, 0)
-        self._held.add(event.id)  # before it is in the table, or the loop might hand it on too
+        lane = self._lane(reference.key)
+        lane.held.add(event.id)  # before it is in the table, or it might be read from there too
         try:
             await self._db.write(
                 f"INSERT INTO lambda_event ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
                 structs.astuple(event),
             )
         except BaseException:
-            self._held.discard(event.id)
+            lane.held.discard(event.id)
             raise
-        if self._behind or len(self._held) > self._limit:
-            self._held.discard(event.id)
-            self._behind = True
-            self._wake.set()
+        if lane.behind or len(lane.waiting) >= _READ:
+            lane.held.discard(event.id)
+            lane.behind = True
         else:
-            self._hand_on(event)
+            lane.waiting.append(event)
+        self._pump(lane)
 
     async def postpone(self, event: Event, due: float, attempts: int, refusals: int) -> None:
         await self._db.write(
@@ -109,15 +129,26 @@ class EventQueue:
         """Forget what waits for a function that is gone."""
         await tx.write("DELETE FROM lambda_event WHERE account = $1 AND region = $2 AND name = $3", key)
 
-    def nudge(self) -> None:
-        """Look at the table again now."""
-        self._wake.set()
+    def _lane(self, key: FunctionKey) -> _Lane:
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(key)
+        return lane
 
-    def _hand_on(self, event: Event) -> None:
-        self._held.add(event.id)
-        self._tasks.start("lambda event", self._handle(event))
+    def _pump(self, lane: _Lane) -> None:
+        """Start what the pace allows, read on when the lane runs dry, forget it when nothing is left."""
+        while lane.waiting and lane.running < lane.pace:
+            lane.running += 1
+            self._tasks.start("lambda event", self._handle(lane, lane.waiting.popleft()))
+        if lane.waiting:
+            self._crowded.set()
+        elif lane.behind and not lane.reading:
+            lane.reading = True
+            self._tasks.start("lambda events read", self._read(lane))
+        elif not lane.held and not lane.reading:
+            self._lanes.pop(lane.key, None)
 
-    async def _handle(self, event: Event) -> None:
+    async def _handle(self, lane: _Lane, event: Event) -> None:
         try:
             if self.handler is not None:
                 await self.handler(event)
@@ -125,31 +156,56 @@ class EventQueue:
             log.exception("event %s for %s could not be handled, again in a minute", event.id, event.reference.arn)
             await self.postpone(event, self._clock.now() + 60.0, event.attempts, event.refusals + 1)
         finally:
-            self._held.discard(event.id)
-            if self._behind:
-                self._wake.set()
+            lane.held.discard(event.id)
+            lane.running -= 1
+            lane.done += 1
+            self._pump(lane)
+
+    async def _read(self, lane: _Lane) -> None:
+        try:
+            limit = _READ + len(lane.held)
+            rows = await self._db.read(
+                f"SELECT {_COLUMNS} FROM lambda_event WHERE account = $1 AND region = $2 AND name = $3 AND due <= $4 "
+                "ORDER BY due LIMIT $5",
+                (*lane.key, self._clock.now(), limit),
+            )
+            lane.behind = len(rows) == limit
+            for row in rows:
+                if row[0] not in lane.held:
+                    lane.held.add(row[0])
+                    lane.waiting.append(Event(*row))
+        finally:
+            lane.reading = False
+            self._pump(lane)
+
+    async def _quicken(self) -> None:
+        """Raise the pace of lanes that keep events waiting although all their hands are busy."""
+        while True:
+            await self._crowded.wait()
+            self._crowded.clear()
+            await asyncio.sleep(_PACE_SECONDS)
+            for lane in list(self._lanes.values()):
+                if lane.waiting and lane.done < lane.pace:
+                    lane.pace = min(lane.pace * 2, self._limit)
+                lane.done = 0
+                self._pump(lane)
 
     async def _work(self) -> None:
+        """Have the lanes read what becomes due."""
         while True:
             self._wake.clear()
-            room = self._limit - len(self._held)
-            if room > 0:
-                events = await self._due(room)
-                self._behind = len(events) >= room
-                for event in events:
-                    self._hand_on(event)
-            await self._wait()
+            now = self._clock.now()
+            rows = await self._db.read(
+                "SELECT DISTINCT account, region, name FROM lambda_event WHERE due <= $1", (now,)
+            )
+            for row in rows:
+                lane = self._lane(FunctionKey(*row))
+                lane.behind = True
+                self._pump(lane)
+            await self._wait(now)
 
-    async def _due(self, room: int) -> list[Event]:
-        rows = await self._db.read(
-            f"SELECT {_COLUMNS} FROM lambda_event WHERE due <= $1 ORDER BY due LIMIT $2",
-            (self._clock.now(), room + len(self._held)),
-        )
-        return [Event(*row) for row in rows if row[0] not in self._held][:room]
-
-    async def _wait(self) -> None:
-        """Until the next event is due on the clock (which may be moved), or something changed."""
-        now = self._clock.now()
+    async def _wait(self, now: float) -> None:
+        """Until the next event is due on the clock (which may be moved), or something was postponed."""
         row = await self._db.read_one("SELECT min(due) FROM lambda_event WHERE due > $1", (now,))
         until = row[0] if row and row[0] is not None else now + _BACKSTOP
         timer = asyncio.ensure_future(self._clock.sleep_until(until))
