@@ -109,14 +109,18 @@ class RequestBody:
 
     def drop(self) -> None:
         """Forget what was not read."""
+        if not self._pieces:
+            return
         self._flow.buffered -= sum(map(len, self._pieces)) + PIECE_COST * len(self._pieces)
         self._pieces.clear()
 
     def whole(self) -> bytes:
         """Everything, taken at once, of a complete body that nobody began to read."""
-        pieces = list(self._pieces)
-        self.drop()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = self._pieces
+        self._flow.buffered -= self.received + PIECE_COST * len(pieces)
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return content
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -239,28 +239,28 @@ class Connection(asyncio.Protocol):
         body = response.body
         status = response.status
         bodiless = exchange.request.method == "HEAD" or status in (204, 304) or status < 200
-        given = _header(response, "content-length")
         self._settle(exchange, response)
-        if isinstance(body, bytes | bytearray | memoryview):
+        if isinstance(body, (bytes, bytearray, memoryview)):  # a tuple: a union is checked in thrice the time
             if bodiless:
+                given = _header(response, "content-length")
                 length = given if given is not None else str(len(body)) if body or status == 200 else None
                 framing = "" if status == 204 or status < 200 or length is None else f"Content-Length: {length}\r\n"
                 self._write(self._head(exchange, response, framing), b"")
             else:
                 self._write(self._head(exchange, response, f"Content-Length: {len(body)}\r\n"), body)
         elif bodiless:
+            given = _header(response, "content-length")
             framing = f"Content-Length: {given}\r\n" if given is not None and status not in (204, 101) else ""
             self._write(self._head(exchange, response, framing), b"")
             await _end(body)
             return
         else:
-            await self._answer_stream(exchange, response, body, given)
+            await self._answer_stream(exchange, response, body)
         if self._writable is not None:
             await self._writable
 
-    async def _answer_stream(
-        self, exchange: Exchange, response: HttpResponse, body: AsyncIterable[bytes], given: str | None
-    ) -> None:
+    async def _answer_stream(self, exchange: Exchange, response: HttpResponse, body: AsyncIterable[bytes]) -> None:
+        given = _header(response, "content-length")
         chunked = given is None and not exchange.http10
         if given is not None:
             framing = f"Content-Length: {given}\r\n"
@@ -298,7 +298,7 @@ class Connection(asyncio.Protocol):
             self._owner.draining
             or self._ended
             or (not exchange.complete and not self._can_discard(exchange))
-            or (_header(response, "connection") or "").lower() == "close"
+            or response.headers.get("Connection") == "close"
         ):
             exchange.keep_alive = False
 
@@ -350,7 +350,8 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         self._current = None
         self._reader.upgrading = False
-        self._pump()
+        if self._queue or self._rest or self._refusal is not None:
+            self._pump()
 
     def _switch(self, response: Upgrade) -> None:
         rest, self._rest = self._rest, b""

@@ -40,9 +40,14 @@ class Exchange:
         self.upgrade = False  # what follows may be another protocol (WebSocket)
 
 
-@lru_cache(1024)
+_NAMES: dict[bytes, str] = {}  # names seen before, in small letters
+
+
 def _header_name(name: bytes) -> str:
-    return name.decode("latin-1").lower()
+    key = name.decode("latin-1").lower()
+    if len(_NAMES) < 1024:
+        _NAMES[name] = key
+    return key
 
 
 class RequestReader:
@@ -50,6 +55,7 @@ class RequestReader:
 
     def __init__(self, limits: Limits, flow: Flow, scheme: str, peer: str, opened: Callable[[Exchange], None]) -> None:
         self._limits = limits
+        self._head_limit = limits.head
         self._flow = flow
         self._scheme = scheme
         self._peer = peer
@@ -100,14 +106,15 @@ class RequestReader:
                 return b""  # bytes after a request that said `connection: close`
             self._fail_body()
             raise self._refusal or Refused(400, str(error)) from None
-        self._check_unfinished(len(piece))
+        if self.in_head or self.incoming is not None:
+            self._check_unfinished(len(piece))
         return b""
 
     def _check_unfinished(self, fed: int) -> None:
         """Bound what the parser holds of an unfinished line: a header, a trailer, a chunk's extension."""
         exchange = self.incoming
         received = exchange.body.received if exchange is not None and exchange.body is not None else 0
-        if not (self.in_head or exchange is not None) or received != self._received:
+        if received != self._received:
             self._received = received
             self._unfinished = 0
             return
@@ -139,11 +146,15 @@ class RequestReader:
         self._check_head(len(url), 414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._check_head(len(name) + len(value) + 4)
+        self._head_size += len(name) + len(value) + 4
+        if self._head_size > self._head_limit:
+            self._check_head(0)
         if self.incoming is not None:
             return  # trailers: none of our protocols sign or need them
-        key = _header_name(name)
-        text = value.decode("latin-1").rstrip(" \t")
+        key = _NAMES.get(name) or _header_name(name)
+        text = value.decode("latin-1")
+        if text[-1:] in _BLANKS:
+            text = text.rstrip(" \t")
         headers = self._headers
         if key in headers:
             if key in _ONCE:
@@ -163,13 +174,12 @@ class RequestReader:
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
-        path, query = self._target(parser.get_method())
+        method = parser.get_method()
+        path, query = self._target(method)
         if version == "1.1" and not _is_host(headers.get("host", "")):
             self._refuse(400, "a valid host header is required")
         body = self._body(headers, version)
-        request = HttpRequest(
-            parser.get_method().decode("latin-1"), path, query, headers, body or _EMPTY, self._scheme, self._peer
-        )
+        request = HttpRequest(method.decode("latin-1"), path, query, headers, body or _EMPTY, self._scheme, self._peer)
         exchange = Exchange(request, body, keep_alive=parser.should_keep_alive(), http10=version == "1.0")
         if "expect" in headers:
             if headers["expect"].lower() != "100-continue":
@@ -220,6 +230,8 @@ class RequestReader:
         return rest
 
     def _target(self, method: bytes) -> tuple[str, str]:
+        if self._url == b"/" and method != b"CONNECT":
+            return "/", ""
         url = self._url.decode("latin-1")
         if method == b"CONNECT":
             self._refuse(405, "this is no proxy")
@@ -256,6 +268,7 @@ class RequestReader:
 
 
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "expect", "content-type"})
+_BLANKS = frozenset({" ", "\t"})
 _CHUNKED = "transfer-encoding: chunked"
 
 

@@ -1,0 +1,105 @@
+"""A server and clients for the tests of the HTTP core."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from cumulet.gateway.body import read_content
+from cumulet.gateway.limits import Limits
+from cumulet.gateway.server import Listener, Server
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+LIMITS = Limits(head=4096, half_close_time=0.05, linger_time=0.3)
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+Test = Callable[["Setup"], Coroutine[Any, Any, None]]
+
+
+class Client:
+    """A connection that reads answers one by one."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)).decode("latin-1")
+        first, *lines = text.strip().split("\r\n")
+        return int(first.split()[1]), dict(line.split(": ", 1) for line in lines)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        status, headers = await self.head()
+        if headers.get("Transfer-Encoding") == "chunked":
+            body = b""
+            while size := int(await self.reader.readline(), 16):
+                body += (await self.reader.readexactly(size + 2))[:-2]
+            await self.reader.readexactly(2)
+        else:
+            body = await self.reader.readexactly(int(headers.get("Content-Length", "0")))
+        return status, headers, body
+
+    async def ended(self) -> bytes:
+        """What comes until the server closes."""
+        return await asyncio.wait_for(self.reader.read(), 10)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Setup:
+    """A server with an echoing handler, and what the tests look at."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.server = Server(self.handle, limits)
+        self.listener: Listener = None  # type: ignore[assignment]  # set by run
+        self.cancelled = asyncio.Event()
+        self.entered = asyncio.Event()
+        self.go = asyncio.Event()
+        self.seen: list[HttpRequest] = []
+        self.clients: list[Client] = []
+        self.routes: dict[str, Callable[[HttpRequest], Awaitable[HttpResponse]]] = {}
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        self.seen.append(request)
+        if (route := self.routes.get(request.path)) is not None:
+            return await route(request)
+        content = await read_content(request, 10_000_000)
+        return HttpResponse(200, {"X-Path": request.path}, content)
+
+    async def wait(self, request: HttpRequest) -> HttpResponse:
+        self.entered.set()
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return HttpResponse(200, {}, b"waited")
+
+    async def connect(self, **more: Any) -> Client:
+        host, port = self.listener.address
+        client = Client(*await asyncio.open_connection(host, port, **more))
+        self.clients.append(client)
+        return client
+
+
+def run(test: Test, limits: Limits = LIMITS) -> None:
+    async def whole() -> None:
+        setup = Setup(limits)
+        setup.listener = await setup.server.listen_tcp("127.0.0.1", 0)
+        try:
+            await asyncio.wait_for(test(setup), 30)
+        finally:
+            for client in setup.clients:
+                client.writer.transport.abort()
+            await setup.server.close()
+
+    uvloop.run(whole())
+
+
+async def pieces(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
