@@ -1,16 +1,28 @@
 """Amazon S3: buckets and objects, durable, with versions, multipart uploads and event notifications."""
 
 from cumulet.api.s3 import OPERATIONS
+from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.s3 import (
+    access,
+    attributes,
     buckets,
+    completion,
+    copies,
     deletes,
     events,
+    lifecycle,
     listings,
+    notifications,
     objects,
+    reports,
+    retention,
+    settings,
+    tagging,
+    uploads,
     workers,
 )
 from cumulet.services.s3.state import CHANGED, S3
@@ -20,6 +32,11 @@ from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import Database
 from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
+
+_MODULES = (
+    access, attributes, buckets, completion, copies, deletes, lifecycle, listings, notifications, objects, reports,
+    retention, settings, tagging, uploads,
+)  # fmt: skip
 
 
 def build(*, db: Database, blobs: Blobs, signals: Signals, clock: Clock, calls: Calls, tasks: Tasks) -> Service:
@@ -37,8 +54,12 @@ def build(*, db: Database, blobs: Blobs, signals: Signals, clock: Clock, calls: 
             tasks.start("s3 sweep", workers.sweep(s3, left))
         signals.subscribe(CHANGED, s3.bucket_changed)
         tasks.start("s3 trash", workers.empty_trash(s3))
+        tasks.start("s3 lifecycle", workers.act_on_rules(s3))
 
     async def stop() -> None:
         await s3.trash.note_clean()
 
-    return Service("s3", s3, operations_in(OPERATIONS, buckets, objects, deletes, listings), start, stop)
+    async def resource_policy(call: Call, arn: str) -> str | None:
+        return await access.resource_policy(s3, arn)
+
+    return Service("s3", s3, operations_in(OPERATIONS, *_MODULES), start, stop, resource_policy)

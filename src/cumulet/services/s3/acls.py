@@ -74,7 +74,7 @@ def grants_of_write(bucket: Bucket, request: Any) -> list[Any] | None:
         return None
     if ownership(bucket) == ENFORCED and request.acl != "bucket-owner-full-control":
         raise not_supported()
-    _check_public(bucket, grants)
+    check_public(bucket, grants)
     return list(msgspec.to_builtins(grants))
 
 
@@ -82,7 +82,7 @@ def not_supported() -> Exception:
     return error(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
-def _check_public(bucket: Bucket, grants: list[api.Grant]) -> None:
+def check_public(bucket: Bucket, grants: list[api.Grant]) -> None:
     """BlockPublicAcls refuses grants to everybody."""
     block = bucket.setting("public-access-block", api.PublicAccessBlockConfiguration)
     if block is not None and block.block_public_acls and is_public(grants):

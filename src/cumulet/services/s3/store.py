@@ -126,12 +126,17 @@ class Buckets:
 
     async def put_setting(self, bucket: Bucket, kind: str, value: bytes | None, id: str = "") -> None:
         """Keep a configuration, or remove it when `value` is None."""
+        async with self.db.transaction() as tx:
+            await self.put_setting_in(tx, bucket, kind, value, id)
+
+    async def put_setting_in(
+        self, tx: Transaction, bucket: Bucket, kind: str, value: bytes | None, id: str = ""
+    ) -> None:
+        """As `put_setting`, as a step of a change."""
         if value is None:
-            await self.db.write(
-                "DELETE FROM s3_setting WHERE bucket = $1 AND kind = $2 AND id = $3", (bucket.id, kind, id)
-            )
+            await tx.write("DELETE FROM s3_setting WHERE bucket = $1 AND kind = $2 AND id = $3", (bucket.id, kind, id))
             return
-        await self.db.write(
+        await tx.write(
             """INSERT INTO s3_setting (bucket, kind, id, value) VALUES ($1, $2, $3, $4)
                ON CONFLICT (bucket, kind, id) DO UPDATE SET value = excluded.value""",
             (bucket.id, kind, id, value),

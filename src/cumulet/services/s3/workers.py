@@ -1,14 +1,16 @@
-"""The loops of S3: removing bytes that nothing names any more."""
+"""The loops of S3: removing bytes that nothing names any more, acting on lifecycle rules."""
 
 import asyncio
 import logging
 
+from cumulet.services.s3 import expiry
 from cumulet.services.s3.state import S3, TRASH
 
 log = logging.getLogger(__name__)
 
 _BATCH = 200
 _BACKSTOP = 30.0
+_RULES_EVERY = 3600.0
 
 
 async def empty_trash(s3: S3) -> None:
@@ -44,3 +46,13 @@ async def sweep(s3: S3, candidates: list[str]) -> None:
         await asyncio.sleep(0)
     if swept:
         log.info("removed %d blobs that a crash had left without an object", swept)
+
+
+async def act_on_rules(s3: S3) -> None:
+    """Expire what lifecycle rules say, every hour on the clock (rules themselves count in days from midnight)."""
+    while True:
+        await s3.clock.sleep(_RULES_EVERY)
+        try:
+            await expiry.run(s3)
+        except Exception:
+            log.exception("acting on lifecycle rules failed, again in an hour")
