@@ -1,0 +1,84 @@
+"""Receivers that wait for messages: one line for each box, woken one at a time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from cumulet.kernel.clock import Clock
+from cumulet.services.sqs.model import topic
+from cumulet.storage.signals import Signals
+
+_BACKSTOP = 5.0
+"""Seconds after which the first in line looks even without a signal, because signals may be lost."""
+
+
+class Place:
+    """A receiver's place in the line of its box. Be in line before looking, so that no message slips between."""
+
+    def __init__(self, line: "_Line") -> None:
+        self._line = line
+        self.woken = asyncio.Event()
+
+    @property
+    def first(self) -> bool:
+        """Only the first in line minds when hidden messages become due; the others are woken by those before them."""
+        return self._line.places[0] is self
+
+    async def wait(self, until: float) -> None:
+        """Until there may be something to take, or the clock shows `until`."""
+        if self.first:
+            until = min(until, self._line.clock.now() + _BACKSTOP)
+        timer = asyncio.ensure_future(self._line.clock.sleep_until(until))
+        woken = asyncio.ensure_future(self.woken.wait())
+        try:
+            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            woken.cancel()
+        self.woken.clear()
+
+    def leave(self) -> None:
+        """Give the place up; the next in line looks, as it may have become the first or there may be more to take."""
+        self._line.places.remove(self)
+        self._line.wake()
+
+
+class _Line:
+    def __init__(self, clock: Clock, forget: Callable[[], None]) -> None:
+        self.clock = clock
+        self.places: deque[Place] = deque()
+        self._forget = forget
+
+    def wake(self, _: bytes = b"") -> None:
+        if not self.places:
+            self._forget()
+        for place in self.places:
+            if not place.woken.is_set():
+                place.woken.set()
+                return
+
+
+class Arrivals:
+    """The lines of one node. A box has one only while somebody waits on it."""
+
+    def __init__(self, signals: Signals, clock: Clock) -> None:
+        self._signals = signals
+        self._clock = clock
+        self._lines: dict[int, _Line] = {}
+
+    def join(self, box: int) -> Place:
+        line = self._lines.get(box)
+        if line is None:
+            line = self._lines[box] = self._open(box)
+        place = Place(line)
+        line.places.append(place)
+        return place
+
+    def _open(self, box: int) -> _Line:
+        def forget() -> None:
+            if self._lines.pop(box, None) is not None:
+                end()
+
+        line = _Line(self._clock, forget)
+        end = self._signals.subscribe(topic(box), line.wake)
+        return line

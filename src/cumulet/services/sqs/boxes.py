@@ -1,0 +1,136 @@
+"""Queries on messages. The taking of messages here is that of standard queues; FIFO queues have `lanes.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cumulet.services.sqs.model import Message, earliest_seq
+from cumulet.storage.database import Database, Transaction, Values
+
+COLUMNS = (
+    "box, seq, id, body, attributes, sender, sent, hidden_until, first_received, receive_count, lane, deduplication, "
+    "trace, source_arn"
+)
+_WIDTH = 14
+
+# Visible messages in the order they were sent: those never hidden by number, and those that were hidden and are due by
+# the time they became so. Both are ranges of one index, so that depth costs nothing; as one statement with the update
+# they would cost SQLite ten times as much in temporary tables.
+_UNTOUCHED = "SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until = 0 ORDER BY seq LIMIT $2"
+_RETURNED = (
+    "SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until > 0 AND hidden_until <= $2 "
+    "ORDER BY hidden_until, seq LIMIT $3"
+)
+
+
+# It looks at hidden_until again for engines that run transactions side by side: what another receive just hid is not
+# given twice. One statement a message: of an IN list SQLite makes a scan of the box.
+_HIDE = (
+    "UPDATE sqs_message SET hidden_until = $1, receive_count = receive_count + 1, "  # noqa: S608  constants
+    "first_received = COALESCE(first_received, $2) WHERE box = $3 AND seq = $4 AND hidden_until <= $2 "
+    f"RETURNING {COLUMNS}"
+)
+
+
+@lru_cache(16)
+def insertion(count: int) -> str:
+    """The statement that puts in `count` messages at once."""
+    places = (", ".join(f"${row * _WIDTH + column}" for column in range(1, _WIDTH + 1)) for row in range(count))
+    return f"INSERT INTO sqs_message ({COLUMNS}) VALUES " + ", ".join(f"({place})" for place in places)  # noqa: S608  constants
+
+
+def values_of(messages: Sequence[Message]) -> Values:
+    return [value for m in messages for value in row_of(m)]
+
+
+def row_of(m: Message) -> tuple[object, ...]:
+    return (
+        *(m.box, m.seq, m.id, m.body, m.attributes, m.sender, m.sent, m.hidden_until, m.first_received),
+        *(m.receive_count, m.group, m.deduplication, m.trace, m.source_arn),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStore:
+    """The messages in boxes."""
+
+    db: Database
+
+    async def add(self, messages: Sequence[Message]) -> None:
+        """Put messages in, all or none."""
+        await self.db.write(insertion(len(messages)), values_of(messages))
+
+    async def any_visible(self, box: int, now: float) -> bool:
+        row = await self.db.read_one(
+            "SELECT 1 FROM sqs_message WHERE box = $1 AND hidden_until <= $2 LIMIT 1", (box, now)
+        )
+        return row is not None
+
+    async def take(self, box: int, limit: int, now: float, hidden_until: float) -> list[Message]:
+        """Hide up to `limit` visible messages and give them, in the order they were sent as far as it is known."""
+        async with self.db.transaction() as tx:
+            found = await tx.read(_UNTOUCHED, (box, limit))
+            found += await tx.read(_RETURNED, (box, now, limit))
+            numbers = sorted(seq for (seq,) in found)[:limit]
+            return [Message(*row) for seq in numbers for row in await tx.write(_HIDE, (hidden_until, now, box, seq))]
+
+    async def next_due(self, box: int, now: float) -> float | None:
+        """When the next hidden message becomes visible."""
+        row = await self.db.read_one(
+            "SELECT min(hidden_until) FROM sqs_message WHERE box = $1 AND hidden_until > $2", (box, now)
+        )
+        return row[0] if row else None
+
+    async def remove(self, box: int, seq: int, receive_count: int) -> None:
+        """Delete a message, if the receipt is of its latest receiving."""
+        await self.db.write(
+            "DELETE FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3", (box, seq, receive_count)
+        )
+
+    async def discard(self, message: Message) -> None:
+        """Delete a message whatever its receipts."""
+        await self.db.write("DELETE FROM sqs_message WHERE box = $1 AND seq = $2", (message.box, message.seq))
+
+    async def hide(self, box: int, seq: int, until: float) -> bool:
+        """Change when a message becomes visible; tells whether there is one."""
+        rows = await self.db.write(
+            "UPDATE sqs_message SET hidden_until = $1 WHERE box = $2 AND seq = $3 RETURNING seq", (until, box, seq)
+        )
+        return bool(rows)
+
+    async def move(self, message: Message, box: int, source_arn: str) -> None:
+        """To a dead-letter queue: its age and receive count go with it (less the receiving that moved it)."""
+        await self.db.write(
+            "UPDATE sqs_message SET box = $1, source_arn = $2, hidden_until = 0, receive_count = receive_count - 1 "
+            "WHERE box = $3 AND seq = $4",
+            (box, source_arn, message.box, message.seq),
+        )
+
+    async def count(self, box: int, now: float, oldest: float) -> tuple[int, int, int]:
+        """Messages sent since `oldest` that are visible, delayed, and in flight."""
+        row = await self.db.read_one(
+            "SELECT COALESCE(sum(CASE WHEN hidden_until <= $2 THEN 1 ELSE 0 END), 0), "
+            "COALESCE(sum(CASE WHEN hidden_until > $2 AND receive_count = 0 THEN 1 ELSE 0 END), 0), "
+            "COALESCE(sum(CASE WHEN hidden_until > $2 AND receive_count > 0 THEN 1 ELSE 0 END), 0) "
+            "FROM sqs_message WHERE box = $1 AND seq >= $3",
+            (box, now, earliest_seq(oldest)),
+        )
+        assert row is not None
+        return int(row[0]), int(row[1]), int(row[2])
+
+    async def in_flight(self, box: int, now: float) -> int:
+        row = await self.db.read_one(
+            "SELECT count(*) FROM sqs_message WHERE box = $1 AND hidden_until > $2 AND receive_count > 0", (box, now)
+        )
+        return int(row[0]) if row else 0
+
+
+async def take_out(tx: Transaction, box: int, limit: int, now: float) -> list[Message]:
+    """Remove up to `limit` visible messages and give them, oldest first."""
+    rows = await tx.write(
+        "DELETE FROM sqs_message WHERE (box, seq) IN (SELECT box, seq FROM sqs_message WHERE box = $1 AND "  # noqa: S608  constants
+        f"hidden_until <= $2 ORDER BY hidden_until, seq LIMIT $3) RETURNING {COLUMNS}",
+        (box, now, limit),
+    )
+    rows.sort(key=lambda row: int(row[1]))
+    return [Message(*row) for row in rows]
