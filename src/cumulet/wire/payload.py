@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator
 
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.streams import Stream
+from cumulet.kernel.streams import BytesStream, Stream, read_all
 from cumulet.wire.aws_chunked import ChunkedStream, ChunkSigner
 from cumulet.wire.http import HttpRequest
 from cumulet.wire.signed import Signed
@@ -43,6 +43,12 @@ def checked(request: HttpRequest, signed: Signed | None, secret: str | None) -> 
         code="InvalidArgument",
         fields={"ArgumentName": "x-amz-content-sha256", "ArgumentValue": kind},
     )
+
+
+async def check_content(request: HttpRequest, signed: Signed | None, secret: str | None) -> None:
+    """The same for a body that has been read whole: `request.content` becomes the payload, once it is right."""
+    request.content = await read_all(checked(request, signed, secret))
+    request.body = BytesStream(request.content)
 
 
 def _is_chunked(request: HttpRequest) -> bool:

@@ -12,6 +12,7 @@ from cumulet.kernel.errors import NotImplementedHere
 from cumulet.wire import signing_errors as errors
 from cumulet.wire import sigv2
 from cumulet.wire.http import HttpRequest
+from cumulet.wire.payload import check_content
 from cumulet.wire.payload import checked as payload
 from cumulet.wire.signed import ALGORITHM, Scope, Signed, Style, basic, epoch, parameters, peek, sign_text
 from cumulet.wire.signing_errors import expired_token, invalid_token, missing, unknown_key
@@ -20,6 +21,7 @@ __all__ = [
     "Scope",
     "Signed",
     "Style",
+    "check_content",
     "expired_token",
     "invalid_token",
     "missing",
