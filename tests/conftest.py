@@ -99,6 +99,10 @@ class NodeProcess:
         return boto3.client(service, **(settings | options))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how often tests/journeys/test_kill.py kills its node")
+
+
 @pytest.fixture(scope="session")
 def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
     """Starts a node with a folder of its own; ended at the end of the session if the test did not."""

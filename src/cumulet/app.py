@@ -8,6 +8,7 @@ import asyncio
 import gc
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,8 @@ class Node:
                 endpoint_port=_ENDPOINT_INSIDE,
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
+                search_path=self.config.search_path,
+                sdk_path=tuple(sys.path),
             ),
             on_log=self._hear,
             on_endpoint=self._serve_environment,

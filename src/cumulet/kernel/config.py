@@ -25,7 +25,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     `port` 0 takes a free one. `iam` says what happens to a call that no policy allows: `off` lets it pass, `audit` lets
     it pass and records it, `enforce` refuses it. `isolation` is the least that is accepted for functions; `auto` takes
-    the best that the machine can give. `internal_ports` are ports of this machine that functions may reach.
+    the best that the machine can give. `internal_ports` are ports of this machine that functions may reach, `search_path`
+    is where interpreters are looked for.
     """
 
     data: Path = msgspec.field(default_factory=lambda: user_data_path("cumulet"))
@@ -40,6 +41,7 @@ class Config(Struct, frozen=True, kw_only=True):
     log_level: Literal["debug", "info", "warning", "error"] = "warning"
     idle_timeout: float = 300.0
     internal_ports: tuple[int, ...] = ()
+    search_path: str = msgspec.field(default_factory=lambda: os.environ.get("PATH", os.defpath))
 
     @property
     def loopback(self) -> bool:
