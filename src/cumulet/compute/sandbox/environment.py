@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import socket
 from collections.abc import Callable
@@ -47,7 +48,8 @@ class Descriptors:
 
 def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) -> None:
     """The life of an environment's init process."""
-    syscalls.die_with_parent()
+    if order["uid"] is not None:
+        syscalls.die_with_parent()  # rootless, its parent ends at once: see the zygote
     given = Descriptors(fds, int(order["tmp_mounts"]))
     for fd in given.groups:
         os.write(fd, b"0")
@@ -146,11 +148,33 @@ def _assign(orders: socket.socket, runtime: socket.socket) -> bool:
 
 
 def _end(report: socket.socket, runtime: int) -> None:
-    """Reap whatever ends here until the runtime does, and say how it did; with this process the rest is killed."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Reap whatever ends here until the runtime does, and say how it did; with this process the rest is killed.
+
+    Ends as well when the platform is gone, however that came.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writing)
+    poll = select.poll()
+    poll.register(reading, select.POLLIN)
+    poll.register(report.fileno(), select.POLLIN)
     while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == runtime:
+        status = _reap(runtime)
+        if status is not None:
             ended = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
             messages.send(report, ended)
             return
+        if any(fd != reading for fd, _ in poll.poll()):
+            return
+        os.read(reading, 4096)
+
+
+def _reap(runtime: int) -> int | None:
+    """Everything that has ended; the runtime's status if it was among it."""
+    while True:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == runtime:
+            return status
+        if pid == 0:
+            return None

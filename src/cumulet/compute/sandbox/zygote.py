@@ -50,9 +50,16 @@ def _fork_environment(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         environment.run(order, fds, start)
 
+    if order["uid"] is None:  # a user namespace's root may not return to the pid namespace it came from
+        _fork(lambda: _fork_in_new_namespace(child))
+    else:
+        _fork_in_new_namespace(child)
+        syscalls.setns(own_pids, syscalls.CLONE_NEWPID)
+
+
+def _fork_in_new_namespace(child: Callable[[], None]) -> None:
     syscalls.unshare(syscalls.CLONE_NEWPID)
     _fork(child)
-    syscalls.setns(own_pids, syscalls.CLONE_NEWPID)
 
 
 def _fork(child: Callable[[], None]) -> int:

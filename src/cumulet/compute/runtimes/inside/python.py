@@ -91,7 +91,7 @@ def _invoke(
     try:
         result = function(_decode(event), LambdaContext(header))
         return frames.RESPONSE, _encode(result, encoder)
-    except Exception as error:  # whatever the handler raises is the function's answer
+    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
         document, message = faults.describe(error, header["request_id"])
         output.message(message)
         return frames.ERROR, document
@@ -107,7 +107,7 @@ def _decode(event: bytes) -> object:
 def _encode(result: object, encoder: json.JSONEncoder) -> bytes:
     try:
         return encoder.encode(result).encode()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - any __iter__ or __str__ of the result may raise
         raise faults.Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 

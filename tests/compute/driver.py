@@ -1,0 +1,93 @@
+"""A node's compute in a process of its own, for tests: JSON lines in, JSON lines out. Run by `Machine` in conftest.py."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from cumulet.compute import Compute, ComputeConfig, ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation
+
+
+class Driver:
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.lines: dict[str, list[str]] = {}
+        self.compute = Compute(
+            msgspec.convert(config, ComputeConfig, dec_hook=lambda _, value: Path(value)),
+            on_log=lambda info, line: self.lines.setdefault(info.key, []).append(line.decode(errors="replace")),
+            on_endpoint=self.serve,
+        )
+
+    def serve(self, info: EnvironmentInfo, listener: socket.socket) -> Callable[[], None]:
+        """Answer each connection to the endpoint with the environment it came from."""
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(info.id.encode())
+            writer.close()
+
+        task = asyncio.get_running_loop().create_task(asyncio.start_server(answer, sock=listener.dup()))
+        return lambda: task.result().close() if task.done() else None
+
+    async def handle(self, request: dict[str, Any]) -> Any:
+        match request["do"]:
+            case "invoke":
+                spec = msgspec.convert(request["spec"], FunctionSpec, dec_hook=lambda _, value: Path(value))
+                invocation = Invocation(
+                    request_id=request.get("request_id", "11111111-2222-3333-4444-555555555555"),
+                    payload=request["payload"].encode(),
+                    deadline_ms=request.get("deadline_ms", 0),
+                    function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+                    trace=request.get("trace", ""),
+                    environment=request.get("environment", {}),
+                    client_context=request["client_context"].encode() if "client_context" in request else None,
+                )
+                try:
+                    outcome = await self.compute.invoke(spec, invocation)
+                except ComputeUnavailable as error:
+                    return {"unavailable": str(error)}
+                fields = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
+                return {
+                    name: value.decode(errors="replace") if isinstance(value, bytes) else value
+                    for name, value in fields.items()
+                }
+            case "retire":
+                return await self.compute.retire(request["key"])
+            case "environments":
+                return msgspec.to_builtins(self.compute.environments())
+            case "lines":
+                return self.lines.pop(request["key"], [])
+            case "level":
+                return msgspec.to_builtins(await self.compute.level())
+        raise ValueError(request["do"])
+
+
+async def main() -> None:
+    loop = asyncio.get_running_loop()
+    driver = Driver(json.loads(sys.argv[1]))
+    await driver.compute.start()
+    reader = asyncio.StreamReader(limit=1 << 26)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    running: set[asyncio.Task[None]] = set()
+
+    async def respond(request: dict[str, Any]) -> None:
+        answer = await driver.handle(request)
+        sys.stdout.write(json.dumps({"id": request["id"], "answer": answer}) + "\n")
+        sys.stdout.flush()
+
+    while line := await reader.readline():
+        task = loop.create_task(respond(json.loads(line)))
+        running.add(task)
+        task.add_done_callback(running.discard)
+    await driver.compute.stop()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    uvloop.run(main())
