@@ -1,0 +1,71 @@
+"""What a codec is: one operation in one protocol, both ways."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from msgspec import Struct
+
+from cumulet.api.model import Shape
+from cumulet.kernel.errors import AwsError
+from cumulet.wire.context import Checker, Context
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+
+class Match(Struct, frozen=True):
+    """What routing found in an address: the labels of its path, and its query (names to all values), percent-decoded."""
+
+    labels: dict[str, str] = {}
+    params: dict[str, list[str]] = {}
+
+
+NO_MATCH = Match()
+
+
+class ErrorCodec(ABC):
+    """Errors in one protocol of one service, for when no operation is known yet."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    @abstractmethod
+    def encode_error(self, error: AwsError, request_id: str) -> HttpResponse:
+        """The answer that tells a client of an error."""
+
+
+class Codec(ErrorCodec):
+    """One operation in one protocol. `streaming`: the request's body is left a stream."""
+
+    streaming: bool = False
+
+    def __init__(self, context: Context, name: str) -> None:
+        super().__init__(context)
+        self.name = name
+        self.operation = context.operation(name)
+        self.input: Shape = context.model.shape(self.operation.input)
+        self.output: Shape | None = context.model.shape(self.operation.output) if self.operation.output else None
+        self.check: Checker = context.checker(name)
+
+    @abstractmethod
+    def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
+        """The request as a struct, validated. Raises AwsError."""
+
+    @abstractmethod
+    def encode(self, result: Any, request_id: str) -> HttpResponse:
+        """The answer for a result: the operation's output struct, or None when it has none."""
+
+
+def fault(error: AwsError) -> str:
+    """Whose fault an error is, as the query protocol says it."""
+    return "Sender" if error.status < 500 else "Receiver"
+
+
+def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
+    """The members of an error besides its code: its text, under the name the model has for it, and its own fields."""
+    key = context.quirks.message_key
+    shape = context.errors.get(error.code)
+    if shape is not None:
+        key = next((name for name in shape.members if name.lower() == "message"), key)
+        member = shape.members.get(key)
+        key = (member.location_name or key) if member else key
+    fields = {key: error.message} if error.message or key else {}
+    return fields | dict(error.fields)

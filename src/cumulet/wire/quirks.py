@@ -1,0 +1,155 @@
+"""What differs from service to service on the wire: one table, for everything else is one code for all.
+
+From AWS's own answers; a service that is not listed is as `Quirks` says.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+# Types that AWS's common framework answers with, rather than the service itself.
+CORAL = {
+    "ValidationException": "com.amazon.coral.validate#",
+    "SerializationException": "com.amazon.coral.service#",
+    "UnknownOperationException": "com.amazon.coral.service#",
+    "InternalFailure": "com.amazon.coral.service#",
+    "AccessDeniedException": "com.amazon.coral.service#",
+    "UnrecognizedClientException": "com.amazon.coral.service#",
+    "MissingAuthenticationTokenException": "com.amazon.coral.service#",
+    "IncompleteSignatureException": "com.amazon.coral.service#",
+    "InvalidSignatureException": "com.amazon.coral.service#",
+    "ThrottlingException": "com.amazon.coral.availability#",
+}
+
+
+class Quirks(Struct, frozen=True, kw_only=True):
+    """How a service answers.
+
+    `validation`: "model" checks every constraint of the model; "required" only that required members are there (the service
+    checks the rest itself); "schema" is S3's: bodies must fit the schema, or are MalformedXML.
+    `validation_code`: of a failed validation. `input_prefix`: paths in bodies begin with the input's name
+    (`createRestApiInput.name`). `null_items`: lists of constraints on items end with "Member must not be null".
+    `java_types`: wrong types are told by Java class, not by JSON token.
+    `type_prefix`: before `__type`; `types`: its full form for codes that do not follow that, by code.
+    `query_codes`: the query protocol's code for errors that the model does not have, by JSON code.
+    `message_key`: the member with the text of an error that the model does not have.
+    `milliseconds`: ISO 8601 moments always have them. `error_detail`: query errors have an empty `Detail`.
+    `crc32`: answers carry x-amz-crc32. `roots`: the root elements of rest-xml answers by operation.
+    `own_enums`: enumerations that the service checks itself, its list being another than the model's.
+    `enum_orders`: recorded orders for enumerations that do not follow the rule of `validate.enum_order`.
+    """
+
+    validation: Literal["model", "required", "schema"] = "model"
+    validation_code: str = "ValidationException"
+    input_prefix: bool = False
+    null_items: bool = True
+    java_types: bool = False
+    type_prefix: str = ""
+    types: Mapping[str, str] = {}
+    query_codes: Mapping[str, str] = {}
+    message_key: str = "message"
+    milliseconds: bool = False
+    error_detail: bool = False
+    crc32: bool = False
+    roots: Mapping[str, str] = {}
+    own_enums: frozenset[str] = frozenset()
+    enum_orders: Mapping[str, tuple[str, ...]] = {}
+
+
+# S3's root elements; the model leaves out those of most outputs.
+S3_ROOTS = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "CreateSession": "CreateSessionResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketAccelerateConfiguration": "AccelerateConfiguration",
+    "GetBucketAcl": "AccessControlPolicy",
+    "GetBucketCors": "CORSConfiguration",
+    "GetBucketLifecycle": "LifecycleConfiguration",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketLocation": "LocationConstraint",
+    "GetBucketLogging": "BucketLoggingStatus",
+    "GetBucketNotification": "NotificationConfiguration",
+    "GetBucketNotificationConfiguration": "NotificationConfiguration",
+    "GetBucketRequestPayment": "RequestPaymentConfiguration",
+    "GetBucketTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
+    "GetBucketWebsite": "WebsiteConfiguration",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectAttributes": "GetObjectAttributesResponse",
+    "GetObjectTagging": "Tagging",
+    "ListBucketAnalyticsConfigurations": "ListBucketAnalyticsConfigurationResult",
+    "ListBucketIntelligentTieringConfigurations": "ListBucketIntelligentTieringConfigurationsResult",
+    "ListBucketInventoryConfigurations": "ListInventoryConfigurationsResult",
+    "ListBucketMetricsConfigurations": "ListMetricsConfigurationsResult",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListDirectoryBuckets": "ListAllMyDirectoryBucketsResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+}
+
+LAMBDA_RUNTIMES = (
+    "nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x", "java25",
+    "python3.10", "python3.11", "java21", "ruby3.3", "ruby3.4", "ruby3.2", "python3.8", "python3.9", "java17",
+    "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6", "nodejs18.x", "provided.al2", "java8.al2",
+)  # fmt: skip
+
+_PLAIN = Quirks()
+_QUERY = Quirks(validation_code="ValidationError")
+
+QUIRKS: Mapping[str, Quirks] = {
+    "apigateway": Quirks(input_prefix=True, null_items=False, java_types=True),
+    "apigatewayv2": Quirks(validation="required", validation_code="BadRequestException"),
+    "apigatewaymanagementapi": Quirks(validation="required", validation_code="BadRequestException"),
+    "cloudformation": Quirks(validation_code="ValidationError", milliseconds=True),
+    "cloudwatch": Quirks(
+        type_prefix="com.amazonaws.cloudwatch.v2010_08_01#",
+        types={"ValidationException": "com.amazon.coral.validate#ValidationException"},
+        query_codes={"ValidationException": "ValidationError", "SerializationException": "MalformedInput"},
+        validation_code="ValidationException",
+    ),
+    "cognito-idp": Quirks(validation_code="InvalidParameterException"),
+    "dynamodb": Quirks(
+        type_prefix="com.amazonaws.dynamodb.v20120810#",
+        types={code: prefix + code for code, prefix in CORAL.items()},
+        crc32=True,
+    ),
+    "dynamodbstreams": Quirks(
+        type_prefix="com.amazonaws.dynamodb.v20120810#",
+        types={code: prefix + code for code, prefix in CORAL.items()},
+        crc32=True,
+    ),
+    "iam": _QUERY,
+    "lambda": Quirks(own_enums=frozenset({"Runtime"}), message_key="message"),
+    "logs": Quirks(validation_code="InvalidParameterException"),
+    "s3": Quirks(validation="schema", validation_code="MalformedXML", milliseconds=True, roots=S3_ROOTS),
+    "secretsmanager": Quirks(message_key="Message"),
+    "sns": Quirks(validation_code="ValidationError", milliseconds=True),
+    "sqs": Quirks(
+        validation="required",
+        validation_code="MissingParameter",
+        type_prefix="com.amazonaws.sqs#",
+        types={
+            **{code: prefix + code for code, prefix in CORAL.items() if code != "AccessDeniedException"},
+            "MissingParameter": "com.amazon.coral.service#MissingRequiredParameterException",
+            "InvalidParameterValue": "com.amazon.coral.service#InvalidParameterValueException",
+        },
+        query_codes={
+            "InvalidParameterValueException": "InvalidParameterValue",
+            "MissingRequiredParameterException": "MissingParameter",
+            "ResourceNotFoundException": "ResourceNotFoundException",
+        },
+        error_detail=True,
+    ),
+    "sts": _QUERY,
+    "xray": Quirks(validation_code="InvalidRequestException", message_key="Message"),
+}  # fmt: skip
+
+
+def of(service: str) -> Quirks:
+    """The table's row for a service."""
+    return QUIRKS.get(service, _PLAIN)

@@ -1,0 +1,324 @@
+"""Which operation of which service, in which protocol, a request means.
+
+In this order: X-Amz-Target, an RPC v2 path, the service in the signature, the host, `Action`, a path that only one service has.
+What is left is S3's, as an address that is nothing else is a bucket's.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NoReturn
+
+from cumulet.api.model import Metadata, Model
+from cumulet.kernel.errors import AwsError
+from cumulet.wire import services
+from cumulet.wire.codec import NO_MATCH, Codec, ErrorCodec, Match
+from cumulet.wire.context import Context
+from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.json import JsonErrors
+from cumulet.wire.paths import Params, PathTable
+from cumulet.wire.query import FORM, QueryErrors, form, pairs
+from cumulet.wire.rest_json import RestJsonErrors
+from cumulet.wire.route_s3 import S3Table, bucket_of_host
+from cumulet.wire.services import CBOR, ServiceWire
+
+# Names in signatures and hosts that are not botocore's. `apigateway` is two services: `/v2/` is the second.
+_SIGNING = {
+    "monitoring": "cloudwatch",
+    "states": "stepfunctions",
+    "execute-api": "apigatewaymanagementapi",
+    "s3express": "s3",
+    "s3-object-lambda": "s3",
+    "streams": "dynamodbstreams",
+    "streams.dynamodb": "dynamodbstreams",
+    "queue": "sqs",
+    "email": "ses",
+}
+_TARGETS = {
+    "AWSCognitoIdentityProviderService": "cognito-idp",
+    "AWSEvents": "events",
+    "AWSStepFunctions": "stepfunctions",
+    "AmazonSQS": "sqs",
+    "AmazonSSM": "ssm",
+    "DynamoDBStreams_20120810": "dynamodbstreams",
+    "DynamoDB_20120810": "dynamodb",
+    "Firehose_20150804": "firehose",
+    "GraniteServiceVersion20100801": "cloudwatch",
+    "Kinesis_20131202": "kinesis",
+    "Logs_20140328": "logs",
+    "secretsmanager": "secretsmanager",
+}
+_VERSIONS = {
+    "2010-03-31": "sns",
+    "2010-05-08": "iam",
+    "2010-05-15": "cloudformation",
+    "2010-08-01": "cloudwatch",
+    "2011-06-15": "sts",
+    "2012-11-05": "sqs",
+}
+_QUERY = frozenset(_VERSIONS.values())
+_LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
+_QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
+_RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
+
+
+@dataclass(slots=True, frozen=True)
+class Route:
+    """Where a request goes. `service` is botocore's name, `operation` AWS's."""
+
+    service: str
+    operation: str
+    codec: Codec
+    match: Match
+    signing_name: str
+
+    def decode(self, request: HttpRequest) -> Any:
+        """The request as the operation's struct, validated. Raises AwsError."""
+        return self.codec.decode(request, self.match)
+
+
+class RouteError(Exception):
+    """A request that means no operation here: the error, and its answer in the form the client expects."""
+
+    def __init__(self, service: str, error: AwsError, codec: ErrorCodec) -> None:
+        super().__init__(error.message)
+        self.service = service
+        self.error = error
+        self._codec = codec
+
+    def answer(self, request_id: str) -> HttpResponse:
+        """What to send back."""
+        return self._codec.encode_error(self.error, request_id)
+
+
+def needs_content(request: HttpRequest) -> bool:
+    """Whether `content` must be read before `resolve`: query calls have their operation in the body."""
+    if request.method != "POST" or "x-amz-target" in request.headers or request.path.startswith("/service/"):
+        return False
+    service = _service_of(_scope(request)) or _host_service(request)
+    if service:
+        return service in _QUERY
+    return request.headers.get("content-type", "").startswith(FORM)
+
+
+def resolve(request: HttpRequest) -> Route:
+    """The route of a request. Raises RouteError."""
+    target = request.headers.get("x-amz-target")
+    if target is not None:
+        return _by_target(request, target)
+    if request.path.startswith("/service/"):
+        found = _RPC_PATH.fullmatch(request.path)
+        if found is not None and found[1] in _TARGETS:
+            return _rpc(_TARGETS[found[1]], found[2])
+    scope = _scope(request)
+    service = _service_of(scope) or _host_service(request)
+    params = _params(request.query)
+    if service == "apigateway" and request.path.startswith("/v2/"):
+        service = "apigatewayv2"
+    if service == "":
+        service = _unsigned(request, params) if not scope else _foreign(request, scope)
+    if service in _QUERY:
+        return _by_action(request, service)
+    if service == "s3":
+        return _s3(request, params)
+    wire = services.load(service)
+    if "rest-json" not in wire.protocols:
+        _refuse(service, wire.errors(), f"{request.method} {request.path} names no operation of {service}")
+    matched = _paths(service).match(request.method, request.path, params)
+    if matched is None:
+        message = f"{request.method} {request.path} is no operation of {service}"
+        raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
+    return _route(wire, matched[0], "rest-json", Match(matched[1], params))
+
+
+def _route(wire: ServiceWire, operation: str, protocol: str, match: Match = NO_MATCH) -> Route:
+    return Route(wire.service, operation, wire.codec(operation, protocol), match, wire.signing_name)
+
+
+def _refuse(service: str, codec: ErrorCodec, message: str) -> NoReturn:
+    raise RouteError(service, AwsError(message, code="UnknownOperationException"), codec)
+
+
+# --- what a request says of its service ---
+
+
+def _scope(request: HttpRequest) -> str:
+    """The service in the credential scope of a signature; empty for an unsigned request."""
+    credential = request.headers.get("authorization", "")
+    start = credential.find("Credential=")
+    if start >= 0:
+        parts = credential[start + 11 :].partition(",")[0].split("/")
+        return parts[-2].strip().lower() if len(parts) >= 5 else ""
+    if credential.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
+        return "s3"
+    if "Amz-Credential=" in request.query:
+        for name, value in pairs(request.query):
+            if name.lower() == "x-amz-credential":
+                parts = value.split("/")
+                return parts[-2].lower() if len(parts) >= 5 else ""
+    return ""
+
+
+def _service_of(name: str) -> str:
+    """Our service of a signing name or host label; empty when there is none."""
+    name = _SIGNING.get(name, name)
+    return name if name in _served() else ""
+
+
+@cache
+def _served() -> frozenset[str]:
+    return frozenset(services.names())
+
+
+def _host_service(request: HttpRequest) -> str:
+    """The service that a host names: `sqs.eu-west-1.amazonaws.com`, `s3.localhost`, `bucket.s3.localhost`."""
+    host = request.headers.get("host", "")
+    if not host or host[0].isdigit() or host.startswith(("localhost", "[")):
+        return ""
+    host = host.partition(":")[0].lower()
+    first, _, rest = host.partition(".")
+    if first.startswith("s3-") or ".s3." in host or ".s3-" in host:
+        return "s3"
+    if rest.startswith("dynamodb.") and first == "streams":
+        return "dynamodbstreams"
+    if ".execute-api." in host:
+        return "apigatewaymanagementapi"
+    return _service_of(first) if rest else ""
+
+
+def _unsigned(request: HttpRequest, params: Params) -> str:
+    """The service of a request without signature or telling host."""
+    fields = (
+        dict(form(request))
+        if request.method == "POST" and request.content
+        else {key: values[0] for key, values in params.items()}
+    )
+    if "Action" in fields:
+        if found := _VERSIONS.get(fields.get("Version", "")):
+            return found
+        if found := _service_with(fields["Action"]):
+            return found
+    if _LAMBDA_PATH.match(request.path):
+        return "lambda"
+    if request.path.startswith("/@connections/"):
+        return "apigatewaymanagementapi"
+    return "sqs" if "Action" in fields and _QUEUE_PATH.fullmatch(request.path) else "s3"
+
+
+def _service_with(action: str) -> str:
+    for service in ("sqs", "sts", "sns", "iam", "cloudformation", "cloudwatch"):
+        if action in services.load(service).model.operations:
+            return service
+    return ""
+
+
+def _foreign(request: HttpRequest, scope: str) -> NoReturn:
+    """Refuse a service that is not here, in the form that its client most likely reads."""
+    error = AwsError(
+        f"Cumulet has no service called {scope}. See docs/services for those it has.", code="NotImplemented", status=501
+    )
+    kind = request.headers.get("content-type", "")
+    codec: ErrorCodec
+    if kind.startswith("application/x-amz-json"):
+        codec = JsonErrors(_nobody())
+    else:
+        codec = (
+            QueryErrors(_nobody()) if kind.startswith(FORM) or "Action=" in request.query else RestJsonErrors(_nobody())
+        )
+    raise RouteError("", error, codec)
+
+
+@cache
+def _nobody() -> Context:
+    """What error codecs need of a service, for when there is none."""
+    return Context(Model(Metadata("", [], "", "", ""), {}, {}))
+
+
+def _params(query: str) -> Params:
+    if not query:
+        return {}
+    try:
+        found: Params = {}
+        for name, value in pairs(query):
+            found.setdefault(name, []).append(value)
+    except AwsError as error:
+        raise RouteError("", error, RestJsonErrors(_nobody())) from None
+    return found
+
+
+# --- by protocol ---
+
+
+def _by_target(request: HttpRequest, target: str) -> Route:
+    prefix, _, operation = target.rpartition(".")
+    service = _TARGETS.get(prefix.rpartition(".")[2], "")
+    if not service:
+        scope = _scope(request)
+        service = _service_of(scope)
+        if not service and scope:
+            _foreign(request, scope)
+        codec = services.load(service).errors() if service else JsonErrors(_nobody())
+        _refuse(service, codec, f"X-Amz-Target {target} names no service here")
+    wire = services.load(service)
+    version = "1.1" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.1") else "1.0"
+    if operation not in wire.model.operations:
+        _refuse(service, wire.errors("json"), f"{operation} is no operation of {service}")
+    if wire.model.metadata.json_version == version or "content-type" not in request.headers:
+        return _route(wire, operation, "json")
+    return _route(wire, operation, f"json-{version}")
+
+
+def _rpc(service: str, operation: str) -> Route:
+    wire = services.load(service)
+    if CBOR not in wire.protocols:
+        _refuse(service, wire.errors(), f"{service} does not speak RPC v2")
+    if operation not in wire.model.operations:
+        error = AwsError(f"{operation} is no operation of {service}", code="UnknownOperationException", status=404)
+        raise RouteError(service, error, wire.errors(CBOR))
+    return _route(wire, operation, CBOR)
+
+
+def _by_action(request: HttpRequest, service: str) -> Route:
+    wire = services.load(service)
+    errors = wire.errors("query")
+    try:
+        action = next((value for name, value in form(request) if name == "Action"), None)
+    except AwsError as error:
+        raise RouteError(service, error, errors) from None
+    if action is None:
+        message = "The request must contain the parameter Action."
+        raise RouteError(service, AwsError(message, code="MissingAction"), errors)
+    if action not in wire.model.operations:
+        version = wire.model.metadata.api_version
+        unknown = f"Could not find operation {action} for version {version}"
+        message = f"The action {action} is not valid for this endpoint." if service == "sqs" else unknown
+        raise RouteError(service, AwsError(message, code="InvalidAction"), errors)
+    match = NO_MATCH
+    if service == "sqs" and _QUEUE_PATH.fullmatch(request.path):
+        match = Match({"QueueUrl": f"{request.scheme}://{request.headers.get('host', '')}{request.path}"})
+    return _route(wire, action, "query", match)
+
+
+@cache
+def _paths(service: str) -> PathTable:
+    return PathTable(services.load(service).model)
+
+
+@cache
+def _s3_table() -> S3Table:
+    return S3Table(services.load("s3").model)
+
+
+def _s3(request: HttpRequest, params: Params) -> Route:
+    wire = services.load("s3")
+    host_bucket = bucket_of_host(request.headers.get("host", ""))
+    matched = _s3_table().match(request.method, request.path, host_bucket, params, request.headers)
+    if matched is None:
+        error = AwsError(
+            "The specified method is not allowed against this resource.",
+            code="MethodNotAllowed",
+            status=405,
+            fields={"Method": request.method, "ResourceType": "SERVICE" if request.path == "/" else "OBJECT"},
+        )
+        raise RouteError("s3", error, wire.errors())
+    return _route(wire, matched[0], "rest-xml", Match(matched[1], params))

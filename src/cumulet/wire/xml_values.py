@@ -1,0 +1,238 @@
+"""Structs to and from XML: the answers of query services, and both directions of rest-xml."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from cumulet.api.model import Member, Model, Namespace, Shape
+from cumulet.wire import timestamps, xml
+from cumulet.wire.shapes import ShapeCompiler
+
+Write = Callable[[Any, list[str]], None]
+Read = Callable[[list[xml.Node]], Any]
+
+
+class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
+    """Functions `(element name, value, parts)` that append a value's XML to `parts`.
+
+    A flattened list repeats the element; everything else is one element.
+    """
+
+    def __init__(self, model: Model, *, milliseconds: bool = False) -> None:
+        super().__init__(model)
+        self._milliseconds = milliseconds
+
+    def content(self, name: str) -> Write:
+        """A structure's members without an element around them."""
+        shape = self.model.shape(name)
+        inner = [
+            (item_name(self.model, key, member), member.attribute, self.of(member))
+            for key, member in shape.members.items()
+            if not member.location and not member.xml_attribute
+        ]
+
+        def write(value: Any, parts: list[str]) -> None:
+            for tag, attribute, part in inner:
+                held = getattr(value, attribute)
+                if held is not None:
+                    part(tag, held, parts)
+
+        return write
+
+    def structure(self, name: str, shape: Shape) -> Callable[[str, Any, list[str]], None]:
+        content = self.content(name)
+        marks = [
+            (member.location_name or key, member.attribute)
+            for key, member in shape.members.items()
+            if member.xml_attribute
+        ]
+        declared = declaration(shape.xml_namespace)
+
+        def write(tag: str, value: Any, parts: list[str]) -> None:
+            opening = "".join(
+                f' {mark}="{xml.attribute(held)}"'
+                for mark, attribute in marks
+                if (held := getattr(value, attribute)) is not None
+            )
+            parts.append(f"<{tag}{declared if opening else ''}{opening}>")
+            content(value, parts)
+            parts.append(f"</{tag}>")
+
+        return write
+
+    def list_(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
+        assert shape.member is not None
+        item = self.of(shape.member)
+        inner = shape.member.location_name or "member"
+
+        def write_flat(tag: str, value: Any, parts: list[str]) -> None:
+            for part in value:
+                item(tag, part, parts)
+
+        def write(tag: str, value: Any, parts: list[str]) -> None:
+            parts.append(f"<{tag}>")
+            for part in value:
+                item(inner, part, parts)
+            parts.append(f"</{tag}>")
+
+        return write_flat if member.flattened or shape.flattened else write
+
+    def map_(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
+        assert shape.key is not None
+        assert shape.value is not None
+        item = self.of(shape.value)
+        key_name, value_name = shape.key.location_name or "key", shape.value.location_name or "value"
+        flat = member.flattened or shape.flattened
+
+        def write(tag: str, value: Any, parts: list[str]) -> None:
+            entry = tag if flat else "entry"
+            if not flat:
+                parts.append(f"<{tag}>")
+            for key, part in value.items():
+                parts.append(f"<{entry}>{xml.element(key_name, key)}")
+                item(value_name, part, parts)
+                parts.append(f"</{entry}>")
+            if not flat:
+                parts.append(f"</{tag}>")
+
+        return write
+
+    def scalar(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
+        render = scalar_text(member, shape, timestamps.ISO8601, milliseconds=self._milliseconds)
+        return lambda tag, value, parts: parts.append(f"<{tag}>{render(value)}</{tag}>")
+
+
+def declaration(namespace: Namespace | None) -> str:
+    """An xmlns attribute with the space before it; nothing for no namespace."""
+    if namespace is None:
+        return ""
+    return f' xmlns:{namespace.prefix}="{namespace.uri}"' if namespace.prefix else f' xmlns="{namespace.uri}"'
+
+
+def item_name(model: Model, key: str, member: Member) -> str:
+    """The element of a member: a flattened list's is its items'."""
+    shape = model.shape(member.shape)
+    if (
+        (member.flattened or shape.flattened)
+        and shape.type == "list"
+        and shape.member is not None
+        and shape.member.location_name
+    ):
+        return shape.member.location_name
+    return member.location_name or key
+
+
+def scalar_text(member: Member, shape: Shape, form: str, *, milliseconds: bool = False) -> Callable[[Any], str]:
+    """How a scalar is written between tags."""
+    if shape.type in ("string", "character"):
+        return xml.text
+    if shape.type == "boolean":
+        return lambda value: "true" if value else "false"
+    if shape.type == "blob":
+        return lambda value: base64.b64encode(value).decode()
+    if shape.type == "timestamp":
+        form = member.timestamp_format or shape.timestamp_format or form
+        return lambda value: timestamps.write(value, form, milliseconds=milliseconds)
+    return number_text if shape.type in ("double", "float") else str
+
+
+def number_text(value: float) -> str:
+    """A number as XML and AWS write it."""
+    if value != value:
+        return "NaN"
+    return {float("inf"): "Infinity", float("-inf"): "-Infinity"}.get(value) or repr(float(value))
+
+
+def _whole(text: str) -> int:
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    lowered = text.lower()
+    if lowered not in ("true", "false"):
+        raise ValueError(f"{text!r:.40} is neither true nor false")
+    return lowered == "true"
+
+
+def _blob(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
+
+
+FROM_TEXT: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "character": str,
+    "boolean": _boolean,
+    "blob": _blob,
+    "timestamp": timestamps.read,
+    "integer": _whole,
+    "long": _whole,
+    "double": float,
+    "float": float,
+}
+
+
+class XmlReader(ShapeCompiler[Read]):
+    """Functions from the elements of one name to a value. Raise ValueError for text that its type cannot hold."""
+
+    def structure(self, name: str, shape: Shape) -> Read:
+        struct = getattr(self.api, name)
+        inner: dict[str, list[tuple[str, Read]]] = {}
+        marks: dict[str, str] = {}
+        for key, member in shape.members.items():
+            if member.xml_attribute:
+                marks[(member.location_name or key).rpartition(":")[2]] = member.attribute
+            elif not member.location:
+                inner.setdefault(item_name(self.model, key, member), []).append((member.attribute, self.of(member)))
+        blank = {member.attribute: None for key, member in shape.members.items() if key in shape.required}
+
+        def read(nodes: list[xml.Node]) -> Any:
+            arguments: dict[str, Any] = dict(blank)
+            grouped: dict[str, list[xml.Node]] = {}
+            for child in nodes[0].children:
+                grouped.setdefault(child.name, []).append(child)
+            for tag, found in grouped.items():
+                for attribute, part in inner.get(tag, ()):
+                    arguments[attribute] = part(found)
+            for mark, value in nodes[0].attributes.items():
+                known = marks.get(mark.rpartition(":")[2])
+                if known is not None:
+                    arguments[known] = value
+            return struct(**arguments)
+
+        return read
+
+    def list_(self, member: Member, shape: Shape) -> Read:
+        assert shape.member is not None
+        item = self.of(shape.member)
+        inner = shape.member.location_name or "member"
+        if member.flattened or shape.flattened:
+            return lambda nodes: [item([node]) for node in nodes]
+        return lambda nodes: [item([child]) for child in nodes[0].children if child.name == inner]
+
+    def map_(self, member: Member, shape: Shape) -> Read:
+        assert shape.key is not None
+        assert shape.value is not None
+        item = self.of(shape.value)
+        key_name, value_name = shape.key.location_name or "key", shape.value.location_name or "value"
+        flat = member.flattened or shape.flattened
+
+        def read(nodes: list[xml.Node]) -> Any:
+            found = {}
+            for entry in nodes if flat else nodes[0].children:
+                key, value = entry.child(key_name), entry.child(value_name)
+                if key is None or value is None:
+                    raise ValueError(f"an entry of a map has no {key_name if key is None else value_name}")
+                found[key.text] = item([value])
+            return found
+
+        return read
+
+    def scalar(self, member: Member, shape: Shape) -> Read:
+        convert = FROM_TEXT[shape.type]
+        if shape.type in ("string", "character"):
+            return lambda nodes: nodes[0].text
+        return lambda nodes: convert(nodes[0].text.strip())
