@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cumulet.cli.errors import CliError, NoNode
-from cumulet.cli.node import RunningNode, announced, data_folder, data_option, find_node, wait_until
+from cumulet.cli.node import RunningNode, announced, data_folder, data_option, find_node, is_running, wait_until
 from cumulet.cli.output import data_json, say, table
 
 _STOP_PATIENCE = 30.0
@@ -36,7 +36,7 @@ def stop(node: RunningNode) -> None:
         os.kill(node.pid, signal.SIGTERM)
     except PermissionError:
         raise CliError(f"Process {node.pid} belongs to another user: stop it as that user.") from None
-    if not wait_until(lambda: announced(folder) is None, _STOP_PATIENCE):
+    if not wait_until(lambda: not is_running(node.pid), _STOP_PATIENCE):
         raise CliError(
             f"Process {node.pid} did not end within {_STOP_PATIENCE:.0f} s: kill -9 {node.pid} loses nothing."
         )

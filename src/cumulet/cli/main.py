@@ -2,11 +2,16 @@
 
 import importlib
 import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from cumulet import __version__
+from cumulet.cli.output import say
+
+_INTERRUPTED = 130
 
 COMMANDS = {
     "up": ("cumulet.cli.up", "Start a node."),
@@ -36,6 +41,26 @@ class Commands(click.Group):
         command = getattr(importlib.import_module(module), cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]  # one way to call it
+        """Runs the command; every failure is one line on stderr and an exit code."""
+        extra.pop("standalone_mode", None)
+        try:
+            result = super().main(args, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "cumulet"
+            say(f"Error: {error.format_message()} See `{command} --help`.")
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.Abort:
+            say("Stopped.")
+            sys.exit(_INTERRUPTED)
+        sys.exit(result if isinstance(result, int) else 0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

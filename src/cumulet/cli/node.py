@@ -91,10 +91,23 @@ def announced(folder: Path) -> RunningNode | None:
     """The node that the folder says is running, if its process lives."""
     try:
         found = json.loads((folder / "node.json").read_text())
-        os.kill(found["pid"], 0)
+        node = RunningNode(found["endpoint"], found["pid"], folder)
     except (OSError, ValueError, KeyError):
         return None
-    return RunningNode(found["endpoint"], found["pid"], folder)
+    return node if is_running(node.pid) else None
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and has not ended; one whose parent never asked for its end does not count."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # no /proc here
 
 
 def find_node(data: Path | None) -> RunningNode:

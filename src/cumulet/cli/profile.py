@@ -12,7 +12,7 @@ from cumulet.cli.node import data_option, find_node
 from cumulet.cli.output import data as print_data
 from cumulet.cli.output import say
 
-_SECTION = re.compile(r"^\s*\[\s*(.*?)\s*\]", re.MULTILINE)
+_SECTION = re.compile(r"^[ \t]*\[[ \t]*(.*?)[ \t]*\]", re.MULTILINE)
 
 
 @click.command()

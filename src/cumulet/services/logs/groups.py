@@ -71,7 +71,7 @@ async def describe_log_groups(
     )
     page = found[:limit]
     return api.DescribeLogGroupsResponse(
-        log_groups=[_to_wire(group, size) for group, size in page],
+        log_groups=[_listed(group, size, searched=request.log_group_name_pattern is not None) for group, size in page],
         next_token=encode_page(page[-1][0].name) if len(found) > limit else None,
     )
 
@@ -131,6 +131,14 @@ async def put_log_group_deletion_protection(
 ) -> None:
     group = await logs.group(call, group_of_identifier(call, request.log_group_identifier))
     await logs.store.set_protected(group, request.deletion_protection_enabled)
+
+
+def _listed(group: Group, size: int, *, searched: bool) -> api.LogGroup:
+    """A search by pattern goes through an index of AWS's that does not know these members."""
+    found = _to_wire(group, size)
+    if searched:
+        found.stored_bytes = found.deletion_protection_enabled = None
+    return found
 
 
 def _to_wire(group: Group, size: int) -> api.LogGroup:
