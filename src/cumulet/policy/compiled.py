@@ -68,9 +68,10 @@ class CompiledStatement:
 class CompiledPolicy:
     """`judge` says what the policy makes of a request. `name` tells policies apart in reports."""
 
-    __slots__ = ("_by_action", "document", "name", "statements")
+    __slots__ = ("_by_action", "document", "name", "statements", "text")
 
-    def __init__(self, document: Document, name: str = "") -> None:
+    def __init__(self, text: str, document: Document, name: str = "") -> None:
+        self.text = text
         self.document = document
         self.name = name
         variables = document.version == VERSION
@@ -119,7 +120,7 @@ def _hold(conditions: tuple[Test, ...], keys: Keys) -> bool:
 @lru_cache(4096)
 def compile_policy(text: str, grammar: Grammar, name: str = "") -> CompiledPolicy:
     """Parse and compile; raises PolicyError."""
-    return CompiledPolicy(parse(text, grammar), name)
+    return CompiledPolicy(text, parse(text, grammar), name)
 
 
 def _actions(statement: Statement) -> Callable[[str], bool]:

@@ -6,12 +6,21 @@ from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.iam import (
     access_keys,
+    account,
     attachments,
     boundaries,
+    details,
     groups,
     inline,
+    instance_profiles,
+    login_profiles,
     policies,
+    providers,
     roles,
+    service_credentials,
+    service_roles,
+    simulate,
+    tags,
     users,
     workers,
 )
@@ -45,7 +54,26 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Serv
         await store.migrate()
         tasks.start("iam key uses", workers.write_uses(keys, clock))
 
-    operations = operations_in(OPERATIONS, access_keys, attachments, boundaries, groups, inline, policies, roles, users)
+    operations = operations_in(
+        OPERATIONS,
+        access_keys,
+        account,
+        attachments,
+        boundaries,
+        details,
+        groups,
+        inline,
+        instance_profiles,
+        login_profiles,
+        policies,
+        providers,
+        roles,
+        service_credentials,
+        service_roles,
+        simulate,
+        tags,
+        users,
+    )
     return Service("iam", iam, operations, start, keys.write_uses)
 
 
