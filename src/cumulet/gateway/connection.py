@@ -5,7 +5,6 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Protocol, cast
 
 from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
@@ -21,6 +20,7 @@ log = logging.getLogger(__name__)
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 # Answers up to this size are joined with their head: one buffer costs less than two.
 _JOINED = 65_536
+_SWITCHING = 101
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -222,7 +222,14 @@ class Connection(asyncio.Protocol):
             return
         self._head_sent = False
         try:
-            await self._answer(exchange, response)
+            self._settle(exchange, response)
+            body = response.body
+            if isinstance(body, (bytes, bytearray, memoryview)):  # a tuple: a union is checked in thrice the time
+                self._answer_bytes(exchange, response, body)
+            else:
+                await self._answer_stream(exchange, response, body)
+            if self._writable is not None:
+                await self._writable
         except asyncio.CancelledError:
             self._transport.abort()
             raise
@@ -235,32 +242,21 @@ class Connection(asyncio.Protocol):
             return
         self._finish(exchange, response)
 
-    async def _answer(self, exchange: Exchange, response: HttpResponse) -> None:
-        body = response.body
-        status = response.status
-        bodiless = exchange.request.method == "HEAD" or status in (204, 304) or status < 200
-        self._settle(exchange, response)
-        if isinstance(body, (bytes, bytearray, memoryview)):  # a tuple: a union is checked in thrice the time
-            if bodiless:
-                given = _header(response, "content-length")
-                length = given if given is not None else str(len(body)) if body or status == 200 else None
-                framing = "" if status == 204 or status < 200 or length is None else f"Content-Length: {length}\r\n"
-                self._write(self._head(exchange, response, framing), b"")
-            else:
-                self._write(self._head(exchange, response, f"Content-Length: {len(body)}\r\n"), body)
-        elif bodiless:
-            given = _header(response, "content-length")
-            framing = f"Content-Length: {given}\r\n" if given is not None and status not in (204, 101) else ""
-            self._write(self._head(exchange, response, framing), b"")
-            await _end(body)
+    def _answer_bytes(self, exchange: Exchange, response: HttpResponse, body: bytes | bytearray | memoryview) -> None:
+        if not _is_bodiless(exchange, response):
+            self._write(self._head(exchange, response, f"Content-Length: {len(body)}\r\n"), body)
             return
-        else:
-            await self._answer_stream(exchange, response, body)
-        if self._writable is not None:
-            await self._writable
+        given = _header(response, "content-length")
+        if given is None and (body or response.status == 200):
+            given = str(len(body))
+        self._write(self._head(exchange, response, _length_line(response, given)), b"")
 
     async def _answer_stream(self, exchange: Exchange, response: HttpResponse, body: AsyncIterable[bytes]) -> None:
         given = _header(response, "content-length")
+        if _is_bodiless(exchange, response):
+            self._write(self._head(exchange, response, _length_line(response, given)), b"")
+            await _end(body)
+            return
         chunked = given is None and not exchange.http10
         if given is not None:
             framing = f"Content-Length: {given}\r\n"
@@ -269,28 +265,31 @@ class Connection(asyncio.Protocol):
         else:
             framing = ""
             exchange.keep_alive = False
-        transport = self._transport
-        transport.write(self._head(exchange, response, framing))
-        sent = 0
+        self._transport.write(self._head(exchange, response, framing))
         try:
-            async for piece in body:
-                if not piece:
-                    continue
-                sent += len(piece)
-                if given is not None and sent > int(given):
-                    break
-                if chunked:
-                    transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
-                else:
-                    transport.write(piece)
-                if self._writable is not None:
-                    await self._writable
+            await self._send_pieces(body, None if given is None else int(given), chunked=chunked)
         finally:
             await _end(body)
+
+    async def _send_pieces(self, body: AsyncIterable[bytes], length: int | None, *, chunked: bool) -> None:
+        transport = self._transport
+        sent = 0
+        async for piece in body:
+            if not piece:
+                continue
+            sent += len(piece)
+            if length is not None and sent > length:
+                break
+            if chunked:
+                transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
+            else:
+                transport.write(piece)
+            if self._writable is not None:
+                await self._writable
         if chunked:
             transport.write(b"0\r\n\r\n")
-        elif given is not None and sent != int(given):
-            raise ValueError(f"content-length said {given} bytes, the body had {sent}")
+        elif length is not None and sent != length:
+            raise ValueError(f"content-length said {length} bytes, the body had {sent} or more")
 
     def _settle(self, exchange: Exchange, response: HttpResponse) -> None:
         """Decide whether the connection can live on after this answer."""
@@ -311,7 +310,7 @@ class Connection(asyncio.Protocol):
         return body.length - body.received <= self._limits.drain_size
 
     def _head(self, exchange: Exchange, response: HttpResponse, framing: str) -> bytes:
-        if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        if response.status == _SWITCHING:
             framing = "Connection: Upgrade\r\n"
         elif not exchange.keep_alive:
             framing += "Connection: close\r\n"
@@ -447,6 +446,18 @@ def _address(transport: asyncio.BaseTransport) -> str:
         return "127.0.0.1"
     address = str(peer[0])
     return address.removeprefix("::ffff:")
+
+
+def _is_bodiless(exchange: Exchange, response: HttpResponse) -> bool:
+    status = response.status
+    return status == 204 or status == 304 or status < 200 or exchange.request.method == "HEAD"
+
+
+def _length_line(response: HttpResponse, length: str | None) -> str:
+    """The content-length of an answer whose body is not sent: that of the same GET, where there could be one."""
+    if length is None or response.status == 204 or response.status < 200:
+        return ""
+    return f"Content-Length: {length}\r\n"
 
 
 def _header(response: HttpResponse, name: str) -> str | None:

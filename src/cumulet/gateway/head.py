@@ -8,11 +8,14 @@ from http import HTTPStatus
 
 # What frames the message is the connection's to say.
 _FRAMING = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+_OWN = {"date", "server"}
 
 
 @lru_cache(1024)
-def _lower(name: str) -> str:
-    return name.lower()
+def _kind(name: str) -> str:
+    """What to do with a header: "" to send it, its lower-case name when it is one of ours, "drop" when it frames."""
+    key = name.lower()
+    return "drop" if key in _FRAMING else key if key in _OWN else ""
 
 
 @lru_cache(256)
@@ -45,20 +48,20 @@ def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str
 
     Raises ValueError when a header would break out of its line.
     """
-    lines = [_status_line(status)]
     server = "Server: cumulet\r\n"
+    lines = [_status_line(status)]
     for name, value in headers.items():
-        key = _lower(name)
-        if key in _FRAMING:
-            continue
-        if key == "date":
-            date = ""
-        elif key == "server":
-            server = ""
+        if kind := _kind(name):
+            if kind == "drop":
+                continue
+            if kind == "date":
+                date = ""
+            else:
+                server = ""
         lines.append(f"{name}: {value}\r\n")
-    expected = len(lines) + 1 + framing.count("\n") + bool(date) + bool(server)
-    text = "".join((*lines, framing, date, server, "\r\n"))
-    if text.count("\n") != expected or text.count("\r") != expected or "\0" in text:
+    breaks = len(lines) + 1 + framing.count("\n") + bool(date) + bool(server)
+    text = f"{''.join(lines)}{framing}{date}{server}\r\n"
+    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
         raise ValueError("a header of the answer holds a line break or a NUL")
     try:
         return text.encode("latin-1")

@@ -143,12 +143,14 @@ class RequestReader:
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._check_head(len(url), 414)
+        self._head_size += len(url)
+        if self._head_size > self._head_limit:
+            self._refuse_head(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_size += len(name) + len(value) + 4
         if self._head_size > self._head_limit:
-            self._check_head(0)
+            self._refuse_head(431)
         if self.incoming is not None:
             return  # trailers: none of our protocols sign or need them
         key = _NAMES.get(name) or _header_name(name)
@@ -257,10 +259,8 @@ class RequestReader:
         length = int(headers.get("content-length", "0"))
         return RequestBody(self._flow, length) if length else None
 
-    def _check_head(self, more: int, status: int = 431) -> None:
-        self._head_size += more
-        if self._head_size > self._limits.head:
-            self._refuse(status, f"the request line and headers are larger than {self._limits.head} bytes")
+    def _refuse_head(self, status: int) -> None:
+        self._refuse(status, f"the request line and headers are larger than {self._head_limit} bytes")
 
     def _refuse(self, status: int, reason: str) -> None:
         self._refusal = Refused(status, reason)
