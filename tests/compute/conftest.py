@@ -33,16 +33,17 @@ class Machine:
         self.start()
 
     def start(self) -> None:
-        unprivileged = self.level == "rootless" and ROOT
-        if unprivileged:
+        user: dict[str, Any] = {}
+        if self.level == "rootless" and ROOT:
             os.chown(self.folder, NOBODY, NOBODY)
-        self.process = subprocess.Popen(
+            user = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        self.process: subprocess.Popen[str] = subprocess.Popen(
             [_python(self.level), str(Path(__file__).parent / "driver.py"), json.dumps(self._config)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PYTHONPATH": os.pathsep.join([str(_SOURCE), *_packages()]), "PATH": "/usr/bin:/bin", "SECRET": "x"},
             text=True,
-            **({"user": NOBODY, "group": NOBODY, "extra_groups": []} if unprivileged else {}),
+            **user,
         )
 
     def stop(self) -> None:

@@ -1,0 +1,208 @@
+"""Environments start together, stop making progress between invocations, and leave nothing behind."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.compute.conftest import Machine, make_machine
+
+_SLEEP = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return event"
+
+
+def _until(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())
+
+
+def _processes(machine: Machine) -> list[int]:
+    """Everything below the machine's process."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(") ")[2].split()[1])
+            except OSError:
+                continue
+    found, new = [], [machine.process.pid]
+    while new:
+        new = [pid for pid, parent in parents.items() if parent in new]
+        found += new
+    return found
+
+
+def _groups(machine: Machine) -> list[Path]:
+    return [path for path in Path("/sys/fs/cgroup").rglob(machine.name) for path in path.iterdir() if path.is_dir()]
+
+
+def _invocation(spec: dict[str, Any], payload: str) -> dict[str, Any]:
+    return {"do": "invoke", "spec": spec, "payload": payload}
+
+
+def test_serves_twenty_invocations_at_once(machine: Machine) -> None:
+    function = machine.function(_SLEEP)
+    answers = machine.ask_all([_invocation(function, "0.3")] * 20)
+    assert [answer["payload"] for answer in answers] == ["0.3"] * 20
+    assert len({answer["environment_id"] for answer in answers}) == 20
+    machine.ask("retire", key=function["key"])
+
+
+def test_retiring_ends_idle_environments_now_and_busy_ones_after(machine: Machine) -> None:
+    function = machine.function(_SLEEP)
+    machine.ask_all([_invocation(function, "0.1")] * 2)
+    states = [one["state"] for one in machine.ask("environments") if one["key"] == function["key"]]
+    assert states == ["idle", "idle"]
+    busy = machine.send(_invocation(function, "0.5"))
+    retired = machine.send({"do": "retire", "key": function["key"]})
+    listed = machine.send({"do": "environments"})
+    answers = dict(machine.receive() for _ in range(3))
+    assert retired in answers
+    assert [one["state"] for one in answers[listed] if one["key"] == function["key"]] == ["busy"]
+    assert answers[busy]["payload"] == "0.5"
+    assert [one for one in machine.ask("environments") if one["key"] == function["key"]] == []
+    assert machine.invoke(function, 0)["cold"] is True
+
+
+def test_makes_no_progress_between_invocations(machine: Machine) -> None:
+    if machine.level == "rootless":
+        pytest.skip("rootless without delegated control groups: nothing can freeze")
+    function = machine.function("""
+        import threading, time
+        ticks = 0
+        def count():
+            global ticks
+            while True:
+                ticks += 1
+                time.sleep(0.001)
+        threading.Thread(target=count, daemon=True).start()
+        def handler(event, context):
+            return ticks
+    """)
+    before = machine.result(function)
+    time.sleep(1.0)
+    assert machine.result(function) - before < 150
+    time.sleep(0.05)  # frozen again
+    machine.ask("retire", key=function["key"])
+    assert [one for one in machine.ask("environments") if one["key"] == function["key"]] == []
+
+
+def test_what_a_function_leaves_running_ends_with_it(machine: Machine) -> None:
+    function = machine.function("""
+        import os, time
+        def handler(event, context):
+            for _ in range(5):
+                if os.fork() == 0:
+                    os.setsid()
+                    if os.fork() == 0:
+                        time.sleep(1000)
+                    os._exit(0)
+            return "started"
+    """)
+    before = len(_processes(machine))
+    assert machine.result(function) == "started"
+    machine.ask("retire", key=function["key"])
+    assert _until(lambda: len(_processes(machine)) <= before + 2), "a blank and its init may have been made meanwhile"
+
+
+def test_leaves_nothing_after_many_environments() -> None:
+    with make_machine("full") as machine:
+        function = machine.function(_SLEEP)
+
+        def round_of(count: int) -> None:
+            answers = machine.ask_all([_invocation(function, "0")] * count)
+            assert {answer.get("error") for answer in answers} == {None}
+            machine.ask("retire", key=function["key"])
+
+        def held() -> tuple[int, int, int, int]:
+            fds = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in (machine.process.pid, *_supervisors(machine)))
+            mounts = len(Path(f"/proc/{_supervisors(machine)[0]}/mounts").read_text().splitlines())
+            return fds, mounts, len(_groups(machine)), len(_processes(machine))
+
+        round_of(20)
+        time.sleep(0.5)
+        _until(lambda: machine.ask("environments") == [])
+        before = held()
+        for _ in range(10):
+            round_of(20)
+        slack = (40, 2, 48, 16)  # blanks made ahead while demand is high
+        assert _until(lambda: all(now <= then + more for now, then, more in zip(held(), before, slack, strict=True))), (
+            before,
+            held(),
+        )
+        name = machine.name
+    assert not list(Path("/sys/fs/cgroup").rglob(name)), "control groups are left"
+
+
+def _supervisors(machine: Machine) -> list[int]:
+    return [pid for pid in _processes(machine) if _comm(pid) == "cumulet-super"]
+
+
+def _comm(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("level", ["full", "rootless"])
+@pytest.mark.parametrize("victim", ["node", "supervisor"])
+def test_no_environment_outlives_the_platform(level: str, victim: str) -> None:
+    with make_machine(level) as machine:
+        idle, busy = machine.function(_SLEEP), machine.function(_SLEEP, timeout=60)
+        machine.result(idle, 0)
+        machine.send(_invocation(busy, "50"))
+        assert _until(lambda: any(one["state"] == "busy" for one in machine.ask("environments")))
+        time.sleep(0.3)  # the idle one is frozen by now
+        processes = _processes(machine)
+        assert len(processes) >= 6
+        target = machine.process.pid if victim == "node" else _supervisors(machine)[0]
+        os.kill(target, signal.SIGKILL)
+        if victim == "supervisor":
+            machine.process.kill()
+        assert _until(lambda: not any(_alive(pid) for pid in processes)), [
+            _comm(pid) for pid in processes if _alive(pid)
+        ]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_killed_platforms_groups_are_swept_at_the_next_start() -> None:
+    with make_machine("full") as machine:
+        machine.result(machine.function(_SLEEP), 0)
+        supervisor = _supervisors(machine)[0]
+        os.kill(supervisor, signal.SIGSTOP)  # so that it cannot clean up
+        machine.process.kill()
+        machine.process.wait()
+        os.kill(supervisor, signal.SIGKILL)
+        assert _groups(machine)
+        machine.start()
+        machine.result(machine.function(_SLEEP), 0)
+        assert _until(lambda: len({path.name for path in _groups(machine)}) <= 3)
+
+
+def test_goes_on_after_losing_its_supervisor() -> None:
+    with make_machine("full") as machine:
+        function = machine.function(_SLEEP)
+        machine.result(function, 0)
+        os.kill(_supervisors(machine)[0], signal.SIGKILL)
+        assert _until(lambda: machine.invoke(function, 0).get("payload") == "0")
+
+
+def test_says_what_this_machine_has(machine: Machine) -> None:
+    level = machine.ask("level")
+    assert level["name"] == machine.level
+    assert level["abilities"]["system call filter"] == ""
+    if machine.level == "rootless":
+        assert any("control groups" in advice for advice in level["advice"])
