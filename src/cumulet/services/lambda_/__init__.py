@@ -124,5 +124,6 @@ async def _start(lambda_: Lambda) -> None:
     for key in await lambda_.store.pending():
         lambda_.settle(key)
     lambda_.logs.start()
-    lambda_.events.handler = EventWorker(lambda_).handle
+    worker = EventWorker(lambda_)
+    lambda_.events.handler, lambda_.events.room = worker.handle, worker.room
     await lambda_.events.start()

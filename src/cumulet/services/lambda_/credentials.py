@@ -22,9 +22,10 @@ _KEPT = 20_000
 
 
 class RoleCredentials(Struct, frozen=True, kw_only=True):
-    """Variables for the environment, and when to renew them. `generation` counts the renewals."""
+    """Variables for the environment, who they make the function, and when to renew them. `generation` counts renewals."""
 
     variables: dict[str, str]
+    principal: Principal
     renew: float
     generation: int
 
@@ -64,18 +65,16 @@ class CredentialCache:
         self._known.pop(deployment, None)
 
     async def _ask(self, key: FunctionKey, deployment: str, role: str, generation: int) -> RoleCredentials:
-        credentials = RoleCredentials(
-            variables=await self.assume(key, role),
-            renew=self._clock.now() + 3600.0 - _MARGIN,
-            generation=generation,
-        )
+        variables, principal = await self.assume(key, role)
+        renew = self._clock.now() + 3600.0 - _MARGIN
+        credentials = RoleCredentials(variables=variables, principal=principal, renew=renew, generation=generation)
         self._known[deployment] = credentials
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return credentials
 
-    async def assume(self, key: FunctionKey, role: str) -> dict[str, str]:
-        """A session's variables, asked for now; raises the AwsError of AssumeRole in enforce mode."""
+    async def assume(self, key: FunctionKey, role: str) -> tuple[dict[str, str], Principal]:
+        """A session's variables and principal, asked for now; raises the AwsError of AssumeRole in enforce mode."""
         principal = Principal.service("lambda.amazonaws.com", key.account)
         call = Call(key.account, key.region, principal, new_id(), source_arn=key.arn)
         request = AssumeRoleRequest(role_arn=role, role_session_name=key.name, duration_seconds=3600)
@@ -85,11 +84,14 @@ class CredentialCache:
             if self._enforce:
                 raise
             log.warning("%s runs with its account's development key: %s (%s)", key.arn, error.message, role)
-            return _variables(key.account, "test", "")
+            return _variables(key.account, "test", ""), Principal.root(key.account)
         session = answer.credentials
-        if session is None:
+        user = answer.assumed_role_user
+        if session is None or user is None:
             raise AwsError("AssumeRole answered without credentials.", code="ServiceException", status=500)
-        return _variables(session.access_key_id, session.secret_access_key, session.session_token)
+        variables = _variables(session.access_key_id, session.secret_access_key, session.session_token)
+        account = user.arn.split(":")[4]
+        return variables, Principal("assumed-role", user.arn, user.assumed_role_id, account)
 
 
 def _variables(access_key: str, secret: str, token: str) -> dict[str, str]:

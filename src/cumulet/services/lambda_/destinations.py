@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
+import contextlib
 import logging
 from typing import Any, NamedTuple
 
@@ -48,6 +49,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     name: str
     target: str
     body: bytes
+    principal: Principal
     request_id: str = ""
     error: str = ""
 
@@ -60,13 +62,14 @@ async def announce(lambda_: Lambda, event: Event, target: Target | None, ending:
     if not destination and letters is None:
         await lambda_.events.remove(event)
         return
+    principal = await _principal(lambda_, event, target)
     async with lambda_.db.transaction() as tx:
         await lambda_.events.remove(event, tx)
         if destination:
             body = record(event, target, ending, lambda_.clock.now())
-            await lambda_.outbox.add(tx, DESTINATION, _encode(_notice(event, destination, body)))
+            await lambda_.outbox.add(tx, DESTINATION, _encode(_notice(event, principal, destination, body)))
         if letters is not None and letters.target_arn:
-            notice = _notice(event, letters.target_arn, event.payload, ending)
+            notice = _notice(event, principal, letters.target_arn, event.payload, ending)
             await lambda_.outbox.add(tx, DEAD_LETTER, _encode(notice))
 
 
@@ -146,7 +149,17 @@ def _give_up(notice: Notice, error: AwsError) -> None:
     log.warning("%s did not take a record of %s: %s", notice.target, notice.name, error.message)
 
 
-def _notice(event: Event, target: str, body: bytes, ending: Ending | None = None) -> Notice:
+async def _principal(lambda_: Lambda, event: Event, target: Target | None) -> Principal:
+    """The execution role's session: it is the function that must be allowed to send to its destinations."""
+    if target is not None:
+        version = target.version
+        role = version.configuration.role or ""
+        with contextlib.suppress(AwsError):  # a role that is gone: nobody's permissions then
+            return (await lambda_.credentials.get(target.key, version.deployment, role)).principal
+    return Principal.service("lambda.amazonaws.com", event.account)
+
+
+def _notice(event: Event, principal: Principal, target: str, body: bytes, ending: Ending | None = None) -> Notice:
     message = ""
     if ending is not None and ending.outcome is not None:
         document = _json(ending.outcome.payload)
@@ -158,15 +171,15 @@ def _notice(event: Event, target: str, body: bytes, ending: Ending | None = None
         name=event.name,
         target=target,
         body=body,
+        principal=principal,
         request_id=event.request_id,
         error=message,
     )
 
 
 def _call(notice: Notice) -> Call:
-    principal = Principal.service("lambda.amazonaws.com", notice.account)
     source = FunctionKey(notice.account, notice.region, notice.name).arn
-    return Call(notice.account, notice.region, principal, new_id(), source_arn=source)
+    return Call(notice.account, notice.region, notice.principal, new_id(), source_arn=source)
 
 
 def _json(payload: bytes) -> Any:

@@ -18,12 +18,18 @@ from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tags import check_tags
 
 PAGE = 50
+_LONGEST_NAME = 64
 
 
 async def create_function(lambda_: Lambda, call: Call, request: api.CreateFunctionRequest) -> api.FunctionConfiguration:
     key = refer(call, request.function_name).key
     if key.account != call.account:
         raise invalid(f"Function ARN {key.arn} does not match account {call.account}.")
+    if len(key.name) > _LONGEST_NAME:
+        raise invalid(
+            f"1 validation error detected: Value '{key.name}' at 'functionName' failed to satisfy constraint: "
+            f"Member must have length less than or equal to {_LONGEST_NAME}"
+        )
     configuration = new_configuration(key, request, lambda_.limits)
     tags = request.tags or {}
     check_tags(tags, lambda_.limits)
@@ -79,6 +85,15 @@ async def get_function_configuration(
 ) -> api.FunctionConfiguration:
     reference = refer(call, request.function_name, request.qualifier)
     return (await lambda_.version(reference)).answer(reference.arn)
+
+
+async def get_function_code_signing_config(
+    lambda_: Lambda, call: Call, request: api.GetFunctionCodeSigningConfigRequest
+) -> api.GetFunctionCodeSigningConfigResponse:
+    """None can be attached yet, so that every function has none."""
+    key = refer(call, request.function_name).key
+    await lambda_.function(key)
+    return api.GetFunctionCodeSigningConfigResponse(code_signing_config_arn="", function_name=key.name)
 
 
 async def list_functions(lambda_: Lambda, call: Call, request: api.ListFunctionsRequest) -> api.ListFunctionsResponse:

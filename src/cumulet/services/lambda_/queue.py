@@ -30,6 +30,8 @@ _BACKSTOP = 30.0
 _FIRST_PACE = 4
 _PACE_SECONDS = 0.25
 _READ = 64
+_PATIENT = 60.0
+"""Seconds an event waits for room without a try; older ones are tried, so that somebody looks at their age."""
 
 
 class Event(Struct, frozen=True):
@@ -75,7 +77,7 @@ class EventQueue:
     An event stays in the table while it is handled: after a crash it is handled again. A lane begins with a few
     at once and doubles that, up to `limit`, as long as its functions are too slow to keep up: a burst for a quick function
     is then worked off by a few warm environments, where as many as there are events would be no quicker.
-    `handler` sees to it that an event is removed or made due again.
+    `handler` sees to it that an event is removed or made due again; `room` tells whether a function may be run now.
     """
 
     def __init__(self, db: Database, clock: Clock, tasks: Tasks, limit: int) -> None:
@@ -87,6 +89,7 @@ class EventQueue:
         self._wake = asyncio.Event()
         self._crowded = asyncio.Event()
         self.handler: Callable[[Event], Awaitable[None]] | None = None
+        self.room: Callable[[FunctionKey], bool] = lambda _: True
 
     async def start(self) -> None:
         """Begin with what an earlier run left."""
@@ -129,6 +132,12 @@ class EventQueue:
         """Forget what waits for a function that is gone."""
         await tx.write("DELETE FROM lambda_event WHERE account = $1 AND region = $2 AND name = $3", key)
 
+    def roomier(self, key: FunctionKey) -> None:
+        """The function can take another invocation again."""
+        lane = self._lanes.get(key)
+        if lane is not None and lane.waiting:
+            self._pump(lane)
+
     def _lane(self, key: FunctionKey) -> _Lane:
         lane = self._lanes.get(key)
         if lane is None:
@@ -138,6 +147,8 @@ class EventQueue:
     def _pump(self, lane: _Lane) -> None:
         """Start what the pace allows, read on when the lane runs dry, forget it when nothing is left."""
         while lane.waiting and lane.running < lane.pace:
+            if lane.waiting[0].accepted > self._clock.now() - _PATIENT and not self.room(lane.key):
+                break
             lane.running += 1
             self._tasks.start("lambda event", self._handle(lane, lane.waiting.popleft()))
         if lane.waiting:
@@ -185,7 +196,7 @@ class EventQueue:
             self._crowded.clear()
             await asyncio.sleep(_PACE_SECONDS)
             for lane in list(self._lanes.values()):
-                if lane.waiting and lane.done < lane.pace:
+                if lane.waiting and lane.done < lane.pace <= lane.running:
                     lane.pace = min(lane.pace * 2, self._limit)
                 lane.done = 0
                 self._pump(lane)

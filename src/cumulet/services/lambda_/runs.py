@@ -57,6 +57,7 @@ class Run:
             raise api.ServiceException(str(error), fields={"Type": "Service"}) from error
         finally:
             lambda_.slots.release(key, pooled)
+            lambda_.events.roomier(key)
         self._report()
         return self.outcome
 

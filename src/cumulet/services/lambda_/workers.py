@@ -9,6 +9,7 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.destinations import Ending, announce
 from cumulet.services.lambda_.event_configs import EventConfig, event_config
+from cumulet.services.lambda_.names import FunctionKey, Reference
 from cumulet.services.lambda_.queue import Event
 from cumulet.services.lambda_.runs import Run, ready_target
 from cumulet.services.lambda_.state import Lambda
@@ -29,6 +30,15 @@ class EventWorker:
 
     def __init__(self, lambda_: Lambda) -> None:
         self._lambda = lambda_
+
+    def room(self, key: FunctionKey) -> bool:
+        """Whether the function may be run now, as far as is known without a look at the store."""
+        lambda_ = self._lambda
+        target = lambda_.targets.known(Reference(key, None))
+        unreserved = lambda_.known_unreserved(key)
+        if target is None or unreserved is None or target.function.reserved == 0:
+            return True
+        return lambda_.slots.refusal(key, target.function.reserved, unreserved) is None
 
     async def handle(self, event: Event) -> None:
         """Run an event's invocation; it is removed from the queue, or due again, when this returns."""

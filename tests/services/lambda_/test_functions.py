@@ -1,0 +1,156 @@
+"""Functions: their life, their configuration, and what is refused."""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.services.lambda_.conftest import package, payload
+
+
+def test_a_new_function_has_the_defaults_of_aws(make: Callable[..., Any], functions: Any, account: str) -> None:
+    created = make("defaults")
+
+    functions.get_waiter("function_active_v2").wait(FunctionName="defaults", WaiterConfig={"Delay": 0})
+    found = functions.get_function(FunctionName="defaults")["Configuration"]
+
+    assert created["State"] == "Pending"
+    assert created["StateReasonCode"] == "Creating"
+    assert found["State"] == "Active"
+    assert found["LastUpdateStatus"] == "Successful"
+    assert found["FunctionArn"] == f"arn:aws:lambda:us-east-1:{account}:function:defaults"
+    assert (found["Version"], found["Timeout"], found["MemorySize"], found["Description"]) == ("$LATEST", 3, 128, "")
+    assert found["PackageType"] == "Zip"
+    assert found["Architectures"] == ["x86_64"]
+    assert found["EphemeralStorage"] == {"Size": 512}
+    assert found["TracingConfig"] == {"Mode": "PassThrough"}
+    assert found["SnapStart"] == {"ApplyOn": "None", "OptimizationStatus": "Off"}
+    assert found["LoggingConfig"] == {"LogFormat": "Text", "LogGroup": "/aws/lambda/defaults"}
+    assert found["RevisionId"] != created["RevisionId"]
+    assert "Environment" not in found
+
+
+def test_code_is_known_by_its_hash_and_size(make: Callable[..., Any]) -> None:
+    data = package("def handler(event, context):\n    return event\n")
+    created = make("hashed")
+
+    assert created["CodeSha256"] == base64.b64encode(hashlib.sha256(data).digest()).decode()
+    assert created["CodeSize"] == len(data)
+
+
+def test_a_name_is_taken_once(make: Callable[..., Any], functions: Any) -> None:
+    make("twice")
+
+    with pytest.raises(functions.exceptions.ResourceConflictException, match="Function already exist: twice"):
+        make("twice")
+
+
+def test_functions_are_listed_in_pages(make: Callable[..., Any], functions: Any) -> None:
+    for number in range(3):
+        make(f"listed-{number}")
+
+    first = functions.list_functions(MaxItems=2)
+    rest = functions.list_functions(Marker=first["NextMarker"])
+
+    assert [function["FunctionName"] for function in first["Functions"]] == ["listed-0", "listed-1"]
+    assert [function["FunctionName"] for function in rest["Functions"]] == ["listed-2"]
+    assert "State" not in first["Functions"][0]
+    assert "NextMarker" not in rest
+
+
+def test_a_deleted_function_is_gone(make: Callable[..., Any], functions: Any) -> None:
+    make("gone")
+    functions.delete_function(FunctionName="gone")
+
+    with pytest.raises(functions.exceptions.ResourceNotFoundException, match=r"Function not found: .*:function:gone"):
+        functions.get_function(FunctionName="gone")
+
+
+def test_code_can_come_from_a_bucket(
+    make: Callable[..., Any], functions: Any, client: Callable[..., Any], role: str, account: str
+) -> None:
+    bucket = client("s3")
+    bucket.create_bucket(Bucket=f"code-{account}")
+    bucket.put_object(
+        Bucket=f"code-{account}", Key="a.zip", Body=package("def handler(event, context):\n    return 7\n")
+    )
+
+    functions.create_function(
+        FunctionName="from-s3",
+        Runtime="python3.11",
+        Handler="index.handler",
+        Role=role,
+        Code={"S3Bucket": f"code-{account}", "S3Key": "a.zip"},
+    )
+
+    assert payload(functions.invoke(FunctionName="from-s3")) == 7
+
+
+def test_a_missing_bucket_is_named(functions: Any, role: str) -> None:
+    with pytest.raises(ClientError, match="S3 Error Code: NoSuchBucket") as caught:
+        functions.create_function(
+            FunctionName="none",
+            Runtime="python3.11",
+            Handler="index.handler",
+            Role=role,
+            Code={"S3Bucket": "no-such-bucket-anywhere", "S3Key": "a.zip"},
+        )
+    assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"Code": {"ZipFile": b"no zip"}}, "Could not unzip uploaded file"),
+        ({"Code": {"ZipFile": b""}}, "Could not unzip uploaded file"),
+        ({"Runtime": "python9.9"}, "Value python9.9 at 'runtime' failed to satisfy constraint"),
+        ({"Runtime": "python3.7"}, "no longer supported for creating or updating"),
+        ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "reserved keys .*: AWS_REGION"),
+        ({"Environment": {"Variables": {"BIG": "x" * 5000}}}, "exceeded the 4KB limit. String measured: "),
+        ({"Timeout": 901}, "less than or equal to 900"),
+        ({"MemorySize": 10_241}, "less than or equal to 10240"),
+        ({"Tags": {f"t{number}": "" for number in range(51)}}, "Number of tags exceeds resource tag limit"),
+        ({"FunctionName": "x" * 65}, "less than or equal to 64"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_nothing_made(
+    members: dict[str, Any], message: str, functions: Any, role: str
+) -> None:
+    request: dict[str, Any] = {
+        "FunctionName": "refused",
+        "Runtime": "python3.11",
+        "Handler": "index.handler",
+        "Role": role,
+        "Code": {"ZipFile": package("x = 1")},
+    }
+    with pytest.raises(ClientError, match=message) as caught:
+        functions.create_function(**(request | members))
+
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert functions.list_functions()["Functions"] == []
+
+
+def test_a_runtime_that_the_node_lacks_fails_the_function(make: Callable[..., Any], functions: Any) -> None:
+    make("fails", Runtime="dotnet6")
+
+    with pytest.raises(functions.exceptions.ResourceConflictException, match="state: Failed"):
+        functions.invoke(FunctionName="fails")
+    found = functions.get_function_configuration(FunctionName="fails")
+    assert (found["State"], found["StateReasonCode"]) == ("Failed", "InvalidRuntime")
+    assert "dotnet6" in found["StateReason"]
+
+
+def test_an_option_that_is_missing_says_so(make: Callable[..., Any]) -> None:
+    with pytest.raises(ClientError, match="FileSystemConfigs is not implemented") as caught:
+        make(
+            "files",
+            FileSystemConfigs=[
+                {
+                    "Arn": "arn:aws:elasticfilesystem:us-east-1:111122223333:access-point/fsap-0123456789abcdef0",
+                    "LocalMountPath": "/mnt/a",
+                }
+            ],
+        )
+    assert caught.value.response["Error"]["Code"] == "NotImplemented"
