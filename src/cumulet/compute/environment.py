@@ -96,6 +96,7 @@ class Environment:
         """Give it an event and wait for the answer. Raises Ended, after which it must be killed."""
         assert self._channel is not None
         self.invocations += 1
+        self.state = "busy"
         self._frame = self._loop.create_future()
         self.started = time.perf_counter()
         self._channel.invoke(invocation)
@@ -140,7 +141,6 @@ class Environment:
         self._freeze_timer = self._loop.call_later(_FREEZE_AFTER, self._freeze)
 
     def wake(self) -> None:
-        self.state = "busy"
         if self._freeze_timer is not None:
             self._freeze_timer.cancel()
             self._freeze_timer = None

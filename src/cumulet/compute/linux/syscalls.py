@@ -8,6 +8,7 @@ import os
 import platform
 import socket
 import struct
+from collections.abc import Iterable
 
 X86 = platform.machine() == "x86_64"
 
@@ -35,6 +36,7 @@ PR_SET_PDEATHSIG = 1
 PR_SET_DUMPABLE = 4
 PR_SET_NAME = 15
 PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
@@ -137,8 +139,13 @@ def pidfd_send_signal(fd: int, signal: int) -> None:
     syscall("pidfd_send_signal", _PIDFD_SEND_SIGNAL, fd, signal, 0, 0)
 
 
-def close_from(first: int) -> None:
-    """Close every descriptor from `first` on."""
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor that is not among `kept`."""
+    first = 0
+    for fd in sorted(kept):
+        if fd > first:
+            syscall("close_range", _CLOSE_RANGE, first, fd - 1, 0)
+        first = fd + 1
     syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 0)
 
 

@@ -59,9 +59,8 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     here, there = messages.pair()
     runtime = os.fork()
     if runtime == 0:
-        for opened in (*listeners, here, given.report, given.assign):
-            opened.close()
         _become_runtime(order, given)
+        syscalls.close_all_but([0, 1, 2, there.fileno(), given.channel.fileno()])
         start_runtime(there, given.channel)
         os._exit(0)
     there.close()
@@ -108,7 +107,6 @@ def _become_runtime(order: messages.Message, given: Descriptors) -> None:
         os.fchown(given.log, uid, uid)  # or it could not open /dev/stdout
     os.dup2(given.log, 1)
     os.dup2(given.log, 2)
-    os.close(given.log)
     for limit, amount in _LIMITS:
         resource.setrlimit(limit, (amount, amount))
     syscalls.drop_bounding_set()

@@ -205,6 +205,7 @@ def main(config: messages.Message) -> None:
         signal.signal(ignored, signal.SIG_IGN)
     syscalls.name_process("cumulet-super")
     node = socket.socket(fileno=config["node"])
+    node.set_inheritable(False)  # nobody else may speak to the node as the supervisor
     if missing := probe.missing():
         messages.send(node, {"report": "up", "missing": missing})
         return

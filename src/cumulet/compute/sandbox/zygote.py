@@ -22,8 +22,10 @@ from cumulet.compute.sandbox import environment, messages
 def main(config: messages.Message) -> None:
     """Serve orders from the supervisor until it is gone. `config`: control (fd), runtime (module), preload (modules)."""
     syscalls.die_with_parent()
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)  # environments stay below it, however they are forked
     syscalls.name_process("cumulet-zygote")
     control = socket.socket(fileno=config["control"])
+    syscalls.close_all_but([0, 1, 2, control.fileno(), config["pid_namespace"]])
     runtime = importlib.import_module(config["runtime"])
     runtime.warm(config)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel; who cares has a pidfd
