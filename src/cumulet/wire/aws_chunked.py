@@ -98,6 +98,11 @@ class ChunkedStream:
     def length(self) -> int | None:
         return self._length
 
+    @property
+    def announced(self) -> tuple[str, ...]:
+        """The trailing fields that will have come, and been checked, when the stream has ended."""
+        return self._trailing or ()
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
         self._pieces = aiter(self._source)
         while size := await self._begin_chunk():

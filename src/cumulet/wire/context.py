@@ -91,6 +91,7 @@ class Checker:
         self._context = context
         self._operation = operation
         self._quirks = context.quirks
+        self._schema_code = self._quirks.schema_codes.get(name, "MalformedXML")
         self._prefix = f"{validate.lower(name)}Input." if self._quirks.input_prefix else ""
         self._located = _located(context, operation) if self._prefix else frozenset()
         self._fast: validate.Check | None = None
@@ -114,7 +115,7 @@ class Checker:
         if check is not None:
             check(value, "", problems)
         if problems:
-            raise AwsError(MALFORMED_XML, code="MalformedXML")
+            raise AwsError(MALFORMED_XML, code=self._schema_code)
 
     def _all(self, request: Any) -> None:
         problems: list[str] = []

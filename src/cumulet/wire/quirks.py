@@ -36,6 +36,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     `message_key`: the member with the text of an error that the model does not have.
     `milliseconds`: ISO 8601 moments always have them. `error_detail`: query errors have an empty `Detail`.
     `crc32`: answers carry x-amz-crc32. `roots`: the root elements of rest-xml answers by operation.
+    `statuses`: HTTP statuses that the model does not tell, by operation. `schema_codes`: what "schema" answers a body with that
+    does not fit, where it is not MalformedXML, by operation.
     `own_enums`: enumerations that the service checks itself, its list being another than the model's.
     `enum_orders`: recorded orders for enumerations that do not follow the rule of `validate.enum_order`.
     """
@@ -53,6 +55,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     error_detail: bool = False
     crc32: bool = False
     roots: Mapping[str, str] = {}
+    statuses: Mapping[str, int] = {}
+    schema_codes: Mapping[str, str] = {}
     own_enums: frozenset[str] = frozenset()
     enum_orders: Mapping[str, tuple[str, ...]] = {}
 
@@ -92,6 +96,12 @@ S3_ROOTS = {
     "ListParts": "ListPartsResult",
 }
 
+# S3's operations that answer without content although their models say nothing of it.
+S3_NO_CONTENT = (
+    "PutBucketPolicy", "PutBucketTagging", "PutBucketAnalyticsConfiguration", "PutBucketInventoryConfiguration",
+    "PutBucketMetricsConfiguration", "PutBucketIntelligentTieringConfiguration",
+)  # fmt: skip
+
 LAMBDA_RUNTIMES = (
     "nodejs20.x", "python3.14", "provided.al2023", "python3.12", "python3.13", "nodejs24.x", "nodejs22.x", "java25",
     "python3.10", "python3.11", "java21", "ruby3.3", "ruby3.4", "ruby3.2", "python3.8", "python3.9", "java17",
@@ -126,7 +136,15 @@ QUIRKS: Mapping[str, Quirks] = {
     "iam": _QUERY,
     "lambda": Quirks(own_enums=frozenset({"Runtime"}), message_key="message"),
     "logs": Quirks(validation_code="InvalidParameterException"),
-    "s3": Quirks(validation="schema", validation_code="MalformedXML", milliseconds=True, roots=S3_ROOTS),
+    "s3": Quirks(
+        validation="schema",
+        validation_code="MalformedXML",
+        milliseconds=True,
+        roots=S3_ROOTS,
+        statuses=dict.fromkeys(S3_NO_CONTENT, 204),
+        schema_codes={"PutBucketAcl": "MalformedACLError", "PutObjectAcl": "MalformedACLError"},
+        own_enums=frozenset({"BucketLocationConstraint", "FilterRuleName"}),
+    ),
     "secretsmanager": Quirks(message_key="Message"),
     "sns": Quirks(validation_code="ValidationError", milliseconds=True),
     "sqs": Quirks(

@@ -12,11 +12,11 @@ from typing import Any
 from cumulet.api.model import Member
 from cumulet.kernel.errors import AwsError
 from cumulet.wire import xml
-from cumulet.wire.codec import ErrorCodec
+from cumulet.wire.codec import NO_MATCH, ErrorCodec, Match
 from cumulet.wire.context import MALFORMED_XML, Context
 from cumulet.wire.eventstream import CONTENT_TYPE, EventStreamWriter
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.rest import RestCodec
+from cumulet.wire.rest import Bound, FromText, RestCodec
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TYPE = "application/xml"
@@ -67,6 +67,31 @@ class RestXmlCodec(RestCodec):
         super().__init__(context, name)
         self._errors = RestXmlErrors(context, bodiless=self.operation.method == "HEAD")
         self._events = EventStreamWriter.of(context, self.operation.output, xml=True)
+
+        self._status = context.quirks.statuses.get(name, 0)
+
+    def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
+        if "X-Amz-Signature" in match.params or "Signature" in match.params:
+            # A presigned URL may carry the headers of the request as parameters.
+            for name, values in match.params.items():
+                if name.lower().startswith(("x-amz-", "if-")):
+                    request.headers.setdefault(name.lower(), values[0])
+        return super().decode(request, match)
+
+    def encode(self, result: Any, request_id: str) -> HttpResponse:
+        response = super().encode(result, request_id)
+        if "Content-Range" in response.headers:
+            response.status = 206
+        elif self._status:
+            response.status = self._status
+        return response
+
+    def _param(self, bound: Bound) -> tuple[str, FromText, bool]:
+        """As every binding, but that S3 takes an empty parameter for one that is not there."""
+        attribute, convert, many = super()._param(bound)
+        if many or bound.shape.type == "string":
+            return attribute, convert, many
+        return attribute, lambda text: convert(text) if text else None, many
 
     @cached_property
     def _read_root(self) -> Any:

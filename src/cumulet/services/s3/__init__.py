@@ -19,10 +19,12 @@ from cumulet.services.s3 import (
     notifications,
     objects,
     reports,
+    restore,
     retention,
     settings,
     tagging,
     uploads,
+    website,
     workers,
 )
 from cumulet.services.s3.state import CHANGED, S3
@@ -35,7 +37,7 @@ from cumulet.storage.signals import Signals
 
 _MODULES = (
     access, attributes, buckets, completion, copies, deletes, lifecycle, listings, notifications, objects, reports,
-    retention, settings, tagging, uploads,
+    restore, retention, settings, tagging, uploads, website,
 )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ async def get_object_acl(s3: S3, call: Call, request: api.GetObjectAclRequest) -
 
 async def put_object_acl(s3: S3, call: Call, request: api.PutObjectAclRequest) -> api.PutObjectAclOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
-    row, _ = await find(s3, bucket, request.key, request.version_id, "PUT")
+    row, _ = await find(s3, bucket, request.key, request.version_id, "PUT", marker_is_error=True)
     grants = list(msgspec.to_builtins(_wanted(bucket, request, bucket_acl=False)))
 
     def change(facts: Facts) -> None:

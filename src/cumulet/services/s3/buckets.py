@@ -10,7 +10,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.ids import token
 from cumulet.services.s3 import acls
 from cumulet.services.s3.errors import error, invalid_argument, invalid_request, malformed_xml
-from cumulet.services.s3.facts import check_tags
+from cumulet.services.s3.facts import RESERVED_AT_CREATION, check_tags
 from cumulet.services.s3.model import ENABLED, SUSPENDED, Bucket, is_bucket_name
 from cumulet.services.s3.regions import REGIONS
 from cumulet.services.s3.state import S3
@@ -27,7 +27,7 @@ async def create_bucket(s3: S3, call: Call, request: api.CreateBucketRequest) ->
     config = request.create_bucket_configuration
     region = _region(call, config)
     settings = _first_settings(call, request)
-    now = s3.clock.now()
+    now = s3.now()
     bucket = Bucket(
         int(token(6), 16), request.bucket, call.account, region, now,
         ENABLED if request.object_lock_enabled_for_bucket else "", {},
@@ -101,7 +101,7 @@ def _first_settings(call: Call, request: api.CreateBucketRequest) -> list[tuple[
     config = request.create_bucket_configuration
     if config is not None and config.tags:
         pairs = [(tag.key, tag.value) for tag in config.tags]
-        check_tags(pairs, 50, "Bucket tag count cannot be greater than 50", creating=True)
+        check_tags(pairs, 50, "Bucket tag count cannot be greater than 50", RESERVED_AT_CREATION)
         settings.append(("tagging", api.Tagging(tag_set=config.tags)))
     return [(kind, msgspec.json.encode(value)) for kind, value in settings]
 
@@ -116,7 +116,9 @@ async def _refuse_existing(s3: S3, call: Call, request: api.CreateBucketRequest,
             status=409,
             fields={"BucketName": request.bucket},
         )
-    if not (existing.region == HOME and call.region == HOME and region == HOME):
+    config = request.create_bucket_configuration
+    tagged = bool(config and config.tags)
+    if tagged or not (existing.region == HOME and call.region == HOME and region == HOME):
         raise api.BucketAlreadyOwnedByYou(
             "Your previous request to create the named bucket succeeded and you already own it.",
             status=409,

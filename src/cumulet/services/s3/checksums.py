@@ -89,12 +89,13 @@ def expected_md5(content_md5: str | None) -> bytes | None:
     return raw
 
 
-def wrong_md5(expected: bytes, calculated: bytes) -> AwsError:
+def wrong_md5(expected: bytes, calculated: bytes, *, part: bool = False) -> AwsError:
+    """S3 tells what it expected in base 64 for parts, and in hexadecimal for objects."""
     return error(
         400,
         "BadDigest",
         "The Content-MD5 you specified did not match what we received.",
-        ExpectedDigest=expected.hex(),
+        ExpectedDigest=base64.b64encode(expected).decode() if part else expected.hex(),
         CalculatedDigest=base64.b64encode(calculated).decode(),
     )
 

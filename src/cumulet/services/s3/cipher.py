@@ -17,6 +17,9 @@ from cumulet.services.s3.errors import error, invalid_argument
 
 _HEADER = "x-amz-server-side-encryption"
 _BLOCK = 16
+WRONG_KEY = (
+    "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
+)
 
 
 class Encryption:
@@ -44,7 +47,7 @@ def _context(key: bytes, nonce: str, start: int) -> CipherContext:
     return context
 
 
-def customer_key(algorithm: str | None, key: str | None, key_md5: str | None) -> bytes:
+def customer_key(algorithm: str | None, key: str | None, key_md5: str | None, *, reading: bool = False) -> bytes:
     """The key in the SSE-C members of a request, empty when there is none; raises InvalidArgument as S3 does."""
     if algorithm is None and key is None:
         return b""
@@ -62,7 +65,7 @@ def customer_key(algorithm: str | None, key: str | None, key_md5: str | None) ->
             ArgumentName=_HEADER,
             ArgumentValue=algorithm,
         )
-    if not key or not key_md5:
+    if not key:
         raise invalid_argument(
             "Requests specifying Server Side Encryption with Customer provided keys must provide an appropriate secret "
             "key.",
@@ -72,8 +75,10 @@ def customer_key(algorithm: str | None, key: str | None, key_md5: str | None) ->
         raw = base64.b64decode(key, validate=True)
     except binascii.Error:
         raw = b""
-    if len(raw) != 32:
+    if len(raw) != 32 or (key_md5 is None and not reading):
         raise invalid_argument("The secret key was invalid for the specified algorithm.", _HEADER)
+    if key_md5 is None:
+        raise error(403, "AccessDenied", WRONG_KEY)
     if key_digest(raw) != key_md5:
         raise invalid_argument("The calculated MD5 hash of the key did not match the hash that was provided.", _HEADER)
     return raw
@@ -83,10 +88,11 @@ def key_digest(key: bytes) -> str:
     return base64.b64encode(hashlib.md5(key, usedforsecurity=False).digest()).decode()
 
 
-def key_of(request: Any, prefix: str = "sse") -> bytes:
+def key_of(request: Any, prefix: str = "sse", *, reading: bool = False) -> bytes:
     """The customer key of a request; `prefix` is `copy_source_sse` for the source of a copy."""
     return customer_key(
         getattr(request, f"{prefix}_customer_algorithm"),
         getattr(request, f"{prefix}_customer_key"),
         getattr(request, f"{prefix}_customer_key_md5"),
+        reading=reading,
     )

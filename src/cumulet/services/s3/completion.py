@@ -67,7 +67,7 @@ def _answer(call: Call, bucket: Bucket, row: Stored, facts: Facts) -> api.Comple
         bucket=bucket.name,
         key=row.key,
         e_tag=quoted(row.etag),
-        checksum_type=row.checksum_type,
+        checksum_type=row.checksum_type or None,
         version_id=row.version if bucket.versioning == ENABLED else None,
         expiration=expiration_of(bucket, row, facts),
         **checksums.members(row.algorithm, facts.checksum),
@@ -164,15 +164,18 @@ def _row(
         )
     algorithm = upload.algorithm or checksums.DEFAULT
     type_ = upload.checksum_type or checksums.FULL_OBJECT
-    if type_ == checksums.COMPOSITE:
+    if facts.customer_key_md5 and not upload.algorithm:
+        algorithm = type_ = ""  # S3 keeps none of its own then
+    elif type_ == checksums.COMPOSITE:
         facts.checksum = digests.composite(algorithm, [part.checksum for part in parts])
     else:
         facts.checksum = digests.full_object(algorithm, [(part.checksum, part.size) for part in parts])
     _check_whole(algorithm, facts.checksum, request)
     facts.parts = len(parts)
     md5 = hashlib.md5(b"".join(bytes.fromhex(part.etag) for part in parts), usedforsecurity=False)
+    order = s3.next_order()
     return Stored(
-        bucket.id, upload.key, s3.next_order(), new_version() if bucket.versioning == ENABLED else NULL, 0, size,
+        bucket.id, upload.key, order, new_version(order) if bucket.versioning == ENABLED else NULL, 0, size,
         f"{md5.hexdigest()}-{len(parts)}", s3.now(), upload.storage_class, algorithm, type_, upload.id, "",
         encoded(facts),
     )  # fmt: skip

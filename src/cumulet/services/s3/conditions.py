@@ -11,8 +11,12 @@ def check_read(
     if_none_match: str | None,
     if_modified_since: float | None,
     if_unmodified_since: float | None,
+    now: float,
 ) -> None:
-    """The conditions of GetObject and HeadObject, in RFC 9110's order: 412 or 304 when they do not hold."""
+    """The conditions of GetObject and HeadObject, in RFC 9110's order: 412 or 304 when they do not hold.
+
+    An If-Modified-Since in the future of `now` is ignored.
+    """
     if if_match is not None:
         if not _matches(if_match, row.etag):
             raise precondition_failed("If-Match")
@@ -21,7 +25,7 @@ def check_read(
     if if_none_match is not None:
         if _matches(if_none_match, row.etag):
             raise not_modified(row)
-    elif if_modified_since is not None and row.modified <= if_modified_since:
+    elif if_modified_since is not None and row.modified <= if_modified_since <= now:
         raise not_modified(row)
 
 

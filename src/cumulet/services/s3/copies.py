@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
@@ -12,7 +12,7 @@ from cumulet.services.s3.errors import error, invalid_argument, invalid_request,
 from cumulet.services.s3.facts import HEADERS, check_key, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Promise, taken_in
 from cumulet.services.s3.lifecycle import expiration_of
-from cumulet.services.s3.model import LARGEST_PUT, Bucket, Facts, Stored, is_version, quoted
+from cumulet.services.s3.model import LARGEST_PUT, NULL, Bucket, Facts, Stored, is_version, quoted
 from cumulet.services.s3.objects import check_retrievable, new_row, unlock
 from cumulet.services.s3.ranges import copy_range
 from cumulet.services.s3.reading import Gone, open_bytes
@@ -39,7 +39,8 @@ class _Source:
 
     @property
     def shown_version(self) -> str | None:
-        return shown_version(self.bucket, self.row)
+        version = shown_version(self.bucket, self.row)
+        return None if version == NULL else version
 
 
 def parse_source(text: str) -> tuple[str, str, str | None]:
@@ -47,7 +48,7 @@ def parse_source(text: str) -> tuple[str, str, str | None]:
     path, _, query = text.partition("?versionId=")
     if _SOURCE_ARN.match(path):
         raise error(501, "NotImplemented", "Copying from an access point is not implemented.")
-    bucket, _, key = unquote(path.removeprefix("/")).partition("/")
+    bucket, _, key = unquote_plus(path.removeprefix("/")).partition("/")
     if not bucket or not key:
         raise invalid_argument("Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source")
     return bucket, key, unquote(query) if query else None

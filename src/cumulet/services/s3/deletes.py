@@ -118,15 +118,17 @@ async def _remove_current(s3: S3, tx: Transaction, bucket: Bucket, wish: Wish) -
         await s3.objects.disturb(tx, bucket.id, wish.key)
     if not bucket.versioning:
         if current is None:
-            return Removed(), None
+            # S3 tells of a deletion even when there was nothing to delete.
+            return Removed(), _ghost(s3, bucket, wish.key)
         await let_go(s3, tx, current)
         await s3.objects.drop_current(tx, bucket.id, wish.key)
         return Removed(), _at(current, s3.next_order())
     marker = _ghost(s3, bucket, wish.key)
     marker.marker = 1
-    marker.version = new_version() if bucket.versioning == ENABLED else NULL
     if current is not None:
         marker.order = max(marker.order, current.order + 1)
+    marker.version = new_version(marker.order) if bucket.versioning == ENABLED else NULL
+    if current is not None:
         if bucket.versioning == ENABLED or current.version != NULL:
             await s3.objects.archive(tx, bucket.id, wish.key)
         else:

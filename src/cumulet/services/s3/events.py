@@ -31,6 +31,7 @@ TAGGED = "ObjectTagging:Put"
 UNTAGGED = "ObjectTagging:Delete"
 ACL = "ObjectAcl:Put"
 RESTORE = "ObjectRestore:Post"
+RESTORED = "ObjectRestore:Completed"
 EXPIRED = "LifecycleExpiration:Delete"
 EXPIRED_MARKER = "LifecycleExpiration:DeleteMarkerCreated"
 

@@ -1,6 +1,8 @@
 """What a write request says about the object besides its bytes: metadata, tags, encryption, lock, storage class."""
 
 import re
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,6 +26,12 @@ HEADERS = (
 )  # fmt: skip
 _ENCRYPTIONS = {"AES256", "aws:kms", "aws:kms:dsse"}
 _TAG = re.compile(r"[\w\s_.:/=+\-@]*", re.UNICODE)
+_RESERVED = "System tags cannot be added/updated by requester"
+RESERVED_ON_OBJECTS = "Your TagKey cannot be prefixed with aws:"
+RESERVED_AT_CREATION = (
+    'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags. Remove "aws:" from your tag '
+    "keys and try again."
+)
 _encoder = msgspec.json.Encoder()
 
 
@@ -94,15 +102,21 @@ def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
             Size=str(size),
             MaxSizeAllowed=str(MOST_METADATA),
         )
-    return {name.lower(): value for name, value in metadata.items()}
+    return {name.lower(): _plain(value) if value.startswith("=?") else value for name, value in metadata.items()}
+
+
+def _plain(value: str) -> str:
+    """RFC 2047 words that say nothing but printable ASCII, which S3 keeps as such; others stay as they were sent."""
+    try:
+        text = str(make_header(decode_header(value)))
+    except (HeaderParseError, ValueError, LookupError):
+        return value
+    return text if text.isascii() and text.isprintable() else value
 
 
 def tags_in_header(header: str) -> dict[str, str]:
     """The tags of an x-amz-tagging header: a URL query."""
-    try:
-        pairs = parse_qsl(header, keep_blank_values=True, strict_parsing=True, encoding="utf-8", errors="strict")
-    except ValueError:
-        pairs = []
+    pairs = parse_qsl(header, keep_blank_values=True, encoding="utf-8", errors="replace")
     tags = dict(pairs)
     if not tags or len(tags) != len(pairs) or any("," in part for pair in pairs for part in pair):
         raise invalid_argument(
@@ -111,12 +125,12 @@ def tags_in_header(header: str) -> dict[str, str]:
             "x-amz-tagging",
             header,
         )
-    check_tags(pairs, 10, "Object tags cannot be greater than 10")
+    check_tags(pairs, 10, "Object tags cannot be greater than 10", RESERVED_ON_OBJECTS)
     return tags
 
 
-def check_tags(pairs: list[tuple[str, str]], most: int, too_many: str, *, creating: bool = False) -> dict[str, str]:
-    """Tags that S3 takes; raises InvalidTag and BadRequest."""
+def check_tags(pairs: list[tuple[str, str]], most: int, too_many: str, reserved: str = _RESERVED) -> dict[str, str]:
+    """Tags that S3 takes; raises InvalidTag and BadRequest. `reserved` is what it says of keys that begin with aws:."""
     if len(pairs) > most:
         raise error(400, "BadRequest", too_many)
     tags: dict[str, str] = {}
@@ -124,7 +138,7 @@ def check_tags(pairs: list[tuple[str, str]], most: int, too_many: str, *, creati
         if key in tags:
             raise error(400, "InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=key)
         if key.startswith("aws:"):
-            raise _reserved(key, creating)
+            raise error(400, "InvalidTag", reserved, **({} if reserved == RESERVED_AT_CREATION else {"TagKey": key}))
         if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key):
             raise error(400, "InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if len(value) > 256 or not _TAG.fullmatch(value):
@@ -133,28 +147,25 @@ def check_tags(pairs: list[tuple[str, str]], most: int, too_many: str, *, creati
     return tags
 
 
-def _reserved(key: str, creating: bool) -> Exception:
-    if creating:
-        return error(
-            400,
-            "InvalidTag",
-            'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags. Remove "aws:" from '
-            "your tag keys and try again.",
-        )
-    return error(400, "InvalidTag", "System tags cannot be added/updated by requester", TagKey=key)
-
-
 def encrypt(bucket: Bucket, facts: Facts, request: Any) -> bytes:
     """Settle the encryption of a write: the customer's key, what the request asks for, or the bucket's default."""
     wanted = request.server_side_encryption
-    key = cipher.key_of(request)
-    if key:
+    if wanted is not None or request.sse_customer_algorithm is not None or request.sse_customer_key is not None:
+        return _asked_encryption(facts, request, wanted)
+    if ("encryption", "") in bucket.settings:
+        _default_encryption(bucket, facts)
+    return b""
+
+
+def _asked_encryption(facts: Facts, request: Any, wanted: str | None) -> bytes:
+    if request.sse_customer_algorithm is not None or request.sse_customer_key is not None:
         if wanted is not None:
             raise invalid_argument(
                 "Server Side Encryption with Customer provided key is incompatible with the encryption method specified",
                 "x-amz-server-side-encryption",
                 wanted,
             )
+        key = cipher.key_of(request)
         facts.encryption, facts.customer_key_md5 = "", cipher.key_digest(key)
         return key
     if wanted is not None:
@@ -170,8 +181,6 @@ def encrypt(bucket: Bucket, facts: Facts, request: Any) -> bytes:
             )
         facts.kms_key = request.ssekms_key_id or ""
         facts.bucket_key = bool(request.bucket_key_enabled)
-    elif ("encryption", "") in bucket.settings:
-        _default_encryption(bucket, facts)
     return b""
 
 

@@ -18,13 +18,17 @@ from cumulet.storage.blobs import Blobs, BlobWriter
 class Promise(Struct):
     """What the sender says about the bytes. `algorithm` is the checksum to compute, `value` what it must be, if sent.
 
-    `also` is another checksum to compute, which the sender knows nothing of; `stated` tells that the sender named one.
+    `also` is another checksum to compute, which the sender knows nothing of; `stated` tells that the sender named one,
+    `part` that the bytes are a part of an upload,
+    `trailing` that the checksum comes after the bytes and is verified on the way, so that it need not be computed again.
     """
 
     algorithm: str = ""
     value: str = ""
     also: str = ""
     stated: bool = False
+    part: bool = False
+    trailing: bool = False
     md5: bytes | None = None
     customer_key: bytes = b""
 
@@ -49,8 +53,13 @@ def promise_of(request: Any, fallback: str = checksums.DEFAULT) -> Promise:
         algorithm = checksums.checked_algorithm(request.checksum_algorithm)
     if value:
         checksums.check_value(algorithm, value)
+    announced = {digests.algorithm_of(name) or "" for name in getattr(request.body, "announced", ())} - {""}
+    if not algorithm and len(announced) == 1:
+        (algorithm,) = announced
     md5 = checksums.expected_md5(request.content_md5)
-    return Promise(algorithm or fallback, value, md5=md5, stated=bool(algorithm))
+    return Promise(
+        algorithm or fallback, value, md5=md5, stated=bool(algorithm), trailing=not value and algorithm in announced
+    )
 
 
 class _Sink:
@@ -60,7 +69,7 @@ class _Sink:
         self._blobs = blobs
         self._promise = promise
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self._checksum = digests.new(promise.algorithm)
+        self._checksum = None if promise.trailing else digests.new(promise.algorithm)
         self._also = digests.new(promise.also) if promise.also and promise.also != promise.algorithm else None
         self._cipher = cipher.Encryption(promise.customer_key) if promise.customer_key else None
         self._pieces: list[bytes] = []
@@ -73,7 +82,8 @@ class _Sink:
         if self.size > LARGEST_PUT:
             raise too_large(self.size)
         self._md5.update(piece)
-        self._checksum.update(piece)
+        if self._checksum is not None:
+            self._checksum.update(piece)
         if self._also is not None:
             self._also.update(piece)
         if self._cipher is not None:
@@ -92,12 +102,12 @@ class _Sink:
     async def finish(self, trailers: dict[str, str]) -> Taken:
         """Check what was promised, make the bytes durable, and tell what they were."""
         promise, calculated = self._promise, self._md5.digest()
-        checksum = self._checksum.base64()
-        expected = promise.value or trailers.get(digests.header(promise.algorithm), "")
-        if expected and expected != checksum:
+        late = trailers[digests.header(promise.algorithm)] if promise.trailing else ""
+        checksum = self._checksum.base64() if self._checksum is not None else late
+        if promise.value and promise.value != checksum:
             raise checksums.mismatch(promise.algorithm)
         if promise.md5 is not None and promise.md5 != calculated:
-            raise checksums.wrong_md5(promise.md5, calculated)
+            raise checksums.wrong_md5(promise.md5, calculated, part=promise.part)
         blob = await self._writer.commit() if self._writer else ""
         data = None if blob else b"".join(self._pieces)
         nonce = self._cipher.nonce if self._cipher else ""

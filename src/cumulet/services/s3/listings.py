@@ -9,9 +9,9 @@ from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.services.s3 import acls
 from cumulet.services.s3.errors import invalid_argument
-from cumulet.services.s3.model import Bucket, Stored, quoted
+from cumulet.services.s3.model import NULL, Bucket, Stored, is_version, order_of, quoted
 from cumulet.services.s3.state import S3
-from cumulet.services.s3.walk import Page, Version, walk, walk_versions
+from cumulet.services.s3.walk import Item, Page, Version, walk, walk_versions
 
 MOST = 1000
 
@@ -166,19 +166,31 @@ async def _versions(s3: S3, bucket: Bucket, request: Any, limit: int) -> Page[Ve
         begun = await _rest_of_key(s3, bucket, request.key_marker, request.version_id_marker, limit + 1)
     if len(begun) > limit:
         return Page(begun[:limit], [], True, request.key_marker)
+    # One more than fits tells whether the page is the last.
     page = await walk_versions(
-        fetch, request.prefix or "", request.delimiter or "", request.key_marker or "", limit - len(begun)
+        fetch, request.prefix or "", request.delimiter or "", request.key_marker or "", limit - len(begun) or 1
     )
-    if begun:
-        page.items = begun + page.items
+    return joined(begun, page, request.key_marker or "", limit)
+
+
+def joined(begun: list[Item], page: Page[Item], key: str, limit: int) -> Page[Item]:
+    """What was left of the marker's key, then the page of the keys after it, within `limit`."""
+    if len(begun) == limit and begun:
+        return Page(begun, [], bool(page.items or page.prefixes), key)
+    page.items = begun + page.items
+    page.last = page.last or (key if begun else "")
     return page
 
 
 async def _rest_of_key(s3: S3, bucket: Bucket, key: str, version: str, limit: int) -> list[Version]:
-    found = await s3.objects.version(bucket.id, key, version)
-    if found is None:
+    if version == NULL:
+        found = await s3.objects.version(bucket.id, key, version)
+        order = found[0].order if found else 0
+    elif is_version(version):
+        order = order_of(version)
+    else:
         raise invalid_argument("Invalid version id specified", "version-id-marker", version)
-    rows = await s3.objects.older_than(bucket.id, key, found[0].order, limit)
+    rows = await s3.objects.older_than(bucket.id, key, order, limit)
     return [Version(row, False) for row in rows]
 
 

@@ -155,10 +155,18 @@ def canonical_id(account: str) -> str:
     return hashlib.sha256(f"canonical user {account}".encode()).hexdigest()
 
 
-def new_version() -> str:
-    """32 characters, the last 8 of which prove that it was made here (AWS tells made-up ids from unknown ones)."""
-    head = token(12)
+def new_version(order: int) -> str:
+    """32 characters that hold the version's order; the last 8 prove that it was made here.
+
+    AWS tells made-up ids from those of versions that are gone, and lists from a marker whose version is gone.
+    """
+    head = f"{token(4)}{order:016x}"
     return head + _proof(head)
+
+
+def order_of(version: str) -> int:
+    """The order in a version id that is not `null`."""
+    return int(version[8:24], 16)
 
 
 def is_version(text: str) -> bool:

@@ -98,7 +98,7 @@ def unlock(facts: Facts, request: Any, prefix: str = "sse") -> bytes:
     """The customer's key that a read sends, checked against the one the object was written with."""
     if not facts.customer_key_md5 and getattr(request, f"{prefix}_customer_algorithm") is None:
         return b""
-    key = cipher.key_of(request, prefix)
+    key = cipher.key_of(request, prefix, reading=True)
     if not facts.customer_key_md5:
         raise invalid_request("The encryption parameters are not applicable to this object.")
     if not key:
@@ -107,9 +107,7 @@ def unlock(facts: Facts, request: Any, prefix: str = "sse") -> bytes:
             "retrieve the object."
         )
     if cipher.key_digest(key) != facts.customer_key_md5:
-        raise access_denied(
-            "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
-        )
+        raise access_denied(cipher.WRONG_KEY)
     return key
 
 
@@ -127,18 +125,24 @@ def check_retrievable(row: Stored, facts: Facts) -> None:
 async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int]:
     """Check the request's conditions and fill in everything but the body; gives the range that was asked for."""
     conditions.check_read(
-        row, request.if_match, request.if_none_match, request.if_modified_since, request.if_unmodified_since
+        row,
+        request.if_match,
+        request.if_none_match,
+        request.if_modified_since,
+        request.if_unmodified_since,
+        s3.clock.now(),
     )
     answer.accept_ranges = "bytes"
     answer.last_modified = row.modified
     answer.e_tag = quoted(row.etag)
     answer.version_id = shown_version(bucket, row)
-    answer.expiration = expiration_of(bucket, row, facts)
+    if request.version_id is None:
+        answer.expiration = expiration_of(bucket, row, facts)
     if row.storage_class != "STANDARD":
         answer.storage_class = row.storage_class
     start, end, checksum = await _extent(s3, request, row, facts, answer)
     answer.content_length = end - start
-    if checksum and request.checksum_mode == "ENABLED":
+    if checksum and (request.checksum_mode or "").upper() == "ENABLED":
         setattr(answer, checksums.MEMBERS[row.algorithm], checksum)
         answer.checksum_type = row.checksum_type
     _describe_facts(facts, answer)

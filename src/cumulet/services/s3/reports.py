@@ -92,6 +92,8 @@ async def put_bucket_analytics_configuration(
     s3: S3, call: Call, request: api.PutBucketAnalyticsConfigurationRequest
 ) -> None:
     check_analytics(request.analytics_configuration)
+    if request.analytics_configuration.id != request.id:
+        raise malformed_xml()
     await _put(s3, call, request, "analytics", request.analytics_configuration)
 
 

@@ -115,10 +115,12 @@ async def get_object_legal_hold(
 async def put_object_legal_hold(
     s3: S3, call: Call, request: api.PutObjectLegalHoldRequest
 ) -> api.PutObjectLegalHoldOutput:
-    row = await _version(s3, call, request, "PUT")
+    bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
+    row, _ = await find(s3, bucket, request.key, request.version_id, "PUT", marker_is_error=True)
     status = request.legal_hold.status if request.legal_hold else None
     if status not in {"ON", "OFF"}:
         raise malformed_xml()
+    check_locked_bucket(bucket)
 
     def change(facts: Facts) -> None:
         facts.legal_hold = str(status)

@@ -3,7 +3,7 @@
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.services.s3 import events
-from cumulet.services.s3.facts import check_tags
+from cumulet.services.s3.facts import RESERVED_ON_OBJECTS, check_tags
 from cumulet.services.s3.model import Bucket, Facts, Stored
 from cumulet.services.s3.settings import keep, missing, setting
 from cumulet.services.s3.state import S3
@@ -45,7 +45,7 @@ async def get_object_tagging(s3: S3, call: Call, request: api.GetObjectTaggingRe
 async def put_object_tagging(s3: S3, call: Call, request: api.PutObjectTaggingRequest) -> api.PutObjectTaggingOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     row, _ = await find(s3, bucket, request.key, request.version_id, "PUT", marker_is_error=True)
-    tags = check_tags(_pairs(request.tagging), 10, "Object tags cannot be greater than 10")
+    tags = check_tags(_pairs(request.tagging), 10, "Object tags cannot be greater than 10", RESERVED_ON_OBJECTS)
     await _set_tags(s3, call, bucket, row, tags, events.TAGGED)
     return api.PutObjectTaggingOutput(version_id=shown_version(bucket, row))
 

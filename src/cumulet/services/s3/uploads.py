@@ -9,7 +9,7 @@ from cumulet.services.s3 import acls, checksums, cipher
 from cumulet.services.s3.errors import invalid_argument, invalid_request, no_such_upload
 from cumulet.services.s3.facts import check_key, encoded, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Promise, Taken, promise_of, taken_in
-from cumulet.services.s3.listings import check_most, encoder
+from cumulet.services.s3.listings import check_most, encoder, joined
 from cumulet.services.s3.model import MOST_PARTS, Bucket, Part, Upload, quoted
 from cumulet.services.s3.state import S3, TRASH
 from cumulet.services.s3.walk import Page, walk_repeated
@@ -94,6 +94,7 @@ def part_key(upload: Upload, request: Any) -> bytes:
 
 def check_part_checksum(upload: Upload, promise: Promise) -> None:
     """Settle which checksums of a part are computed: the upload's algorithm, and the one the client sent."""
+    promise.part = True
     if not upload.algorithm:
         promise.also = checksums.DEFAULT
         return
@@ -192,7 +193,7 @@ async def list_multipart_uploads(
         bucket=bucket.name,
         key_marker=encode(marker),
         upload_id_marker=id_marker or "",
-        next_key_marker=encode(page.last),
+        next_key_marker=encode(last.key if last else ""),
         next_upload_id_marker=last.id if last else "",
         delimiter=encode(request.delimiter) or None,
         prefix=encode(request.prefix) or None,
@@ -225,13 +226,16 @@ async def _uploads(
         lambda one: (one.key, (one.order, one.id)),
         request.prefix or "",
         request.delimiter or "",
-        marker,
-        limit - len(begun),
+        _past_prefix(marker, request.prefix or "", request.delimiter or ""),
+        limit - len(begun) or 1,
     )
-    if begun:
-        page.items = begun + page.items
-        page.last = page.last or marker
-    return page
+    return joined(begun, page, marker, limit)
+
+
+def _past_prefix(marker: str, prefix: str, delimiter: str) -> str:
+    """A marker within a common prefix stands for all of it, unlike in listings of objects."""
+    at = marker.find(delimiter, len(prefix)) if delimiter and marker.startswith(prefix) else -1
+    return marker[: at + len(delimiter)] if at >= 0 else marker
 
 
 def _listed_upload(bucket: Bucket, upload: Upload, encode: Any) -> api.MultipartUpload:

@@ -58,7 +58,7 @@ async def keep(
     `check` sees what the key was at that moment, and raises when a condition does not hold.
     """
     row.order = s3.next_order()
-    row.version = new_version() if bucket.versioning == ENABLED else NULL
+    row.version = new_version(row.order) if bucket.versioning == ENABLED else NULL
     notices = events.notices(bucket, event, row.key)
     try:
         if not bucket.versioning and not notices and check is None and await s3.objects.replace_plain(row, data):
@@ -80,7 +80,9 @@ async def put_in(
     if check is not None:
         check(current)
     if current is not None:
-        row.order = max(row.order, current.order + 1)
+        if row.order <= current.order:
+            row.order = current.order + 1
+            row.version = new_version(row.order) if bucket.versioning == ENABLED else NULL
         await _supersede(s3, tx, bucket, current)
     await s3.objects.replace(tx, row, data)
 
