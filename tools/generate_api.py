@@ -46,6 +46,59 @@ SERVICES = (
     "xray",
 )
 
+# Members that models call required and that AWS leaves out of answers when they are empty.
+OMITTED = {
+    "sqs": {
+        "ChangeMessageVisibilityBatchResult": ("Successful", "Failed"),
+        "DeleteMessageBatchResult": ("Successful", "Failed"),
+        "SendMessageBatchResult": ("Successful", "Failed"),
+    }
+}
+
+# The query protocol's names for what JSON names otherwise. botocore's models of services that moved to JSON lost them; the
+# SDKs from before the move still send and read them. By shape: a list's items, a map's keys and values, or members.
+QUERY_NAMES: dict[str, dict[str, str | dict[str, str]]] = {
+    "sqs": {
+        "AWSAccountIdList": "AWSAccountId",
+        "ActionNameList": "ActionName",
+        "AttributeNameList": "AttributeName",
+        "BatchResultErrorEntryList": "BatchResultErrorEntry",
+        "BinaryList": "BinaryListValue",
+        "ChangeMessageVisibilityBatchRequestEntryList": "ChangeMessageVisibilityBatchRequestEntry",
+        "ChangeMessageVisibilityBatchResultEntryList": "ChangeMessageVisibilityBatchResultEntry",
+        "DeleteMessageBatchRequestEntryList": "DeleteMessageBatchRequestEntry",
+        "DeleteMessageBatchResultEntryList": "DeleteMessageBatchResultEntry",
+        "ListMessageMoveTasksResultEntryList": "ListMessageMoveTasksResultEntry",
+        "MessageAttributeNameList": "MessageAttributeName",
+        "MessageList": "Message",
+        "MessageSystemAttributeList": "MessageSystemAttributeName",
+        "QueueUrlList": "QueueUrl",
+        "SendMessageBatchRequestEntryList": "SendMessageBatchRequestEntry",
+        "SendMessageBatchResultEntryList": "SendMessageBatchResultEntry",
+        "StringList": "StringListValue",
+        "TagKeyList": "TagKey",
+        "MessageBodyAttributeMap": {"key": "Name", "value": "Value"},
+        "MessageBodySystemAttributeMap": {"key": "Name", "value": "Value"},
+        "MessageSystemAttributeMap": {"key": "Name", "value": "Value"},
+        "QueueAttributeMap": {"key": "Name", "value": "Value"},
+        "TagMap": {"key": "Key", "value": "Value"},
+        "CreateQueueRequest": {"Attributes": "Attribute", "tags": "Tag"},
+        "GetQueueAttributesResult": {"Attributes": "Attribute"},
+        "ListQueueTagsResult": {"Tags": "Tag"},
+        "Message": {"Attributes": "Attribute", "MessageAttributes": "MessageAttribute"},
+        "SendMessageBatchRequestEntry": {
+            "MessageAttributes": "MessageAttribute",
+            "MessageSystemAttributes": "MessageSystemAttribute",
+        },
+        "SendMessageRequest": {
+            "MessageAttributes": "MessageAttribute",
+            "MessageSystemAttributes": "MessageSystemAttribute",
+        },
+        "SetQueueAttributesRequest": {"Attributes": "Attribute"},
+        "TagQueueRequest": {"Tags": "Tag"},
+    }
+}
+
 # Codes of the query protocol that the JSON protocol still sends beside its own (the awsQueryError trait, which botocore's
 # models leave out), from the Smithy models of SQS and CloudWatch.
 QUERY_CODES = {
@@ -218,9 +271,22 @@ def strip(service: str) -> Json:
         name: strip_error(model, name) if model["shapes"][name].get("exception") else strip_shape(model["shapes"][name])
         for name in sorted(used_shapes(model))
     }
+    for name, names in QUERY_NAMES.get(service, {}).items():
+        name_for_query(shapes[name], names)
+    for name, members in OMITTED.get(service, {}).items():
+        shapes[name]["required"] = [member for member in shapes[name]["required"] if member not in members]
     for operation in operations.values():
         shapes.setdefault(operation["input"], {"type": "structure", "members": {}})
     return {"botocore": botocore.__version__, "metadata": metadata, "operations": operations, "shapes": shapes}
+
+
+def name_for_query(shape: Json, names: str | dict[str, str]) -> None:
+    """Give the parts of a shape their names in the query protocol; what JSON calls them stays."""
+    if isinstance(names, str):
+        shape["member"]["locationName"] = names
+        return
+    for part, name in names.items():
+        shape.get("members", shape)[part]["locationName"] = name
 
 
 def render_model(model: Json) -> str:

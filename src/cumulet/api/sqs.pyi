@@ -60,8 +60,8 @@ class ChangeMessageVisibilityBatchRequestEntry(Struct, kw_only=True, omit_defaul
     visibility_timeout: int | None = field(name="VisibilityTimeout", default=None)
 
 class ChangeMessageVisibilityBatchResult(Struct, kw_only=True, omit_defaults=True):
-    successful: list[ChangeMessageVisibilityBatchResultEntry] = field(name="Successful")
-    failed: list[BatchResultErrorEntry] = field(name="Failed")
+    successful: list[ChangeMessageVisibilityBatchResultEntry] | None = field(name="Successful", default=None)
+    failed: list[BatchResultErrorEntry] | None = field(name="Failed", default=None)
 
 class ChangeMessageVisibilityBatchResultEntry(Struct, kw_only=True, omit_defaults=True):
     id: str = field(name="Id")
@@ -88,8 +88,8 @@ class DeleteMessageBatchRequestEntry(Struct, kw_only=True, omit_defaults=True):
     receipt_handle: str = field(name="ReceiptHandle")
 
 class DeleteMessageBatchResult(Struct, kw_only=True, omit_defaults=True):
-    successful: list[DeleteMessageBatchResultEntry] = field(name="Successful")
-    failed: list[BatchResultErrorEntry] = field(name="Failed")
+    successful: list[DeleteMessageBatchResultEntry] | None = field(name="Successful", default=None)
+    failed: list[BatchResultErrorEntry] | None = field(name="Failed", default=None)
 
 class DeleteMessageBatchResultEntry(Struct, kw_only=True, omit_defaults=True):
     id: str = field(name="Id")
@@ -214,8 +214,8 @@ class SendMessageBatchRequestEntry(Struct, kw_only=True, omit_defaults=True):
     message_group_id: str | None = field(name="MessageGroupId", default=None)
 
 class SendMessageBatchResult(Struct, kw_only=True, omit_defaults=True):
-    successful: list[SendMessageBatchResultEntry] = field(name="Successful")
-    failed: list[BatchResultErrorEntry] = field(name="Failed")
+    successful: list[SendMessageBatchResultEntry] | None = field(name="Successful", default=None)
+    failed: list[BatchResultErrorEntry] | None = field(name="Failed", default=None)
 
 class SendMessageBatchResultEntry(Struct, kw_only=True, omit_defaults=True):
     id: str = field(name="Id")

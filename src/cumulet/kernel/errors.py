@@ -8,13 +8,14 @@ class AwsError(Exception):
     """An error that a client sees. Anything else that escapes an operation is our bug: a 500.
 
     `code` is the wire's error code; `query_code` the older code that SQS's JSON protocol sends beside it
-    (the awsQueryError trait); `fields` are further members of a modelled error by their wire names, such as
-    `{"Type": "User"}` or S3's `{"Key": "a.txt"}`. Errors without a class of their own are raised with
-    `AwsError(message, code=..., status=...)`.
+    (the awsQueryError trait), `query_message` what the query protocol says where that is worded differently; `fields` are
+    further members of a modelled error by their wire names, such as `{"Type": "User"}` or S3's `{"Key": "a.txt"}`. Errors
+    without a class of their own are raised with `AwsError(message, code=..., status=...)`.
     """
 
     code: str = "InternalFailure"
     query_code: ClassVar[str] = ""
+    query_message: ClassVar[str] = ""
     status: int = 400
 
     def __init__(

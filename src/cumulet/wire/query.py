@@ -169,7 +169,7 @@ class QueryErrors(ErrorCodec):
         shape = self.context.errors.get(error.code)
         parts = [f'{xml.HEADER}<ErrorResponse xmlns="{namespace}"><Error><Type>{fault(error)}</Type>']
         parts.append(xml.element("Code", query_code(self.context, error)))
-        parts.append(xml.element("Message", error.message))
+        parts.append(xml.element("Message", error.query_message or error.message))
         for name, value in error.fields.items():
             member = shape.members.get(name) if shape else None
             if member is not None:
@@ -196,7 +196,7 @@ class QueryCodec(Codec):
         self._wrapper = (f"<{wrapper}>", f"</{wrapper}>") if self.output else ("", "")
 
     def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
-        fields = tree(form(request))
+        fields = tree(form(request) if match.fields is None else match.fields)
         if "QueueUrl" in match.labels and "QueueUrl" not in fields.below:
             fields.below["QueueUrl"] = Tree()
             fields.below["QueueUrl"].value = match.labels["QueueUrl"]

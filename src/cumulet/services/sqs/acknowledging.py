@@ -25,7 +25,7 @@ async def delete_message_batch(
     failed = await _each(request.entries, [_delete(sqs, queue, entry.receipt_handle) for entry in request.entries])
     lost = {entry.id for entry in failed}
     done = [api.DeleteMessageBatchResultEntry(id=entry.id) for entry in request.entries if entry.id not in lost]
-    return api.DeleteMessageBatchResult(successful=done, failed=failed)
+    return api.DeleteMessageBatchResult(successful=done or None, failed=failed or None)
 
 
 async def change_message_visibility(sqs: Sqs, call: Call, request: api.ChangeMessageVisibilityRequest) -> None:
@@ -44,7 +44,7 @@ async def change_message_visibility_batch(
     done = [
         api.ChangeMessageVisibilityBatchResultEntry(id=entry.id) for entry in request.entries if entry.id not in lost
     ]
-    return api.ChangeMessageVisibilityBatchResult(successful=done, failed=failed)
+    return api.ChangeMessageVisibilityBatchResult(successful=done or None, failed=failed or None)
 
 
 async def _each(

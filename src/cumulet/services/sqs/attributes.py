@@ -78,7 +78,7 @@ NAMES = frozenset((*_ATTRIBUTES, POLICY, *_COMPUTED))
 _DEFAULTS = Settings()
 
 
-def apply(settings: Settings, given: Mapping[str, str], now: float) -> Settings:
+def apply(settings: Settings, given: Mapping[str, str], now: float, *, new: bool = False) -> Settings:
     """`settings` changed by attributes a client gave (`Policy` left aside); empty text takes one back.
 
     Raises InvalidAttributeName, InvalidAttributeValue or, for redrive policies, InvalidParameterValue.
@@ -91,13 +91,13 @@ def apply(settings: Settings, given: Mapping[str, str], now: float) -> Settings:
         changes[attribute.field] = attribute.parse(name, text) if text else getattr(_DEFAULTS, attribute.field)
     if changes.get("fifo", settings.fifo) != settings.fifo:
         raise _invalid("FifoQueue", "Modifying queue type is not supported.")
-    changed = replace(settings, **changes, **_encryption(changes), **redrive.parse(changes, given))
+    changed = replace(settings, **(changes | _encryption(changes) | redrive.parse(changes, given)))
     if changed.throughput_limit == "perMessageGroupId" and changed.deduplication_scope != "messageGroup":
         raise _invalid(
             "FifoThroughputLimit",
             "perMessageGroupId is allowed only when the value for DeduplicationScope is messageGroup.",
         )
-    if changed.deduplication_scope != settings.deduplication_scope:
+    if changed.deduplication_scope != settings.deduplication_scope and not new:
         changed = replace(changed, scope_before=settings.scope(now), scope_changed=now)
     return changed
 

@@ -28,7 +28,7 @@ def invalid(name: str, value: object, reason: str) -> InvalidParameterValue:
 
 
 class NoSuchQueue(QueueDoesNotExist):
-    """AWS words it differently in the query protocol; the wire takes `query_message` where there is one."""
+    """AWS words it differently in the query protocol."""
 
     query_message = "The specified queue does not exist for this wsdl version."
 

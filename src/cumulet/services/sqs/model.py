@@ -22,6 +22,7 @@ SCOPE_CHANGE_SECONDS = 60.0
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _FIFO_NAME = re.compile(r"(?=.{1,80}\Z)[A-Za-z0-9_-]+\.fifo")
 _ACCOUNT = re.compile(r"\d{12}")
+_WILDCARD_DOMAIN = "localhost.localstack.cloud"
 
 
 class Settings(Struct, frozen=True, omit_defaults=True):
@@ -154,8 +155,15 @@ def queue_key(call: Call, url: str) -> tuple[str, str, str]:
 
 
 def queue_url(call: Call, queue: Queue) -> str:
-    """The address that works for this caller, whatever name it reaches the node by."""
-    return f"{call.endpoint}/{queue.account}/{queue.name}"
+    """The address that works for this caller, whatever name it reaches the node by.
+
+    A domain whose every subdomain is the local host gets the region in front, as AWS's own addresses have it.
+    """
+    scheme, _, host = call.endpoint.partition("://")
+    if _WILDCARD_DOMAIN in host:
+        port = host.partition(":")[2]
+        host = f"sqs.{queue.region}.{_WILDCARD_DOMAIN}" + (f":{port}" if port else "")
+    return f"{scheme}://{host}/{queue.account}/{queue.name}"
 
 
 def seconds(when: float) -> str:

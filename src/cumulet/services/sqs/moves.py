@@ -34,7 +34,7 @@ def _parse(text: str) -> _Handle:
 
 def _missing(parameter: str) -> api.ResourceNotFoundException:
     return api.ResourceNotFoundException(
-        f"The resource that you specified for the {parameter} parameter doesn't exist."
+        f"The resource that you specified for the {parameter} parameter doesn't exist.", status=404
     )
 
 
@@ -78,7 +78,7 @@ async def cancel_message_move_task(
         raise _missing("SourceArn")
     move = await sqs.moves.find(handle.task_id)
     if move is None or move.source_arn != handle.source_arn:
-        raise api.ResourceNotFoundException("Task does not exist.")
+        raise api.ResourceNotFoundException("Task does not exist.", status=404)
     if not await sqs.moves.end(move.id, "CANCELLED"):
         raise InvalidParameterValue("Only active tasks can be cancelled.")
     ended = await sqs.moves.find(move.id)

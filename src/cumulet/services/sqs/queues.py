@@ -15,7 +15,7 @@ async def create_queue(sqs: Sqs, call: Call, request: api.CreateQueueRequest) ->
     now = sqs.clock.now()
     fifo = _wants_fifo(request)
     check_name(request.queue_name, fifo)
-    settings = attributes.apply(Settings(fifo=fifo), given, now)
+    settings = attributes.apply(Settings(fifo=fifo), given, now, new=True)
     policy = permissions.check(given.get(attributes.POLICY, ""))
     tags.check(request.queue_name, request.tags or {})
     existing = await sqs.queues.find(call.account, call.region, request.queue_name)

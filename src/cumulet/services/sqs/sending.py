@@ -55,7 +55,7 @@ async def send_message_batch(sqs: Sqs, call: Call, request: api.SendMessageBatch
             accepted.append(entry)
     sent = await _put(sqs, queue, drafts) if drafts else []
     successes = [_success(queue, entry, answer) for entry, answer in zip(accepted, sent, strict=True)]
-    return api.SendMessageBatchResult(successful=successes, failed=failures)
+    return api.SendMessageBatchResult(successful=successes or None, failed=failures or None)
 
 
 def _success(queue: Queue, entry: api.SendMessageBatchRequestEntry, sent: Sent) -> api.SendMessageBatchResultEntry:
