@@ -105,7 +105,7 @@ def test_a_failure_is_tried_three_times(
     advance(121)
     letter = queue.next()
 
-    assert attempts("fails") == 3
+    until(lambda: attempts("fails") == 3, "the log of the third attempt")
     assert letter["Body"] == "[1]"
     values = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert values == {"RequestID": request, "ErrorCode": "200", "ErrorMessage": "never"}

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,7 @@ a call keep the loop free for invocations in between."""
 _LONGEST = 262_144 - _OVERHEAD
 _AT_ONCE = 32
 _KEPT = 4096
+_TRIES = 5
 
 
 class LogStream:
@@ -62,6 +64,7 @@ class LogWriter:
         self._waiting = 0
         self._streams: dict[str, LogStream] = {}
         self._dirty: dict[LogStream, None] = {}
+        self._creating: defaultdict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wake = asyncio.Event()
 
     def start(self) -> None:
@@ -84,7 +87,11 @@ class LogWriter:
             self.add(stream, line.decode(errors="replace") + "\n")
 
     def add(self, stream: LogStream, text: str) -> None:
-        """Queue one event."""
+        """Queue one event; a text too long for one becomes several."""
+        if len(text) * 4 > _LONGEST and len(pieces := _pieces(text)) > 1:
+            for piece in pieces:
+                self.add(stream, piece)
+            return
         size = len(text) + _OVERHEAD
         if self._waiting + size > self._limit:
             stream.lost += 1
@@ -125,25 +132,33 @@ class LogWriter:
         self._waiting -= stream.size
         stream.size = 0
         if stream.lost:
-            events.append(
-                (
-                    int(self._clock.now() * 1000),
-                    f"{stream.lost} log lines were dropped: too many waited to be written\n",
-                )
-            )
+            message = f"{stream.lost} log lines were dropped: too many waited to be written\n"
+            events.append((int(self._clock.now() * 1000), message))
             stream.lost = 0
         try:
             if not stream.created:
                 await self._create(stream)
             for batch in _batches(events):
                 await self._put(stream, batch)
+                del events[: len(batch)]
             stream.failures = 0
         except AwsError as error:
-            stream.failures += 1
-            level = logging.WARNING if stream.failures <= 1 else logging.DEBUG
-            log.log(level, "%d log events of %s were lost: %s", len(events), stream.key.arn, error.message)
-        except Exception:
-            log.exception("log events of %s were lost", stream.key.arn)
+            self._failed(stream, events, error.message)
+        except Exception as error:  # noqa: BLE001  whatever it is, the other streams are to be written
+            self._failed(stream, events, repr(error))
+
+    def _failed(self, stream: LogStream, events: list[tuple[int, str]], reason: str) -> None:
+        """Keep the events for the next round, a few times over."""
+        stream.failures += 1
+        if stream.failures >= _TRIES:
+            log.warning("%d log events of %s were lost: %s", len(events), stream.key.arn, reason)
+            return
+        size = sum(len(text) + _OVERHEAD for _, text in events)
+        stream.events = events + stream.events
+        stream.size += size
+        self._waiting += size
+        self._dirty[stream] = None
+        self._wake.set()
 
     async def _run(self, stream: LogStream, operation: str, request: Any) -> None:
         account = stream.key.account
@@ -161,30 +176,32 @@ class LogWriter:
 
     async def _create(self, stream: LogStream) -> None:
         request = api.CreateLogStreamRequest(log_group_name=stream.group, log_stream_name=stream.name)
-        try:
-            await self._run(stream, "CreateLogStream", request)
-        except api.ResourceAlreadyExistsException:
-            pass
-        except api.ResourceNotFoundException:
-            with contextlib.suppress(api.ResourceAlreadyExistsException):
-                await self._run(stream, "CreateLogGroup", api.CreateLogGroupRequest(log_group_name=stream.group))
-            await self._run(stream, "CreateLogStream", request)
+        place = (stream.key.account, stream.key.region, stream.group)
+        async with self._creating[place]:  # the first environments of a function come together, and want one group
+            try:
+                await self._run(stream, "CreateLogStream", request)
+            except api.ResourceAlreadyExistsException:
+                pass
+            except api.ResourceNotFoundException:
+                with contextlib.suppress(api.ResourceAlreadyExistsException):
+                    await self._run(stream, "CreateLogGroup", api.CreateLogGroupRequest(log_group_name=stream.group))
+                await self._run(stream, "CreateLogStream", request)
+        self._creating.pop(place, None)
         stream.created = True
 
 
 def _batches(events: list[tuple[int, str]]) -> list[list[api.InputLogEvent]]:
-    """Within the limits of PutLogEvents; an event too long is cut into several."""
+    """Within the limits of PutLogEvents."""
     batches: list[list[api.InputLogEvent]] = []
     batch: list[api.InputLogEvent] = []
     size = 0
     for timestamp, text in events:
-        for piece in (text,) if len(text) * 4 <= _LONGEST else _pieces(text):
-            cost = (len(piece) if piece.isascii() else len(piece.encode())) + _OVERHEAD
-            if batch and (len(batch) == _EVENTS or size + cost > _BATCH):
-                batches.append(batch)
-                batch, size = [], 0
-            batch.append(api.InputLogEvent(timestamp=timestamp, message=piece))
-            size += cost
+        cost = (len(text) if text.isascii() else len(text.encode())) + _OVERHEAD
+        if batch and (len(batch) == _EVENTS or size + cost > _BATCH):
+            batches.append(batch)
+            batch, size = [], 0
+        batch.append(api.InputLogEvent(timestamp=timestamp, message=text))
+        size += cost
     return [*batches, batch] if batch else batches
 
 
