@@ -12,10 +12,11 @@ from cumulet.wire.http import HttpRequest, HttpResponse
 
 
 class Match(Struct, frozen=True):
-    """What routing found in an address: the labels of its path, and its query (names to all values), percent-decoded."""
+    """What routing found, percent-decoded: the labels of the path, the query (names to all values), and a query call's form."""
 
     labels: dict[str, str] = {}
     params: dict[str, list[str]] = {}
+    fields: list[tuple[str, str]] | None = None
 
 
 NO_MATCH = Match()

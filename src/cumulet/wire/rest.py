@@ -95,6 +95,7 @@ class RestCodec(Codec):
         self._labels = [(bound.name, bound.attribute, from_text(bound.shape)) for bound in self._bound(shape, "uri")]
         self._params: dict[str, tuple[str, FromText, bool]] = {}
         self._required_params: list[str] = []
+        literals = self.operation.uri.partition("?")[2].split("&")
         self._param_map = ""
         for bound in self._bound(shape, "querystring"):
             if bound.shape.type == "map":
@@ -103,6 +104,7 @@ class RestCodec(Codec):
             self._params[bound.name] = self._param(bound)
             if bound.required:
                 self._required_params.append(bound.attribute)
+        self._named = self._params.keys() | {part.partition("=")[0] for part in literals}
         self._headers = [
             (bound.name.lower(), bound.attribute, self._header_reader(bound), bound.required)
             for bound in self._bound(shape, "header")
@@ -165,7 +167,7 @@ class RestCodec(Codec):
         for name, attribute, convert in self._labels:
             found[attribute] = convert(match.labels[name])
         if self._param_map:
-            others = {name: values[0] for name, values in match.params.items() if name not in self._params}
+            others = {name: values[0] for name, values in match.params.items() if name not in self._named}
             found[self._param_map] = others or None
         for name, values in match.params.items():
             known = self._params.get(name)

@@ -282,9 +282,10 @@ def _by_action(request: HttpRequest, service: str) -> Route:
     wire = services.load(service)
     errors = wire.errors("query")
     try:
-        action = next((value for name, value in form(request) if name == "Action"), None)
+        fields = form(request)
     except AwsError as error:
         raise RouteError(service, error, errors) from None
+    action = next((value for name, value in fields if name == "Action"), None)
     if action is None:
         message = "The request must contain the parameter Action."
         raise RouteError(service, AwsError(message, code="MissingAction"), errors)
@@ -293,10 +294,10 @@ def _by_action(request: HttpRequest, service: str) -> Route:
         unknown = f"Could not find operation {action} for version {version}"
         message = f"The action {action} is not valid for this endpoint." if service == "sqs" else unknown
         raise RouteError(service, AwsError(message, code="InvalidAction"), errors)
-    match = NO_MATCH
+    labels = {}
     if service == "sqs" and _QUEUE_PATH.fullmatch(request.path):
-        match = Match({"QueueUrl": f"{request.scheme}://{request.headers.get('host', '')}{request.path}"})
-    return _route(wire, action, "query", match)
+        labels["QueueUrl"] = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"
+    return _route(wire, action, "query", Match(labels, fields=fields))
 
 
 @cache

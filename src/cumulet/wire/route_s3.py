@@ -1,5 +1,6 @@
 """Which operation of S3 an address means: by host and path (service, bucket or key), then by parameters and headers."""
 
+from functools import lru_cache
 from urllib.parse import unquote
 
 from cumulet.api.model import Model
@@ -10,6 +11,7 @@ _BY_ID_ONLY = frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})
 _LOCAL = (".localhost", ".localhost.localstack.cloud")
 
 
+@lru_cache(4096)
 def bucket_of_host(host: str) -> str:
     """The bucket that a virtual-hosted address names; empty for any other host."""
     host = host.partition(":")[0].lower() if not host.startswith("[") else ""

@@ -3,6 +3,7 @@
 import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 ISO8601: Final = "iso8601"
@@ -30,7 +31,12 @@ def to_iso8601(seconds: float, *, milliseconds: bool = False) -> str:
 
 def to_rfc822(seconds: float) -> str:
     """`Sun, 25 Jan 2015 08:00:00 GMT`, as HTTP's headers have it; fractions are cut off."""
-    at = _EPOCH + timedelta(seconds=math.floor(seconds))
+    return _rfc822(math.floor(seconds))
+
+
+@lru_cache(4096)
+def _rfc822(seconds: int) -> str:
+    at = _EPOCH + timedelta(seconds=seconds)
     return (
         f"{_DAYS[at.weekday()]}, {at.day:02} {_MONTHS[at.month - 1]} {at.year:04} "
         f"{at.hour:02}:{at.minute:02}:{at.second:02} GMT"
