@@ -1,6 +1,7 @@
 """What every record store must do. A new engine is added to ENGINES and must pass unchanged."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -174,3 +175,30 @@ def test_what_was_written_is_there_after_reopening_and_migrations_run_once(engin
 
     asyncio.run(first())
     asyncio.run(second())
+
+
+def test_who_is_told_of_a_conflict_finds_what_is_there(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async def add() -> None:
+            with contextlib.suppress(Conflict):
+                await db.write("INSERT INTO item (name) VALUES ($1)", ("a",))
+            assert await _names(db) == ["a"]
+
+        await asyncio.gather(add(), add(), add())
+
+    run(scenario)
+
+
+def test_a_block_that_fails_for_what_it_saw_ends_after_that_is_committed(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async def add() -> None:
+            with contextlib.suppress(KeyError):
+                async with db.transaction() as tx:
+                    if await tx.read("SELECT 1 FROM item WHERE name = $1", ("a",)):
+                        raise KeyError("a")
+                    await tx.write("INSERT INTO item (name) VALUES ($1)", ("a",))
+            assert await _names(db) == ["a"]
+
+        await asyncio.gather(add(), add(), add())
+
+    run(scenario)

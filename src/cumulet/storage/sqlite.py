@@ -7,6 +7,7 @@ connection, which sees only what is committed.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -37,15 +38,17 @@ def _numbered(sql: str) -> str:
 
 
 class _Job:
-    """One statement waiting for its turn and then for its group's commit."""
+    """One statement waiting for its turn and then for its group's commit, which a conflict waits for too: whoever is told
+    that something is there already must find it."""
 
-    __slots__ = ("done", "rows", "sql", "values")
+    __slots__ = ("conflict", "done", "rows", "sql", "values")
 
     def __init__(self, sql: str, values: Values, done: "asyncio.Future[list[Row]]") -> None:
         self.sql = sql
         self.values = values
         self.done = done
         self.rows: list[Row] = []
+        self.conflict: Conflict | None = None
 
 
 class _Turn:
@@ -130,15 +133,21 @@ class SqliteDatabase:
         try:
             yield _Queries(self._writer, turn)
             self._writer.execute("RELEASE block")
-        except BaseException:
-            turn.done.cancel()
+        except BaseException as error:
+            turn.actions.clear()
             self._undo()
+            self._leave(turn)
+            if isinstance(error, Exception):
+                with contextlib.suppress(StorageError):
+                    await turn.done  # what the block saw, and failed for, may not be committed yet
             raise
-        finally:
-            self._owner = None
-            self._group.append(turn)
-            self._pump()
+        self._leave(turn)
         await turn.done
+
+    def _leave(self, turn: _Turn) -> None:
+        self._owner = None
+        self._group.append(turn)
+        self._pump()
 
     async def migrate(self, name: str, statements: Sequence[str]) -> None:
         async with self.transaction() as tx:
@@ -182,6 +191,9 @@ class SqliteDatabase:
         try:
             self._begin()
             job.rows = _run(self._writer, job.sql, job.values)
+        except Conflict as error:
+            job.conflict = error
+            self._group.append(job)
         except Exception as error:  # noqa: BLE001  it belongs to whoever asked, not to the pump
             job.done.set_exception(error)
             self._check_still_open(error)
@@ -278,7 +290,10 @@ class SqliteDatabase:
             if failure is not None:
                 item.done.set_exception(failure)
             elif isinstance(item, _Job):
-                item.done.set_result(item.rows)
+                if item.conflict is not None:
+                    item.done.set_exception(item.conflict)
+                else:
+                    item.done.set_result(item.rows)
             else:
                 item.done.set_result(None)
                 for action in item.actions:
