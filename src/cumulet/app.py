@@ -249,7 +249,7 @@ class Node:
     def _logs(self) -> Service:
         from cumulet.services import logs
 
-        return logs.build(db=self._database("logs"), clock=self.clock, tasks=self._tasks)
+        return logs.build(db=self._database("logs"), clock=self.clock, calls=self._dispatcher, tasks=self._tasks)
 
     def _s3(self) -> Service:
         from cumulet.services import s3

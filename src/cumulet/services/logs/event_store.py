@@ -1,5 +1,6 @@
 """Every query of CloudWatch Logs on events."""
 
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from msgspec import Struct
@@ -19,6 +20,11 @@ class Target(Struct, frozen=True):
     group: int
     stream: int
     retention: int | None
+    subscribed: bool
+
+
+# What else must happen in the transaction that adds events, given the first event's sequence number.
+Follow = Callable[[Transaction, int], Awaitable[None]]
 
 
 class EventStore:
@@ -29,13 +35,15 @@ class EventStore:
 
     async def target(self, account: str, region: str, group: str, stream: str) -> Target | None:
         row = await self._db.read_one(
-            """SELECT g.id, s.id, g.retention FROM logs_group g JOIN logs_stream s ON s.grp = g.id
+            """SELECT g.id, s.id, g.retention, g.subscribed FROM logs_group g JOIN logs_stream s ON s.grp = g.id
                WHERE g.account = $1 AND g.region = $2 AND g.name = $3 AND s.name = $4""",
             (account, region, group, stream),
         )
-        return Target(*row) if row else None
+        return Target(row[0], row[1], row[2], bool(row[3])) if row else None
 
-    async def add(self, target: Target, events: list[InputLogEvent], size: int, now: int) -> int | None:
+    async def add(
+        self, target: Target, events: list[InputLogEvent], size: int, now: int, follow: Follow | None
+    ) -> int | None:
         """Append events in one transaction; gives the stream's new sequence, None when it is gone."""
         async with self._db.transaction() as tx:
             rows = await tx.write(
@@ -48,7 +56,10 @@ class EventStore:
             if not rows:
                 return None
             last = int(rows[0][0])
-            await _insert(tx, target, events, last - len(events) + 1, now)
+            first = last - len(events) + 1
+            await _insert(tx, target, events, first, now)
+            if follow is not None:
+                await follow(tx, first)
         return last
 
     async def forward(self, stream: Stream, after: tuple[int, int], start: int, end: int, limit: int) -> list[Event]:

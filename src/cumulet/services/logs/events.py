@@ -2,9 +2,12 @@
 
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
+from cumulet.services.logs import subscriptions
 from cumulet.services.logs.model import (
     DAY_MS,
     END,
+    PAGE_BYTES,
+    PAGE_EVENTS,
     Event,
     check_batch,
     group_name,
@@ -14,9 +17,6 @@ from cumulet.services.logs.model import (
 )
 from cumulet.services.logs.state import Logs
 from cumulet.services.logs.streams import sequence_token
-
-PAGE_EVENTS = 10_000
-PAGE_BYTES = 1_048_576
 
 
 async def put_log_events(logs: Logs, call: Call, request: api.PutLogEventsRequest) -> api.PutLogEventsResponse:
@@ -29,7 +29,8 @@ async def put_log_events(logs: Logs, call: Call, request: api.PutLogEventsReques
     accepted = check_batch(request.log_events, now, oldest)
     last: int | None = 1
     if accepted.events:
-        last = await logs.events.add(target, accepted.events, accepted.size, now)
+        follow = subscriptions.follower(logs, call, request, target, accepted.events) if target.subscribed else None
+        last = await logs.events.add(target, accepted.events, accepted.size, now, follow)
     if last is None:
         raise api.ResourceNotFoundException("The specified log stream does not exist.")
     return api.PutLogEventsResponse(

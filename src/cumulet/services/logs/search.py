@@ -4,9 +4,10 @@ import asyncio
 
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
-from cumulet.services.logs.events import PAGE_BYTES, PAGE_EVENTS
 from cumulet.services.logs.model import (
     END,
+    PAGE_BYTES,
+    PAGE_EVENTS,
     START,
     Event,
     Group,

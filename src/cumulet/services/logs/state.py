@@ -5,10 +5,14 @@ from dataclasses import dataclass, field
 
 from cumulet.api.logs import ResourceNotFoundException
 from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.services.logs.event_store import EventStore
 from cumulet.services.logs.model import Group, Stream
+from cumulet.services.logs.policy_store import PolicyStore
 from cumulet.services.logs.store import Store
+from cumulet.services.logs.subscription_store import SubscriptionStore
+from cumulet.storage.outbox import Outbox
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,10 @@ class Logs:
 
     store: Store
     events: EventStore
+    subscriptions: SubscriptionStore
+    policies: PolicyStore
+    calls: Calls
+    outbox: Outbox
     clock: Clock
     swept: asyncio.Event = field(default_factory=asyncio.Event)
 

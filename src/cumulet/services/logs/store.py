@@ -22,6 +22,13 @@ SCHEMA = (
     "CREATE INDEX logs_event_stream ON logs_event (stream, time, sequence)",
     # Streams that are gone while their events are still there: deleting those is left to a worker, in small steps.
     "CREATE TABLE logs_garbage (stream BIGINT PRIMARY KEY)",
+    """CREATE TABLE logs_subscription (
+        grp BIGINT NOT NULL, name TEXT NOT NULL, pattern TEXT NOT NULL, destination TEXT NOT NULL,
+        distribution TEXT NOT NULL, created BIGINT NOT NULL, PRIMARY KEY (grp, name))""",
+    "ALTER TABLE logs_group ADD COLUMN subscribed BIGINT NOT NULL DEFAULT 0",
+    """CREATE TABLE logs_policy (
+        account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, updated BIGINT NOT NULL,
+        PRIMARY KEY (account, region, name))""",
 )
 _GROUP = "id, account, region, name, created, retention, kind, kms_key, protected, tags"
 _STREAM = "id, name, created, first_time, last_time, last_ingestion, sequence"
@@ -81,6 +88,7 @@ class Store:
         async with self._db.transaction() as tx:
             await tx.write("INSERT INTO logs_garbage (stream) SELECT id FROM logs_stream WHERE grp = $1", (group.id,))
             await tx.write("DELETE FROM logs_stream WHERE grp = $1", (group.id,))
+            await tx.write("DELETE FROM logs_subscription WHERE grp = $1", (group.id,))
             await tx.write("DELETE FROM logs_group WHERE id = $1", (group.id,))
 
     async def add_stream(self, group: Group, name: str, created: int) -> None:
