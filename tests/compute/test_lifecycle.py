@@ -121,7 +121,9 @@ def test_leaves_nothing_after_many_environments() -> None:
             machine.ask("retire", key=function["key"])
 
         def held() -> tuple[int, int, int, int]:
-            fds = sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in (machine.process.pid, *_supervisors(machine)))
+            fds = sum(
+                len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in (machine.process.pid, *_supervisors(machine))
+            )
             mounts = len(Path(f"/proc/{_supervisors(machine)[0]}/mounts").read_text().splitlines())
             return fds, mounts, len(_groups(machine)), len(_processes(machine))
 

@@ -84,7 +84,7 @@ class Compute:
             "root": os.getuid() == 0,
             "ports": [config.endpoint_port],
             "resolver": _resolver(),
-            "place": str(config.folder / "root"),
+            "folder": str(config.folder),
         }
         self._supervision = Supervision(order, self._on_report)
         self._supervision.start()
@@ -249,6 +249,9 @@ class Compute:
             error, detail, payload = "timeout", "", documents.timed_out(invocation, spec.timeout)
         else:
             how = await environment.ending()
+            if "failed" in how:
+                self._end(environment)
+                raise ComputeUnavailable(f"a function could not be put into its sandbox: {how['failed']}")
             logs += environment.last_logs()
             detail = documents.ending(how)
             error, payload = ("oom" if how["oom"] else "crash"), documents.exited(invocation, detail)

@@ -24,7 +24,7 @@ class Isolation(Protocol):
 
     `channel` is the platform's end of the runtime's channel, `log` the reading end of its output (both the user's to
     close), `listeners` what is open inside on the endpoint's ports. `ending` gets how the runtime ended:
-    {"signal": n} or {"status": n}.
+    {"signal": n}, {"status": n}, or {"failed": why} when the function could not be put into it.
     """
 
     id: str
@@ -96,15 +96,17 @@ class Sandbox:
         self._freezer = self._group.freezer()
 
     def failed(self, why: str) -> None:
-        """The supervisor could not make it."""
+        """The supervisor could not make it, or not put the function into it."""
         if not self._made.done():
             self._made.set_exception(ComputeUnavailable(f"a sandbox could not be made: {why}"))
+        elif not self.ending.done():
+            self.ending.set_result({"failed": why})
 
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
-        self._group.limit_memory(max(_MIN_MEMORY, spec.memory_mb * _MB - self._baseline))
         layers = [str(layer) for layer in spec.layers]
         order = {"op": "assign", "id": self.id, "code": str(spec.code), "layers": layers, "tmp_mb": spec.tmp_mb}
-        self._supervision.order({**order, "assignment": dict(assignment)})
+        memory = max(_MIN_MEMORY, spec.memory_mb * _MB - self._baseline)
+        self._supervision.order({**order, "memory": memory, "assignment": dict(assignment)})
 
     def limit_cpu(self, memory_mb: int) -> None:
         self._group.limit_cpu(memory_mb)
@@ -140,7 +142,8 @@ class Sandbox:
             message, fds = None, []
         if message is None:
             self._loop.remove_reader(report.fileno())
-            self.failed("it ended while starting")
+            if not self._made.done():
+                self.failed("it ended while starting")
             message = {"signal": _SIGKILL}
         if "ready" in message:
             self._pidfd = fds[0]

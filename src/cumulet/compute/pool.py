@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import weakref
 
 from cumulet.compute.environment import Environment
 from cumulet.compute.isolation import Sandbox
@@ -26,7 +27,7 @@ class Pool:
         self._tasks = tasks
         self._zygotes: dict[str, asyncio.Future[int]] = {}
         self._ready: dict[str, list[Environment]] = collections.defaultdict(list)
-        self._making: dict[str, Sandbox] = {}
+        self._sandboxes: weakref.WeakValueDictionary[str, Sandbox] = weakref.WeakValueDictionary()
         self._taken: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
         self._refilling: set[str] = set()
         self._loop = asyncio.get_running_loop()
@@ -59,7 +60,7 @@ class Pool:
             else:
                 self._zygote_ended(report["id"], report["why"])
         elif kind == "failed":
-            sandbox = self._making.get(report["id"])
+            sandbox = self._sandboxes.get(report["id"])
             if sandbox is not None:
                 sandbox.failed(report["why"])
         elif kind == "lost":
@@ -78,11 +79,8 @@ class Pool:
         id_ = token()
         sandbox = Sandbox(id_, runtime.name, hierarchy.group(id_), baseline, self._supervision)
         environment = Environment(runtime, sandbox)
-        self._making[id_] = sandbox
-        try:
-            await environment.make()
-        finally:
-            del self._making[id_]
+        self._sandboxes[id_] = sandbox
+        await environment.make()
         return environment
 
     def _zygote(self, runtime: Runtime) -> asyncio.Future[int]:

@@ -27,11 +27,12 @@ _LIMITS = (
 )
 _MAX_PROCESSES = 1024
 _MAX_INODES = 65_536
-_FIRST_TMP_MB = 512
+_FIRST_TMP_MB = 16
 _FILTER = seccomp.program()
 
 StartRuntime = Callable[[socket.socket, socket.socket], None]
-"""Runs a runtime in the confined process: (where its assignment comes from, its channel to the platform)."""
+"""Runs a runtime in the confined process: (where its assignment comes from, its channel to the platform). It sends a
+message on the first when it is ready for one."""
 
 
 class Descriptors:
@@ -65,6 +66,9 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
         os._exit(0)
     there.close()
     given.channel.close()
+    warmed, _ = messages.receive(here)
+    if warmed is None:
+        return
     itself = syscalls.pidfd_open(os.getpid())
     messages.send(given.report, {"ready": True}, [itself, *(listener.fileno() for listener in listeners)])
     os.close(itself)
@@ -79,16 +83,19 @@ def _make_world(order: messages.Message, given: Descriptors) -> None:
     if given.mounts:
         syscalls.move_mount(given.mounts[0], "/tmp")  # noqa: S108 - the sandbox's own
         os.close(given.mounts[0])
-        os.chmod("/tmp", 0o1777)  # noqa: S103, S108, PTH101 - as everywhere
     else:
-        options = f"size={_FIRST_TMP_MB}m,mode=1777,nr_inodes={_MAX_INODES}"
-        syscalls.mount("tmpfs", "/tmp", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)  # noqa: S108
+        _mount_memory_tmp(_FIRST_TMP_MB)
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
     syscalls.sethostname("169.254.100.6")
     syscalls.loopback_up()
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)
+
+
+def _mount_memory_tmp(size_mb: int) -> None:
+    options = f"size={size_mb}m,mode=1777,nr_inodes={_MAX_INODES}"
+    syscalls.mount("tmpfs", "/tmp", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)  # noqa: S108
 
 
 def _listen(port: int) -> socket.socket:
@@ -135,8 +142,7 @@ def _assign(orders: socket.socket, runtime: socket.socket) -> bool:
         syscalls.move_mount(fd, target)
         os.close(fd)
     if message["tmp_mb"]:
-        flags = syscalls.MS_REMOUNT | syscalls.MS_NOSUID | syscalls.MS_NODEV
-        syscalls.mount(None, "/tmp", None, flags, f"size={message['tmp_mb']}m")  # noqa: S108
+        _mount_memory_tmp(message["tmp_mb"])
     messages.send(runtime, message["assignment"])
     orders.close()
     runtime.close()

@@ -17,7 +17,7 @@ import socket
 import time
 
 from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
-from cumulet.compute.sandbox import messages
+from cumulet.compute.sandbox import disks, messages
 
 _FIRST_UID = 200_000
 _UIDS = 60_000
@@ -34,6 +34,14 @@ class Zygote:
         self.pid = pid
 
 
+class Blank:
+    """The way into an environment that has no function yet; whether its /tmp is a disk."""
+
+    def __init__(self, orders: socket.socket, *, on_disk: bool) -> None:
+        self.orders = orders
+        self.on_disk = on_disk
+
+
 class Supervisor:
     """State: the zygotes by runtime, and the way into each environment that has no function yet."""
 
@@ -44,17 +52,20 @@ class Supervisor:
         self._resolver: str = config["resolver"]
         self._hierarchy = hierarchy
         self._zygotes: dict[str, Zygote] = {}
-        self._blanks: dict[str, socket.socket] = {}
+        self._blanks: dict[str, Blank] = {}
         self._leaving: list[cgroup.Group] = []
         self._count = 0
         self._selector = selectors.DefaultSelector()
         self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
-        self._place: str = config["place"]
+        self._place = f"{config['folder']}/root"
         os.makedirs(self._place, exist_ok=True)  # noqa: PTH103 - keeps start-up free of more modules
+        memory_counts = cgroup.MEMORY in hierarchy.controllers  # if not, /tmp may as well be memory
+        self._disks = disks.Disks(config["folder"], possible=self._root and memory_counts)
 
     def serve(self) -> None:
         """Take orders until the node closes its end."""
         self._selector.register(self._node, selectors.EVENT_READ, self._on_order)
+        self._selector.register(self._disks.channel, selectors.EVENT_READ, self._disks.receive)
         running = True
         while running:
             for key, _ in self._selector.select(_REMOVE_RETRY if self._leaving else None):
@@ -79,11 +90,14 @@ class Supervisor:
         try:
             getattr(self, "_op_" + order["op"])(order, fds)
         except OSError as error:
-            messages.send(self._node, {"report": "failed", "of": order["op"], "id": order["id"], "why": str(error)})
+            self._failed(order, error)
         finally:
             for fd in fds:
                 os.close(fd)
         return True
+
+    def _failed(self, order: messages.Message, error: OSError) -> None:
+        messages.send(self._node, {"report": "failed", "of": order["op"], "id": order["id"], "why": str(error)})
 
     def _op_runtime(self, order: messages.Message, fds: list[int]) -> None:
         del fds
@@ -139,33 +153,49 @@ class Supervisor:
         report, channel, log = fds
         self._count += 1
         uid = _FIRST_UID + self._count % _UIDS if self._root else None
-        slot = {"uid": uid, "ports": self._ports, "tmp_mounts": 0}
+        disk = self._disks.take()
+        tmp = [] if disk is None else [disk]
+        slot = {"uid": uid, "ports": self._ports, "tmp_mounts": len(tmp)}
         try:
-            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *entries])
+            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *entries])
         finally:
             there.close()
-            for fd in entries:
+            for fd in (*tmp, *entries):
                 os.close(fd)
-        self._blanks[order["id"]] = here
+        self._blanks[order["id"]] = Blank(here, on_disk=disk is not None)
 
     def _op_assign(self, order: messages.Message, fds: list[int]) -> None:
         del fds
         blank = self._blanks.pop(order["id"])
-        mounts: list[tuple[str, int]] = []
+        if not blank.on_disk:
+            self._assign(blank, order, "memory", -1)
+        elif order["tmp_mb"] == disks.USUAL_MB:
+            self._assign(blank, order, "disk", -1)
+        else:
+            self._disks.make(order["tmp_mb"], lambda fd: self._assign(blank, order, "memory" if fd < 0 else "disk", fd))
+
+    def _assign(self, blank: Blank, order: messages.Message, tmp: str, disk: int) -> None:
+        """Mount the function's folders and start it; /tmp in memory is allowed on top of the function's own."""
+        in_memory = order["tmp_mb"] if tmp == "memory" else 0
+        mounts: list[tuple[str, int]] = [("/tmp", disk)] if disk >= 0 else []  # noqa: S108 - the sandbox's own
         try:
+            self._hierarchy.group(order["id"]).limit_memory(order["memory"] + (in_memory << 20))
             mounts.append(("/var/task", _read_only_tree(order["code"])))
             if order["layers"]:
                 mounts.append(("/opt", self._layers(order["layers"])))
             message = {
                 "mounts": [target for target, _ in mounts],
-                "tmp_mb": order["tmp_mb"],
+                "tmp_mb": in_memory,
                 "assignment": order["assignment"],
             }
-            messages.send(blank, message, [fd for _, fd in mounts])
+            messages.send(blank.orders, message, [fd for _, fd in mounts])
+        except OSError as error:
+            self._failed(order, error)
         finally:
-            blank.close()
+            blank.orders.close()
             for _, fd in mounts:
-                os.close(fd)
+                if fd != disk:
+                    os.close(fd)
 
     def _layers(self, layers: list[str]) -> int:
         if len(layers) == 1:
@@ -181,7 +211,7 @@ class Supervisor:
         del fds
         blank = self._blanks.pop(order["id"], None)
         if blank is not None:
-            blank.close()
+            blank.orders.close()
         group = self._hierarchy.group(order["id"])
         if not group.remove():
             group.kill()
@@ -199,8 +229,7 @@ def _read_only_tree(path: str) -> int:
 
 
 def main(config: messages.Message) -> None:
-    """Run until the node ends. `config`: node (fd), name, root, ports, resolver, place
-    (a folder to mount at)."""
+    """Run until the node ends. `config`: node (fd), name, root, ports, resolver, folder."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     syscalls.name_process("cumulet-super")

@@ -43,6 +43,7 @@ def warm(config: messages.Message) -> None:
 def run(orders: socket.socket, channel: socket.socket) -> None:
     """In a new environment: get ready, wait for the function, serve its invocations until the platform is gone."""
     _rehearse()
+    messages.send(orders, {"warm": True})
     assignment, _ = messages.receive(orders)
     orders.close()
     if assignment is None:
