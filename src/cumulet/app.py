@@ -9,7 +9,7 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 
 from cumulet import __version__
 from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog
+from cumulet.gateway import downloads
 from cumulet.gateway.admin import Admin
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authorize import Authorizer
@@ -41,6 +42,7 @@ from cumulet.storage.sqlite import SqliteDatabase
 
 _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
+_CODE_PATH = "/_cumulet/lambda/code/"
 _ENDPOINT_INSIDE = 4566  # where a function finds the endpoint, on its own loopback address
 
 
@@ -136,7 +138,7 @@ class Node:
             denied=self._authorizer.denied,
             moved=lambda: self._folder.save_clock(self.clock.offset),
         )
-        self._server = Server(admin.wrap(self._gateway.handle))
+        self._server = Server(downloads.wrap(admin.wrap(self._gateway.handle), _CODE_PATH, self._code))
         tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
         try:
             listener = await self._server.listen_tcp(config.host, config.port, ssl=tls)
@@ -171,7 +173,8 @@ class Node:
 
     def _serve_environment(self, _: EnvironmentInfo, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox."""
-        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, handler=self._inside.handle))
+        inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
+        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, handler=inside))
 
         async def close() -> None:
             listener = await serving
@@ -181,6 +184,12 @@ class Node:
             self._tasks.start("close sandbox endpoint", close())
 
         return stop
+
+    async def _code(self, package: str, query: Mapping[str, str]) -> downloads.Download | None:
+        """A function's code, for an address that GetFunction gave."""
+        service: Any = await self._dispatcher.service("lambda")
+        found = await service.state.download(package, query)
+        return None if found is None else downloads.Download(*found)
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
@@ -241,6 +250,7 @@ class Node:
             secret=self._folder.key(),
             enforce=self.config.iam == "enforce",
             endpoint=f"http://127.0.0.1:{_ENDPOINT_INSIDE}",
+            code_path=_CODE_PATH,
         )
         assert isinstance(service.state, lambda_.Lambda)
         self._function_log = service.state.logs.line

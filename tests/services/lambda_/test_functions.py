@@ -4,10 +4,12 @@ import base64
 import hashlib
 from collections.abc import Callable
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.services.lambda_.conftest import package, payload
+from tests.services.lambda_.conftest import ECHO, package, payload
 
 
 def test_a_new_function_has_the_defaults_of_aws(make: Callable[..., Any], functions: Any, account: str) -> None:
@@ -154,3 +156,20 @@ def test_an_option_that_is_missing_says_so(make: Callable[..., Any]) -> None:
             ],
         )
     assert caught.value.response["Error"]["Code"] == "NotImplemented"
+
+
+def test_the_location_gives_the_code(
+    make: Callable[..., Any], functions: Any, advance: Callable[[float], None]
+) -> None:
+    make("located")
+    code = functions.get_function(FunctionName="located")["Code"]
+
+    with urlopen(code["Location"]) as answer:
+        assert answer.read() == package(ECHO)
+    assert code["RepositoryType"] == "S3"
+    for bad in (code["Location"][:-1], code["Location"].replace("expires=1", "expires=2")):
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(bad)
+    advance(601)
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(code["Location"])

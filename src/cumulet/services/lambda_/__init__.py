@@ -60,11 +60,13 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     enforce: bool = False,
     limits: Limits | None = None,
     endpoint: str = NODE_ENDPOINT,
+    code_path: str = "/_cumulet/lambda/code/",
 ) -> Service:
     """Assemble the service.
 
     `folder` is for unpacked packages, `secret` the node's key, `enforce` whether permissions are enforced, `endpoint` where
-    a function finds the node. Compute's `on_log` must lead to `state.logs.line`.
+    a function finds the node, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log`
+    must lead to `state.logs.line`.
     """
     limits = limits or Limits()
     store = FunctionStore(db)
@@ -84,7 +86,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         limits=limits,
         events=EventQueue(db, clock, tasks, limits.event_workers),
         outbox=Outbox(db, clock, tasks),
-        locations=Locations(hashlib.sha256(b"lambda code" + secret).digest(), clock),
+        locations=Locations(hashlib.sha256(b"lambda code" + secret).digest(), clock, code_path),
         credentials=credentials,
         enforce=enforce,
     )

@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 0.1
 """Seconds between two rounds of writing, so that a busy environment's lines go together."""
-_EVENTS = 150
+_EVENTS = 400
 _BATCH = 1_000_000
 _OVERHEAD = 26
 """What PutLogEvents counts for each event beside its text. Its limits are 10,000 events and 1,048,576 bytes; fewer events
 a call keep the loop free for invocations in between."""
 _LONGEST = 262_144 - _OVERHEAD
-_AT_ONCE = 32
+_AT_ONCE = 4
 _KEPT = 4096
 _TRIES = 5
 

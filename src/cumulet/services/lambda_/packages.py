@@ -9,6 +9,7 @@ import hashlib
 import logging
 import shutil
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -71,6 +72,10 @@ class Packages:
             await writer.write(data)
             blob = await writer.commit()
         return Package(id=package, blob=blob, size=len(data))
+
+    def read(self, blob: str) -> AsyncIterator[bytes]:
+        """The zip, in pieces."""
+        return self._blobs.read(blob)
 
     async def folder(self, package: str, blob: str) -> Path:
         """Where the package lies unpacked; unpacks it again when it does not."""

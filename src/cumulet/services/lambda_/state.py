@@ -1,7 +1,7 @@
 """What the operations of Lambda share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from cumulet.compute import Compute, RuntimeUnavailable
@@ -107,6 +107,11 @@ class Lambda:
             known = self.limits.concurrent_executions - sum(reserved.values())
             self._unreserved[account, region] = known
         return known
+
+    async def download(self, id: str, query: Mapping[str, str]) -> tuple[int, AsyncIterator[bytes]] | None:
+        """The size and bytes of a package, for an address that GetFunction gave; None when it is not good any more."""
+        package = await self.store.package(id) if self.locations.check(id, query) else None
+        return None if package is None else (package.size, self.packages.read(package.blob))
 
     # Changing
 
