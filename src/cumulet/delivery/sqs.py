@@ -2,14 +2,18 @@
 
 from msgspec.structs import replace
 
-from cumulet.api.sqs import SendMessageRequest
+from cumulet.api.sqs import MessageSystemAttributeValue, SendMessageRequest
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 
 
 async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
-    """Send `event` as the message body."""
+    """Send `event` as the message body, with the call's trace."""
     there = replace(call, account=target.account, region=target.region)
     queue_url = f"{call.endpoint}/{target.account}/{target.resource}"
-    await calls.run(there, "sqs", "SendMessage", SendMessageRequest(queue_url=queue_url, message_body=event.decode()))
+    request = SendMessageRequest(queue_url=queue_url, message_body=event.decode())
+    if call.trace:
+        header = MessageSystemAttributeValue(data_type="String", string_value=call.trace)
+        request.message_system_attributes = {"AWSTraceHeader": header}
+    await calls.run(there, "sqs", "SendMessage", request)

@@ -141,7 +141,7 @@ QUIRKS: Mapping[str, Quirks] = {
         validation_code="MalformedXML",
         milliseconds=True,
         roots=S3_ROOTS,
-        statuses=dict.fromkeys(S3_NO_CONTENT, 204),
+        statuses={"RestoreObject": 202} | dict.fromkeys(S3_NO_CONTENT, 204),
         schema_codes={"PutBucketAcl": "MalformedACLError", "PutObjectAcl": "MalformedACLError"},
         own_enums=frozenset({"BucketLocationConstraint", "FilterRuleName"}),
     ),

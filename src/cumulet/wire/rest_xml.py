@@ -16,7 +16,7 @@ from cumulet.wire.codec import NO_MATCH, ErrorCodec, Match
 from cumulet.wire.context import MALFORMED_XML, Context
 from cumulet.wire.eventstream import CONTENT_TYPE, EventStreamWriter
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.rest import Bound, FromText, RestCodec
+from cumulet.wire.rest import Bound, FromText, Refuse, RestCodec
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TYPE = "application/xml"
@@ -93,6 +93,21 @@ class RestXmlCodec(RestCodec):
             return attribute, convert, many
         return attribute, lambda text: convert(text) if text else None, many
 
+    def _refusal(self, name: str) -> Refuse:
+        """S3 takes a date it cannot read for none, and says of which parameter another text is wrong."""
+
+        def refuse(text: str, kind: str) -> AwsError | None:
+            if kind == "timestamp" and "lock" not in name:
+                return None
+            message = (
+                f"Provided {name} not an integer or within integer range"
+                if kind in ("integer", "long")
+                else "Invalid Argument"
+            )
+            return AwsError(message, code="InvalidArgument", fields={"ArgumentName": name, "ArgumentValue": text})
+
+        return refuse
+
     @cached_property
     def _read_root(self) -> Any:
         return self.context.xml_reader.structure_of(
@@ -132,6 +147,8 @@ class RestXmlCodec(RestCodec):
 
     def _read_payload(self, content: bytes, payload: Member) -> tuple[Any, bool]:
         value = self._parse(content)
+        if payload.shape == "Tagging" and value.tag_set is None:
+            value.tag_set = []  # S3 takes it as a wish for no tags
         self.check.payload(value, payload.shape)
         return value, False
 

@@ -74,6 +74,4 @@ def test_listing_in_pages(s3: Any, name: str) -> None:
 def test_the_expected_owner_is_checked(s3: Any, bucket: str, account: str, refused: Any) -> None:
     s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     refused("AccessDenied", 403, s3.get_bucket_tagging, Bucket=bucket, ExpectedBucketOwner="123456789012")
-    refused(
-        "InvalidBucketOwnerAWSAccountID", 400, s3.get_bucket_tagging, Bucket=bucket, ExpectedBucketOwner="nobody"
-    )
+    refused("InvalidBucketOwnerAWSAccountID", 400, s3.get_bucket_tagging, Bucket=bucket, ExpectedBucketOwner="nobody")

@@ -75,10 +75,10 @@ def customer_key(algorithm: str | None, key: str | None, key_md5: str | None, *,
         raw = base64.b64decode(key, validate=True)
     except binascii.Error:
         raw = b""
-    if len(raw) != 32 or (key_md5 is None and not reading):
-        raise invalid_argument("The secret key was invalid for the specified algorithm.", _HEADER)
-    if key_md5 is None:
+    if key_md5 is None and reading:
         raise error(403, "AccessDenied", WRONG_KEY)
+    if key_md5 is None or len(raw) != 32:
+        raise invalid_argument("The secret key was invalid for the specified algorithm.", _HEADER)
     if key_digest(raw) != key_md5:
         raise invalid_argument("The calculated MD5 hash of the key did not match the hash that was provided.", _HEADER)
     return raw

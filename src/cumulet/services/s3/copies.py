@@ -46,6 +46,8 @@ class _Source:
 def parse_source(text: str) -> tuple[str, str, str | None]:
     """Bucket, key and version id in an x-amz-copy-source header, which is URL-encoded."""
     path, _, query = text.partition("?versionId=")
+    if path.startswith(("http://", "https://")):
+        path = path.split("/", 3)[3] if path.count("/") > 2 else ""
     if _SOURCE_ARN.match(path):
         raise error(501, "NotImplemented", "Copying from an access point is not implemented.")
     bucket, _, key = unquote_plus(path.removeprefix("/")).partition("/")

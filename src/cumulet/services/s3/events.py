@@ -66,6 +66,7 @@ class Delivery(Struct, frozen=True):
     source: str
     endpoint: str
     body: msgspec.Raw
+    trace: str = ""
 
 
 def notices(bucket: Bucket, event: str, key: str) -> list[Notice]:
@@ -107,7 +108,7 @@ async def add(s3: S3, tx: Transaction, call: Call, bucket: Bucket, event: str, r
 
 async def send(s3: S3, tx: Transaction, call: Call, bucket: Bucket, target: str, body: bytes) -> None:
     """Have `body` delivered to `target` in the bucket's name, once the transaction is durable."""
-    entry = Delivery(target, bucket.account, bucket.region, bucket.arn, call.endpoint, msgspec.Raw(body))
+    entry = Delivery(target, bucket.account, bucket.region, bucket.arn, call.endpoint, msgspec.Raw(body), call.trace)
     await s3.outbox.add(tx, KIND, msgspec.json.encode(entry))
 
 
@@ -174,5 +175,6 @@ async def hand_on(s3: S3, event: Event) -> None:
         request_id=new_id(),
         endpoint=entry.endpoint,
         source_arn=entry.source,
+        trace=entry.trace,
     )
     await delivery.deliver(s3.calls, call, Arn.parse(entry.target), bytes(entry.body))

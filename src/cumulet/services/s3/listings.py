@@ -190,8 +190,12 @@ async def _rest_of_key(s3: S3, bucket: Bucket, key: str, version: str, limit: in
         order = order_of(version)
     else:
         raise invalid_argument("Invalid version id specified", "version-id-marker", version)
-    rows = await s3.objects.older_than(bucket.id, key, order, limit)
-    return [Version(row, False) for row in rows]
+    rows = [Version(row, False) for row in await s3.objects.older_than(bucket.id, key, order, limit)]
+    current = await s3.objects.current(bucket.id, key)
+    if current is not None and current[0].order < order:
+        # The marker's version, and all above it, were deleted since.
+        rows.insert(0, Version(current[0], True))
+    return rows[:limit]
 
 
 def _version(one: Version, encode: Any, owner: api.Owner) -> api.ObjectVersion:

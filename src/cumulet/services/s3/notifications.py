@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from cumulet.api import lambda_, sqs
+from cumulet import delivery
+from cumulet.api import lambda_, sns, sqs
 from cumulet.api import s3 as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call, Principal
@@ -56,9 +57,9 @@ async def put_bucket_notification_configuration(
         _check_target(kind, target)
         _check(one)
     _check_overlaps([one for one, _, _ in every])
-    _check_deliverable(config)
     if not request.skip_destination_validation:
         await _check_destinations(s3, call, bucket, every)
+    _check_deliverable(config)
     await _keep(s3, call, bucket, config, every)
 
 
@@ -139,7 +140,7 @@ def _share_keys(a: tuple[str, str], b: tuple[str, str]) -> bool:
 
 def _check_deliverable(config: api.NotificationConfiguration) -> None:
     """What cannot be delivered yet is refused rather than lost."""
-    if config.topic_configurations:
+    if config.topic_configurations and "sns" not in delivery.TARGETS:
         raise NotImplementedHere("Bucket notifications to SNS topics are not implemented in Cumulet yet.")
     if config.event_bridge_configuration is not None:
         raise NotImplementedHere("Bucket notifications to EventBridge are not implemented in Cumulet yet.")
@@ -149,8 +150,7 @@ async def _check_destinations(s3: S3, call: Call, bucket: Bucket, every: list[tu
     """Ask every target whether it is there and lets S3 deliver; raises InvalidArgument naming those that do not."""
     problems: dict[str, str] = {}
     for _, kind, target in every:
-        ask = _queue_problem if kind == "Queue" else _function_problem
-        problem = await ask(s3, call, bucket, Arn.parse(target))
+        problem = await _ASK[kind](s3, call, bucket, Arn.parse(target))
         if problem is not None:
             number = len(problems) // 2 + 1
             problems[f"ArgumentName{number}"], problems[f"ArgumentValue{number}"] = problem
@@ -173,13 +173,17 @@ def _looking(call: Call, bucket: Bucket, target: Arn) -> Call:
 
 async def _queue_problem(s3: S3, call: Call, bucket: Bucket, target: Arn) -> tuple[str, str] | None:
     url = f"{call.endpoint}/{target.account}/{target.resource}"
-    request = sqs.GetQueueAttributesRequest(queue_url=url, attribute_names=["QueueArn"])
+    request = sqs.GetQueueAttributesRequest(queue_url=url, attribute_names=["QueueArn", "Policy"])
     try:
-        await s3.calls.run(_looking(call, bucket, target), "sqs", "GetQueueAttributes", request)
+        answer = await s3.calls.run(_looking(call, bucket, target), "sqs", "GetQueueAttributes", request)
     except AwsError as problem:
         if problem.status >= 500:
             raise
         return str(target), "The destination queue does not exist"
+    if not _lets_s3_in((answer.attributes or {}).get("Policy") or "{}", bucket):
+        return str(target), (
+            "Permissions on the destination queue do not allow S3 to publish notifications from this bucket"
+        )
     return None
 
 
@@ -193,15 +197,31 @@ async def _function_problem(s3: S3, call: Call, bucket: Bucket, target: Arn) -> 
         if problem.status >= 500:
             raise
         return refused
-    return None if _lets_s3_invoke(answer.policy or "{}", bucket) else refused
+    return None if _lets_s3_in(answer.policy or "{}", bucket) else refused
 
 
-def _lets_s3_invoke(policy: str, bucket: Bucket) -> bool:
-    """Whether a function's policy has a statement for S3 that this bucket meets (the dispatcher decides in the end)."""
+async def _topic_problem(s3: S3, call: Call, bucket: Bucket, target: Arn) -> tuple[str, str] | None:
+    request = sns.GetTopicAttributesInput(topic_arn=str(target))
+    try:
+        await s3.calls.run(_looking(call, bucket, target), "sns", "GetTopicAttributes", request)
+    except AwsError:
+        return str(target), "The destination topic does not exist"
+    return None
+
+
+_ASK = {"Queue": _queue_problem, "CloudFunction": _function_problem, "Topic": _topic_problem}
+
+
+def _lets_s3_in(policy: str, bucket: Bucket) -> bool:
+    """Whether a target's policy has a statement for S3 that this bucket meets (the dispatcher decides in the end)."""
     for statement in json.loads(policy).get("Statement", []):
         principal = statement.get("Principal")
-        services = principal.get("Service") if isinstance(principal, dict) else principal
-        if statement.get("Effect") != "Allow" or not {"s3.amazonaws.com", "*"} & set(_list(services)):
+        named = (
+            [*_list(principal.get("Service")), *_list(principal.get("AWS"))]
+            if isinstance(principal, dict)
+            else [principal]
+        )
+        if statement.get("Effect") != "Allow" or not {"s3.amazonaws.com", "*"} & set(named):
             continue
         if all(_meets(operator, test, bucket) for operator, test in (statement.get("Condition") or {}).items()):
             return True
@@ -241,6 +261,6 @@ async def _keep(
     async with s3.db.transaction() as tx:
         await s3.buckets.put_setting_in(tx, bucket, "notification", msgspec.json.encode(config) if every else None)
         for _, kind, target in every:
-            if kind == "Queue":
+            if kind != "CloudFunction":
                 await events.send(s3, tx, call, bucket, target, test)
     s3.forget(bucket.name)
