@@ -89,7 +89,7 @@ class Compute:
         self._supervision = Supervision(order, self._on_report)
         self._supervision.start()
         self._pool = Pool(self._supervision, self._tasks)
-        self._tasks.start("compute: warm", self._warm())
+        self.prepare(config.preferred_runtime or python.own())
         self._tasks.start("compute: reap", self._reap())
 
     async def stop(self) -> None:
@@ -117,6 +117,11 @@ class Compute:
     def check(self, runtime: str) -> None:
         """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
         self._runtime(runtime)
+
+    def prepare(self, runtime: str) -> None:
+        """Have a blank of this runtime made in the background: a function that may soon be called is new here."""
+        if self._pool is not None and (found := self._runtimes.get(runtime)) is not None:
+            self._pool.prepare(found)
 
     def running(self, key: str) -> int:
         """Invocations of this function in flight."""
@@ -198,6 +203,7 @@ class Compute:
         environment = await self._pool.take(self._runtime(spec.runtime))
         self._all[environment.id] = environment
         environment.key = spec.key
+        environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
         try:
             info = self._info(environment, spec, cold=True)
             variables = {
@@ -274,6 +280,11 @@ class Compute:
             environment.rest()
             self._idle[environment.key].append(environment)
 
+    def _end_idle(self, environment: Environment) -> None:
+        """It died between invocations."""
+        if environment.state == "idle":
+            self._end(environment)
+
     def _end(self, environment: Environment) -> None:
         self._all.pop(environment.id, None)
         idle = self._idle.get(environment.key)
@@ -301,15 +312,6 @@ class Compute:
         except KeyError:
             have = ", ".join(sorted(self._runtimes)) or "none"
             raise RuntimeUnavailable(f"This machine has nothing that runs {name} (it has: {have}).") from None
-
-    async def _warm(self) -> None:
-        assert self._pool is not None
-        name = self._config.preferred_runtime or python.own()
-        if (runtime := self._runtimes.get(name)) is not None:
-            try:
-                await self._pool.fill(runtime)
-            except ComputeUnavailable:
-                return  # the first invocation will say why
 
     async def _reap(self) -> None:
         loop = asyncio.get_running_loop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import logging
 import weakref
 
 from cumulet.compute.environment import Environment
@@ -13,6 +14,7 @@ from cumulet.compute.supervision import Supervision
 from cumulet.kernel.ids import token
 from cumulet.kernel.tasks import Tasks
 
+log = logging.getLogger(__name__)
 _AHEAD = 1
 _MOST_AHEAD = 8
 _DEMAND_WINDOW = 5.0
@@ -37,8 +39,16 @@ class Pool:
         ready = self._ready[runtime.name]
         self._taken[runtime.name].append(self._loop.time())
         environment = ready.pop() if ready else await self._make(runtime)
-        self._refill_soon(runtime)
+        if environment.hull.ending.done():  # it died waiting
+            environment.kill()
+            environment = await self._make(runtime)
+        self._refill_soon(runtime, _REFILL_DELAY)
         return environment
+
+    def prepare(self, runtime: Runtime) -> None:
+        """Make blanks of this runtime in the background if there are none."""
+        if not self._ready[runtime.name]:
+            self._refill_soon(runtime, 0.0)
 
     async def fill(self, runtime: Runtime) -> None:
         """Make blanks up to what recent demand asks for."""
@@ -66,8 +76,10 @@ class Pool:
         elif kind == "lost":
             for name in list(self._zygotes):
                 self._zygote_ended(name, "the supervisor of sandboxes ended")
+            self.close()
 
     def close(self) -> None:
+        """End the blanks."""
         for ready in self._ready.values():
             for environment in ready:
                 environment.kill()
@@ -104,14 +116,16 @@ class Pool:
             taken.popleft()
         return max(_AHEAD, min(_MOST_AHEAD, len(taken) // 2))
 
-    def _refill_soon(self, runtime: Runtime) -> None:
+    def _refill_soon(self, runtime: Runtime, delay: float) -> None:
         if runtime.name not in self._refilling:
             self._refilling.add(runtime.name)
-            self._tasks.start(f"compute: refill {runtime.name}", self._refill(runtime))
+            self._tasks.start(f"compute: refill {runtime.name}", self._refill(runtime, delay))
 
-    async def _refill(self, runtime: Runtime) -> None:
+    async def _refill(self, runtime: Runtime, delay: float) -> None:
         try:
-            await asyncio.sleep(_REFILL_DELAY)
+            await asyncio.sleep(delay)
             await self.fill(runtime)
+        except ComputeUnavailable as error:
+            log.warning("no %s sandbox could be made ahead: %s", runtime.name, error)
         finally:
             self._refilling.discard(runtime.name)

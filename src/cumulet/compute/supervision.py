@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,17 +15,17 @@ from cumulet.compute.linux.cgroup import Hierarchy
 from cumulet.compute.model import ComputeUnavailable
 from cumulet.compute.sandbox import messages
 
+log = logging.getLogger(__name__)
 _END_TIMEOUT = 5.0
 
 
 class Supervision:
-    """The supervisor's process. `on_report` gets every report but `up`; `on_lost` is called when it ends unasked."""
+    """The supervisor's process. `on_report` gets every report but `up`, and
+    `lost` when it ended unasked and was started again."""
 
     def __init__(self, config: dict[str, Any], on_report: Callable[[messages.Message], None]) -> None:
         self._config = config
         self._on_report = on_report
-        self._socket, self._theirs = messages.pair()
-        self._socket.setblocking(False)
         self._waiting: collections.deque[tuple[messages.Message, list[int]]] = collections.deque()
         self._loop = asyncio.get_running_loop()
         self._up: asyncio.Future[Hierarchy] = self._loop.create_future()
@@ -32,18 +33,20 @@ class Supervision:
 
     def start(self) -> None:
         """Start the process; returns before it is up."""
+        self._socket, theirs = messages.pair()
+        self._socket.setblocking(False)
         launcher = Path(__file__).parent / "sandbox" / "launch.py"
-        config = {**self._config, "node": self._theirs.fileno()}
+        config = {**self._config, "node": theirs.fileno()}
         argv = [sys.executable, "-I", "-S", str(launcher), "sandbox.supervisor", json.dumps(config)]
         self._process = subprocess.Popen(  # noqa: S603 - our own launcher
             argv,
-            pass_fds=[self._theirs.fileno()],
+            pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={"LANG": "C.UTF-8"},
             start_new_session=True,
         )
-        self._theirs.close()
+        theirs.close()
         self._loop.add_reader(self._socket.fileno(), self._read)
 
     async def up(self) -> Hierarchy:
@@ -66,6 +69,7 @@ class Supervision:
         self._loop.remove_reader(self._socket.fileno())
         self._loop.remove_writer(self._socket.fileno())
         self._socket.close()
+        self._drop_waiting()
         try:
             await asyncio.wait_for(self._ended(process.pid), _END_TIMEOUT)
         except TimeoutError:
@@ -125,13 +129,26 @@ class Supervision:
             self._up.set_result(Hierarchy.from_description(message["groups"]))
 
     def _lost(self) -> None:
+        """It ended unasked: start another, unless this machine never had one."""
         self._loop.remove_reader(self._socket.fileno())
-        if not self._up.done():
-            self._up.set_exception(
-                ComputeUnavailable("the supervisor of sandboxes could not start; see its message above")
-            )
-            self._up.exception()  # it is not an error that nobody waited
+        self._loop.remove_writer(self._socket.fileno())
+        self._socket.close()
+        self._drop_waiting()
         process, self._process = self._process, None
         if process is not None:
             process.wait()
+        if not self._up.done():
+            why = "the supervisor of sandboxes could not start; its own message is on this node's standard error"
+            self._up.set_exception(ComputeUnavailable(why))
+            self._up.exception()  # it is not an error that nobody waited
+        elif self._up.exception() is None:
+            log.error("the supervisor of sandboxes ended; starting another")
+            self._up = self._loop.create_future()
+            self.start()
         self._on_report({"report": "lost"})
+
+    def _drop_waiting(self) -> None:
+        for _, descriptors in self._waiting:
+            for fd in descriptors:
+                os.close(fd)
+        self._waiting.clear()
