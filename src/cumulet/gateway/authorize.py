@@ -174,8 +174,8 @@ class Authorizer:
         try:
             return compile_policy(text, Grammar.RESOURCE, need.resource)
         except PolicyError:
-            log.warning("the resource policy of %s cannot be read, and allows nothing", need.resource)
-            return None
+            log.warning("the resource policy of %s cannot be read, so nobody but the root is let in", need.resource)
+            return _NOBODY
 
     async def _session(self, account: str, credential: Credential | None) -> list[CompiledPolicy] | None:
         """The session's own policies: texts, and ARNs of managed policies."""
@@ -232,6 +232,10 @@ class Authorizer:
 
 _NOTHING = compile_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}', Grammar.IDENTITY
+)
+_NOBODY = compile_policy(
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}',
+    Grammar.RESOURCE,
 )
 
 

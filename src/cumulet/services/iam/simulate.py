@@ -37,7 +37,7 @@ async def simulate_custom_policy(
 ) -> api.SimulatePolicyResponse:
     if request.ordered_organization_policy_input_list:
         raise invalid("OrderedOrganizationPolicyInputList is not implemented in Cumulet's iam yet.")
-    principal = _principal(request.caller_arn, call) if request.caller_arn else call.principal
+    principal = _principal(request.caller_arn or call.principal.arn, call)
     subject = Subject(principal, _given(request.policy_input_list, "PolicyInputList"))
     return _simulate(call, request, subject)
 
@@ -74,13 +74,11 @@ async def _policies_of(iam: Iam, view: View, arn: str) -> tuple[list[CompiledPol
 
 
 def _principal(arn: str, call: Call) -> Principal:
-    kind = arn.split(":", 5)[-1].partition("/")[0]
-    account = account_in(arn) if arn.count(":") >= 5 else call.account
-    if kind == "role":
-        return Principal("assumed-role", arn, arn, account)
-    return (
-        Principal("user", arn, arn, account) if kind in ("user", "group") else Principal("root", arn, account, account)
-    )
+    """Whom to simulate. The simulator asks what policies say, so not even the root gets more than they give."""
+    parts = arn.split(":", 5)
+    account = parts[4] if len(parts) == 6 else call.account
+    kind = parts[-1].partition("/")[0]
+    return Principal("assumed-role" if kind in ("role", "assumed-role") else "user", arn, arn, account)
 
 
 def _given(texts: Sequence[str] | None, name: str) -> list[CompiledPolicy]:
