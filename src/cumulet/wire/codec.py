@@ -64,9 +64,12 @@ def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
     """The members of an error besides its code: its text, under the name the model has for it, and its own fields."""
     key = context.quirks.message_key
     shape = context.errors.get(error.code)
+    kind = {}
     if shape is not None:
+        if "Type" in shape.members:
+            kind["Type"] = "User" if error.status < 500 else "Service"
         key = next((name for name in shape.members if name.lower() == "message"), key)
         member = shape.members.get(key)
         key = (member.location_name or key) if member else key
     fields = {key: error.message} if error.message or key else {}
-    return fields | dict(error.fields)
+    return {**kind, **fields, **error.fields}

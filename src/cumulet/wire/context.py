@@ -129,9 +129,11 @@ class Checker:
         if self._quirks.validation == "model":
             told = [self._prefixed(problem) for problem in problems] if self._prefix else problems
             return AwsError(validate.summary(told), code=self._quirks.validation_code)
-        path = problems[0].split("'")[1]
-        name = ".".join(part[:1].upper() + part[1:] for part in path.split(".") if part != "member")
+        path = problems[0].rpartition("' failed to satisfy")[0].rpartition("at '")[2]
+        name = ".".join(part for part in path.split(".") if part != "member")
         if self._quirks.validation == "schema":
+            if name == self._context.model.shape(self._operation.input).payload:
+                return AwsError("Request Body is empty", code="MissingRequestBodyError")
             return AwsError(f"Missing required parameter for this request: {name}", code="InvalidRequest")
         if self._quirks.validation_code == "MissingParameter":
             return AwsError(f"The request must contain the parameter {name}.", code="MissingParameter")

@@ -12,6 +12,7 @@ from cumulet.wire import timestamps
 from cumulet.wire.codec import NO_MATCH, Codec, Match
 from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.validate import article
 from cumulet.wire.xml_values import FROM_TEXT, number_text
 
 FromText = Callable[[str], Any]
@@ -44,7 +45,15 @@ def to_text(member: Member, shape: Shape) -> ToText:
     return str
 
 
-def from_text(shape: Shape) -> FromText:
+Refuse = Callable[[str, str], AwsError | None]
+
+
+def not_converted(text: str, kind: str) -> AwsError | None:
+    """The error for a text that is no number, moment or boolean; None to take the member for absent."""
+    return AwsError(f"STRING_VALUE can not be converted to {article(kind.title())}", code="SerializationException")
+
+
+def from_text(shape: Shape, refuse: Refuse = not_converted) -> FromText:
     """How a scalar in the path, query or a header is read. Raises AwsError for what its type cannot hold."""
     if shape.type in ("string", "character"):
         return str
@@ -54,9 +63,10 @@ def from_text(shape: Shape) -> FromText:
         try:
             return convert(text.strip())
         except (ValueError, OverflowError):
-            raise AwsError(
-                f"STRING_VALUE can not be converted to a {kind.title()}", code="SerializationException"
-            ) from None
+            error = refuse(text, kind)
+            if error is None:
+                return None
+            raise error from None
 
     return read
 
@@ -123,11 +133,15 @@ class RestCodec(Codec):
         if bound.shape.type == "list":
             assert bound.shape.member is not None
             return bound.attribute, from_text(self.context.model.shape(bound.shape.member.shape)), True
-        return bound.attribute, from_text(bound.shape), False
+        return bound.attribute, from_text(bound.shape, self._refusal(bound.name)), False
+
+    def _refusal(self, name: str) -> Refuse:
+        """What answers a text that the member of that name cannot hold."""
+        return not_converted
 
     def _header_reader(self, bound: Bound) -> FromText:
         if bound.shape.type != "list":
-            return from_text(bound.shape)
+            return from_text(bound.shape, self._refusal(bound.name))
         assert bound.shape.member is not None
         item = from_text(self.context.model.shape(bound.shape.member.shape))
         return lambda text: [item(part.strip()) for part in text.split(",")]

@@ -51,6 +51,9 @@ def compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """A Java pattern as Python's; None for one that Python cannot express."""
     for java, ours in _JAVA_CLASSES.items():
         pattern = _replace_class(pattern, java, ours)
+    # Java counts in UTF-16: its pairs are the characters beyond it. A hyphen behind a class is itself.
+    pattern = pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+    pattern = re.sub(r"(\\[wWdDsS])-(?!\])", r"\1\\-", pattern)
     pattern = re.sub(r"\\u([0-9A-Fa-f]{4})", lambda found: re.escape(chr(int(found[1], 16))), pattern)
     pattern = re.sub(r"\\x\{([0-9A-Fa-f]+)\}", lambda found: re.escape(chr(int(found[1], 16))), pattern)
     pattern = pattern.replace(r"\z", r"\Z").replace(r"\h", r" \t")
@@ -164,6 +167,7 @@ class Validator(ShapeCompiler[Check]):
         super().__init__(model)
         self._quirks = quirks
         self._nulls = nulls
+        self._lower = quirks.validation == "model"
         self._needed: dict[str, bool] = {}
 
     def request(self, name: str) -> Check | None:
@@ -201,7 +205,7 @@ class Validator(ShapeCompiler[Check]):
             required = self._nulls and key in shape.required
             inner = None if member.streaming or not self.needed(member.shape) else self.of(member)
             if required or inner is not None:
-                parts.append((member.attribute, lower(key), required, inner))
+                parts.append((member.attribute, lower(key) if self._lower else key, required, inner))
 
         def check(value: Any, path: str, problems: list[str]) -> None:
             for attribute, part_name, required, inner in parts:
@@ -272,13 +276,15 @@ class Validator(ShapeCompiler[Check]):
     def _parts(self, member: Member, shape: Shape, text: str, items: list[Constraint], inner: Check | None) -> Check:
         """The check of a list or map: its length, then its items, scalars all at once and others by their paths."""
         own = self._own(member.shape, shape)
-        nulls = self._nulls
+        nulls, framed = self._nulls, self._lower
 
         def check(value: Any, path: str, problems: list[str]) -> None:
             problems += [failed(value, path, constraint.text) for constraint in own if not constraint.holds(value)]
             named = value if isinstance(value, dict) else None
             parts = value if named is None else named.values()
-            if (nulls and None in parts) or (items and not all_hold(items, parts)):
+            if nulls and not framed and None in parts:
+                problems.append(null(path))
+            elif (nulls and None in parts) or (items and not all_hold(items, parts)):
                 problems.append(failed(value, path, text))
             elif inner is not None:
                 for name, part in enumerate(value, 1) if named is None else named.items():

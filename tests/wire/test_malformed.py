@@ -1,0 +1,178 @@
+"""Input that no client of AWS's sends: an AWS error, never another exception."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.wire.requests import form, json, request
+
+from cumulet.kernel.errors import AwsError
+from cumulet.wire import route
+from cumulet.wire.http import HttpRequest
+from cumulet.wire.xml import MalformedXml, parse
+
+FUZZ = settings(
+    derandomize=True, database=None, deadline=None, max_examples=60, suppress_health_check=list(HealthCheck)
+)
+CBOR = "/service/GraniteServiceVersion20100801/operation/PutMetricData"
+
+
+def refusal(sent: HttpRequest) -> AwsError:
+    with pytest.raises(AwsError) as raised:
+        route.resolve(sent).decode(sent)
+    return raised.value
+
+
+def survives(sent: HttpRequest) -> None:
+    """The request means something, or is refused in its protocol; anything else that it raises fails the test."""
+    try:
+        found = route.resolve(sent)
+    except route.RouteError as error:
+        status = error.answer("r").status
+    else:
+        status = outcome(found, sent)
+    assert status == 200 or 400 <= status < 500 or status == 501
+
+
+def outcome(found: route.Route, sent: HttpRequest) -> int:
+    try:
+        found.decode(sent)
+    except AwsError as error:
+        return found.codec.encode_error(error, "r").status
+    return 200
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[1]", b"null", b'"x"', b"\xff", b"[" * 200_000, b'{"a":' * 100_000, b'{"QueueUrl":"\\ud800"']
+)
+def test_malformed_json(content: bytes) -> None:
+    assert refusal(json("AmazonSQS.SendMessage", content)).code == "SerializationException"
+    assert refusal(request("POST", "/2015-03-31/functions", content=content)).code == "SerializationException"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"QueueUrl":"a","MessageBody":5}', "NUMBER_VALUE can not be converted to a String"),
+        (b'{"QueueUrl":"a","MessageBody":true}', "TRUE_VALUE can not be converted to a String"),
+        (b'{"QueueUrl":"a","MessageBody":{}}', "Start of structure or map found where not expected."),
+        (b'{"QueueUrl":"a","MessageBody":[]}', "Start of list found where not expected"),
+        (b'{"QueueUrl":"a","MessageBody":"b","DelaySeconds":"x"}', "STRING_VALUE can not be converted to an Integer"),
+        (b'{"QueueUrl":"a","MessageBody":"b","DelaySeconds":1e30}', "NUMBER_VALUE can not be converted to an Integer"),
+        (b'{"QueueUrl":"a","MessageBody":"b","MessageAttributes":"x"}', "Unexpected field type"),
+    ],
+)
+def test_wrong_types(content: bytes, message: str) -> None:
+    error = refusal(json("AmazonSQS.SendMessage", content))
+    assert (error.code, error.message) == ("SerializationException", message)
+
+
+def test_wrong_types_where_java_classes_are_told() -> None:
+    content = b'{"type":"HTTP","requestParameters":{"a":true}}'
+    error = refusal(
+        request("PUT", "/restapis/a/resources/b/methods/GET/integration", content=content, scope="apigateway")
+    )
+    assert error.message == "class java.lang.Boolean can not be converted to an String"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<a",
+        b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
+        b'<!DOCTYPE a [<!ENTITY x "y">]><Tagging><TagSet/></Tagging>',
+        b"<a>" * 200,
+        b"\xff\xfe",
+        b'<?xml version="1.0" encoding="nonsense"?><Tagging/>',
+    ],
+)
+def test_malformed_xml(content: bytes) -> None:
+    assert refusal(request("PUT", "/b?tagging", content=content, scope="s3")).code == "MalformedXML"
+
+
+def test_xml_is_bounded() -> None:
+    with pytest.raises(MalformedXml):
+        parse(b"<a>" + b"<b/>" * 250_000 + b"</a>")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff",
+        b"\x9b\x7f" + b"\xff" * 7,
+        b"\x81" * 10_000,
+        b"\xa0\xa0",
+        b"\xc1\x61a",
+        b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff",
+    ],
+)
+def test_malformed_cbor(content: bytes) -> None:
+    assert refusal(request("POST", CBOR, content=content)).code == "SerializationException"
+
+
+def test_absurd_forms() -> None:
+    with pytest.raises(route.RouteError):
+        route.resolve(form("a=b&" * 30_000 + "Action=ListQueues", scope="sqs"))
+    deep = ".".join("a" * 1000)
+    assert refusal(form(f"Action=ListQueues&{deep}=1", scope="sqs")).code == "MalformedQueryString"
+    assert (
+        refusal(form("Action=SendMessage&QueueUrl=a&MessageBody=b&DelaySeconds=x", scope="sqs")).code
+        == "MalformedInput"
+    )
+
+
+@FUZZ
+@given(
+    st.binary(max_size=60),
+    st.sampled_from(["AmazonSQS.SendMessage", "Logs_20140328.PutLogEvents", "DynamoDB_20120810.PutItem"]),
+)
+def test_any_json_body(content: bytes, target: str) -> None:
+    survives(json(target, content))
+
+
+@FUZZ
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["QueueUrl", "MessageBody", "MessageAttributes", "a", "StringValue", "DataType"]),
+                inner,
+                max_size=4,
+            )
+        ),
+    )
+)
+def test_any_json_value(value: object) -> None:
+    import json as plain
+
+    survives(json("AmazonSQS.SendMessage", plain.dumps(value).encode()))
+    survives(request("POST", "/2015-03-31/functions", content=plain.dumps(value).encode()))
+
+
+@FUZZ
+@given(st.binary(max_size=60))
+def test_any_cbor(content: bytes) -> None:
+    survives(request("POST", CBOR, content=content))
+
+
+@FUZZ
+@given(st.text(max_size=60), st.sampled_from(["sqs", "iam", "sts", "cloudformation"]))
+def test_any_form(text: str, scope: str) -> None:
+    survives(form(text, scope=scope))
+    survives(form(f"Action=ListUsers&{text}", scope=scope))
+
+
+@FUZZ
+@given(
+    st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "OPTIONS", "X"]),
+    st.text(alphabet="/ab%2+.?&=é{}\x00", max_size=30),
+    st.sampled_from(["", "s3", "lambda", "apigateway", "sqs", "execute-api", "xray"]),
+    st.dictionaries(
+        st.sampled_from(["host", "content-type", "x-amz-target", "x-amz-copy-source", "if-modified-since", "range"]),
+        st.text(max_size=12),
+    ),
+    st.binary(max_size=20),
+)
+def test_any_request(method: str, target: str, scope: str, headers: dict[str, str], content: bytes) -> None:
+    survives(request(method, "/" + target, headers=headers, scope=scope, content=content))
