@@ -127,7 +127,9 @@ class Node:
             identity=self._identity,
             managed=self._managed_policy,
             resource_policy=self._resource_policy,
+            resource_owner=self._resource_owner,
             now=self.clock.now,
+            used=self._used,
         )
         self._dispatcher.authorizer = self._authorizer
         admin = Admin(
@@ -229,6 +231,17 @@ class Node:
     async def _resource_policy(self, service: str, call: Call, arn: str) -> str | None:
         running = await self._dispatcher.service(service)
         return await running.resource_policy(call, arn) if running.resource_policy is not None else None
+
+    async def _resource_owner(self, service: str, call: Call, arn: str) -> str | None:
+        running = await self._dispatcher.service(service)
+        return await running.resource_owner(call, arn) if running.resource_owner is not None else None
+
+    def _used(self, call: Call, service: str) -> None:
+        """Keys and roles were used: IAM remembers when, once it runs (users' keys are found there)."""
+        from cumulet.services import iam
+
+        if (running := self._dispatcher.running.get("iam")) is not None:
+            iam.uses(running).note(call, service)
 
     def _iam(self) -> Service:
         from cumulet.services import iam

@@ -85,7 +85,7 @@ class Authorizer:
 
     `identity` gives the policies of a principal (and the ARN its credential stands for), `managed` a managed policy by
     account and ARN, `resource_policy` and `resource_owner` what a service says of one of its resources, `now` the time in
-    seconds since 1970.
+    seconds since 1970. `used` is told of calls that were let in, and the service they were for.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Authorizer:
         resource_policy: FindText,
         resource_owner: FindText | None = None,
         now: Callable[[], float],
+        used: Callable[[Call, str], None] | None = None,
     ) -> None:
         self.mode = mode
         self.counts: Counter[str] = Counter()
@@ -105,6 +106,7 @@ class Authorizer:
         self._resource_policy = resource_policy
         self._resource_owner = resource_owner
         self._now = now
+        self._used = used
         self._denied: deque[Denial] = deque(maxlen=_REMEMBERED)
         self._logged: set[tuple[str, str, str]] = set()
 
@@ -129,6 +131,8 @@ class Authorizer:
             decision = await self._decide(call, credential, identity, need, request)
             if not decision.allowed:
                 self._refuse(call, need, operation, decision)
+        if self._used is not None:
+            self._used(call, service)
 
     async def _identity_of(self, call: Call, credential: Credential | None) -> Identity:
         if call.principal.kind in ("root", "service", "anonymous"):
@@ -159,9 +163,10 @@ class Authorizer:
     async def _owner(self, call: Call, need: Need) -> str:
         """The account of the resource; the caller's when nothing tells another."""
         parts = need.resource.split(":", 5)
-        if len(parts) == 6 and parts[4]:
+        if len(parts) == 6 and parts[4] not in ("", "aws"):
             return parts[4]
-        if self._resource_owner is not None and len(parts) == 6:
+        # A bucket that is to be made may have the name of another's: S3 has an answer of its own for that.
+        if self._resource_owner is not None and len(parts) == 6 and need.action != "s3:CreateBucket":
             return await self._resource_owner(need.service, call, need.resource) or call.account
         return call.account
 

@@ -1,6 +1,7 @@
 """Permissions as they are enforced, through a node of its own."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -148,3 +149,38 @@ def test_state_survives_the_end_of_the_node(start_node: Callable[..., Any], acco
     }
     assert node.client("sts", account, **as_role).get_caller_identity()["Arn"].endswith(":assumed-role/r/s1")
     node.stop()
+
+
+def test_a_bucket_belongs_to_its_account(strict: Any, root: Client, account: str) -> None:
+    bucket = f"photos-{account}"
+    s3, stranger = root("s3"), strict.client("s3", "999988887774")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="cat.jpg", Body=b"cat")
+    fails(stranger.get_object, "AccessDenied", Bucket=bucket, Key="cat.jpg")
+    fails(stranger.create_bucket, "BucketAlreadyExists", Bucket=bucket)
+    policy = {"Effect": "Allow", "Principal": {"AWS": "999988887774"}, "Action": "s3:GetObject"}
+    statement = policy | {"Resource": f"arn:aws:s3:::{bucket}/*"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert stranger.get_object(Bucket=bucket, Key="cat.jpg")["Body"].read() == b"cat"
+    fails(stranger.put_object, "AccessDenied", Bucket=bucket, Key="cat.jpg", Body=b"dog")
+
+
+def test_keys_and_roles_tell_when_they_were_used(
+    strict: Any, root: Client, ann: dict[str, Any], signed: Client, account: str
+) -> None:
+    iam = root("iam")
+    unused = iam.get_access_key_last_used(AccessKeyId=ann["AccessKeyId"])["AccessKeyLastUsed"]
+    assert (unused["ServiceName"], "LastUsedDate" in unused) == ("N/A", False)
+    signed("sts", ann).get_caller_identity()
+    used = iam.get_access_key_last_used(AccessKeyId=ann["AccessKeyId"])
+    assert (used["UserName"], used["AccessKeyLastUsed"]["ServiceName"]) == ("ann", "sts")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust(AWS=f"arn:aws:iam::{account}:user/ann"))
+    session = signed("sts", ann).assume_role(RoleArn=role["Role"]["Arn"], RoleSessionName="s1")["Credentials"]
+    signed("sts", session).get_caller_identity()
+    strict.post("/_cumulet/clock", {"advance": 61})
+    deadline = time.monotonic() + 10
+    while not iam.get_role(RoleName="r")["Role"]["RoleLastUsed"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert iam.get_role(RoleName="r")["Role"]["RoleLastUsed"]["Region"] == "us-east-1"
+    kept = iam.get_access_key_last_used(AccessKeyId=ann["AccessKeyId"])["AccessKeyLastUsed"]
+    assert kept["LastUsedDate"] >= used["AccessKeyLastUsed"]["LastUsedDate"]

@@ -30,6 +30,7 @@ from cumulet.services.iam.keys import Keys
 from cumulet.services.iam.model import Role
 from cumulet.services.iam.state import Iam
 from cumulet.services.iam.store import IamStore
+from cumulet.services.iam.uses import Uses
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
@@ -48,11 +49,12 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Serv
         keys.forget(payload.decode())
 
     signals.subscribe(_CHANGED, changed)
-    iam = Iam(store, clock, catalogue, identities, keys)
+    uses = Uses(store, clock.now)
+    iam = Iam(store, clock, catalogue, identities, keys, uses)
 
     async def start() -> None:
         await store.migrate()
-        tasks.start("iam key uses", workers.write_uses(keys, clock))
+        tasks.start("iam key uses", workers.write_uses(uses, clock))
 
     operations = operations_in(
         OPERATIONS,
@@ -74,12 +76,17 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Serv
         tags,
         users,
     )
-    return Service("iam", iam, operations, start, keys.write_uses)
+    return Service("iam", iam, operations, start, uses.write)
 
 
 def keyring(service: Service) -> Keys:
     """The keyring of users' access keys, for the gateway."""
     return _state(service).keys
+
+
+def uses(service: Service) -> Uses:
+    """Who notes that keys and roles are used, for authorization."""
+    return _state(service).uses
 
 
 def identities(service: Service) -> Identities:

@@ -70,7 +70,7 @@ async def get_access_key_last_used(
     if key is None or key.account != call.account:
         raise _missing(request.access_key_id)
     user = await iam.view(call).by_id(User, key.owner)
-    when, service, region = iam.keys.last_use(key.access_key) or (key.used, key.used_service, key.used_region)
+    when, service, region = iam.uses.of_key(key.access_key) or (key.used, key.used_service, key.used_region)
     if not when:
         last_used = api.AccessKeyLastUsed(service_name="N/A", region="N/A")
     else:

@@ -10,19 +10,15 @@ from cumulet.services.iam.store import IamStore, Key
 _TRUSTED_FOR = 10.0
 _KEPT = 10_000
 
-Use = tuple[int, str, str]
-"""When a key was used (seconds since 1970), for which service, in which region."""
-
 
 class Keys:
-    """The keyring of IAM: `find` for the gateway, `used` when a request was let in."""
+    """The keyring of IAM, for the gateway."""
 
     def __init__(self, store: IamStore, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
         self._known: dict[str, tuple[float, Credential | None]] = {}
         self._keys_of: dict[str, set[str]] = {}
-        self._uses: dict[str, Use] = {}
 
     def forget(self, account: str) -> None:
         for access_key in self._keys_of.pop(account, ()):
@@ -55,18 +51,3 @@ class Keys:
             return None
         principal = Principal("user", user.arn(key.account), user.id, key.account)
         return Credential(key.access_key, key.secret, principal)
-
-    def used(self, access_key: str, service: str, region: str) -> None:
-        """Note that a key signed a request; written down now and then by the worker."""
-        self._uses[access_key] = (int(self._clock()), service, region)
-
-    def last_use(self, access_key: str) -> Use | None:
-        """A use that is not written down yet."""
-        return self._uses.get(access_key)
-
-    async def write_uses(self) -> None:
-        """Write down what was noted since the last time."""
-        uses, self._uses = self._uses, {}
-        known = {access_key: use for access_key, use in uses.items() if access_key in self._known}
-        if known:
-            await self._store.record_use(known)

@@ -24,6 +24,7 @@ from cumulet.services.iam.model import (
     read_marker,
 )
 from cumulet.services.iam.store import Change, IamStore, View
+from cumulet.services.iam.uses import Uses
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Iam:
     catalogue: Catalogue
     identities: Identities
     keys: Keys
+    uses: Uses
 
     def now(self) -> int:
         """IAM's dates have whole seconds."""

@@ -1,13 +1,13 @@
 """IAM's loops."""
 
 from cumulet.kernel.clock import Clock
-from cumulet.services.iam.keys import Keys
+from cumulet.services.iam.uses import Uses
 
 _EVERY = 60.0
 
 
-async def write_uses(keys: Keys, clock: Clock) -> None:
-    """Write down when keys were last used, now and then."""
+async def write_uses(uses: Uses, clock: Clock) -> None:
+    """Write down when keys and roles were last used, now and then."""
     while True:
         await clock.sleep(_EVERY)
-        await keys.write_uses()
+        await uses.write()

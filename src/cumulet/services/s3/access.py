@@ -159,9 +159,20 @@ async def get_bucket_policy_status(
     return api.GetBucketPolicyStatusOutput(policy_status=api.PolicyStatus(is_public=public))
 
 
-async def resource_policy(s3: S3, arn: str) -> str | None:
-    """The policy of the bucket that an ARN (of it, or of an object in it) names, for the dispatcher."""
+async def _bucket_of(s3: S3, arn: str) -> Bucket | None:
+    """The bucket that an ARN (of it, or of an object in it) names."""
     name = arn.rpartition(":::")[2].partition("/")[0]
-    bucket = s3.cache.get(name) or await s3.buckets.find(name)
+    return s3.cache.get(name) or await s3.buckets.find(name)
+
+
+async def resource_owner(s3: S3, arn: str) -> str | None:
+    """The account whose bucket an ARN names, which S3's ARNs do not tell; for authorization."""
+    bucket = await _bucket_of(s3, arn)
+    return bucket.account if bucket else None
+
+
+async def resource_policy(s3: S3, arn: str) -> str | None:
+    """The policy of the bucket that an ARN names, for authorization."""
+    bucket = await _bucket_of(s3, arn)
     policy = bucket.setting("policy", Policy) if bucket else None
     return policy.text if policy else None
