@@ -15,6 +15,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import BytesStream
 from cumulet.wire.eventstream import frame, unframe
 from cumulet.wire.services import load
+from cumulet.wire.xml import parse
 
 
 async def events(*items: Any) -> AsyncIterator[Any]:
@@ -165,3 +166,18 @@ def test_empty_answers() -> None:
     assert load("logs").codec("PutLogEvents").encode(logs_api.PutLogEventsResponse(), "r").body == b"{}"
     deleted = load("lambda").codec("DeleteFunction").encode(lambda_.DeleteFunctionResponse(status_code=204), "r")
     assert (deleted.status, deleted.body) == (204, b"")
+
+
+def test_text_survives_xml() -> None:
+    hostile = "a<b>&\"c'\r\n\t d "
+    answer = (
+        load("sqs")
+        .codec("ReceiveMessage", "query")
+        .encode(sqs.ReceiveMessageResult(messages=[sqs.Message(body=hostile)]), "r")
+    )
+    assert isinstance(answer.body, bytes)
+    found = parse(answer.body).children[0].children[0].child("Body")
+    assert found is not None
+    assert found.text == hostile
+    control = load("sqs").codec("GetQueueUrl", "query").encode(sqs.GetQueueUrlResult(queue_url="\x01"), "r")
+    assert b"<QueueUrl>&#1;</QueueUrl>" in control.body  # type: ignore[operator]  # bytes
