@@ -1,14 +1,16 @@
 """Amazon SQS: queues that hide a message while a consumer works on it."""
 
 from cumulet.api.sqs import OPERATIONS
+from cumulet.kernel.call import Call
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.sqs import acknowledging, moves, permissions, queues, receiving, sending, tags
 from cumulet.services.sqs.arrivals import Arrivals
 from cumulet.services.sqs.boxes import MessageStore
+from cumulet.services.sqs.directory import Directory
 from cumulet.services.sqs.lanes import LaneStore
-from cumulet.services.sqs.limits import InFlight
+from cumulet.services.sqs.limits import Approximations, InFlight
 from cumulet.services.sqs.model import Sequence
 from cumulet.services.sqs.moves_store import MoveStore
 from cumulet.services.sqs.state import Sqs, new_number
@@ -27,6 +29,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
     sweeper = Sweeper(SweepStore(db), move_store, clock)
     sqs = Sqs(
         queues=store,
+        directory=Directory(store, signals, clock),
         messages=messages,
         lanes=LaneStore(db),
         moves=move_store,
@@ -34,6 +37,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
         signals=signals,
         arrivals=Arrivals(signals, clock),
         in_flight=InFlight(messages),
+        approximations=Approximations(messages),
         sequence=sequence,
         sweeper=sweeper,
         movers=Movers(store, move_store, clock, tasks, signals, sequence),
@@ -45,5 +49,9 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
         tasks.start("sqs sweeper", sweeper.work())
         await sqs.movers.resume()
 
+    async def resource_policy(call: Call, arn: str) -> str | None:
+        queue = await sqs.queue_by_arn(arn)
+        return await store.policy(queue) or None if queue else None
+
     modules = (queues, tags, permissions, sending, receiving, acknowledging, moves)
-    return Service("sqs", sqs, operations_in(OPERATIONS, *modules), start)
+    return Service("sqs", sqs, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)

@@ -23,6 +23,11 @@ _RETURNED = (
 )
 
 
+_FIRST = (
+    "SELECT (SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until = 0 ORDER BY seq LIMIT 1), "
+    "(SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until > 0 AND hidden_until <= $2 "
+    "ORDER BY hidden_until, seq LIMIT 1)"
+)
 # It looks at hidden_until again for engines that run transactions side by side: what another receive just hid is not
 # given twice. One statement a message: of an IN list SQLite makes a scan of the box.
 _HIDE = (
@@ -69,9 +74,12 @@ class MessageStore:
     async def take(self, box: int, limit: int, now: float, hidden_until: float) -> list[Message]:
         """Hide up to `limit` visible messages and give them, in the order they were sent as far as it is known."""
         async with self.db.transaction() as tx:
-            found = await tx.read(_UNTOUCHED, (box, limit))
-            found += await tx.read(_RETURNED, (box, now, limit))
-            numbers = sorted(seq for (seq,) in found)[:limit]
+            if limit == 1:
+                [found] = await tx.read(_FIRST, (box, now))
+            else:
+                rows = await tx.read(_UNTOUCHED, (box, limit)) + await tx.read(_RETURNED, (box, now, limit))
+                found = tuple(seq for (seq,) in rows)
+            numbers = sorted(seq for seq in found if seq is not None)[:limit]
             return [Message(*row) for seq in numbers for row in await tx.write(_HIDE, (hidden_until, now, box, seq))]
 
     async def next_due(self, box: int, now: float) -> float | None:
@@ -112,7 +120,8 @@ class MessageStore:
             "SELECT COALESCE(sum(CASE WHEN hidden_until <= $2 THEN 1 ELSE 0 END), 0), "
             "COALESCE(sum(CASE WHEN hidden_until > $2 AND receive_count = 0 THEN 1 ELSE 0 END), 0), "
             "COALESCE(sum(CASE WHEN hidden_until > $2 AND receive_count > 0 THEN 1 ELSE 0 END), 0) "
-            "FROM sqs_message WHERE box = $1 AND seq >= $3",
+            # A sum, so that the planner stays in the index that holds all of this instead of reading the messages.
+            "FROM sqs_message WHERE box = $1 AND seq + 0 >= $3",
             (box, now, earliest_seq(oldest)),
         )
         assert row is not None

@@ -58,7 +58,7 @@ async def start_message_move_task(
         if destination.fifo != source.fifo:
             raise InvalidParameterValue("Source and destination queues must be of the same type.")
     now = sqs.clock.now()
-    visible, delayed, in_flight = await sqs.messages.count(source.box, now, now - source.settings.retention)
+    visible, delayed, in_flight = await sqs.approximations.of(source.box, now, now - source.settings.retention)
     to_move = visible + delayed + in_flight
     move = Move(new_id(), source.arn, request.destination_arn or "", rate or 0, RUNNING, 0, to_move, "", now)
     if not await sqs.moves.add(move):

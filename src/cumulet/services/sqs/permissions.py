@@ -56,6 +56,7 @@ async def add_permission(sqs: Sqs, call: Call, request: api.AddPermissionRequest
         raise invalid("Label", request.label, "Already exists.")
     document["Statement"] = [*statements, statement]
     await sqs.queues.change(queue, queue.settings, msgspec.json.encode(document).decode(), sqs.clock.now())
+    sqs.directory.changed(queue)
 
 
 async def remove_permission(sqs: Sqs, call: Call, request: api.RemovePermissionRequest) -> None:
@@ -68,6 +69,7 @@ async def remove_permission(sqs: Sqs, call: Call, request: api.RemovePermissionR
     document = {**msgspec.json.decode(policy), "Statement": kept}
     text = msgspec.json.encode(document).decode() if kept else ""
     await sqs.queues.change(queue, queue.settings, text, sqs.clock.now())
+    sqs.directory.changed(queue)
 
 
 def _empty(queue: Queue) -> dict[str, Any]:

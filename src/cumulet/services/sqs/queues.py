@@ -24,6 +24,7 @@ async def create_queue(sqs: Sqs, call: Call, request: api.CreateQueueRequest) ->
         await _check_redrive(sqs, queue, settings, given)
         added, existing = await sqs.queues.add(queue, policy, request.tags or {}, now - sqs.rename_seconds)
         if added:
+            sqs.directory.changed(queue)
             return api.CreateQueueResult(queue_url=queue_url(call, queue))
     if existing is None:
         raise api.QueueDeletedRecently(
@@ -114,7 +115,7 @@ async def get_queue_attributes(
 
 async def _approximations(sqs: Sqs, queue: Queue) -> dict[str, str]:
     now = sqs.clock.now()
-    visible, delayed, in_flight = await sqs.messages.count(queue.box, now, now - queue.settings.retention)
+    visible, delayed, in_flight = await sqs.approximations.of(queue.box, now, now - queue.settings.retention)
     return {
         "ApproximateNumberOfMessages": str(visible),
         "ApproximateNumberOfMessagesDelayed": str(delayed),
@@ -129,12 +130,14 @@ async def set_queue_attributes(sqs: Sqs, call: Call, request: api.SetQueueAttrib
     await _check_redrive(sqs, queue, settings, request.attributes)
     policy = request.attributes.get(attributes.POLICY)
     await sqs.queues.change(queue, settings, None if policy is None else permissions.check(policy), now)
+    sqs.directory.changed(queue)
     sqs.announce(queue.box, now, now)
 
 
 async def delete_queue(sqs: Sqs, call: Call, request: api.DeleteQueueRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
     await sqs.queues.remove(queue, sqs.clock.now())
+    sqs.directory.changed(queue)
     sqs.in_flight.forget(queue.box)
     sqs.sweeper.wake()
 
@@ -144,5 +147,6 @@ async def purge_queue(sqs: Sqs, call: Call, request: api.PurgeQueueRequest) -> N
     now = sqs.clock.now()
     if not await sqs.queues.purge(queue, new_number(), now, now - _PURGE_SECONDS):
         raise api.PurgeQueueInProgress(f"Only one PurgeQueue operation on {queue.name} is allowed every 60 seconds.")
+    sqs.directory.changed(queue)
     sqs.in_flight.forget(queue.box)
     sqs.sweeper.wake()

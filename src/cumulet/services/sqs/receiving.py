@@ -96,7 +96,8 @@ def _system_names(request: api.ReceiveMessageRequest) -> frozenset[str]:
 async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: int) -> Given:
     """Take messages now, or as soon as there are any within `wait` seconds."""
     deadline = sqs.clock.now() + wait
-    given = await _take(sqs, queue, limit, visibility, short=not wait)
+    # A standard queue is taken from without looking first: mostly there is something. (A FIFO box would be written to.)
+    given = await _take(sqs, queue, limit, visibility, look=queue.fifo, short=not wait)
     if given or not wait:
         return given
     place = sqs.arrivals.join(queue.box)
@@ -114,10 +115,12 @@ async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: in
         place.leave()
 
 
-async def _take(sqs: Sqs, queue: Queue, limit: int, visibility: int, *, short: bool = False) -> Given:
+async def _take(
+    sqs: Sqs, queue: Queue, limit: int, visibility: int, *, look: bool = True, short: bool = False
+) -> Given:
     now = sqs.clock.now()
     store = sqs.lanes if queue.fifo else sqs.messages
-    if not await store.any_visible(queue.box, now):
+    if look and not await store.any_visible(queue.box, now):
         return []
     room = await sqs.in_flight.room(queue.box, now)
     if room <= 0:

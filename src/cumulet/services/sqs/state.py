@@ -8,9 +8,10 @@ from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import token
 from cumulet.services.sqs.arrivals import Arrivals
 from cumulet.services.sqs.boxes import MessageStore
+from cumulet.services.sqs.directory import Directory
 from cumulet.services.sqs.errors import NoSuchQueue
 from cumulet.services.sqs.lanes import LaneStore
-from cumulet.services.sqs.limits import InFlight
+from cumulet.services.sqs.limits import Approximations, InFlight
 from cumulet.services.sqs.model import LONGEST_WAIT, Queue, Sequence, queue_key, topic
 from cumulet.services.sqs.moves_store import MoveStore
 from cumulet.services.sqs.store import QueueStore
@@ -23,6 +24,7 @@ class Sqs:
     """The parts of the service. `rename_seconds` is how long a deleted queue's name stays taken."""
 
     queues: QueueStore
+    directory: Directory
     messages: MessageStore
     lanes: LaneStore
     moves: MoveStore
@@ -30,6 +32,7 @@ class Sqs:
     signals: Signals
     arrivals: Arrivals
     in_flight: InFlight
+    approximations: Approximations
     sequence: Sequence
     sweeper: Sweeper
     movers: Movers
@@ -37,7 +40,7 @@ class Sqs:
 
     async def queue(self, call: Call, url: str) -> Queue:
         """The queue a URL names; raises QueueDoesNotExist."""
-        queue = await self.queues.find(*queue_key(call, url))
+        queue = await self.directory.find(queue_key(call, url))
         if queue is None:
             raise NoSuchQueue
         return queue
@@ -48,7 +51,7 @@ class Sqs:
             arn = Arn.parse(text)
         except ValueError:
             return None
-        return await self.queues.find(arn.account, arn.region, arn.resource) if arn.service == "sqs" else None
+        return await self.directory.find((arn.account, arn.region, arn.resource)) if arn.service == "sqs" else None
 
     def announce(self, box: int, visible_at: float, now: float) -> None:
         """Wake who waits on a box, for a message that becomes visible while they may still wait."""
