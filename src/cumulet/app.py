@@ -129,6 +129,7 @@ class Node:
             resource_policy=self._resource_policy,
             resource_owner=self._resource_owner,
             now=self.clock.now,
+            full_arn=self._full_arn,
             used=self._used,
         )
         self._dispatcher.authorizer = self._authorizer
@@ -235,6 +236,11 @@ class Node:
     async def _resource_owner(self, service: str, call: Call, arn: str) -> str | None:
         running = await self._dispatcher.service(service)
         return await running.resource_owner(call, arn) if running.resource_owner is not None else None
+
+    async def _full_arn(self, _: str, call: Call, arn: str) -> str | None:
+        from cumulet.services import iam
+
+        return await iam.full_arn(await self._dispatcher.service("iam"), arn)
 
     def _used(self, call: Call, service: str) -> None:
         """Keys and roles were used: IAM remembers when, once it runs (users' keys are found there)."""

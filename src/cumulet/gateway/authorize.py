@@ -85,7 +85,8 @@ class Authorizer:
 
     `identity` gives the policies of a principal (and the ARN its credential stands for), `managed` a managed policy by
     account and ARN, `resource_policy` and `resource_owner` what a service says of one of its resources, `now` the time in
-    seconds since 1970. `used` is told of calls that were let in, and the service they were for.
+    seconds since 1970. `full_arn` gives the whole ARN
+    of a resource of IAM that a request names without its path. `used` is told of calls that were let in, and the service they were for.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Authorizer:
         resource_policy: FindText,
         resource_owner: FindText | None = None,
         now: Callable[[], float],
+        full_arn: FindText | None = None,
         used: Callable[[Call, str], None] | None = None,
     ) -> None:
         self.mode = mode
@@ -106,6 +108,7 @@ class Authorizer:
         self._resource_policy = resource_policy
         self._resource_owner = resource_owner
         self._now = now
+        self._full_arn = full_arn
         self._used = used
         self._denied: deque[Denial] = deque(maxlen=_REMEMBERED)
         self._logged: set[tuple[str, str, str]] = set()
@@ -127,12 +130,19 @@ class Authorizer:
         if not self.needs_check(call, credential) or _is_platform(call, service):
             return
         identity = await self._identity_of(call, credential)
-        for need in _needs(call, service, operation, request):
+        for asked in _needs(call, service, operation, request):
+            need = await self._complete(call, asked)
             decision = await self._decide(call, credential, identity, need, request)
             if not decision.allowed:
                 self._refuse(call, need, operation, decision)
         if self._used is not None:
             self._used(call, service)
+
+    async def _complete(self, call: Call, need: Need) -> Need:
+        """IAM's requests name users and roles without their path, which is part of their ARN."""
+        if need.service != "iam" or need.resource == "*" or self._full_arn is None:
+            return need
+        return need._replace(resource=await self._full_arn("iam", call, need.resource) or need.resource)
 
     async def _identity_of(self, call: Call, credential: Credential | None) -> Identity:
         if call.principal.kind in ("root", "service", "anonymous"):

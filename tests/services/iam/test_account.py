@@ -1,3 +1,6 @@
+import base64
+import csv
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -93,4 +96,34 @@ def test_saml_providers(iam: Any, account: str) -> None:
 
 
 def test_what_is_missing_says_so(iam: Any) -> None:
-    fails(iam.generate_credential_report, "NotImplemented")
+    fails(iam.create_virtual_mfa_device, "NotImplemented", VirtualMFADeviceName="phone")
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+
+
+def test_the_credential_report(iam: Any, account: str) -> None:
+    fails(iam.get_credential_report, "ReportNotPresent")
+    iam.create_user(UserName="ann")
+    iam.create_access_key(UserName="ann")
+    assert iam.generate_credential_report()["State"] == "STARTED"
+    assert iam.generate_credential_report()["State"] == "COMPLETE"
+    report = iam.get_credential_report()
+    rows = list(csv.DictReader(io.StringIO(report["Content"].decode())))
+    assert [row["user"] for row in rows] == ["<root_account>", "ann"]
+    assert rows[1]["arn"] == f"arn:aws:iam::{account}:user/ann"
+    assert (rows[1]["access_key_1_active"], rows[1]["access_key_2_active"]) == ("true", "false")
+
+
+def test_ssh_public_keys(iam: Any) -> None:
+    iam.create_user(UserName="ann")
+    body = "ssh-rsa " + base64.b64encode(b"\x00\x00\x00\x07ssh-rsa" + b"k" * 200).decode() + " ann@example.com"
+    made = iam.upload_ssh_public_key(UserName="ann", SSHPublicKeyBody=body)["SSHPublicKey"]
+    assert made["SSHPublicKeyId"].startswith("APKA")
+    assert len(made["Fingerprint"]) == 47
+    fails(iam.upload_ssh_public_key, "DuplicateSSHPublicKey", UserName="ann", SSHPublicKeyBody=body)
+    fails(iam.upload_ssh_public_key, "UnrecognizedPublicKeyEncoding", UserName="ann", SSHPublicKeyBody="dss x")
+    id = made["SSHPublicKeyId"]
+    iam.update_ssh_public_key(UserName="ann", SSHPublicKeyId=id, Status="Inactive")
+    assert iam.list_ssh_public_keys(UserName="ann")["SSHPublicKeys"][0]["Status"] == "Inactive"
+    fails(iam.delete_user, "DeleteConflict", UserName="ann")
+    iam.delete_ssh_public_key(UserName="ann", SSHPublicKeyId=id)
+    fails(iam.get_ssh_public_key, "NoSuchEntity", UserName="ann", SSHPublicKeyId=id, Encoding="SSH")

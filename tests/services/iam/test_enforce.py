@@ -60,6 +60,17 @@ def test_a_user_may_do_what_policies_allow_and_no_more(
     assert signed("sts", ann).get_caller_identity()["Arn"] == arn  # nobody needs leave for that
 
 
+def test_paths_are_part_of_what_is_asked_for(root: Client, ann: dict[str, Any], signed: Client) -> None:
+    iam, mine = root("iam"), signed("iam", ann)
+    for name, path in (("reader", "/app/"), ("boss", "/admin/")):
+        iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trust())
+    iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=document("iam:GetRole"))
+    no_admins = document("iam:*", "arn:aws:iam::*:role/admin/*", "Deny")
+    iam.put_user_policy(UserName="ann", PolicyName="q", PolicyDocument=no_admins)
+    mine.get_role(RoleName="reader")
+    fails(mine.get_role, "AccessDenied", RoleName="boss")
+
+
 def test_groups_managed_policies_and_boundaries(root: Client, ann: dict[str, Any], signed: Client) -> None:
     iam, mine = root("iam"), signed("iam", ann)
     iam.create_group(GroupName="devs")

@@ -14,12 +14,15 @@ from cumulet.services.iam import (
     inline,
     instance_profiles,
     login_profiles,
+    none,
     policies,
     providers,
+    report,
     roles,
     service_credentials,
     service_roles,
     simulate,
+    ssh_keys,
     tags,
     users,
     workers,
@@ -27,7 +30,7 @@ from cumulet.services.iam import (
 from cumulet.services.iam.catalogue import Catalogue
 from cumulet.services.iam.identities import Identities
 from cumulet.services.iam.keys import Keys
-from cumulet.services.iam.model import Role
+from cumulet.services.iam.model import Entity, Group, InstanceProfile, Role, User
 from cumulet.services.iam.state import Iam
 from cumulet.services.iam.store import IamStore
 from cumulet.services.iam.uses import Uses
@@ -67,12 +70,15 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Serv
         inline,
         instance_profiles,
         login_profiles,
+        none,
         policies,
         providers,
+        report,
         roles,
         service_credentials,
         service_roles,
         simulate,
+        ssh_keys,
         tags,
         users,
     )
@@ -101,6 +107,19 @@ async def find_role(service: Service, arn: str) -> Role | None:
         return None
     role = await _state(service).store.view(parts[4]).find(Role, arn.rpartition("/")[2])
     return role if role is not None and role.arn(parts[4]).partition("::")[2] == arn.partition("::")[2] else None
+
+
+async def full_arn(service: Service, arn: str) -> str | None:
+    """The ARN of the thing that an ARN without its path names; None when there is no such thing."""
+    parts = arn.split(":", 5)
+    kind = _WITH_PATH.get(parts[-1].partition("/")[0])
+    if len(parts) != 6 or kind is None:
+        return None
+    found: Entity | None = await _state(service).store.view(parts[4]).find(kind, arn.rpartition("/")[2])
+    return None if found is None else found.arn(parts[4])
+
+
+_WITH_PATH: dict[str, type[Entity]] = {kind.kind: kind for kind in (User, Group, Role, InstanceProfile)}
 
 
 def _state(service: Service) -> Iam:

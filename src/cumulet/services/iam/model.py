@@ -46,6 +46,16 @@ class ServiceCredential(Struct):
     status: str = "Active"
 
 
+class SshKey(Struct):
+    """A public key of a user, for CodeCommit."""
+
+    id: str
+    body: str
+    fingerprint: str
+    uploaded: int
+    status: str = "Active"
+
+
 class User(Entity, kw_only=True):
     kind = "user"
     prefix = "AIDA"
@@ -58,6 +68,7 @@ class User(Entity, kw_only=True):
     password_created: int = 0
     password_reset_required: bool = False
     credentials: list[ServiceCredential] = []
+    ssh_keys: list[SshKey] = []
 
 
 class Group(Entity, kw_only=True):
@@ -153,6 +164,14 @@ class PasswordRules(Entity, kw_only=True):
     kind = "password-policy"
 
     rules: api.PasswordPolicy
+
+
+class Report(Entity, kw_only=True):
+    """The account's credential report; there is one, with an empty name."""
+
+    kind = "credential-report"
+
+    content: str
 
 
 class DeletionTask(Entity, kw_only=True):

@@ -70,7 +70,7 @@ async def _check_unused(change: Change, user: User) -> None:
         reason = "must delete access keys first."
     elif user.password:
         reason = "must delete login profile first."
-    elif user.credentials or await change.targets(MEMBER, user.id):
+    elif user.credentials or user.ssh_keys or await change.targets(MEMBER, user.id):
         reason = "must remove referenced objects first."
     if reason:
         raise api.DeleteConflictException(f"Cannot delete entity, {reason}")
