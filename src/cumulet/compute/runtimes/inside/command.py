@@ -1,0 +1,72 @@
+"""Runtimes that are programs of their own: this becomes them, ahead of their function or once it is known."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from cumulet.compute.runtimes.inside import frames
+from cumulet.compute.sandbox import messages
+
+CHANNEL, ORDERS = 3, 4
+"""The descriptors a program gets that speaks frames."""
+_FIRST_FREE = 10
+
+
+def warm(config: messages.Message) -> None:
+    """Nothing to warm: what is exec'ed shares nothing with the zygote."""
+
+
+def run(orders: socket.socket, channel: socket.socket, start: messages.Message) -> None:
+    """Become the program now if `start` has one (`argv`, `environment`), else the one that the assignment names.
+
+    An assignment has `programs` (the first that is there is run), `arguments`, `frames` (whether the program speaks
+    them: it then finds the assignment at ORDERS) and `environment`.
+    """
+    if start:
+        _hand_over(channel.fileno(), orders.fileno())
+        os.execve(start["argv"][0], start["argv"], start["environment"])  # noqa: S606 - no shell is wanted
+    messages.send(orders, {})
+    assignment, _ = messages.receive(orders)
+    if assignment is None:
+        return
+    environment = assignment["environment"]
+    program = next((path for path in assignment["programs"] if Path(path).is_file()), None)
+    if program is None:
+        reason = f"Couldn't find valid bootstrap(s): [{' '.join(assignment['programs'])}]"
+    else:
+        os.chdir(environment["LAMBDA_TASK_ROOT"])
+        spare = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
+        if assignment["frames"]:
+            _hand_over(channel.fileno(), _as_pipe(assignment))
+        channel = socket.socket(fileno=spare)
+        reason = _execute([program, *assignment["arguments"]], environment)
+    frames.Frames(channel).send(frames.NOT_STARTED, reason.encode())
+
+
+def _execute(argv: list[str], environment: Mapping[str, str]) -> str:
+    """Why it could not be."""
+    try:
+        os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        return f"fork/exec {argv[0]}: {os.strerror(error.errno or errno.EIO).lower()}"
+
+
+def _as_pipe(assignment: messages.Message) -> int:
+    """A descriptor to read the assignment from; one message fits into a pipe."""
+    reading, writing = os.pipe()
+    os.write(writing, json.dumps(assignment).encode())
+    os.close(writing)
+    return reading
+
+
+def _hand_over(channel: int, orders: int) -> None:
+    """Put both where the program looks for them; whatever else is open closes when it starts."""
+    spares = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE) for fd in (channel, orders)]
+    os.dup2(spares[0], CHANNEL)
+    os.dup2(spares[1], ORDERS)

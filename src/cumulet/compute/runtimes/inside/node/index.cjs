@@ -1,0 +1,93 @@
+// The Node.js runtime: started ahead of its function, or with it; takes the function on, and serves its invocations.
+//
+// Descriptor 3 is the channel to the platform; 4 is where the function comes from: one JSON document.
+'use strict';
+
+const fs = require('fs');
+const { patch, logError } = require('./console.cjs');
+const { describe, runtimeError } = require('./errors.cjs');
+const { Channel, KIND } = require('./frames.cjs');
+const { PROMISES_ONLY, load } = require('./handler.cjs');
+const { Invocation } = require('./invocation.cjs');
+const { awslambda, isStreaming } = require('./streaming.cjs');
+
+const CHANNEL = 3;
+const ORDERS = 4;
+const MAX_ORDER = 1 << 16;
+const EXIT_UNCAUGHT = 129;
+const EXIT_REJECTION = 128;
+const NO_CALLBACKS =
+  'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this ' +
+  'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
+  'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
+
+/** Waits for the function; null when none will come. Started ahead of it, says first that it is ready. */
+function receiveAssignment() {
+  if (process.argv[2] === 'ahead') {
+    process.argv.pop();
+    fs.writeSync(ORDERS, '{}');
+  }
+  const buffer = Buffer.allocUnsafe(MAX_ORDER);
+  const size = fs.readSync(ORDERS, buffer, 0, MAX_ORDER);
+  fs.closeSync(ORDERS);
+  return size ? JSON.parse(buffer.toString('utf8', 0, size)) : null;
+}
+
+function become(environment) {
+  for (const name of Object.keys(process.env)) {
+    if (!(name in environment)) {
+      delete process.env[name];
+    }
+  }
+  Object.assign(process.env, environment);
+  process.chdir(environment.LAMBDA_TASK_ROOT);
+  patch();
+  if (!['1', 'true'].includes(environment.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
+    globalThis.awslambda = awslambda;
+  }
+}
+
+/** Tell of errors that nobody caught, and end: by the invocation's answer where one runs, else by the loading's. */
+function watchErrors(channel, current) {
+  const end = (what, error, status) => {
+    logError(what, error);
+    const leave = () => process.exit(status);
+    const text = JSON.stringify(describe(error));
+    if (!current.ready) {
+      channel.send(KIND.INIT_ERROR, text, leave);
+    } else if (current.invocation && !current.invocation.ended) {
+      current.invocation.end(KIND.LAST_ERROR, text, leave);
+    } else {
+      leave();
+    }
+  };
+  process.on('uncaughtException', (error) => end('Uncaught Exception', error, EXIT_UNCAUGHT));
+  process.on('unhandledRejection', (reason) => {
+    end('Unhandled Promise Rejection', runtimeError('UnhandledPromiseRejection', String(reason)), EXIT_REJECTION);
+  });
+  process.on('beforeExit', () => current.invocation?.idle());
+}
+
+async function main() {
+  const assignment = receiveAssignment();
+  if (!assignment) {
+    process.exit(0);
+  }
+  become(assignment.environment);
+  const current = { ready: false, invocation: null };
+  const channel = new Channel(CHANNEL, (header, event) => {
+    current.invocation = new Invocation(channel, header);
+    current.invocation.run(current.handler, event);
+  });
+  watchErrors(channel, current);
+  const handler = await load(process.env.LAMBDA_TASK_ROOT, assignment.handler);
+  if (PROMISES_ONLY && handler.length >= 3 && !isStreaming(handler)) {
+    throw runtimeError('CallbackHandlerDeprecated', NO_CALLBACKS);
+  }
+  current.handler = handler;
+  current.ready = true;
+  channel.send(KIND.READY, '');
+}
+
+// A rejection here is the function's: thrown on a turn of its own, it ends as any exception that nobody caught.
+main().catch((error) => setImmediate(() => { throw error; }));
