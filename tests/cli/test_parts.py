@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cumulet.cli.errors import CliError
 from cumulet.cli.logs import _start
 from cumulet.cli.profile import with_section
+from cumulet.cli.up import check_isolation
+from cumulet.kernel.config import load
 
 NAME = st.text(string.ascii_lowercase, min_size=1, max_size=5)
 SECTION = st.dictionaries(NAME, NAME, max_size=3)
@@ -65,3 +68,25 @@ def test_the_command_line_imports_no_sdk_and_no_server() -> None:
         " or name.startswith(('cumulet.app', 'cumulet.gateway', 'cumulet.api'))])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "level", "accepted"),
+    [
+        ({}, "process", True),
+        ({"isolation": "rootless"}, "process", False),
+        ({"isolation": "full"}, "rootless", False),
+        ({"isolation": "rootless"}, "full", True),
+        ({"iam": "enforce"}, "process", False),
+        ({"iam": "enforce"}, "rootless", True),
+        ({"iam": "enforce", "isolation": "process"}, "process", True),
+    ],
+)
+def test_less_isolation_than_asked_for_is_refused(options: dict[str, str], level: str, accepted: bool) -> None:
+    found = {"name": level, "meaning": "", "abilities": {}, "advice": ["Run as root."]}
+    config = load(options, {})
+    if accepted:
+        check_isolation(config, found)
+    else:
+        with pytest.raises(CliError, match=r"Run as root\."):
+            check_isolation(config, found)

@@ -81,11 +81,11 @@ def _print(found: dict[str, Any]) -> None:
     level = found["isolation"]
     _line(True, f"Python {found['python']} ({sys.executable})")
     _line(True, f"{found['kernel']}, {found['user']}")
-    _line(level["name"] == "full", f"isolation: {level['name']}")
-    for name, reason in level.get("capabilities", {}).items():
+    _line(level["name"] == "full", f"isolation: {level['name']}: {level['meaning']}")
+    for name, reason in level["abilities"].items():
         _line(not reason, f"  {name}{': ' + reason if reason else ''}")
-    for line in level.get("summary", []):
-        click.echo(f"      {line}")
+    for line in level["advice"]:
+        click.echo(f"    {line}")
     for name, path in sorted(found["runtimes"].items()):
         _line(True, f"runtime {name} ({path})")
     if not found["runtimes"]:

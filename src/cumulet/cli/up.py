@@ -17,7 +17,6 @@ from cumulet.cli.node import announced, wait_until
 from cumulet.cli.output import say, table
 
 if TYPE_CHECKING:
-    from cumulet.app import Node
     from cumulet.kernel.config import Config
 
 LOG_FILE = "node.log"
@@ -128,7 +127,9 @@ async def _serve(config: "Config") -> None:
         loop.add_signal_handler(number, ended.set)
     await node.start()
     try:
-        await _introduce(node)
+        status = await node.status()
+        check_isolation(config, status["isolation"])
+        _introduce(status)
         await ended.wait()
         # A second signal does not wait for running calls.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,8 +138,7 @@ async def _serve(config: "Config") -> None:
         await node.stop()
 
 
-async def _introduce(node: "Node") -> None:
-    status = await node.status()
+def _introduce(status: dict[str, Any]) -> None:
     say(f"{click.style('Cumulet', bold=True)} {__version__}")
     for line in introduction(status):
         say(line)
@@ -168,14 +168,31 @@ PERMISSIONS = {
 }
 
 
+_LEVELS = ("process", "rootless", "full")
+
+
+def check_isolation(config: "Config", level: dict[str, Any]) -> None:
+    """Raises CliError when functions would be isolated less than was asked for.
+
+    Where permissions are enforced, functions of others may run: they need a sandbox unless somebody says otherwise.
+    """
+    least, why = str(config.isolation), f"--isolation {config.isolation}"
+    if least == "auto":
+        least, why = ("rootless", "--iam enforce") if config.iam == "enforce" else ("process", "")
+    if _LEVELS.index(level["name"]) < _LEVELS.index(least):
+        advice = " ".join(level["advice"]) or "See `cumulet doctor`."
+        raise CliError(
+            f"This machine gives functions the isolation `{level['name']}`, less than {why} asks for. {advice}"
+        )
+
+
 def isolation(level: dict[str, Any]) -> str:
     """The level, and in a few words why it is not full."""
-    missing = [reason for reason in level.get("capabilities", {}).values() if reason]
+    missing = [f"{ability} ({reason})" for ability, reason in level["abilities"].items() if reason]
     if level["name"] == "full" or not missing:
-        return str(level["name"])
-    return f"{level['name']}: {missing[0]}" + (
-        f" (and {len(missing) - 1} more: `cumulet doctor`)" if missing[1:] else ""
-    )
+        return f"{level['name']}: {level['meaning']}"
+    more = f" and {len(missing) - 1} more, see `cumulet doctor`" if missing[1:] else ""
+    return f"{level['name']}: {level['meaning']}; missing: {missing[0]}{more}"
 
 
 def default_folder() -> str:
