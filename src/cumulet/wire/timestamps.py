@@ -24,9 +24,14 @@ _RFC = re.compile(
 
 def to_iso8601(seconds: float, *, milliseconds: bool = False) -> str:
     """`2015-01-25T08:00:00Z`; with `.123` when the moment has a fraction, or always with `milliseconds`."""
-    millis = round(seconds * 1000)
-    text = (_EPOCH + timedelta(milliseconds=millis)).replace(tzinfo=None).isoformat(timespec="milliseconds")
-    return f"{text}Z" if milliseconds or millis % 1000 else f"{text[:-4]}Z"
+    whole, millis = divmod(round(seconds * 1000), 1000)
+    return f"{_iso8601(whole)}.{millis:03}Z" if milliseconds or millis else f"{_iso8601(whole)}Z"
+
+
+@lru_cache(4096)
+def _iso8601(seconds: int) -> str:
+    """A listing writes the same few moments again and again."""
+    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
 
 
 def to_rfc822(seconds: float) -> str:

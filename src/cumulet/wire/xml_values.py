@@ -49,6 +49,11 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
         ]
         declared = declaration(shape.xml_namespace)
 
+        def write_plain(tag: str, value: Any, parts: list[str]) -> None:
+            parts.append(f"<{tag}>")
+            content(value, parts)
+            parts.append(f"</{tag}>")
+
         def write(tag: str, value: Any, parts: list[str]) -> None:
             opening = "".join(
                 f' {mark}="{xml.attribute(held)}"'
@@ -59,7 +64,7 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
             content(value, parts)
             parts.append(f"</{tag}>")
 
-        return write
+        return write if marks else write_plain
 
     def list_(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
         assert shape.member is not None
