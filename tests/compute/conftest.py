@@ -29,6 +29,8 @@ class Machine:
         self.folder = folder
         self.name = f"cumulet-test-{os.getpid()}-{next(_names)}"
         self._config = {"folder": str(folder / "compute"), "name": self.name, **_interpreters(level), **config}
+        if level == "process":
+            self._config["level"] = level
         self._ids = itertools.count()
         self.start()
 

@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 import uvloop
 
-from cumulet.compute import Compute, ComputeConfig, ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation
+from cumulet.compute import (
+    Compute,
+    ComputeConfig,
+    ComputeUnavailable,
+    EnvironmentInfo,
+    FunctionSpec,
+    Invocation,
+    RuntimeUnavailable,
+)
 
 
 class Driver:
@@ -49,8 +57,10 @@ class Driver:
                     client_context=request["client_context"].encode() if "client_context" in request else None,
                 )
                 try:
-                    outcome = await self.compute.invoke(spec, invocation)
-                except ComputeUnavailable as error:
+                    outcome = await self.compute.invoke(
+                        spec, invocation, lambda info: {"PORT": str(info.endpoint_port)}
+                    )
+                except (ComputeUnavailable, RuntimeUnavailable) as error:
                     return {"unavailable": str(error)}
                 fields = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
                 return {
@@ -61,6 +71,8 @@ class Driver:
                 return await self.compute.retire(request["key"])
             case "environments":
                 return msgspec.to_builtins(self.compute.environments())
+            case "runtimes":
+                return self.compute.runtimes()
             case "lines":
                 return self.lines.pop(request["key"], [])
             case "level":

@@ -256,3 +256,34 @@ def test_reaches_its_platform_on_its_own_loopback(machine: Machine) -> None:
     """)
     outcome = machine.invoke(function)
     assert json.loads(outcome["payload"]) == outcome["environment_id"]
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13"])
+def test_every_python_of_this_machine_runs_functions(machine: Machine, version: str) -> None:
+    runtime = f"python{version}"
+    if runtime not in machine.ask("runtimes"):
+        pytest.skip(f"this machine has no Python {version} for this user")
+    code = "import sys\ndef handler(event, context):\n    print('x')\n    return list(sys.version_info[:2])"
+    outcome = machine.invoke(machine.function(code, runtime=runtime))
+    assert json.loads(outcome["payload"]) == [int(part) for part in version.split(".")]
+    assert outcome["logs"] == "x\n"
+
+
+def test_says_what_would_run_an_unknown_runtime(machine: Machine) -> None:
+    with pytest.raises(AssertionError, match=r"has nothing that runs ruby3\.3"):
+        machine.result(machine.function("", runtime="ruby3.3"))
+
+
+def test_says_that_the_code_is_not_there(machine: Machine) -> None:
+    function = {**machine.function(""), "code": "/nonexistent"}
+    assert "a function could not be put into its sandbox" in machine.invoke(function)["unavailable"]
+
+
+def test_a_slow_start_counts_into_the_invocation(machine: Machine) -> None:
+    """What takes longer than the init phase is started again, within the function's own time."""
+    code = "import time\ntime.sleep(0.6)\ndef handler(event, context): return 'done'"
+    outcome = machine.invoke(machine.function(code, init_timeout=0.2))
+    assert outcome["payload"] == '"done"'
+    assert outcome["duration"] > 0.6
+    outcome = machine.invoke(machine.function(code, init_timeout=0.2, timeout=0.3))
+    assert outcome["error"] == "timeout"

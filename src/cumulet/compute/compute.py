@@ -19,6 +19,7 @@ from cumulet.compute.model import (
     ComputeUnavailable,
     EnvironmentInfo,
     EnvironmentStatus,
+    ErrorKind,
     FunctionSpec,
     Invocation,
     OnEnvironment,
@@ -28,7 +29,7 @@ from cumulet.compute.model import (
     RuntimeUnavailable,
 )
 from cumulet.compute.pool import Pool
-from cumulet.compute.runtimes import python
+from cumulet.compute.runtimes import node, provided, python
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -55,6 +56,8 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     home: Path = msgspec.field(default_factory=Path.home)
     sdk_path: tuple[str, ...] = ()
     """Folders of which the first that holds boto3 is given to Python functions."""
+    node_sdk_path: tuple[Path, ...] = ()
+    """node_modules folders of which the first that holds @aws-sdk is given to Node.js functions."""
     preferred_runtime: str = ""
     """Warmed at start; the Python that runs this node when empty."""
 
@@ -78,7 +81,11 @@ class Compute:
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
         config = self._config
-        self._runtimes = dict(python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)))
+        self._runtimes = {
+            **python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)),
+            **node.find(config.search_path, config.home, node.sdk_folder(config.node_sdk_path)),
+            **provided.find(),
+        }
         order = {
             "name": config.name,
             "root": os.getuid() == 0,
@@ -87,8 +94,9 @@ class Compute:
             "folder": str(config.folder),
         }
         self._supervision = Supervision(order, self._on_report)
-        self._supervision.start()
-        self._pool = Pool(self._supervision, self._tasks)
+        if config.level != "process":
+            self._supervision.start()
+        self._pool = Pool(self._supervision, self._tasks, config.level)
         self.prepare(config.preferred_runtime or python.own())
         self._tasks.start("compute: reap", self._reap())
 
@@ -111,17 +119,17 @@ class Compute:
     async def level(self) -> Level:
         """How well functions are isolated on this machine; found by trying, once."""
         if self._level is None:
-            self._level = await detect(self._config.name)
+            self._level = await detect(self._config.name, self._config.level)
         return self._level
 
     def check(self, runtime: str) -> None:
         """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
         self._runtime(runtime)
 
-    def prepare(self, runtime: str) -> None:
+    def prepare(self, runtime: str, memory_mb: int = 128) -> None:
         """Have a blank of this runtime made in the background: a function that may soon be called is new here."""
         if self._pool is not None and (found := self._runtimes.get(runtime)) is not None:
-            self._pool.prepare(found)
+            self._pool.prepare(found.for_function(memory_mb, {}))
 
     def running(self, key: str) -> int:
         """Invocations of this function in flight."""
@@ -178,11 +186,13 @@ class Compute:
             on_environment(info)
         if on_event is not None:
             on_event(info)
-        return await self._invoke_in(environment, spec, invocation)
+        return await self._invoke_in(environment, spec, invocation, spec.timeout)
 
-    async def _invoke_in(self, environment: Environment, spec: FunctionSpec, invocation: Invocation) -> Outcome:
+    async def _invoke_in(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
+    ) -> Outcome:
         try:
-            outcome = await environment.invoke(spec, invocation, spec.timeout)
+            outcome = await environment.invoke(spec, invocation, limit)
         except Ended as ended:
             return await self._broken(environment, spec, invocation, ended)
         except BaseException:
@@ -198,9 +208,59 @@ class Compute:
         on_environment: OnEnvironment | None,
         on_event: OnEvent | None,
     ) -> Outcome:
-        assert self._pool is not None
         started = time.perf_counter()
-        environment = await self._pool.take(self._runtime(spec.runtime))
+        environment, info = await self._start(spec, on_environment)
+        try:
+            document = await self._initialise(environment, spec, spec.init_timeout)
+        except Ended as ended:
+            if ended.how != "timeout":
+                return await self._broken(environment, spec, invocation, ended)
+            self._end(environment)
+            return await self._invoke_slow(spec, invocation, on_environment, on_event)
+        initialised = time.perf_counter() - started
+        init_logs = environment.last_logs()
+        if document is not None:
+            outcome = self._not_loaded(environment, spec, document, init_logs)
+            self._end(environment)
+        else:
+            if on_event is not None:
+                on_event(info)
+            outcome = await self._invoke_in(environment, spec, invocation, spec.timeout)
+        return msgspec.structs.replace(outcome, cold=True, init_duration=initialised, init_logs=init_logs)
+
+    async def _invoke_slow(
+        self,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        on_environment: OnEnvironment | None,
+        on_event: OnEvent | None,
+    ) -> Outcome:
+        """Loading took longer than its phase: it is done again, as a part of the invocation, within the function's time.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+        """
+        environment, info = await self._start(spec, on_environment)
+        if on_event is not None:
+            on_event(info)
+        started = environment.started = time.perf_counter()
+        try:
+            document = await self._initialise(environment, spec, spec.timeout)
+        except Ended as ended:
+            return await self._broken(environment, spec, invocation, ended)
+        if document is not None:
+            outcome = self._not_loaded(environment, spec, document, environment.last_logs())
+            self._end(environment)
+        else:
+            left = max(0.0, started + spec.timeout - time.perf_counter())
+            outcome = await self._invoke_in(environment, spec, invocation, left)
+        return msgspec.structs.replace(outcome, cold=True, duration=time.perf_counter() - started)
+
+    async def _start(
+        self, spec: FunctionSpec, on_environment: OnEnvironment | None
+    ) -> tuple[Environment, EnvironmentInfo]:
+        """Take a blank environment and have it load the function."""
+        assert self._pool is not None
+        environment = await self._pool.take(self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment))
         self._all[environment.id] = environment
         environment.key = spec.key
         environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
@@ -216,22 +276,19 @@ class Compute:
                 variables |= on_environment(info) or {}
             self._serve_endpoint(environment, info)
             environment.start(spec, info, variables, self._on_log)
-            document = await environment.initialise(spec, spec.init_timeout)
-        except Ended as ended:
-            return await self._broken(environment, spec, invocation, ended)
         except BaseException:
             self._end(environment)
             raise
-        initialised = time.perf_counter() - started
-        init_logs = environment.last_logs()
-        if document is not None:
-            outcome = self._not_loaded(environment, spec, document, init_logs)
-            self._end(environment)
-        else:
-            if on_event is not None:
-                on_event(info)
-            outcome = await self._invoke_in(environment, spec, invocation)
-        return msgspec.structs.replace(outcome, cold=True, init_duration=initialised, init_logs=init_logs)
+        return environment, info
+
+    async def _initialise(self, environment: Environment, spec: FunctionSpec, limit: float) -> bytes | None:
+        try:
+            return await environment.initialise(spec, limit)
+        except Ended:
+            raise
+        except BaseException:
+            self._end(environment)  # cancelled: nobody waits for it any more
+            raise
 
     def _not_loaded(self, environment: Environment, spec: FunctionSpec, document: bytes, logs: bytes) -> Outcome:
         return Outcome(
@@ -250,9 +307,11 @@ class Compute:
         """The outcome of an invocation that its environment did not survive."""
         logs, memory = environment.last_logs(), environment.max_memory(spec)
         duration = time.perf_counter() - environment.started
-        error: Literal["timeout", "crash", "oom"]
+        error: ErrorKind
         if ended.how == "timeout":
             error, detail, payload = "timeout", "", documents.timed_out(invocation, spec.timeout)
+        elif ended.how == "entrypoint":
+            error, detail, payload = "init", ended.why, documents.no_entrypoint(invocation, ended.why)
         else:
             how = await environment.ending()
             if "failed" in how:
@@ -296,7 +355,9 @@ class Compute:
         environment.kill()
 
     def _info(self, environment: Environment, spec: FunctionSpec, *, cold: bool) -> EnvironmentInfo:
-        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold)
+        listeners = environment.hull.listeners
+        port = listeners[0].getsockname()[1] if cold and listeners else 0
+        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold, endpoint_port=port)
 
     def _serve_endpoint(self, environment: Environment, info: EnvironmentInfo) -> None:
         if self._on_endpoint is None:

@@ -20,6 +20,11 @@ def exited(invocation: Invocation, detail: str) -> bytes:
     return _document("Runtime.ExitError", f"RequestId: {invocation.request_id} Error: {how}")
 
 
+def no_entrypoint(invocation: Invocation, why: str) -> bytes:
+    """`why` says what of the runtime's program is missing or could not be executed."""
+    return _document("Runtime.InvalidEntrypoint", f"RequestId: {invocation.request_id} Error: {why}")
+
+
 def too_large(invocation: Invocation) -> bytes:
     limit = invocation.max_response
     message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."

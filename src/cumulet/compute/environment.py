@@ -19,6 +19,7 @@ from cumulet.compute.model import (
     OnLog,
     Outcome,
 )
+from cumulet.compute.runtime_api import RuntimeApi
 from cumulet.compute.runtimes.inside import frames
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
@@ -28,15 +29,18 @@ _FREEZE_AFTER = 0.01
 _SIGKILL = 9
 _MB = 1 << 20
 
-Ending = Literal["timeout", "crash"]
+_ANSWERS = frozenset({frames.RESPONSE, frames.ERROR, frames.LAST_ERROR})
+
+Ending = Literal["timeout", "crash", "entrypoint"]
 
 
 class Ended(Exception):
-    """The environment's runtime is gone, or must go."""
+    """The environment's runtime is gone, or must go; `why` it could not be started where that is so ("entrypoint")."""
 
-    def __init__(self, how: Ending) -> None:
+    def __init__(self, how: Ending, why: str = "") -> None:
         super().__init__(how)
         self.how: Ending = how
+        self.why = why
 
 
 class Environment:
@@ -59,6 +63,7 @@ class Environment:
         self._on_log: OnLog | None = None
         self._info: EnvironmentInfo | None = None
         self._channel: FrameChannel | None = None
+        self._api: RuntimeApi | None = None
         self._log: LogPipe | None = None
         self._frame: asyncio.Future[Frame] = self._loop.create_future()
         self._killed = False
@@ -74,12 +79,16 @@ class Environment:
         self._log = LogPipe(self.hull.log, self._log_line)
         self._loop.add_reader(self.hull.log, self._on_log_data, self._log)
         self.hull.ending.add_done_callback(lambda _: self._fail("crash"))
-        self._channel = await FrameChannel.open(self.hull.channel, self._on_frame, lambda: self._fail("crash"))
+        if self.runtime.channel == "frames":
+            self._channel = await FrameChannel.open(self.hull.channel, self._on_frame, lambda: self._fail("crash"))
+        elif self.hull.runtime_api is not None:  # its process speaks frames only as long as there is no program
+            self._channel = await FrameChannel.open(self.hull.channel, self._on_frame, lambda: None)
+            self._api = await RuntimeApi.open(self.hull.runtime_api, self._on_frame)
 
     def start(self, spec: FunctionSpec, info: EnvironmentInfo, variables: dict[str, str], on_log: OnLog) -> None:
         """Give it its function, which begins to load."""
         self.key, self._info, self._on_log = spec.key, info, on_log
-        assignment = self.runtime.assignment(spec.handler, str(spec.code))
+        assignment = self.runtime.assignment(spec.handler, str(spec.code), variables)
         self.hull.assign(spec, {**assignment, "environment": variables})
 
     async def initialise(self, spec: FunctionSpec, limit: float) -> bytes | None:
@@ -90,21 +99,23 @@ class Environment:
             return None
         if kind == frames.INIT_ERROR and payload is not None:
             return payload
-        raise Ended("crash")
+        raise Ended("entrypoint", (payload or b"").decode()) if kind == frames.NOT_STARTED else Ended("crash")
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation, limit: float) -> Outcome:
         """Give it an event and wait for the answer. Raises Ended, after which it must be killed."""
-        assert self._channel is not None
+        events = self._api or self._channel
+        assert events is not None
         self.invocations += 1
         self.state = "busy"
         self._frame = self._loop.create_future()
         self.started = time.perf_counter()
-        self._channel.invoke(invocation)
+        events.invoke(invocation)
         kind, payload = await self._next_frame(limit)
-        if kind not in {frames.RESPONSE, frames.ERROR}:
+        if kind not in _ANSWERS:
             raise Ended("crash")
         duration = time.perf_counter() - self.started
-        error: ErrorKind | None = "handled" if kind == frames.ERROR else None
+        error: ErrorKind | None = None if kind == frames.RESPONSE else "handled"
+        self.retired = self.retired or kind == frames.LAST_ERROR
         if payload is None:
             payload, error = documents.too_large(invocation), "too_large"
         return Outcome(
@@ -159,8 +170,9 @@ class Environment:
             close()
         for listener in self.hull.listeners:
             listener.close()
-        if self._channel is not None:
-            self._channel.close()
+        for channel in (self._channel, self._api):
+            if channel is not None:
+                channel.close()
         if self._log is not None:
             self._loop.remove_reader(self.hull.log)
             self._log.close()

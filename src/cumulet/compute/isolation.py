@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from cumulet.compute.linux import syscalls
 from cumulet.compute.linux.cgroup import Group
 from cumulet.compute.model import ComputeUnavailable, FunctionSpec
+from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
 
@@ -17,13 +18,15 @@ _MAKE_TIMEOUT = 30.0
 _SIGKILL = 9
 _MIN_MEMORY = 16 << 20
 _MB = 1 << 20
+_RUNTIME_API_PORT = 9001
 
 
 class Isolation(Protocol):
     """One environment's hull: made blank, given a function once, frozen, killed.
 
     `channel` is the platform's end of the runtime's channel, `log` the reading end of its output (both the user's to
-    close), `listeners` what is open inside on the endpoint's ports. `ending` gets how the runtime ended:
+    close), `listeners` what is open inside on the endpoint's ports, `runtime_api` the same on the Runtime API's where the
+    runtime speaks HTTP. `ending` gets how the runtime ended:
     {"signal": n}, {"status": n}, or {"failed": why} when the function could not be put into it.
     """
 
@@ -31,6 +34,7 @@ class Isolation(Protocol):
     channel: socket.socket
     log: int
     listeners: list[socket.socket]
+    runtime_api: socket.socket | None
     ending: asyncio.Future[messages.Message]
 
     async def make(self) -> None:
@@ -59,9 +63,10 @@ class Isolation(Protocol):
 class Sandbox:
     """A hull of namespaces, control groups and filters; see `cumulet.compute.sandbox.environment` for its inside."""
 
-    def __init__(self, id_: str, runtime: str, group: Group, baseline: int, supervision: Supervision) -> None:
+    def __init__(self, id_: str, runtime: Runtime, group: Group, baseline: int, supervision: Supervision) -> None:
         self.id = id_
         self.listeners: list[socket.socket] = []
+        self.runtime_api: socket.socket | None = None
         self.ending: asyncio.Future[messages.Message] = asyncio.get_running_loop().create_future()
         self._runtime = runtime
         self._group = group
@@ -82,7 +87,9 @@ class Sandbox:
         self._report.setblocking(False)
         self.channel.setblocking(False)
         self._loop.add_reader(self._report.fileno(), self._on_report, self._report)
-        order = {"op": "slot", "id": self.id, "runtime": self._runtime}
+        runtime = self._runtime
+        ports = [_RUNTIME_API_PORT] if runtime.channel == "http" else []
+        order = {"op": "slot", "id": self.id, "runtime": runtime.zygote, "start": dict(runtime.start), "ports": ports}
         try:
             self._supervision.order(order, [their_report.fileno(), their_channel.fileno(), writing])
         finally:
@@ -148,6 +155,8 @@ class Sandbox:
         if "ready" in message:
             self._pidfd = fds[0]
             self.listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
+            if self._runtime.channel == "http":
+                self.runtime_api = self.listeners.pop()
             if not self._made.done():
                 self._made.set_result(None)
         elif not self.ending.done():

@@ -29,7 +29,7 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     """What to do for a better level, a sentence each."""
 
 
-async def detect(name: str) -> Level:
+async def detect(name: str, configured: str) -> Level:
     """Find out by trying, in a process of its own. `name` is for trial control groups."""
     launcher = Path(__file__).parent / "sandbox" / "launch.py"
     config = json.dumps({"name": f"{name}-probe"})
@@ -37,7 +37,10 @@ async def detect(name: str) -> Level:
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     abilities: dict[str, str] = json.loads(output) if output else dict.fromkeys(probe.ESSENTIAL, "could not be tried")
-    return _judge(abilities, root=os.getuid() == 0)
+    level = _judge(abilities, root=os.getuid() == 0)
+    if configured == "process":
+        return msgspec.structs.replace(level, name="process", meaning=_MEANING["process"])
+    return level
 
 
 def _judge(abilities: dict[str, str], *, root: bool) -> Level:

@@ -96,6 +96,8 @@ class EnvironmentInfo(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str
     cold: bool
     """Made for the invocation it is reported for."""
+    endpoint_port: int = 0
+    """Where the function reaches its platform, on 127.0.0.1; 0 when nowhere."""
 
 
 class EnvironmentStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,3 +128,7 @@ class RuntimeUnavailable(Exception):
 
 class ComputeUnavailable(Exception):
     """No environment could be made; the message says why."""
+
+
+class NoSandboxes(ComputeUnavailable):
+    """This machine cannot make sandboxes at all."""

@@ -6,8 +6,9 @@ import logging
 import weakref
 
 from cumulet.compute.environment import Environment
-from cumulet.compute.isolation import Sandbox
-from cumulet.compute.model import ComputeUnavailable
+from cumulet.compute.isolation import Isolation, Sandbox
+from cumulet.compute.model import ComputeUnavailable, NoSandboxes
+from cumulet.compute.process import Process
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -24,7 +25,8 @@ _REFILL_DELAY = 0.05
 class Pool:
     """Keeps one blank of each runtime in use, more while demand is high. Refills away from invocations."""
 
-    def __init__(self, supervision: Supervision, tasks: Tasks) -> None:
+    def __init__(self, supervision: Supervision, tasks: Tasks, level: str) -> None:
+        self.level = level
         self._supervision = supervision
         self._tasks = tasks
         self._zygotes: dict[str, asyncio.Future[int]] = {}
@@ -36,8 +38,8 @@ class Pool:
 
     async def take(self, runtime: Runtime) -> Environment:
         """A blank environment; made now when none is ready. Raises ComputeUnavailable."""
-        ready = self._ready[runtime.name]
-        self._taken[runtime.name].append(self._loop.time())
+        ready = self._ready[runtime.blank]
+        self._taken[runtime.blank].append(self._loop.time())
         environment = ready.pop() if ready else await self._make(runtime)
         if environment.hull.ending.done():  # it died waiting
             environment.kill()
@@ -47,17 +49,17 @@ class Pool:
 
     def prepare(self, runtime: Runtime) -> None:
         """Make blanks of this runtime in the background if there are none."""
-        if not self._ready[runtime.name]:
+        if not self._ready[runtime.blank]:
             self._refill_soon(runtime, 0.0)
 
     async def fill(self, runtime: Runtime) -> None:
         """Make blanks up to what recent demand asks for."""
-        wanted = self._wanted(runtime.name) - len(self._ready[runtime.name])
+        wanted = self._wanted(runtime.blank) - len(self._ready[runtime.blank])
         made = await asyncio.gather(*(self._make(runtime) for _ in range(wanted)), return_exceptions=True)
         for environment in made:
             if isinstance(environment, BaseException):
                 raise environment
-            self._ready[runtime.name].append(environment)
+            self._ready[runtime.blank].append(environment)
 
     def on_report(self, report: messages.Message) -> None:
         """A report of the supervisor."""
@@ -86,21 +88,33 @@ class Pool:
         self._ready.clear()
 
     async def _make(self, runtime: Runtime) -> Environment:
-        hierarchy = await self._supervision.up()
-        baseline = await asyncio.shield(self._zygote(runtime))
-        id_ = token()
-        sandbox = Sandbox(id_, runtime.name, hierarchy.group(id_), baseline, self._supervision)
-        environment = Environment(runtime, sandbox)
-        self._sandboxes[id_] = sandbox
+        environment = Environment(runtime, await self._hull(runtime))
         await environment.make()
         return environment
 
+    async def _hull(self, runtime: Runtime) -> Isolation:
+        id_ = token()
+        if self.level == "process":
+            return Process(id_, runtime)
+        try:
+            hierarchy = await self._supervision.up()
+        except NoSandboxes as error:
+            if self.level != "auto":
+                raise
+            log.warning("%s Functions run as plain processes, WITHOUT ISOLATION.", error)
+            self.level = "process"
+            return Process(id_, runtime)
+        baseline = await asyncio.shield(self._zygote(runtime))
+        sandbox = Sandbox(id_, runtime, hierarchy.group(id_), baseline if runtime.forked else 0, self._supervision)
+        self._sandboxes[id_] = sandbox
+        return sandbox
+
     def _zygote(self, runtime: Runtime) -> asyncio.Future[int]:
-        zygote = self._zygotes.get(runtime.name)
+        zygote = self._zygotes.get(runtime.zygote)
         if zygote is None:
-            zygote = self._zygotes[runtime.name] = self._loop.create_future()
+            zygote = self._zygotes[runtime.zygote] = self._loop.create_future()
             launch = runtime.launch()
-            order = {"op": "runtime", "id": runtime.name, "argv": list(launch.argv), "binds": list(launch.binds)}
+            order = {"op": "runtime", "id": runtime.zygote, "argv": list(launch.argv), "binds": list(launch.binds)}
             self._supervision.order({**order, "environment": dict(launch.environment)})
         return zygote
 
@@ -117,15 +131,15 @@ class Pool:
         return max(_AHEAD, min(_MOST_AHEAD, len(taken) // 2))
 
     def _refill_soon(self, runtime: Runtime, delay: float) -> None:
-        if runtime.name not in self._refilling:
-            self._refilling.add(runtime.name)
-            self._tasks.start(f"compute: refill {runtime.name}", self._refill(runtime, delay))
+        if runtime.blank not in self._refilling:
+            self._refilling.add(runtime.blank)
+            self._tasks.start(f"compute: refill {runtime.blank}", self._refill(runtime, delay))
 
     async def _refill(self, runtime: Runtime, delay: float) -> None:
         try:
             await asyncio.sleep(delay)
             await self.fill(runtime)
         except ComputeUnavailable as error:
-            log.warning("no %s sandbox could be made ahead: %s", runtime.name, error)
+            log.warning("no %s sandbox could be made ahead: %s", runtime.blank, error)
         finally:
-            self._refilling.discard(runtime.name)
+            self._refilling.discard(runtime.blank)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cumulet.compute.linux.cgroup import Hierarchy
-from cumulet.compute.model import ComputeUnavailable
+from cumulet.compute.model import ComputeUnavailable, NoSandboxes
 from cumulet.compute.sandbox import messages
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Supervision:
 
     def _come_up(self, message: messages.Message) -> None:
         if message["missing"]:
-            self._up.set_exception(ComputeUnavailable(f"This machine cannot make sandboxes ({message['missing']})."))
+            self._up.set_exception(NoSandboxes(f"This machine cannot make sandboxes ({message['missing']})."))
             self._up.exception()  # it is not an error that nobody waited
         else:
             self._up.set_result(Hierarchy.from_description(message["groups"]))

@@ -25,6 +25,9 @@ _FILES = {
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
+_LINKS = {"var/node_modules": "/opt/nodejs/node_modules", "node_modules": "/var/runtime/node_modules"}
+"""ES modules look for packages in the folders above their own only: so they find layers and the AWS SDK."""
+
 
 def build(root: str, binds: Sequence[tuple[str, str]], resolver: str, keep_proc: bool) -> None:
     """Assemble the root at the folder `root` and make it this process's own; the machine's files are gone after.
@@ -44,6 +47,8 @@ def build(root: str, binds: Sequence[tuple[str, str]], resolver: str, keep_proc:
     for name in _SHARED_FILES:
         if Path(name).exists():
             _bind(os.path.realpath(name), base / name.lstrip("/"))
+    for name, place in _LINKS.items():
+        (base / name).symlink_to(place)
     for name, text in {**_FILES, "etc/resolv.conf": resolver}.items():
         (base / name).write_text(text)
     _devices(base)

@@ -3,10 +3,10 @@
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cumulet.compute.runtimes.runtime import Channel, Launch
+from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
@@ -20,10 +20,12 @@ class PythonRuntime:
     """One Python version. `sdk` is the folder that holds the AWS SDK's packages, or None."""
 
     channel: Channel = "frames"
+    forked = True
+    start: Mapping[str, object] = {}
 
     def __init__(self, version: str, interpreter: Path, sdk: Path | None) -> None:
         self.version = version
-        self.name = f"python{version}"
+        self.name = self.zygote = self.blank = f"python{version}"
         self.path = str(interpreter)
         self._prefix = interpreter.parent.parent
         self._sdk = sdk
@@ -54,9 +56,31 @@ class PythonRuntime:
             environment={"LD_LIBRARY_PATH": f"{prefix}/lib", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def assignment(self, handler: str, code: str) -> Mapping[str, object]:
+    def for_function(self, memory_mb: int, environment: Mapping[str, str]) -> Runtime:
+        del memory_mb, environment
+        return self
+
+    def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
+        del environment
         bundled = [name for name in SDK if (Path(code) / name).exists()]
-        return {"handler": handler, "forget": [name.removesuffix(".py") for name in bundled]}
+        packages = f"/opt/python/lib/python{self.version}/site-packages"
+        return {
+            "handler": handler,
+            "forget": [name.removesuffix(".py") for name in bundled],
+            "root": "/var/task",
+            "paths": ["/var/task", packages, "/opt/python"],
+        }
+
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, object]:
+        packages = f"python/lib/python{self.version}/site-packages"
+        above = [f"{layer}/{folder}" for layer in reversed(layers) for folder in (packages, "python")]
+        return {"root": code, "paths": [code, *above]}
+
+    def launch_alone(self) -> Sequence[str]:
+        launcher = Path(__file__).parent.parent / "sandbox" / "launch.py"
+        config = {"sdk": str(self._sdk or "")}
+        text = json.dumps(config)[:-1] + ', "orders": {orders}, "channel": {channel}, "log": {log}}'
+        return [self.path, "-I", "-S", str(launcher), "runtimes.inside.alone", text]
 
     def variables(self) -> Mapping[str, str]:
         return {

@@ -1,7 +1,7 @@
 """What compute needs to know of a runtime: the seam along which runtimes are added."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -34,16 +34,53 @@ class Runtime(Protocol):
         ...
 
     @property
+    def zygote(self) -> str:
+        """Which zygote its environments come from; runtimes that launch the same one share it."""
+        ...
+
+    @property
+    def blank(self) -> str:
+        """Names blanks that can stand in for each other: those of one variant of this runtime."""
+        ...
+
+    @property
+    def forked(self) -> bool:
+        """Whether its processes are forks of the zygote, whose memory then counts as theirs."""
+        ...
+
+    @property
+    def start(self) -> Mapping[str, object]:
+        """What the zygote's runtime is told for a new blank."""
+        ...
+
+    @property
     def path(self) -> str:
         """The interpreter on this machine, for people."""
         ...
 
     def launch(self) -> Launch: ...
 
-    def assignment(self, handler: str, code: str) -> Mapping[str, object]:
+    def for_function(self, memory_mb: int, environment: Mapping[str, str]) -> "Runtime":
+        """The variant of itself that such a function needs."""
+        ...
+
+    def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         """What the runtime's process is told beside the environment's variables, once a function is known."""
         ...
 
     def variables(self) -> Mapping[str, str]:
         """Variables Lambda sets for this runtime whatever the function."""
+        ...
+
+
+@runtime_checkable
+class PlainRuntime(Protocol):
+    """A runtime that can also run as a plain process, where nothing can be mounted."""
+
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, object]:
+        """What changes in the assignment there."""
+        ...
+
+    def launch_alone(self) -> Sequence[str]:
+        """The command; `{orders}`, `{channel}` and `{log}` become descriptors."""
         ...

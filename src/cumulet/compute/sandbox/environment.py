@@ -30,9 +30,9 @@ _MAX_INODES = 65_536
 _FIRST_TMP_MB = 16
 _FILTER = seccomp.program()
 
-StartRuntime = Callable[[socket.socket, socket.socket], None]
-"""Runs a runtime in the confined process: (where its assignment comes from, its channel to the platform). It sends a
-message on the first when it is ready for one."""
+StartRuntime = Callable[[socket.socket, socket.socket, messages.Message], None]
+"""Runs a runtime in the confined process: (where its assignment comes from, its channel to the platform, what it is told
+at once). It sends a message on the first when it is ready for one."""
 
 
 class Descriptors:
@@ -62,7 +62,7 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     if runtime == 0:
         _become_runtime(order, given)
         syscalls.close_all_but([0, 1, 2, there.fileno(), given.channel.fileno()])
-        start_runtime(there, given.channel)
+        start_runtime(there, given.channel, order["start"])
         os._exit(0)
     there.close()
     given.channel.close()

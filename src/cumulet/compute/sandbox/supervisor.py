@@ -155,7 +155,8 @@ class Supervisor:
         uid = _FIRST_UID + self._count % _UIDS if self._root else None
         disk = self._disks.take()
         tmp = [] if disk is None else [disk]
-        slot = {"uid": uid, "ports": self._ports, "tmp_mounts": len(tmp)}
+        ports = [*self._ports, *order["ports"]]
+        slot = {"uid": uid, "ports": ports, "tmp_mounts": len(tmp), "start": order["start"]}
         try:
             messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *entries])
         finally:

@@ -8,7 +8,8 @@ import struct
 from typing import Any
 
 HEAD = struct.Struct(">BII")
-INVOKE, READY, INIT_ERROR, RESPONSE, ERROR = range(1, 6)
+INVOKE, READY, INIT_ERROR, RESPONSE, ERROR, NOT_STARTED, LAST_ERROR = range(1, 8)
+"""NOT_STARTED: there is no program to run, or it could not be; LAST_ERROR: an ERROR after which the runtime ends."""
 _CHUNK = 1 << 16
 
 

@@ -40,14 +40,20 @@ def warm(config: messages.Message) -> None:
     builtins.__dict__.pop("copyright", None)
 
 
-def run(orders: socket.socket, channel: socket.socket) -> None:
-    """In a new environment: get ready, wait for the function, serve its invocations until the platform is gone."""
+def run(orders: socket.socket, channel: socket.socket, start: messages.Message) -> None:
+    """In a new environment: get ready, then serve a function's invocations until the platform is gone."""
+    del start
     _rehearse()
+    serve(orders, channel)
+
+
+def serve(orders: socket.socket, channel: socket.socket) -> None:
+    """Say that functions may come, wait for one, and serve its invocations; does not return."""
     messages.send(orders, {"warm": True})
     assignment, _ = messages.receive(orders)
     orders.close()
     if assignment is None:
-        return
+        os._exit(0)
     output = logs.Output()
     try:
         _serve(assignment, frames.Frames(channel), output)
@@ -121,15 +127,12 @@ def _become(assignment: messages.Message) -> None:
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
-    os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
-    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    os.chdir(assignment["root"])
     for name in assignment["forget"]:
         for module in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
             del sys.modules[module]
-    sys.path[:0] = ["/var/task", f"/opt/python/lib/{version}/site-packages", "/opt/python"]
     extra = os.environ.get("PYTHONPATH")
-    if extra:
-        sys.path[3:3] = extra.split(":")
+    sys.path[:0] = assignment["paths"] + (extra.split(":") if extra else [])
     sys.argv = ["/var/runtime/bootstrap"]
     gc.enable()
 

@@ -1,0 +1,92 @@
+"""The level without isolation: functions run as Lambda's do, and it says what it is."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.compute.conftest import Machine, make_machine
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Machine]:
+    with make_machine("process") as machine:
+        yield machine
+
+
+def test_says_that_nothing_is_isolated(plain: Machine) -> None:
+    level = plain.ask("level")
+    assert level["name"] == "process"
+    assert "NO ISOLATION" in level["meaning"]
+
+
+def test_runs_functions_from_where_they_lie(plain: Machine) -> None:
+    layer = plain.folder / "layer" / "python"
+    layer.mkdir(parents=True)
+    (layer / "extra.py").write_text("value = 5")
+    function = plain.function(
+        """
+        import extra, os
+        print("loading")
+        def handler(event, context):
+            return [event, extra.value, os.getcwd(), os.environ["LAMBDA_TASK_ROOT"], os.environ["MINE"]]
+        """,
+        layers=[str(layer.parent)],
+        environment={"MINE": "1"},
+    )
+    outcome = plain.invoke(function, "event")
+    code = function["code"]
+    assert outcome["payload"] == f'["event", 5, "{code}", "{code}", "1"]'
+    assert outcome["init_logs"] == "loading\n"
+
+
+def test_ends_what_takes_too_long_with_its_children(plain: Machine) -> None:
+    function = plain.function(
+        """
+        import os, subprocess, time
+        def handler(event, context):
+            print(subprocess.Popen(["/bin/sleep", "100"]).pid)
+            time.sleep(100)
+        """,
+        timeout=0.5,
+    )
+    outcome = plain.invoke(function)
+    assert outcome["error"] == "timeout"
+    child = Path("/proc") / outcome["logs"].strip()
+    deadline = time.monotonic() + 5
+    while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not child.exists() or (child / "stat").read_text().split()[2] == "Z"
+
+
+def test_reports_ends_and_goes_on(plain: Machine) -> None:
+    function = plain.function(
+        "import os\ndef handler(event, context):\n    os._exit(3) if event else None\n    return 'well'"
+    )
+    assert plain.invoke(function, 1)["detail"] == "exit status 3"
+    assert plain.result(function, 0) == "well"
+
+
+def test_reaches_its_platform(plain: Machine) -> None:
+    """At a port of its own, which the platform tells it: EnvironmentInfo.endpoint_port."""
+    function = plain.function("""
+        import os, socket
+        def handler(event, context):
+            with socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), timeout=5) as connection:
+                connection.sendall(b"hello\\n")
+                return connection.recv(100).decode()
+    """)
+    outcome = plain.invoke(function)
+    assert outcome["payload"] == f'"{outcome["environment_id"]}"'
+
+
+def test_ends_with_the_platform() -> None:
+    with make_machine("process") as machine:
+        pid = machine.result(machine.function("import os\ndef handler(event, context): return os.getpid()"))
+        os.kill(machine.process.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while (Path("/proc") / str(pid)).exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not (Path("/proc") / str(pid)).exists()
