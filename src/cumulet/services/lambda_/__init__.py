@@ -64,7 +64,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 ) -> Service:
     """Assemble the service.
 
-    `folder` is for unpacked packages, `secret` the node's key, `enforce` whether permissions are enforced, `endpoint` where
+    `blobs` and `folder` are for packages alone, `secret` the node's key, `enforce` whether permissions are enforced, `endpoint` where
     a function finds the node, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log`
     must lead to `state.logs.line`.
     """
@@ -118,7 +118,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 async def _start(lambda_: Lambda) -> None:
     """Go on with what a crash interrupted: functions between two states, queued events, notices, torn packages."""
     await lambda_.db.migrate("lambda", SCHEMA)
-    lambda_.packages.start()
+    await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)
     lambda_.outbox.handle(DESTINATION, notices.destination)
     lambda_.outbox.handle(DEAD_LETTER, notices.dead_letter)

@@ -4,9 +4,8 @@ from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.lambda_.errors import conflict, invalid, no_function, not_found, stale_revision
+from cumulet.services.lambda_.errors import conflict, invalid, no_function, not_found, stale_revision, unlabelled
 from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker
 from cumulet.services.lambda_.model import Alias
 from cumulet.services.lambda_.names import LATEST, FunctionKey, refer
@@ -98,7 +97,4 @@ async def _check(lambda_: Lambda, tx: Transaction, key: FunctionKey, alias: Alia
         if await lambda_.store.version(key, version, tx) is None:
             raise no_function(f"{key.arn}:{version}")
     if alias.weights and alias.version == LATEST:
-        raise AwsError(
-            "$LATEST is not supported for an alias pointing to more than 1 version",
-            code="InvalidParameterValueException",
-        )
+        raise unlabelled("$LATEST is not supported for an alias pointing to more than 1 version")

@@ -1,5 +1,8 @@
 """Where a function's code comes from, and how it becomes a package."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from cumulet.api import lambda_ as api
 from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
 from cumulet.kernel.call import Call
@@ -48,16 +51,21 @@ async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> bytes:
     return bytes(data)
 
 
-async def package(lambda_: Lambda, data: bytes, direct: bool) -> Package:
-    """Check, unpack and keep the zip. `direct`: it came in the request, for which the smaller limit holds."""
-    if direct and len(data) > lambda_.limits.code_size_zipped:
+@asynccontextmanager
+async def staged(lambda_: Lambda, call: Call, source: Source) -> AsyncIterator[Package]:
+    """The package that a request brings: checked, unpacked and durable. What of it is not used at the end is removed.
+
+    Raises AWS's errors; the smaller limit holds for a zip that comes in the request.
+    """
+    data = await fetch(lambda_, call, source)
+    if source.zip_file is not None and len(data) > lambda_.limits.code_size_zipped:
         raise package_too_large(lambda_.limits.code_size_zipped)
-    id = await lambda_.packages.check(data)
-    return await lambda_.packages.keep(id, data)
-
-
-async def check_storage(lambda_: Lambda, call: Call, size: int) -> None:
-    """Raises CodeStorageExceededException when the account's code would not fit."""
     _, used = await lambda_.store.usage(call.account, call.region)
-    if used + size > lambda_.limits.total_code_size:
-        raise api.CodeStorageExceededException("Code storage limit exceeded.", fields={"Type": "User"})
+    if used + len(data) > lambda_.limits.total_code_size:
+        raise api.CodeStorageExceededException("Code storage limit exceeded.")
+    id = await lambda_.packages.check(data)
+    package = await lambda_.packages.keep(id, data)
+    try:
+        yield package
+    finally:
+        lambda_.retire((), [package])

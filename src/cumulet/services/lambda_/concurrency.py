@@ -4,8 +4,7 @@ from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import AwsError
-from cumulet.services.lambda_.errors import invalid, no_function
+from cumulet.services.lambda_.errors import invalid, no_function, unlabelled
 from cumulet.services.lambda_.names import LATEST, FunctionKey, refer
 from cumulet.services.lambda_.state import Lambda
 
@@ -23,10 +22,9 @@ async def put_function_concurrency(
         others.pop(key.name, None)
         limits = lambda_.limits
         if wanted and limits.concurrent_executions - sum(others.values()) - wanted < limits.minimum_unreserved:
-            raise AwsError(
+            raise unlabelled(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
-                f"below its minimum value of [{limits.minimum_unreserved}].",
-                code="InvalidParameterValueException",
+                f"below its minimum value of [{limits.minimum_unreserved}]."
             )
         await lambda_.store.put_function(tx, key, replace(function, reserved=wanted))
     return api.Concurrency(reserved_concurrent_executions=wanted)

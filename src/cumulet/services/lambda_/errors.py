@@ -1,17 +1,20 @@
-"""Lambda's errors with the members AWS gives them: `Type` says whose fault it was."""
+"""Lambda's errors in AWS's words."""
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError
 
-_USER = {"Type": "User"}
-
 
 def invalid(message: str) -> api.InvalidParameterValueException:
-    return api.InvalidParameterValueException(message, fields=_USER)
+    return api.InvalidParameterValueException(message)
+
+
+def unlabelled(message: str) -> api.InvalidParameterValueException:
+    """The same from those parts of AWS that do not say whose fault (`Type`) it was."""
+    return api.InvalidParameterValueException(message, fields={"Type": None})
 
 
 def not_found(message: str) -> api.ResourceNotFoundException:
-    return api.ResourceNotFoundException(message, fields=_USER)
+    return api.ResourceNotFoundException(message)
 
 
 def no_function(arn: str) -> api.ResourceNotFoundException:
@@ -19,34 +22,27 @@ def no_function(arn: str) -> api.ResourceNotFoundException:
 
 
 def conflict(message: str) -> api.ResourceConflictException:
-    return api.ResourceConflictException(message, fields=_USER)
+    return api.ResourceConflictException(message)
 
 
 def stale_revision(operations: str = "GetFunction/GetAlias") -> api.PreconditionFailedException:
     return api.PreconditionFailedException(
         "The Revision Id provided does not match the latest Revision Id. "
-        f"Call the {operations} API to retrieve the latest Revision Id",
-        fields=_USER,
+        f"Call the {operations} API to retrieve the latest Revision Id"
     )
 
 
 def throttled(reason: str) -> api.TooManyRequestsException:
-    return api.TooManyRequestsException("Rate Exceeded.", fields={**_USER, "Reason": reason})
+    return api.TooManyRequestsException("Rate Exceeded.", fields={"Reason": reason})
 
 
 def bad_content(message: str) -> api.InvalidRequestContentException:
-    return api.InvalidRequestContentException(message, fields=_USER)
+    return api.InvalidRequestContentException(message)
 
 
-def too_large(size: int, limit: int) -> api.RequestTooLargeException:
+def too_large(size: int, limit: int, invocation_type: str) -> api.RequestTooLargeException:
     return api.RequestTooLargeException(
-        f"{size} byte payload is too large for the RequestResponse invocation type (limit {limit} bytes)", fields=_USER
-    )
-
-
-def too_large_event(size: int, limit: int) -> api.RequestTooLargeException:
-    return api.RequestTooLargeException(
-        f"{size} byte payload is too large for the Event invocation type (limit {limit} bytes)", fields=_USER
+        f"{size} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)"
     )
 
 

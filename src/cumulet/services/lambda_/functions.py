@@ -36,30 +36,26 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     if await lambda_.store.function(key) is not None:
         raise conflict(f"Function already exist: {key.name}")
     await check_role(lambda_, call, request.role)
-    data = await code.fetch(lambda_, call, request.code)
-    package = await code.package(lambda_, data, direct=request.code.zip_file is not None)
-    await code.check_storage(lambda_, call, package.size)
-    latest = Version(
-        configuration=replace(
-            configuration,
-            code_sha256=package.sha256,
-            code_size=package.size,
-            revision_id=new_id(),
-            last_modified=timestamp(lambda_.clock.now()),
-        ),
-        code=package.id,
-        deployment=token(),
-    )
-    versions = [latest, _first(latest)] if request.publish else [latest]
-    async with lambda_.change(key) as tx:
-        if await lambda_.store.function(key, tx) is not None:
-            raise conflict(f"Function already exist: {key.name}")
-        await lambda_.store.put_function(tx, key, Function(next_version=len(versions), tags=tags))
-        for version in versions:
-            await lambda_.store.put_version(tx, key, version)
-        kept = await lambda_.store.put_package(tx, package)
-    if not kept:
-        await lambda_.packages.forget_blob(package.blob)
+    async with code.staged(lambda_, call, request.code) as package:
+        latest = Version(
+            configuration=replace(
+                configuration,
+                code_sha256=package.sha256,
+                code_size=package.size,
+                revision_id=new_id(),
+                last_modified=timestamp(lambda_.clock.now()),
+            ),
+            code=package.id,
+            deployment=token(),
+        )
+        versions = [latest, _first(latest)] if request.publish else [latest]
+        async with lambda_.change(key) as tx:
+            if await lambda_.store.function(key, tx) is not None:
+                raise conflict(f"Function already exist: {key.name}")
+            await lambda_.store.put_function(tx, key, Function(next_version=len(versions), tags=tags))
+            for version in versions:
+                await lambda_.store.put_version(tx, key, version)
+            await lambda_.store.put_package(tx, package)
     lambda_.settle(key)
     return versions[-1].answer(key.arn)
 

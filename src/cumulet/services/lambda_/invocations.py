@@ -9,7 +9,7 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.streams import read_all
-from cumulet.services.lambda_.errors import bad_content, invalid, too_large, too_large_event
+from cumulet.services.lambda_.errors import bad_content, invalid, too_large
 from cumulet.services.lambda_.names import Reference, refer
 from cumulet.services.lambda_.payloads import checked
 from cumulet.services.lambda_.runs import Run, function_error, ready_target
@@ -29,18 +29,18 @@ async def invoke(lambda_: Lambda, call: Call, request: api.InvocationRequest) ->
             "Durable executions and tenant isolation are not implemented yet. See docs/services/lambda.md."
         )
     if request.payload is not None and len(request.payload) > lambda_.limits.payload:
-        raise too_large(len(request.payload), lambda_.limits.payload)
+        raise too_large(len(request.payload), lambda_.limits.payload, "RequestResponse")
     target = await ready_target(lambda_, reference)
     if kind == "DryRun":
         return api.InvocationResponse(status_code=204)
-    run = Run(lambda_, target, call.request_id)
+    run = Run(lambda_, reference, target, call.request_id)
     context = _client_context(request.client_context) if request.client_context else None
     payload = checked(request.payload)
-    outcome = await run.go(payload, reference.arn, client_context=context, trace=call.trace)
+    outcome = await run.go(payload, client_context=context, trace=call.trace)
     return api.InvocationResponse(
         status_code=200,
         payload=outcome.payload,
-        executed_version=target.version.number,
+        executed_version=run.target.version.number,
         function_error=function_error(outcome),
         log_result=base64.b64encode(run.tail()).decode() if request.log_type == "Tail" else None,
     )
@@ -50,7 +50,7 @@ async def invoke_async(lambda_: Lambda, call: Call, request: api.InvokeAsyncRequ
     """The operation that Invoke with Event replaced."""
     size = request.invoke_args.length
     if size is None or size > lambda_.limits.event_payload:
-        raise too_large_event(size or 0, lambda_.limits.event_payload)
+        raise too_large(size or 0, lambda_.limits.event_payload, "Event")
     payload = await read_all(request.invoke_args)
     reference = refer(call, request.function_name)
     await _queue(lambda_, call, reference, api.InvocationRequest(function_name=request.function_name, payload=payload))
@@ -61,7 +61,7 @@ async def _queue(
     lambda_: Lambda, call: Call, reference: Reference, request: api.InvocationRequest
 ) -> api.InvocationResponse:
     if request.payload is not None and len(request.payload) > lambda_.limits.event_payload:
-        raise too_large_event(len(request.payload), lambda_.limits.event_payload)
+        raise too_large(len(request.payload), lambda_.limits.event_payload, "Event")
     await ready_target(lambda_, reference)
     await lambda_.events.add(reference, call.request_id, checked(request.payload), call.trace)
     return api.InvocationResponse(status_code=202, payload=b"")

@@ -8,9 +8,9 @@ import asyncio
 import hashlib
 import logging
 import shutil
-from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -40,27 +40,32 @@ class Package(Struct, frozen=True, kw_only=True):
 
 
 class Packages:
-    """The folder of unpacked packages, `root`/<id>, and the blobs of the zips."""
+    """The folder of unpacked packages, `root`/<id>, and the blobs of the zips; `blobs` must hold nothing else."""
 
     def __init__(self, root: Path, blobs: Blobs, tasks: Tasks, limits: Limits) -> None:
         self._root = root
         self._blobs = blobs
         self._tasks = tasks
         self._limits = limits
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def start(self) -> None:
-        """Remove what a crash may have left half done."""
+    async def start(self, packages: Sequence[Package]) -> None:
+        """Remove what a crash may have left half done, or of packages other than these."""
         self._root.mkdir(parents=True, exist_ok=True)
+        ids, blobs = {package.id for package in packages}, {package.blob for package in packages}
         for path in list(self._root.iterdir()):
-            if path.is_dir() and not path.with_suffix(_MARK).exists():
+            if path.is_dir() and (path.name not in ids or not path.with_suffix(_MARK).exists()):
                 shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == _MARK and path.stem not in ids:
+                path.unlink()
+        for blob in [blob async for blob in self._blobs.ids() if blob not in blobs]:
+            await self._blobs.delete(blob)
 
     async def check(self, data: bytes) -> str:
         """The id of the package in `data`, unpacked and ready; raises AWS's error when it is no good."""
         loop = asyncio.get_running_loop()
         digest = hashlib.sha256(data).hexdigest()
-        async with self._turns[digest]:
+        async with self._turn(digest):
             if not self._folder(digest).exists():
                 await loop.run_in_executor(None, self._unpack, digest, data)
                 self._tasks.start("sync package", self._sync(digest))
@@ -92,9 +97,12 @@ class Packages:
     async def remove(self, package: str, blob: str) -> None:
         """Forget a package that no version uses."""
         await self._blobs.delete(blob)
-        async with self._turns[package]:
+        async with self._turn(package):
             await asyncio.get_running_loop().run_in_executor(None, self._discard, package)
-        self._turns.pop(package, None)
+
+    def _turn(self, package: str) -> asyncio.Lock:
+        """One at a time for each package; a lock lives as long as somebody has it."""
+        return self._turns.setdefault(package, asyncio.Lock())
 
     def _folder(self, package: str) -> Path:
         return self._root / package
@@ -105,7 +113,7 @@ class Packages:
         place.rename(self._folder(package))
 
     async def _sync(self, package: str) -> None:
-        async with self._turns[package]:
+        async with self._turn(package):
             if self._folder(package).exists():
                 await asyncio.get_running_loop().run_in_executor(None, self._mark, package)
 

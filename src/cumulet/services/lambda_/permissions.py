@@ -124,8 +124,7 @@ async def _put(lambda_: Lambda, tx: Transaction, reference: Reference, statement
     document = msgspec.json.encode(statements)
     if len(document) > lambda_.limits.policy_size:
         raise api.PolicyLengthExceededException(
-            f"The final policy size ({len(document)}) is bigger than the limit ({lambda_.limits.policy_size}).",
-            fields={"Type": "User"},
+            f"The final policy size ({len(document)}) is bigger than the limit ({lambda_.limits.policy_size})."
         )
     if statements:
         await lambda_.store.put_setting(tx, _KIND, key, place, document)

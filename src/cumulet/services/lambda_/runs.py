@@ -3,30 +3,31 @@
 from collections.abc import Mapping
 
 from cumulet.api import lambda_ as api
-from cumulet.compute import ComputeUnavailable, EnvironmentInfo, Invocation, Outcome, RuntimeUnavailable
+from cumulet.compute import ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation, Outcome, RuntimeUnavailable
 from cumulet.services.lambda_ import reports
 from cumulet.services.lambda_.errors import conflict
 from cumulet.services.lambda_.logs import LogStream
 from cumulet.services.lambda_.names import Reference
 from cumulet.services.lambda_.state import Lambda
-from cumulet.services.lambda_.targets import Target
+from cumulet.services.lambda_.targets import Superseded, Target
 
 
 class Run:
     """What an invocation is told and, when it is over, how it ended. `outcome` is set then."""
 
-    __slots__ = ("_lambda", "_started", "_stream", "outcome", "request_id", "target")
+    __slots__ = ("_lambda", "_reference", "_started", "_stream", "outcome", "request_id", "target")
 
     outcome: Outcome
 
-    def __init__(self, lambda_: Lambda, target: Target, request_id: str) -> None:
+    def __init__(self, lambda_: Lambda, reference: Reference, target: Target, request_id: str) -> None:
         self._lambda = lambda_
+        self._reference = reference
         self.target = target
         self.request_id = request_id
         self._stream: LogStream | None = None
         self._started = False
 
-    async def go(self, payload: bytes, arn: str, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
+    async def go(self, payload: bytes, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
         """Run it. Raises TooManyRequestsException when there is no slot, and AWS's errors for a function that cannot run."""
         lambda_, target = self._lambda, self.target
         key = target.key
@@ -38,12 +39,13 @@ class Run:
             now = lambda_.clock.now()
             spec = target.spec
             if spec is None or now >= target.renew:
-                spec = await lambda_.targets.spec(target, now)
+                spec = await self._spec(now)
+                target = self.target
             invocation = Invocation(
                 request_id=self.request_id,
                 payload=payload,
                 deadline_ms=int((now + target.timeout) * 1000),
-                function_arn=arn,
+                function_arn=self._reference.arn,
                 client_context=client_context,
                 trace=trace,
                 max_response=lambda_.limits.response,
@@ -52,14 +54,21 @@ class Run:
                 spec, invocation, on_environment=self._environment, on_event=self._event
             )
         except RuntimeUnavailable as error:
-            raise api.InvalidRuntimeException(str(error), fields={"Type": "User"}) from error
+            raise api.InvalidRuntimeException(str(error)) from error
         except ComputeUnavailable as error:
-            raise api.ServiceException(str(error), fields={"Type": "Service"}) from error
+            raise api.ServiceException(str(error)) from error
         finally:
             lambda_.slots.release(key, pooled)
             lambda_.events.roomier(key)
         self._report()
         return self.outcome
+
+    async def _spec(self, now: float) -> FunctionSpec:
+        try:
+            return await self._lambda.targets.spec(self.target, now)
+        except Superseded:
+            self.target = await ready_target(self._lambda, self._reference)
+            return await self._lambda.targets.spec(self.target, now)
 
     def tail(self, limit: int = 4096) -> bytes:
         """The end of the log of this invocation."""

@@ -168,13 +168,16 @@ class FunctionStore:
         rows = await self._read(within, "SELECT id, blob, size FROM lambda_code WHERE id = $1", (id,))
         return Package(id=rows[0][0], blob=rows[0][1], size=rows[0][2]) if rows else None
 
-    async def put_package(self, tx: Transaction, package: Package) -> bool:
-        """False when it is there already."""
-        rows = await tx.write(
-            "INSERT INTO lambda_code (id, blob, size) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING RETURNING id",
+    async def packages(self) -> list[Package]:
+        rows = await self._db.read("SELECT id, blob, size FROM lambda_code")
+        return [Package(id=row[0], blob=row[1], size=row[2]) for row in rows]
+
+    async def put_package(self, tx: Transaction, package: Package) -> None:
+        """Nothing changes when the same code is there already."""
+        await tx.write(
+            "INSERT INTO lambda_code (id, blob, size) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
             (package.id, package.blob, package.size),
         )
-        return bool(rows)
 
     async def drop_unused(self, tx: Transaction, packages: Sequence[str]) -> list[Package]:
         """Forget those of the packages that no version uses any more."""

@@ -14,6 +14,10 @@ from cumulet.services.lambda_.store import FunctionStore
 _KEPT = 10_000
 
 
+class Superseded(Exception):
+    """The code of a target is gone: the function has other code now."""
+
+
 class Target:
     """One version of a function, ready to be invoked."""
 
@@ -103,7 +107,10 @@ class Targets:
         return target
 
     async def spec(self, target: Target, now: float) -> FunctionSpec:
-        """What compute needs to run the target; the credentials in it are good for an invocation that starts `now`."""
+        """What compute needs to run the target; the credentials in it are good for an invocation that starts `now`.
+
+        Raises Superseded.
+        """
         if target.spec is not None and now < target.renew:
             return target.spec
         deployment = target.version.deployment
@@ -111,7 +118,7 @@ class Targets:
         credentials = await self._credentials.get(target.key, deployment, configuration.role or "")
         package = await self._store.package(target.version.code)
         if package is None:
-            raise no_function(target.key.arn)
+            raise Superseded
         storage = configuration.ephemeral_storage
         spec = FunctionSpec(
             key=f"{deployment}.{credentials.generation}",

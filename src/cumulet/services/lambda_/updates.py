@@ -25,28 +25,22 @@ async def update_function_code(
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
-    data = await code.fetch(lambda_, call, request)
-    package = await code.package(lambda_, data, direct=request.zip_file is not None)
-    members = {
-        "code_sha256": package.sha256,
-        "code_size": package.size,
-        "architectures": request.architectures or before.configuration.architectures,
-    }
-    if request.dry_run:
-        await lambda_.packages.forget_blob(package.blob)
-        lambda_.retire((), [package])
-        return before.changed(**members).answer(key.arn)
-    await code.check_storage(lambda_, call, package.size)
-    await lambda_.settled(key)
-    async with lambda_.change(key) as tx:
-        latest = await _latest(lambda_, key, tx, request.revision_id)
-        changed = replace(_in_progress(lambda_, latest).changed(**members), code=package.id)
-        await lambda_.store.put_version(tx, key, changed)
-        kept = await lambda_.store.put_package(tx, package)
-        published = await publish(lambda_, tx, key, changed, None) if request.publish else None
-        dropped = await lambda_.store.drop_unused(tx, [latest.code])
-    if not kept:
-        await lambda_.packages.forget_blob(package.blob)
+    async with code.staged(lambda_, call, request) as package:
+        members = {
+            "code_sha256": package.sha256,
+            "code_size": package.size,
+            "architectures": request.architectures or before.configuration.architectures,
+        }
+        if request.dry_run:
+            return before.changed(**members).answer(key.arn)
+        await lambda_.settled(key)
+        async with lambda_.change(key) as tx:
+            latest = await _latest(lambda_, key, tx, request.revision_id)
+            changed = replace(_in_progress(lambda_, latest).changed(**members), code=package.id)
+            await lambda_.store.put_version(tx, key, changed)
+            await lambda_.store.put_package(tx, package)
+            published = await publish(lambda_, tx, key, changed, None) if request.publish else None
+            dropped = await lambda_.store.drop_unused(tx, [latest.code])
     lambda_.retire([latest.deployment], dropped)
     lambda_.settle(key)
     return published.answer(f"{key.arn}:{published.number}") if published else changed.answer(key.arn)

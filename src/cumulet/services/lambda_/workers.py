@@ -54,17 +54,17 @@ class EventWorker:
         if target.function.reserved == 0:
             await self._end(event, target, Ending("ZeroReservedConcurrency", 0))
             return
-        run = Run(lambda_, target, event.request_id)
+        run = Run(lambda_, event.reference, target, event.request_id)
         try:
-            outcome = await run.go(event.payload, event.reference.arn, trace=event.trace)
+            outcome = await run.go(event.payload, trace=event.trace)
         except AwsError as error:
             await self._refused(event, target, error)
             return
         attempts = event.attempts + 1
         if outcome.error is None:
-            await self._end(event, target, Ending("Success", attempts, outcome))
+            await self._end(event, run.target, Ending("Success", attempts, outcome))
         else:
-            await self._failed(event, target, Ending("RetriesExhausted", attempts, outcome))
+            await self._failed(event, run.target, Ending("RetriesExhausted", attempts, outcome))
 
     async def _failed(self, event: Event, target: Target, ending: Ending) -> None:
         config = await event_config(self._lambda, event.reference)
