@@ -72,4 +72,4 @@ def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
         member = shape.members.get(key)
         key = (member.location_name or key) if member else key
     fields = {key: error.message} if error.message or key else {}
-    return {**kind, **fields, **error.fields}
+    return {name: value for name, value in {**kind, **fields, **error.fields}.items() if value is not None}
