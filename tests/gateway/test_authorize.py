@@ -210,7 +210,20 @@ def test_handing_a_role_to_a_service_needs_pass_role() -> None:
 def test_copying_needs_leave_to_read_the_source() -> None:
     request = s3.CopyObjectRequest(bucket="copies", key="b", copy_source="/photos/a%20b?versionId=1")
     world = World("enforce", allow("s3:PutObject"))
-    assert '"arn:aws:s3:::photos/a b"' in refused(world, ANN, "s3", "CopyObject", request).message
+    message = refused(world, ANN, "s3", "CopyObject", request).message
+    assert 's3:GetObjectVersion on resource: "arn:aws:s3:::photos/a b"' in message
+
+
+def test_versions_and_what_is_set_along_have_permissions_of_their_own() -> None:
+    world = World("enforce", allow("s3:GetObject"), allow("s3:PutObject"), allow("s3:DeleteObject"))
+    old = s3.GetObjectRequest(bucket="photos", key="cat.jpg", version_id="1")
+    assert "s3:GetObjectVersion" in refused(world, ANN, "s3", "GetObject", old).message
+    tagged = s3.PutObjectRequest(bucket="photos", key="cat.jpg", tagging="a=b")
+    assert "s3:PutObjectTagging" in refused(world, ANN, "s3", "PutObject", tagged).message
+    world.run(ANN, "s3", "PutObject", s3.PutObjectRequest(bucket="photos", key="cat.jpg"))
+    items = [s3.ObjectIdentifier(key="a"), s3.ObjectIdentifier(key="b", version_id="1")]
+    some = s3.DeleteObjectsRequest(bucket="photos", delete=s3.Delete(objects=items))
+    assert '"arn:aws:s3:::photos/b"' in refused(world, ANN, "s3", "DeleteObjects", some).message
 
 
 def test_a_role_is_assumed_only_if_it_trusts() -> None:

@@ -6,22 +6,20 @@ the service that was called.
 
 import logging
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
-from urllib.parse import unquote
+from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from msgspec import Struct
 
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
-from cumulet.policy.actions import permissions
 from cumulet.policy.compiled import CompiledPolicy, Request, compile_policy
 from cumulet.policy.context import Context
 from cumulet.policy.document import Grammar, PolicyError
 from cumulet.policy.evaluate import Decision, Policies, Source, decide
 from cumulet.policy.identity import NOBODY, Identity
-from cumulet.policy.resources import PASSED_ROLES, resources
+from cumulet.policy.needs import Need, needs
 
 log = logging.getLogger(__name__)
 
@@ -52,16 +50,6 @@ _FORBIDDEN: dict[str, tuple[str, int]] = {
     "xray": ("AccessDeniedException", 403),
 }
 _FORBIDDEN_JSON = ("AccessDeniedException", 400)
-
-
-class Need(NamedTuple):
-    """One permission a call must have."""
-
-    action: str
-    resource: str
-    service: str
-    trust: bool = False
-    keys: Mapping[str, tuple[str, ...]] | None = None
 
 
 class Denial(Struct, frozen=True):
@@ -130,7 +118,7 @@ class Authorizer:
         if not self.needs_check(call, credential) or _is_platform(call, service):
             return
         identity = await self._identity_of(call, credential)
-        for asked in _needs(call, service, operation, request):
+        for asked in needs(call, service, operation, request):
             need = await self._complete(call, asked)
             decision = await self._decide(call, credential, identity, need, request)
             if not decision.allowed:
@@ -256,34 +244,6 @@ _NOBODY = compile_policy(
 
 def _is_platform(call: Call, service: str) -> bool:
     return call.principal.kind == "service" and call.principal.arn in _PLATFORM.get(service, ())
-
-
-def _needs(call: Call, service: str, operation: str, request: Struct) -> Iterator[Need]:
-    """Every permission that a call must have."""
-    if service == "sts" and operation == "AssumeRole":
-        yield from _assume_role_needs(request)
-        return
-    for action in permissions(service, operation):
-        for resource in resources(call, service, request):
-            yield Need(action, resource, service)
-    if service == "s3" and (source := getattr(request, "copy_source", None)) is not None:
-        yield Need("s3:GetObject", f"arn:aws:s3:::{_copied(source)}", service)
-    passed = PASSED_ROLES.get((service, operation))
-    if passed is not None and (role := getattr(request, passed.member, None)) is not None:
-        yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
-
-
-def _copied(source: str) -> str:
-    """Bucket and key in a CopySource, which is `/bucket/key?versionId=...` with an optional first slash."""
-    return unquote(source.partition("?versionId=")[0]).lstrip("/")
-
-
-def _assume_role_needs(request: Any) -> Iterator[Need]:
-    yield Need("sts:AssumeRole", request.role_arn, "sts", trust=True)
-    if request.tags:
-        yield Need("sts:TagSession", request.role_arn, "sts", trust=True)
-    if request.source_identity:
-        yield Need("sts:SetSourceIdentity", request.role_arn, "sts", trust=True)
 
 
 def _access_denied(call: Call, need: Need, decision: Decision) -> AwsError:

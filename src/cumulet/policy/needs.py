@@ -1,0 +1,92 @@
+"""Every permission that a call must have: what it wants to do, to what."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from cumulet.kernel.call import Call
+from cumulet.policy.actions import permissions
+from cumulet.policy.resources import PASSED_ROLES, resources
+
+
+class Need(NamedTuple):
+    """One permission. `service` is the one that knows the resource; `keys` adds condition keys by their lower-case names;
+    `trust` says that the resource's own policy must let the caller in, as a role's trust policy must.
+    """
+
+    action: str
+    resource: str
+    service: str
+    trust: bool = False
+    keys: Mapping[str, tuple[str, ...]] | None = None
+
+
+def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator[Need]:
+    """What a call needs; nothing for operations that everyone may run."""
+    if service == "sts" and operation == "AssumeRole":
+        yield from _to_assume(request)
+        return
+    if service == "s3":
+        yield from _of_s3(call, operation, request)
+        return
+    for action in permissions(service, operation):
+        for resource in resources(call, service, request):
+            yield Need(action, resource, service)
+    passed = PASSED_ROLES.get((service, operation))
+    if passed is not None and (role := getattr(request, passed.member, None)) is not None:
+        yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
+
+
+def _to_assume(request: Any) -> Iterator[Need]:
+    yield Need("sts:AssumeRole", request.role_arn, "sts", trust=True)
+    if request.tags:
+        yield Need("sts:TagSession", request.role_arn, "sts", trust=True)
+    if request.source_identity:
+        yield Need("sts:SetSourceIdentity", request.role_arn, "sts", trust=True)
+
+
+_OF_A_VERSION = {
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+    "s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
+    "s3:GetObject": "s3:GetObjectVersion",
+    "s3:GetObjectAcl": "s3:GetObjectVersionAcl",
+    "s3:GetObjectAttributes": "s3:GetObjectVersionAttributes",
+    "s3:GetObjectTagging": "s3:GetObjectVersionTagging",
+    "s3:PutObjectAcl": "s3:PutObjectVersionAcl",
+    "s3:PutObjectTagging": "s3:PutObjectVersionTagging",
+}
+_STORING = {"PutObject", "CopyObject", "CreateMultipartUpload"}
+
+
+def _of_s3(call: Call, operation: str, request: Any) -> Iterator[Need]:
+    """S3 has permissions of their own for versions, and for what is set along with an object."""
+    version = getattr(request, "version_id", None)
+    for action in permissions("s3", operation):
+        chosen = _OF_A_VERSION.get(action, action) if version else action
+        for resource in resources(call, "s3", request):
+            yield Need(chosen, resource, "s3")
+    if operation == "DeleteObjects" and any(item.version_id for item in request.delete.objects):
+        for item in request.delete.objects:
+            if item.version_id:
+                yield Need("s3:DeleteObjectVersion", f"arn:aws:s3:::{request.bucket}/{item.key}", "s3")
+    if operation in _STORING:
+        yield from _set_along(call, request)
+    if (source := getattr(request, "copy_source", None)) is not None:
+        path, _, source_version = source.partition("?versionId=")
+        read = "s3:GetObjectVersion" if source_version else "s3:GetObject"
+        yield Need(read, f"arn:aws:s3:::{unquote(path).lstrip('/')}", "s3")
+
+
+def _set_along(call: Call, request: Any) -> Iterator[Need]:
+    extras = {
+        "s3:PutObjectTagging": request.tagging,
+        "s3:PutObjectAcl": request.acl,
+        "s3:PutObjectRetention": request.object_lock_retain_until_date,
+        "s3:PutObjectLegalHold": request.object_lock_legal_hold_status,
+    }
+    for action, value in extras.items():
+        if value is not None:
+            for resource in resources(call, "s3", request):
+                yield Need(action, resource, "s3")
