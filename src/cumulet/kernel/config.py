@@ -8,12 +8,18 @@ from typing import Literal
 
 import msgspec
 from msgspec import Struct
-from platformdirs import user_data_path
 
 IamMode = Literal["off", "audit", "enforce"]
 Isolation = Literal["auto", "full", "rootless", "process"]
 
 PREFIX = "CUMULET_"
+
+
+def default_data() -> Path:
+    """Where this user's programs keep their data."""
+    from platformdirs import user_data_path  # noqa: PLC0415  20 ms that a node with a --data does not need
+
+    return user_data_path("cumulet")
 
 
 class ConfigError(Exception):
@@ -29,7 +35,7 @@ class Config(Struct, frozen=True, kw_only=True):
     is where interpreters are looked for.
     """
 
-    data: Path = msgspec.field(default_factory=lambda: user_data_path("cumulet"))
+    data: Path = msgspec.field(default_factory=default_data)
     host: str = "127.0.0.1"
     port: int = 4566
     unix_socket: str = ""
