@@ -48,6 +48,17 @@ class Authenticator:
         sigv4.verify(request, signed, credential.secret, self._wall(), style)
         return credential
 
+    def now(self) -> float:
+        """Real time, which clients sign with."""
+        return self._wall()
+
+    async def credential(self, access_key: str, session_token: str | None) -> Credential | None:
+        """The credential behind a key id, for signatures that are checked elsewhere; None when there is none that is valid."""
+        found = self._development(access_key) or await self._find(access_key, session_token)
+        if found is None or (found.session_token is not None and found.session_token != session_token):
+            return None
+        return None if found.expires is not None and found.expires <= self._wall() else found
+
     def _development(self, access_key: str) -> Credential | None:
         if not self._development_keys:
             return None
@@ -66,4 +77,3 @@ class Authenticator:
 
 
 ANYBODY = Credential("", None, ANONYMOUS)
-

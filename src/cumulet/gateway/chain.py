@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from cumulet.gateway import browsers
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -96,8 +97,13 @@ class Gateway:
             for step in STEPS:
                 await step(self, exchange)
         except route.RouteError as refused:
-            exchange.response = refused.answer(exchange.request_id)
-            error = refused.error.code
+            answer = None
+            if refused.service == "s3":
+                answer = await browsers.instead(
+                    self.dispatcher, self.authenticator, self.region, request, exchange.request_id
+                )
+            exchange.response = answer or refused.answer(exchange.request_id)
+            error = "" if answer else refused.error.code
         except AwsError as refused:
             exchange.response = exchange.route.codec.encode_error(refused, exchange.request_id)
             error = refused.code
@@ -111,6 +117,8 @@ class Gateway:
             log.exception("request %s failed", exchange.request_id)
             exchange.response = _failure(exchange, "We encountered an internal error. The node's log has the details.")
             error = "InternalFailure"
+        if "origin" in request.headers and getattr(exchange, "style", "") == "s3":
+            await browsers.share(self.dispatcher, request, exchange.response)
         self._record(exchange, error, time.perf_counter() - started)
         return exchange.response
 

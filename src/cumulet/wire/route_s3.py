@@ -46,8 +46,8 @@ class S3Table:
         self, method: str, path: str, host_bucket: str, params: Params, headers: dict[str, str]
     ) -> tuple[str, dict[str, str]] | None:
         """The operation and its Bucket and Key, decoded; None when the method means nothing there."""
-        labels = _labels(path, host_bucket)
-        kind = len(labels)
+        place = labels(path, host_bucket)
+        kind = len(place)
         best: Rule | None = None
         for name in params:
             for found in self._by_param.get((method, kind, name), ()):
@@ -57,10 +57,11 @@ class S3Table:
             best = next((found for found in self._plain.get((method, kind), ()) if found.fits(params, headers)), None)
         if best is None:
             return None
-        return best.operation, labels
+        return best.operation, place
 
 
-def _labels(path: str, host_bucket: str) -> dict[str, str]:
+def labels(path: str, host_bucket: str) -> dict[str, str]:
+    """The Bucket and Key that an address names, decoded; `host_bucket` is what its host already named."""
     rest = path.removeprefix("/")
     if host_bucket:
         bucket, key = host_bucket, rest

@@ -1,8 +1,6 @@
 """What a write request says about the object besides its bytes: metadata, tags, encryption, lock, storage class."""
 
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +9,7 @@ import msgspec
 from cumulet.api import s3 as api
 from cumulet.services.s3 import acls, cipher, locks
 from cumulet.services.s3.errors import error, invalid_argument, invalid_request
+from cumulet.services.s3.headers import decoded_word
 from cumulet.services.s3.model import LONGEST_KEY, Bucket, Facts
 from cumulet.services.s3.state import S3
 
@@ -102,16 +101,7 @@ def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
             Size=str(size),
             MaxSizeAllowed=str(MOST_METADATA),
         )
-    return {name.lower(): _plain(value) if value.startswith("=?") else value for name, value in metadata.items()}
-
-
-def _plain(value: str) -> str:
-    """RFC 2047 words that say nothing but printable ASCII, which S3 keeps as such; others stay as they were sent."""
-    try:
-        text = str(make_header(decode_header(value)))
-    except (HeaderParseError, ValueError, LookupError):
-        return value
-    return text if text.isascii() and text.isprintable() else value
+    return {name.lower(): decoded_word(value) if value.startswith("=?") else value for name, value in metadata.items()}
 
 
 def tags_in_header(header: str) -> dict[str, str]:

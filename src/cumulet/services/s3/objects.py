@@ -4,7 +4,7 @@ from typing import Any
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
-from cumulet.services.s3 import checksums, cipher, conditions, events
+from cumulet.services.s3 import checksums, cipher, conditions, events, headers
 from cumulet.services.s3.errors import error, invalid_request
 from cumulet.services.s3.facts import ARCHIVED, check_key, encoded, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Taken, promise_of, taken_in
@@ -149,7 +149,7 @@ async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Fa
     for name in _OVERRIDES:
         override = getattr(request, f"response_{name}")
         if override is not None:
-            setattr(answer, name, override)
+            setattr(answer, name, headers.checked_override(name, override))
     return start, end
 
 
@@ -158,7 +158,7 @@ def _describe_facts(facts: Facts, answer: Any) -> None:
     for name, value in facts.headers.items():
         setattr(answer, name, value)
     answer.expires = facts.expires
-    answer.metadata = facts.metadata
+    answer.metadata = {name: headers.mail_safe(value) for name, value in facts.metadata.items()}
     if facts.tags:
         answer.tag_count = len(facts.tags)
     if facts.lock_mode:
