@@ -1,6 +1,7 @@
 """Queues: making, finding, changing, listing, purging, deleting."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -191,3 +192,23 @@ def test_permissions_are_statements_of_the_policy(sqs: Any, queue: str, account:
     assert "Attributes" not in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])
     with pytest.raises(ClientError, match="can't find label"):
         sqs.remove_permission(QueueUrl=queue, Label="read")
+
+
+def test_changes_made_at_once_are_all_kept(client: Callable[..., Any], sqs: Any, queue: str) -> None:
+    def tag(number: int) -> None:
+        client("sqs").tag_queue(QueueUrl=queue, Tags={str(number): "x"})
+
+    taggers = [threading.Thread(target=tag, args=(number,)) for number in range(6)]
+    for tagger in taggers:
+        tagger.start()
+    for tagger in taggers:
+        tagger.join(20)
+    assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"0", "1", "2", "3", "4", "5"}
+
+
+@pytest.mark.parametrize("policy", ['{"Statement": ["x"]}', '{"Statement": 1}', "[" * 5000])
+def test_policies_that_are_none_are_refused(sqs: Any, queue: str, policy: str) -> None:
+    with pytest.raises(sqs.exceptions.InvalidAttributeValue):
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    with pytest.raises(ClientError, match="InvalidParameterValue"):
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": policy})

@@ -28,7 +28,7 @@ class _Handle(Struct, rename="camel"):
 def _parse(text: str) -> _Handle:
     try:
         return msgspec.json.decode(base64.b64decode(text, validate=True), type=_Handle)
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise InvalidParameterValue("Value for parameter TaskHandle is invalid.") from None
 
 

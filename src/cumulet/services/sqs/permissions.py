@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cumulet.api import sqs as api
 from cumulet.kernel.arn import Arn
@@ -11,6 +12,7 @@ from cumulet.kernel.call import Call
 from cumulet.services.sqs.errors import MissingParameter, invalid
 from cumulet.services.sqs.model import Queue
 from cumulet.services.sqs.state import Sqs
+from cumulet.services.sqs.store import Record
 
 _ACTIONS = frozenset(
     (
@@ -32,44 +34,55 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 def check(policy: str) -> str:
     """The policy, if it is one (or empty); raises InvalidAttributeValue."""
-    if policy and not isinstance(_statements(policy), list):
+    if policy and _statements(policy) is None:
         raise api.InvalidAttributeValue("Invalid value for the parameter Policy.")
     return policy
 
 
-def _statements(policy: str) -> Any:
+def _statements(policy: str) -> list[dict[str, Any]] | None:
+    """The statements of a policy document; None when it is none."""
     try:
         document = msgspec.json.decode(policy)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     statements = document.get("Statement") if isinstance(document, dict) else None
-    return [statements] if isinstance(statements, dict) else statements
+    statements = [statements] if isinstance(statements, dict) else statements
+    if not isinstance(statements, list) or not all(isinstance(statement, dict) for statement in statements):
+        return None
+    return statements
 
 
 async def add_permission(sqs: Sqs, call: Call, request: api.AddPermissionRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
     statement = _statement(queue, request)
-    policy = await sqs.queues.policy(queue)
-    document = msgspec.json.decode(policy) if policy else _empty(queue)
-    statements = _statements(policy) if policy else []
-    if any(other.get("Sid") == request.label for other in statements):
-        raise invalid("Label", request.label, "Already exists.")
-    document["Statement"] = [*statements, statement]
-    await sqs.queues.change(queue, queue.settings, msgspec.json.encode(document).decode(), sqs.clock.now())
-    sqs.directory.changed(queue)
+
+    def change(record: Record) -> Record:
+        statements = _statements(record.policy) or []
+        if any(other.get("Sid") == request.label for other in statements):
+            raise invalid("Label", request.label, "Already exists.")
+        return _with(queue, record, [*statements, statement])
+
+    await sqs.queues.edit(queue, change, sqs.clock.now())
 
 
 async def remove_permission(sqs: Sqs, call: Call, request: api.RemovePermissionRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
-    policy = await sqs.queues.policy(queue)
-    statements = _statements(policy) if policy else []
-    kept = [statement for statement in statements if statement.get("Sid") != request.label]
-    if len(kept) == len(statements):
-        raise invalid("Label", request.label, "can't find label.")
-    document = {**msgspec.json.decode(policy), "Statement": kept}
-    text = msgspec.json.encode(document).decode() if kept else ""
-    await sqs.queues.change(queue, queue.settings, text, sqs.clock.now())
-    sqs.directory.changed(queue)
+
+    def change(record: Record) -> Record:
+        statements = _statements(record.policy) or []
+        kept = [statement for statement in statements if statement.get("Sid") != request.label]
+        if len(kept) == len(statements):
+            raise invalid("Label", request.label, "can't find label.")
+        return _with(queue, record, kept)
+
+    await sqs.queues.edit(queue, change, sqs.clock.now())
+
+
+def _with(queue: Queue, record: Record, statements: list[dict[str, Any]]) -> Record:
+    """The record with a policy of these statements; without any there is no policy."""
+    document = msgspec.json.decode(record.policy) if record.policy else _empty(queue)
+    policy = msgspec.json.encode(document | {"Statement": statements}).decode() if statements else ""
+    return replace(record, policy=policy)
 
 
 def _empty(queue: Queue) -> dict[str, Any]:

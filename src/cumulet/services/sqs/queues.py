@@ -1,11 +1,14 @@
 """Operations on queues."""
 
+from msgspec.structs import replace
+
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
 from cumulet.services.sqs import attributes, paging, permissions, redrive, tags
 from cumulet.services.sqs.errors import NoSuchQueue
 from cumulet.services.sqs.model import Queue, Settings, check_name, queue_url, seconds
 from cumulet.services.sqs.state import Sqs, new_number
+from cumulet.services.sqs.store import Record
 
 _PURGE_SECONDS = 60.0
 
@@ -125,11 +128,15 @@ async def _approximations(sqs: Sqs, queue: Queue) -> dict[str, str]:
 
 async def set_queue_attributes(sqs: Sqs, call: Call, request: api.SetQueueAttributesRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
-    now = sqs.clock.now()
-    settings = attributes.apply(queue.settings, request.attributes, now)
-    await _check_redrive(sqs, queue, settings, request.attributes)
-    policy = request.attributes.get(attributes.POLICY)
-    await sqs.queues.change(queue, settings, None if policy is None else permissions.check(policy), now)
+    now, given = sqs.clock.now(), request.attributes
+    await _check_redrive(sqs, queue, attributes.apply(queue.settings, given, now), given)
+    policy = given.get(attributes.POLICY)
+
+    def change(record: Record) -> Record:
+        changed = replace(record, settings=attributes.apply(record.settings, given, now))
+        return changed if policy is None else replace(changed, policy=permissions.check(policy))
+
+    await sqs.queues.edit(queue, change, now)
     sqs.directory.changed(queue)
     sqs.announce(queue.box, now, now)
 

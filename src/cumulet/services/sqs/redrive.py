@@ -73,7 +73,7 @@ def _parse_allow(text: str) -> dict[str, Any]:
 def _json_map(name: str, title: str, text: str) -> dict[str, Any]:
     try:
         policy = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         policy = None
     if not isinstance(policy, dict):
         raise invalid(name, text, f"{title} is not a valid JSON map.")

@@ -1,10 +1,13 @@
 """The tables of SQS, and the queries on queues. Those on messages are in `boxes.py` and `lanes.py`, moves in `tasks.py`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
+from msgspec import Struct
 
+from cumulet.services.sqs.errors import NoSuchQueue
 from cumulet.services.sqs.model import Queue, Settings, decode_settings, encode_settings
 from cumulet.storage.database import Database, Row, Transaction
 
@@ -48,6 +51,7 @@ SCHEMA = (
 )
 
 _QUEUE = "id, box, account, region, name, created, modified, settings"
+_decode_tags = msgspec.json.Decoder(dict[str, str]).decode
 _PAGE_END = "~"  # sorts after every character of a queue's name
 
 
@@ -59,6 +63,14 @@ def _settings(text: str) -> Settings:
 def _queue(row: Row) -> Queue:
     id, box, account, region, name, created, modified, settings = row
     return Queue(id, box, account, region, name, created, modified, _settings(settings))
+
+
+class Record(Struct, frozen=True):
+    """What a queue carries that operations change."""
+
+    settings: Settings
+    policy: str
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +136,30 @@ class QueueStore:
                 await _drop(tx, queue.box)
         return bool(rows)
 
-    async def change(self, queue: Queue, settings: Settings, policy: str | None, now: float) -> None:
-        """Replace the settings, and the policy unless it is None."""
-        await self.db.write(
-            "UPDATE sqs_queue SET settings = $1, dead_letter_arn = $2, modified = $3, policy = COALESCE($4, policy) "
-            "WHERE account = $5 AND region = $6 AND name = $7",
-            (_encode(settings), settings.dead_letter_arn, now, policy, queue.account, queue.region, queue.name),
-        )
+    async def edit(self, queue: Queue, change: Callable[[Record], Record], now: float | None = None) -> None:
+        """Change what a queue carries, in one step with reading it; what `change` raises leaves it as it was.
+
+        `now` becomes the time of modification. Raises QueueDoesNotExist.
+        """
+        key = (queue.account, queue.region, queue.name)
+        async with self.db.transaction() as tx:
+            rows = await tx.write(
+                "UPDATE sqs_queue SET id = id WHERE account = $1 AND region = $2 AND name = $3 "
+                "RETURNING settings, policy, tags, modified",
+                key,
+            )
+            if not rows:
+                raise NoSuchQueue
+            settings, policy, tags, modified = rows[0]
+            record = change(Record(_settings(settings), policy, _decode_tags(tags)))
+            await tx.write(
+                "UPDATE sqs_queue SET settings = $4, dead_letter_arn = $5, policy = $6, tags = $7, modified = $8 "
+                "WHERE account = $1 AND region = $2 AND name = $3",
+                (
+                    *(*key, _encode(record.settings), record.settings.dead_letter_arn, record.policy),
+                    *(_encode(record.tags), modified if now is None else now),
+                ),
+            )
 
     async def named(self, account: str, region: str, prefix: str, after: str, limit: int) -> list[Queue]:
         """Queues of a region in the order of their names, beginning after a name."""
@@ -162,13 +191,7 @@ class QueueStore:
             "SELECT tags FROM sqs_queue WHERE account = $1 AND region = $2 AND name = $3",
             (queue.account, queue.region, queue.name),
         )
-        return msgspec.json.decode(row[0], type=dict[str, str]) if row else {}
-
-    async def set_tags(self, queue: Queue, tags: dict[str, str]) -> None:
-        await self.db.write(
-            "UPDATE sqs_queue SET tags = $1 WHERE account = $2 AND region = $3 AND name = $4",
-            (_encode(tags), queue.account, queue.region, queue.name),
-        )
+        return _decode_tags(row[0]) if row else {}
 
 
 async def _drop(tx: Transaction, box: int) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 
+from msgspec.structs import replace
+
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
 from cumulet.services.sqs.errors import InvalidParameterValue, MissingParameter
 from cumulet.services.sqs.state import Sqs
+from cumulet.services.sqs.store import Record
 
 _MOST = 50
 
@@ -27,17 +30,25 @@ async def tag_queue(sqs: Sqs, call: Call, request: api.TagQueueRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
     if not request.tags:
         raise MissingParameter.named("Tags")
-    tags = await sqs.queues.tags(queue) | request.tags
-    check(queue.name, tags)
-    await sqs.queues.set_tags(queue, tags)
+
+    def change(record: Record) -> Record:
+        tags = record.tags | request.tags
+        check(queue.name, tags)
+        return replace(record, tags=tags)
+
+    await sqs.queues.edit(queue, change)
 
 
 async def untag_queue(sqs: Sqs, call: Call, request: api.UntagQueueRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
     if not request.tag_keys:
         raise InvalidParameterValue("Tag keys must be between 1 and 128 characters in length.")
-    tags = await sqs.queues.tags(queue)
-    await sqs.queues.set_tags(queue, {key: value for key, value in tags.items() if key not in request.tag_keys})
+    gone = frozenset(request.tag_keys)
+
+    def change(record: Record) -> Record:
+        return replace(record, tags={key: value for key, value in record.tags.items() if key not in gone})
+
+    await sqs.queues.edit(queue, change)
 
 
 async def list_queue_tags(sqs: Sqs, call: Call, request: api.ListQueueTagsRequest) -> api.ListQueueTagsResult:
