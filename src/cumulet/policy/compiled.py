@@ -195,7 +195,7 @@ def _named(principals: Mapping[str, tuple[str, ...]]) -> Callable[[Request], Rea
         if everyone:
             return Reach.DIRECT
         if principal.kind == "service":
-            return Reach.DIRECT if principal.arn in others else Reach.NONE
+            return Reach.DIRECT if principal.arn in others or _everywhere(principal.arn) in others else Reach.NONE
         if principal.arn in identities or principal.id in identities:
             return Reach.ACCOUNT if principal.kind == "root" else Reach.DIRECT
         if principal.arn in others:
@@ -208,3 +208,9 @@ def _named(principals: Mapping[str, tuple[str, ...]]) -> Callable[[Request], Rea
         return Reach.NONE
 
     return reach
+
+
+def _everywhere(service: str) -> str:
+    """A service's principal of one region (`logs.eu-west-1.amazonaws.com`) is also the service itself."""
+    first, _, rest = service.partition(".")
+    return f"{first}.amazonaws.com" if rest.count(".") == 2 else service
