@@ -4,7 +4,7 @@
 'use strict';
 
 const fs = require('fs');
-const { patch, logError } = require('./console.cjs');
+const { log, logError, patch } = require('./console.cjs');
 const { describe, runtimeError } = require('./errors.cjs');
 const { Channel, KIND } = require('./frames.cjs');
 const { PROMISES_ONLY, load } = require('./handler.cjs');
@@ -21,10 +21,23 @@ const NO_CALLBACKS =
   'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
   'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
 
+/** Do what an invocation does, ahead of it: code is compiled and pages are touched now, not later. */
+async function rehearse() {
+  await import('data:text/javascript,export default await 1');
+  const channel = { rest() {}, work() {}, send() {} };
+  for (const handler of [async (event) => event, (_event, _context, done) => done(null, 1)]) {
+    const invocation = new Invocation(channel, { request_id: '', environment: {} });
+    invocation.run(handler, '{}');
+    invocation.idle();
+  }
+  log.requestId = undefined;
+}
+
 /** Waits for the function; null when none will come. Started ahead of it, says first that it is ready. */
-function receiveAssignment() {
+async function receiveAssignment() {
   if (process.argv[2] === 'ahead') {
     process.argv.pop();
+    await rehearse();
     fs.writeSync(ORDERS, '{}');
   }
   const buffer = Buffer.allocUnsafe(MAX_ORDER);
@@ -69,7 +82,7 @@ function watchErrors(channel, current) {
 }
 
 async function main() {
-  const assignment = receiveAssignment();
+  const assignment = await receiveAssignment();
   if (!assignment) {
     process.exit(0);
   }
