@@ -121,6 +121,7 @@ def test_services_and_strangers_need_a_resource_policy() -> None:
     assert decide(invoke, request(principal=s3)).allowed
     assert not decide(invoke, request(principal=Principal.service("sns.amazonaws.com"))).allowed
     assert decide(invoke, request(principal=Principal.service("s3.eu-west-1.amazonaws.com"))).allowed
+    assert not decide(invoke, request(principal=Principal.service("s3.application-x.amazonaws.com"))).allowed
     assert not decide(Policies(identity=[policy(statement())]), request(principal=s3)).allowed
     assert not decide(invoke, request(principal=ANONYMOUS)).allowed
     assert decide(Policies(resource=bucket("*")), request(principal=ANONYMOUS)).allowed

@@ -1,5 +1,6 @@
 """Policies as closures: compiled once per text, evaluated many times."""
 
+import re
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import lru_cache
@@ -210,7 +211,10 @@ def _named(principals: Mapping[str, tuple[str, ...]]) -> Callable[[Request], Rea
     return reach
 
 
+_REGIONAL = re.compile(r"([a-z0-9-]+)\.[a-z]{2}(?:-[a-z]+)+-[0-9]\.amazonaws\.com")
+
+
 def _everywhere(service: str) -> str:
     """A service's principal of one region (`logs.eu-west-1.amazonaws.com`) is also the service itself."""
-    first, _, rest = service.partition(".")
-    return f"{first}.amazonaws.com" if rest.count(".") == 2 else service
+    found = _REGIONAL.fullmatch(service)
+    return service if found is None else f"{found[1]}.amazonaws.com"
