@@ -1,19 +1,20 @@
 """Finding the node that a command is about."""
 
-import http.client
 import json
 import os
-import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from cumulet.cli.errors import CliError, NoNode, WrongSettings
+
+if TYPE_CHECKING:  # `cumulet up` starts sooner without it
+    import http.client
 
 CERTIFICATE = "tls.crt"
 _PATIENCE = 10.0
@@ -40,8 +41,11 @@ class RunningNode:
             return None
         return self.data / CERTIFICATE
 
-    def connect(self, timeout: float = _PATIENCE) -> http.client.HTTPConnection:
+    def connect(self, timeout: float = _PATIENCE) -> "http.client.HTTPConnection":
         """A connection to the node's endpoint."""
+        import http.client
+        import ssl
+
         address = urlsplit(self.endpoint)
         host = address.hostname or "127.0.0.1"
         if address.scheme != "https":
@@ -52,6 +56,8 @@ class RunningNode:
 
     def page(self, path: str, body: Any = None, timeout: float = _PATIENCE) -> Any:
         """One of the node's own pages (`/_cumulet/...`), as decoded JSON. Raises CliError when it does not answer."""
+        import http.client
+
         connection = self.connect(timeout)
         try:
             if body is None:
