@@ -266,6 +266,7 @@ class Node:
             tasks=self._tasks,
             compute=self._compute,
             folder=self.config.data / "functions",
+            wall=real_time,
             secret=self._folder.key(),
             enforce=self.config.iam == "enforce",
             endpoint=f"http://127.0.0.1:{_ENDPOINT_INSIDE}",

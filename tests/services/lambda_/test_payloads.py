@@ -49,7 +49,7 @@ def test_a_deep_document_is_refused_and_not_fatal() -> None:
 
 @pytest.mark.parametrize(
     ("payload", "place"),
-    [(b"n\x87r", "line: 1, column: 3"), (b"\x99", "line: 1, column: 1"), (b'{\n "\xff"}', "line: 2, column: 3")],
+    [(b"n\x87r", "line: 1, column: 3"), (b"\x99", "line: 1, column: 1"), (b'{\n "\xff"}', "line: 2, column: 4")],
 )
 def test_the_place_of_a_bad_byte_is_told(payload: bytes, place: str) -> None:
     with pytest.raises(InvalidRequestContentException, match=place):

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/welcome.html
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from cumulet.api.lambda_ import OPERATIONS
@@ -52,6 +53,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     blobs: Blobs,
     signals: Signals,
     clock: Clock,
+    wall: Callable[[], float],
     calls: Calls,
     tasks: Tasks,
     compute: Compute,
@@ -64,9 +66,10 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 ) -> Service:
     """Assemble the service.
 
-    `blobs` and `folder` are for packages alone, `secret` the node's key, `enforce` whether permissions are enforced, `endpoint` where
-    a function finds the node, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log`
-    must lead to `state.logs.line`.
+    `wall` is real time, in which functions live whatever the clock shows. `blobs` and `folder` are for packages alone.
+    `secret` is the node's key, `enforce` whether permissions are enforced, `endpoint` where a function finds the node,
+    `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log` must lead to
+    `state.logs.line`.
     """
     limits = limits or Limits()
     store = FunctionStore(db)
@@ -81,6 +84,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         compute=compute,
         calls=calls,
         clock=clock,
+        wall=wall,
         tasks=tasks,
         signals=signals,
         limits=limits,

@@ -185,7 +185,7 @@ def _call(notice: Notice) -> Call:
 def _json(payload: bytes) -> Any:
     try:
         return msgspec.json.decode(payload)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return payload.decode(errors="replace")
 
 

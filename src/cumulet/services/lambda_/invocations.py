@@ -73,7 +73,7 @@ def _client_context(text: str) -> bytes:
     try:
         context = base64.b64decode(text, validate=True)
         msgspec.json.decode(context)
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_content(
             "Could not parse request body into json: Could not parse ClientContext into json: Unexpected content."
         ) from error

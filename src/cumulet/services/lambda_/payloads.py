@@ -16,7 +16,7 @@ def checked(payload: bytes | None) -> bytes:
         return b"{}"
     try:
         _json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise bad_content(_PREFIX + _complaint(payload)) from error
     return payload
 
@@ -34,7 +34,7 @@ def _complaint(payload: bytes) -> str:
     try:
         payload.decode()
     except UnicodeDecodeError as error:
-        kind = "middle" if payload[error.start] >= 0xC2 else "start"
+        kind = "middle" if 0xC2 <= payload[error.start] <= 0xF4 else "start"
         place = error.start + (kind == "middle")
         byte = payload[min(place, len(payload) - 1)]
         return f"Invalid UTF-8 {kind} byte 0x{byte:x}" + _source(payload, place + 1)

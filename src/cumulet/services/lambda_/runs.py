@@ -44,7 +44,7 @@ class Run:
             invocation = Invocation(
                 request_id=self.request_id,
                 payload=payload,
-                deadline_ms=int((now + target.timeout) * 1000),
+                deadline_ms=int((lambda_.wall() + target.timeout) * 1000),
                 function_arn=self._reference.arn,
                 client_context=client_context,
                 trace=trace,

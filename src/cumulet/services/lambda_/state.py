@@ -1,7 +1,7 @@
 """What the operations of Lambda share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from cumulet.compute import Compute, RuntimeUnavailable
@@ -43,6 +43,7 @@ class Lambda:
         compute: Compute,
         calls: Calls,
         clock: Clock,
+        wall: Callable[[], float],
         tasks: Tasks,
         signals: Signals,
         limits: Limits,
@@ -60,6 +61,7 @@ class Lambda:
         self.compute = compute
         self.calls = calls
         self.clock = clock
+        self.wall = wall
         self.tasks = tasks
         self.signals = signals
         self.limits = limits
