@@ -16,6 +16,7 @@ const ORDERS = 4;
 const MAX_ORDER = 1 << 16;
 const EXIT_UNCAUGHT = 129;
 const EXIT_REJECTION = 128;
+const ahead = process.argv[2] === 'ahead';
 const NO_CALLBACKS =
   'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this ' +
   'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
@@ -28,6 +29,7 @@ async function rehearse() {
   for (const handler of [async (event) => event, (_event, _context, done) => done(null, 1)]) {
     const invocation = new Invocation(channel, { request_id: '', environment: {} });
     invocation.run(handler, '{}');
+    await new Promise(setImmediate);
     invocation.idle();
   }
   log.requestId = undefined;
@@ -35,7 +37,7 @@ async function rehearse() {
 
 /** Waits for the function; null when none will come. Started ahead of it, says first that it is ready. */
 async function receiveAssignment() {
-  if (process.argv[2] === 'ahead') {
+  if (ahead) {
     process.argv.pop();
     await rehearse();
     fs.writeSync(ORDERS, '{}');
@@ -46,16 +48,19 @@ async function receiveAssignment() {
   return size ? JSON.parse(buffer.toString('utf8', 0, size)) : null;
 }
 
+/** Take on the function's environment; one started with it has it already, as its wrapper script left it. */
 function become(environment) {
-  for (const name of Object.keys(process.env)) {
-    if (!(name in environment)) {
-      delete process.env[name];
+  if (ahead) {
+    for (const name of Object.keys(process.env)) {
+      if (!(name in environment)) {
+        delete process.env[name];
+      }
     }
+    Object.assign(process.env, environment);
   }
-  Object.assign(process.env, environment);
-  process.chdir(environment.LAMBDA_TASK_ROOT);
+  process.chdir(process.env.LAMBDA_TASK_ROOT);
   patch();
-  if (!['1', 'true'].includes(environment.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
+  if (!['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) {
     globalThis.awslambda = awslambda;
   }
 }
