@@ -1,6 +1,7 @@
 """What a queue and a message are, and the rules that need no store."""
 
 import re
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -147,10 +148,15 @@ def queue_key(call: Call, url: str) -> tuple[str, str, str]:
 
     URLs carry no region but for the path form `/queue/<region>/<account>/<name>`; the request's own decides.
     """
+    return _key(call.account, call.region, url)
+
+
+@lru_cache(4096)
+def _key(account: str, region: str, url: str) -> tuple[str, str, str]:
     path = url.partition("://")[2].partition("/")[2] if "://" in url else url
     parts = path.strip("/").split("/")
-    account = parts[-2] if len(parts) > 1 and _ACCOUNT.fullmatch(parts[-2]) else call.account
-    region = parts[-3] if len(parts) == 4 and parts[0] == "queue" else call.region
+    account = parts[-2] if len(parts) > 1 and _ACCOUNT.fullmatch(parts[-2]) else account
+    region = parts[-3] if len(parts) == 4 and parts[0] == "queue" else region
     return account, region, parts[-1]
 
 
