@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from cumulet.compute.linux import syscalls
 from cumulet.compute.linux.cgroup import Group
+from cumulet.compute.memory_watch import MemoryWatch
 from cumulet.compute.model import ComputeUnavailable, FunctionSpec
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
@@ -76,6 +77,7 @@ class Sandbox:
         self._made: asyncio.Future[None] = self._loop.create_future()
         self._pidfd = -1
         self._freezer: int | None = None
+        self._watch: MemoryWatch | None = None
         self._report: socket.socket | None = None
 
     async def make(self) -> None:
@@ -112,6 +114,9 @@ class Sandbox:
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
         layers = [str(layer) for layer in spec.layers]
         order = {"op": "assign", "id": self.id, "code": str(spec.code), "layers": layers, "tmp_mb": spec.tmp_mb}
+        if not self._group.counts_memory:
+            self._watch = MemoryWatch(self._pidfd, spec.memory_mb * _MB, self.kill)
+            self._watch.start()
         memory = max(_MIN_MEMORY, spec.memory_mb * _MB - self._baseline)
         self._supervision.order({**order, "memory": memory, "assignment": dict(assignment)})
 
@@ -119,20 +124,30 @@ class Sandbox:
         self._group.limit_cpu(memory_mb)
 
     def peak_memory(self) -> int:
+        if self._watch is not None:
+            return self._watch.peak
         return self._group.peak_memory() + self._baseline
 
     def out_of_memory(self) -> bool:
+        if self._watch is not None:
+            return self._watch.exceeded
         return self._group.out_of_memory()
 
     def freeze(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         if self._freezer is not None:
             os.write(self._freezer, b"1")
 
     def thaw(self) -> None:
+        if self._watch is not None:
+            self._watch.start()
         if self._freezer is not None:
             os.write(self._freezer, b"0")
 
     def kill(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
         if self._pidfd < 0:
             self._free()
             return
@@ -166,6 +181,10 @@ class Sandbox:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1
+        if self._report is not None and not self.ending.done():
+            self._on_report(self._report)  # what it said last, if anything
+        if not self.ending.done():
+            self.ending.set_result({"signal": _SIGKILL})
         self._free()
 
     def _free(self) -> None:

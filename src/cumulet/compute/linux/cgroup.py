@@ -116,6 +116,11 @@ class Group:
         else:
             _write(self._folder(CPU) / "cpu.max", f"{quota} {_CPU_PERIOD}")
 
+    @property
+    def counts_memory(self) -> bool:
+        """Whether it limits and counts memory."""
+        return MEMORY in self._controllers
+
     def peak_memory(self) -> int:
         """The most bytes used at once so far; 0 where nothing counts them."""
         if MEMORY not in self._controllers:
