@@ -140,3 +140,47 @@ def test_a_users_form_is_held_to_its_signature(client: Any, bucket: str) -> None
     forged = client("s3", **(secret | {"aws_secret_access_key": "guessed"})).generate_presigned_post(bucket, "key")
     status, _, body = send(forged["url"], "POST", *form(forged["fields"], b"1"))
     assert (status, b"SignatureDoesNotMatch" in body) == (403, True)
+
+
+def test_a_form_tells_of_itself(client: Any, s3: Any, bucket: str) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="posts")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    config = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:Post"]}]}
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=config)
+    post = s3.generate_presigned_post(bucket, "key")
+    assert send(post["url"], "POST", *form(post["fields"], b"1"))[0] == 204
+    names = []
+    for _ in range(10):
+        for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
+            names += [one["eventName"] for one in json.loads(message["Body"]).get("Records", [])]
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        if names:
+            break
+    assert names == ["ObjectCreated:Post"]
+
+
+def test_a_website(s3: Any, bucket: str, endpoint: str) -> None:
+    def get(path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
+        port = endpoint.rpartition(":")[2]
+        return send(f"{endpoint}/{path}", method, {"Host": f"{bucket}.s3-website.localhost:{port}"})
+
+    assert get("")[0] == 404
+    rules = [{"Condition": {"KeyPrefixEquals": "old/"}, "Redirect": {"ReplaceKeyPrefixWith": "new/"}}]
+    config = {"IndexDocument": {"Suffix": "i.html"}, "ErrorDocument": {"Key": "e.html"}, "RoutingRules": rules}
+    s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration=config)
+    status, _, body = get("none")
+    assert (status, b"<li>Key: none</li>" in body, b"<li>Key: e.html</li>" in body) == (404, True, True)
+    for key in ("i.html", "sub/i.html", "e.html"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode(), ContentType="text/html")
+    s3.put_object(Bucket=bucket, Key="away", WebsiteRedirectLocation="/sub/")
+    assert get("")[2] == b"i.html"
+    assert get("sub/")[2] == b"sub/i.html"
+    assert get("none")[0::2] == (404, b"e.html")
+    for path, location in (("sub", "/sub/"), ("away", "/sub/")):
+        assert get(path)[1]["Location"] == location
+    assert get("old/x")[1]["Location"].endswith("/new/x")
+    assert get("", "DELETE")[0] == 405

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers
+from cumulet.gateway import browsers, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -92,6 +92,10 @@ class Gateway:
         """The whole life of a request. Never raises but when the client goes away."""
         started = time.perf_counter()
         exchange = Exchange(request, new_id())
+        if websites.MARK in request.headers.get("host", ""):
+            return await websites.serve(
+                self.dispatcher, self.authenticator.account, self.region, request, exchange.request_id
+            )
         error = ""
         try:
             for step in STEPS:

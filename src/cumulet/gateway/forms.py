@@ -98,7 +98,7 @@ async def upload(
     key = fields["key"].replace("${filename}", form.file_name)
     put = _put(request, bucket, key, fields, _File(form, limits, post_policy))
     found = route.resolve(put)
-    result = await dispatcher.run(call, "s3", found.operation, found.decode(put), credential)
+    result = await dispatcher.run(call, "s3", "PostObject", found.decode(put), credential)
     headers = found.codec.encode(result, request_id).headers
     return _answer(call, bucket, key, headers, fields)
 
@@ -196,13 +196,18 @@ def _put(request: HttpRequest, bucket: str, key: str, fields: Mapping[str, str],
                 char if 0x1F < ord(char) < 0x100 and ord(char) != 0x7F else " " for char in value
             )
         elif name.startswith(_TAKEN):
-            headers[name] = value
+            headers[name] = _as_is(value) if value.startswith("=?") else value
     if fields.get("tagging"):
         headers["x-amz-tagging"] = _tags(fields["tagging"])
         if not headers["x-amz-tagging"]:
             del headers["x-amz-tagging"]
     path = f"/{quote(bucket)}/{quote(key)}"
     return HttpRequest("PUT", path, "", headers, body, request.scheme, request.peer)
+
+
+def _as_is(value: str) -> str:
+    """A value that looks like an RFC 2047 word, so that it is still that when it has been decoded as headers are."""
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
 
 
 def _tags(document: str) -> str:

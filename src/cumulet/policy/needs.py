@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
+from cumulet.policy import copy_source
 from cumulet.policy.actions import permissions
 from cumulet.policy.resources import PASSED_ROLES, resources
 
@@ -62,6 +62,8 @@ _STORING = {"PutObject", "CopyObject", "CreateMultipartUpload"}
 
 def _of_s3(call: Call, operation: str, request: Any) -> Iterator[Need]:
     """S3 has permissions of their own for versions, and for what is set along with an object."""
+    if operation == "PostObject":  # a put by HTML form, which no model has
+        operation = "PutObject"
     version = getattr(request, "version_id", None)
     for action in permissions("s3", operation):
         chosen = _OF_A_VERSION.get(action, action) if version else action
@@ -74,9 +76,9 @@ def _of_s3(call: Call, operation: str, request: Any) -> Iterator[Need]:
     if operation in _STORING:
         yield from _set_along(call, request)
     if (source := getattr(request, "copy_source", None)) is not None:
-        path, _, source_version = source.partition("?versionId=")
+        source_bucket, source_key, source_version = copy_source.split(source)
         read = "s3:GetObjectVersion" if source_version else "s3:GetObject"
-        yield Need(read, f"arn:aws:s3:::{unquote(path).lstrip('/')}", "s3")
+        yield Need(read, f"arn:aws:s3:::{source_bucket}/{source_key}", "s3")
 
 
 def _set_along(call: Call, request: Any) -> Iterator[Need]:

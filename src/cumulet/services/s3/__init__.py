@@ -67,4 +67,12 @@ def build(*, db: Database, blobs: Blobs, signals: Signals, clock: Clock, calls: 
     async def resource_owner(call: Call, arn: str) -> str | None:
         return await access.resource_owner(s3, arn)
 
-    return Service("s3", s3, operations_in(OPERATIONS, *_MODULES), start, stop, resource_policy, resource_owner)
+    return Service(
+        "s3",
+        s3,
+        operations_in(OPERATIONS | {"post_object": "PostObject"}, *_MODULES),
+        start,
+        stop,
+        resource_policy,
+        resource_owner,
+    )

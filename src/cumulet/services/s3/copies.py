@@ -2,11 +2,11 @@
 
 import re
 from typing import Any
-from urllib.parse import unquote, unquote_plus
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.streams import Stream
+from cumulet.policy import copy_source
 from cumulet.services.s3 import checksums, conditions, events
 from cumulet.services.s3.errors import error, invalid_argument, invalid_request, no_such_key
 from cumulet.services.s3.facts import HEADERS, check_key, encryption_members, facts_of, storage_class
@@ -45,15 +45,12 @@ class _Source:
 
 def parse_source(text: str) -> tuple[str, str, str | None]:
     """Bucket, key and version id in an x-amz-copy-source header, which is URL-encoded."""
-    path, _, query = text.partition("?versionId=")
-    if path.startswith(("http://", "https://")):
-        path = path.split("/", 3)[3] if path.count("/") > 2 else ""
-    if _SOURCE_ARN.match(path):
+    if _SOURCE_ARN.match(text):
         raise error(501, "NotImplemented", "Copying from an access point is not implemented.")
-    bucket, _, key = unquote_plus(path.removeprefix("/")).partition("/")
+    bucket, key, version = copy_source.split(text)
     if not bucket or not key:
         raise invalid_argument("Invalid copy source object key", "x-amz-copy-source", "x-amz-copy-source")
-    return bucket, key, unquote(query) if query else None
+    return bucket, key, version
 
 
 async def _source(s3: S3, call: Call, request: Any) -> _Source:

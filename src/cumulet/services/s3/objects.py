@@ -22,6 +22,15 @@ _ATTEMPTS = 3
 
 
 async def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.PutObjectOutput:
+    return await _put(s3, call, request, events.PUT)
+
+
+async def post_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.PutObjectOutput:
+    """PostObject, which no model has: a put by an HTML form, which the gateway has checked and taken apart."""
+    return await _put(s3, call, request, events.POST)
+
+
+async def _put(s3: S3, call: Call, request: api.PutObjectRequest, event: str) -> api.PutObjectOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     check_key(request.key)
     conditions.check_write_headers(request.if_match, request.if_none_match)
@@ -37,7 +46,7 @@ async def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.P
 
     async with taken_in(s3.blobs, request.body, promise) as taken:
         row = new_row(s3, bucket, request.key, taken, facts, kind)
-        await keep(s3, call, bucket, row, taken.data, events.PUT, check)
+        await keep(s3, call, bucket, row, taken.data, event, check)
     return put_answer(bucket, row, facts)
 
 
