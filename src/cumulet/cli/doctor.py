@@ -21,7 +21,7 @@ from cumulet.cli.output import data_json
 def doctor(data: Path | None, as_json: bool) -> None:
     """Check what this machine can do, and what is missing. Exit code 1 when a node could not run here."""
     folder = data_folder(data)
-    found = {**_machine(folder), **asyncio.run(_compute())}
+    found = {**_machine(folder), **asyncio.run(_compute(folder))}
     if as_json:
         data_json(found)
     else:
@@ -57,22 +57,33 @@ def _unwritable(folder: Path) -> str | None:
     return f"The data folder {folder} cannot be written: choose another with --data."
 
 
-async def _compute() -> dict[str, Any]:
+async def _compute(data: Path) -> dict[str, Any]:
     """The isolation that can really be had: found out by making a sandbox, not by reading version numbers."""
     import msgspec
 
-    from cumulet.compute import Compute, ComputeConfig
+    from cumulet.compute import Compute, ComputeConfig, node_sdk_places
 
     with tempfile.TemporaryDirectory(prefix="cumulet-doctor-") as scratch:
         compute = Compute(
-            ComputeConfig(folder=Path(scratch), name=f"cumulet-doctor-{os.getpid()}", endpoint_port=4566),
+            ComputeConfig(
+                folder=Path(scratch),
+                name=f"cumulet-doctor-{os.getpid()}",
+                endpoint_port=4566,
+                node_sdk_path=node_sdk_places(data / "compute"),
+            ),
             on_log=lambda _environment, _line: None,
             on_endpoint=lambda _environment, _socket: None,
         )
         await compute.start()
         try:
             level = await compute.level()
-            return {"isolation": msgspec.to_builtins(level), "runtimes": compute.runtimes()}
+            sdk = compute.node_sdk()
+            return {
+                "isolation": msgspec.to_builtins(level),
+                "runtimes": compute.runtimes(),
+                "node_sdk": str(sdk) if sdk else None,
+                "node_sdk_folder": str(node_sdk_places(data / "compute")[0].parent),
+            }
         finally:
             await compute.stop()
 
@@ -88,8 +99,11 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"    {line}")
     for name, path in sorted(found["runtimes"].items()):
         _line(True, f"runtime {name} ({path})")
-    if not found["runtimes"]:
-        _line(False, "no runtimes: install Python 3.9 to 3.13 or Node 20 or later")
+    for language, name in (("python", "Python 3.9 to 3.13"), ("nodejs", "Node.js 18 to 26, an even version")):
+        if not any(runtime.startswith(language) for runtime in found["runtimes"]):
+            _line(False, f"no {language} runtimes: install {name}")
+    sdk = found["node_sdk"] or f"not found: npm install --prefix {found['node_sdk_folder']} @aws-sdk/client-s3 ..."
+    _line(found["node_sdk"] is not None, f"AWS SDK for JavaScript {sdk}")
     _line(found["aws"] is not None, f"AWS CLI {found['aws'] or 'is not installed: pip install awscli'}")
     _line(not found["problems"], "; ".join(found["problems"]) or f"data folder {found['data']}")
     click.echo(f"    node {found['node'] or 'not running'}")

@@ -14,6 +14,7 @@ from cumulet.compute.model import (
     Outcome,
     RuntimeUnavailable,
 )
+from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
 
 __all__ = [
     "Compute",
@@ -30,4 +31,5 @@ __all__ = [
     "OnLog",
     "Outcome",
     "RuntimeUnavailable",
+    "node_sdk_places",
 ]

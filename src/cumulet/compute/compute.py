@@ -57,7 +57,7 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     sdk_path: tuple[str, ...] = ()
     """Folders of which the first that holds boto3 is given to Python functions."""
     node_sdk_path: tuple[Path, ...] = ()
-    """node_modules folders of which the first that holds @aws-sdk is given to Node.js functions."""
+    """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
     preferred_runtime: str = ""
     """Warmed at start; the Python that runs this node when empty."""
 
@@ -83,7 +83,7 @@ class Compute:
         config = self._config
         self._runtimes = {
             **python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)),
-            **node.find(config.search_path, config.home, node.sdk_folder(config.node_sdk_path)),
+            **node.find(config.search_path, config.home, self.node_sdk()),
             **provided.find(),
         }
         order = {
@@ -115,6 +115,10 @@ class Compute:
     def runtimes(self) -> dict[str, str]:
         """Runtime identifiers that work here, and the interpreter of each."""
         return {name: runtime.path for name, runtime in self._runtimes.items()}
+
+    def node_sdk(self) -> Path | None:
+        """The folder whose AWS SDK for JavaScript Node.js functions get; None where there is none."""
+        return node.sdk_folder(self._config.node_sdk_path or node.sdk_places(self._config.folder))
 
     async def level(self) -> Level:
         """How well functions are isolated on this machine; found by trying, once."""

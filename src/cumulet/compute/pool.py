@@ -18,6 +18,7 @@ from cumulet.kernel.tasks import Tasks
 log = logging.getLogger(__name__)
 _AHEAD = 1
 _MOST_AHEAD = 8
+_MOST_VARIANTS = 3
 _DEMAND_WINDOW = 5.0
 _REFILL_DELAY = 0.05
 
@@ -34,10 +35,12 @@ class Pool:
         self._sandboxes: weakref.WeakValueDictionary[str, Sandbox] = weakref.WeakValueDictionary()
         self._taken: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
         self._refilling: set[str] = set()
+        self._variants: dict[str, dict[str, None]] = collections.defaultdict(dict)
         self._loop = asyncio.get_running_loop()
 
     async def take(self, runtime: Runtime) -> Environment:
         """A blank environment; made now when none is ready. Raises ComputeUnavailable."""
+        self._wants(runtime)
         ready = self._ready[runtime.blank]
         self._taken[runtime.blank].append(self._loop.time())
         environment = ready.pop() if ready else await self._make(runtime)
@@ -49,6 +52,7 @@ class Pool:
 
     def prepare(self, runtime: Runtime) -> None:
         """Make blanks of this runtime in the background if there are none."""
+        self._wants(runtime)
         if not self._ready[runtime.blank]:
             self._refill_soon(runtime, 0.0)
 
@@ -86,6 +90,17 @@ class Pool:
             for environment in ready:
                 environment.kill()
         self._ready.clear()
+
+    def _wants(self, runtime: Runtime) -> None:
+        """Of a runtime that comes in variants, blanks are kept only of those asked for last."""
+        variants = self._variants[runtime.zygote]
+        variants.pop(runtime.blank, None)
+        variants[runtime.blank] = None
+        if len(variants) > _MOST_VARIANTS:
+            oldest = next(iter(variants))
+            del variants[oldest]
+            for environment in self._ready.pop(oldest, []):
+                environment.kill()
 
     async def _make(self, runtime: Runtime) -> Environment:
         environment = Environment(runtime, await self._hull(runtime))

@@ -93,6 +93,11 @@ def find(search_path: str, home: Path, sdk: Path | None) -> dict[str, NodeRuntim
     return found
 
 
+def sdk_places(folder: Path) -> tuple[Path, ...]:
+    """Where the AWS SDK for JavaScript is looked for: in compute's own folder first, then where npm installs globally."""
+    return (folder / "nodejs" / "node_modules", Path("/usr/local/lib/node_modules"), Path("/usr/lib/node_modules"))
+
+
 def sdk_folder(folders: Iterable[Path]) -> Path | None:
     """The node_modules folder that holds the AWS SDK for JavaScript, or None."""
     return next((folder for folder in folders if (folder / SDK).is_dir()), None)

@@ -153,6 +153,7 @@ class Lambda:
         reason: str | None = None
         try:
             self.compute.check(configuration.runtime or "")
+            self.compute.prepare(configuration.runtime or "", configuration.memory_size or 128)
         except RuntimeUnavailable as error:
             reason = str(error)
         code = None if reason is None else "InvalidRuntime"
