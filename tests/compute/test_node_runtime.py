@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.compute.conftest import Machine
+from tests.compute.conftest import ROOT, Machine, make_machine
 
 Make = Callable[..., dict[str, Any]]
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -405,3 +405,20 @@ def test_reaches_the_endpoint(machine: Machine, make: Make) -> None:
     """)
     outcome = machine.invoke(function)
     assert json.loads(outcome["payload"]) == outcome["environment_id"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"index.js": "exports.handler = async () => require('@aws-sdk/client-x').name;"},
+        {"index.mjs": "import {name} from '@aws-sdk/client-x'; export const handler = async () => name;"},
+    ],
+)
+def test_carries_the_sdk_of_this_machine(files: dict[str, str], version: int, tmp_path: Path) -> None:
+    level = "full" if ROOT else "rootless"
+    sdk = tmp_path / "node_modules"
+    write(sdk, {"@aws-sdk/client-x/index.js": "exports.name = 'the sdk';"})
+    with make_machine(level, node_sdk_path=[str(sdk)]) as machine:
+        function = machine.function("", runtime=f"nodejs{version}.x", handler="index.handler")
+        write(Path(function["code"]), files)
+        assert machine.result(function) == "the sdk"
