@@ -47,8 +47,11 @@ async def _with_outbox(
     await outbox.start()
     try:
         await scenario(outbox)
+        for _ in range(1_000):  # what was handed on is deleted a commit later
+            if not await db.read("SELECT 1 FROM outbox WHERE due <= $1", (clock.now(),)):
+                break
+            await asyncio.sleep(0.005)
     finally:
-        await asyncio.sleep(0.02)
         await tasks.close()
 
 
