@@ -29,7 +29,7 @@ _COLUMNS = "id, account, region, name, qualifier, request_id, payload, trace, ac
 _BACKSTOP = 30.0
 _FIRST_PACE = 4
 _PACE_SECONDS = 0.25
-_READ = 64
+_READ = 16
 _PATIENT = 60.0
 """Seconds an event waits for room without a try; older ones are tried, so that somebody looks at their age."""
 
