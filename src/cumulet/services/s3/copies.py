@@ -123,7 +123,7 @@ async def copy_object(s3: S3, call: Call, request: api.CopyObjectRequest) -> api
             conditions.check_write(current, request.key, request.if_match, request.if_none_match)
 
     body = await _open(s3, source, 0, source.row.size)
-    async with taken_in(s3.blobs, body, promise) as taken:
+    async with taken_in(s3, body, promise) as taken:
         row = new_row(s3, bucket, request.key, taken, facts, kind)
         await keep(s3, call, bucket, row, taken.data, events.COPY, check)
     return api.CopyObjectOutput(
@@ -198,7 +198,7 @@ async def upload_part_copy(s3: S3, call: Call, request: api.UploadPartCopyReques
     promise = Promise(upload.algorithm or checksums.DEFAULT, customer_key=part_key(upload, request), stated=True)
     check_part_checksum(upload, promise)
     body = await _open(s3, source, start, end)
-    async with taken_in(s3.blobs, body, promise) as taken:
+    async with taken_in(s3, body, promise) as taken:
         part = await keep_part(s3, upload, request.part_number, taken)
     shown = checksums.members(part.algorithm, part.checksum) if upload.algorithm else {}
     return api.UploadPartCopyOutput(

@@ -1,5 +1,7 @@
 """Operations that delete objects and versions."""
 
+import asyncio
+
 from msgspec import Struct
 
 from cumulet.api import s3 as api
@@ -61,20 +63,26 @@ async def delete_objects(s3: S3, call: Call, request: api.DeleteObjectsRequest) 
     if not wanted or len(wanted) > MOST_KEYS:
         raise malformed_xml()
     _check_bypass(bucket, request.bypass_governance_retention)
-    deleted, errors = [], []
-    for one in wanted:
-        wish = Wish(one.key, one.version_id, bool(request.bypass_governance_retention), one.e_tag)
-        try:
-            if one.version_id is not None and not is_version(one.version_id):
-                raise no_such_version(one.key, one.version_id)
-            removed = await remove(s3, call, bucket, wish)
-        except AwsError as problem:
-            errors.append(api.Error(code=problem.code, key=one.key, message=problem.message, version_id=one.version_id))
-            continue
-        deleted.append(_deleted(one, removed))
+    bypass = bool(request.bypass_governance_retention)
+    # Side by side, so that they share commits.
+    answers = await asyncio.gather(*(_delete_one(s3, call, bucket, one, bypass) for one in wanted))
+    deleted = [answer for answer in answers if isinstance(answer, api.DeletedObject)]
+    errors = [answer for answer in answers if isinstance(answer, api.Error)]
     return api.DeleteObjectsOutput(
         deleted=None if request.delete.quiet or not deleted else deleted, errors=errors or None
     )
+
+
+async def _delete_one(
+    s3: S3, call: Call, bucket: Bucket, one: api.ObjectIdentifier, bypass: bool
+) -> api.DeletedObject | api.Error:
+    try:
+        if one.version_id is not None and not is_version(one.version_id):
+            raise no_such_version(one.key, one.version_id)
+        removed = await remove(s3, call, bucket, Wish(one.key, one.version_id, bypass, one.e_tag))
+    except AwsError as problem:
+        return api.Error(code=problem.code, key=one.key, message=problem.message, version_id=one.version_id)
+    return _deleted(one, removed)
 
 
 def _deleted(one: api.ObjectIdentifier, removed: Removed) -> api.DeletedObject:

@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 """
 
+import logging
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
@@ -14,13 +15,18 @@ from cumulet import delivery
 from cumulet.api import s3 as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.s3.model import Bucket, Stored, canonical_id
 from cumulet.services.s3.state import S3
 from cumulet.storage.database import Transaction
 from cumulet.storage.outbox import Event
 
+log = logging.getLogger(__name__)
+
 KIND = "s3 notification"
+_MOST_ATTEMPTS = 15
+"""About 40 minutes: after that, a target that still refuses is taken for gone."""
 PUT = "ObjectCreated:Put"
 POST = "ObjectCreated:Post"
 COPY = "ObjectCreated:Copy"
@@ -177,4 +183,9 @@ async def hand_on(s3: S3, event: Event) -> None:
         source_arn=entry.source,
         trace=entry.trace,
     )
-    await delivery.deliver(s3.calls, call, Arn.parse(entry.target), bytes(entry.body))
+    try:
+        await delivery.deliver(s3.calls, call, Arn.parse(entry.target), bytes(entry.body))
+    except AwsError as refused:
+        if event.attempts < _MOST_ATTEMPTS:
+            raise
+        log.error("an event of %s for %s is given up: %s", entry.source, entry.target, refused.message)  # noqa: TRY400  the target's words say it all

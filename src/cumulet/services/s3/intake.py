@@ -1,5 +1,6 @@
 """Takes in the bytes of an object or part: digests on the way, memory for small ones, a blob for the rest."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from cumulet.kernel.streams import Stream
 from cumulet.services.s3 import checksums, cipher
 from cumulet.services.s3.errors import error
 from cumulet.services.s3.model import INLINE, LARGEST_PUT
+from cumulet.services.s3.state import S3
 from cumulet.storage.blobs import Blobs, BlobWriter
 
 
@@ -130,9 +132,9 @@ def too_large(size: int) -> Exception:
 
 
 @asynccontextmanager
-async def taken_in(blobs: Blobs, body: Stream | None, promise: Promise) -> AsyncIterator[Taken]:
+async def taken_in(s3: S3, body: Stream | None, promise: Promise) -> AsyncIterator[Taken]:
     """Take in `body` (None: no bytes). A blob that the block raises after is removed again."""
-    sink = _Sink(blobs, promise)
+    sink = _Sink(s3.blobs, promise)
     try:
         if body is not None:
             if body.length is not None and body.length > LARGEST_PUT:
@@ -144,7 +146,12 @@ async def taken_in(blobs: Blobs, body: Stream | None, promise: Promise) -> Async
         await sink.close()
     try:
         yield taken
+    except asyncio.CancelledError:
+        # The client went away while the row was being written: it may have been, so that is looked into later.
+        if taken.blob:
+            s3.doubtful.append((asyncio.get_running_loop().time(), taken.blob))
+        raise
     except BaseException:
         if taken.blob:
-            await blobs.delete(taken.blob)
+            await s3.blobs.delete(taken.blob)
         raise

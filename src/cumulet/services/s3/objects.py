@@ -44,7 +44,7 @@ async def _put(s3: S3, call: Call, request: api.PutObjectRequest, event: str) ->
         def check(current: Stored | None) -> None:
             conditions.check_write(current, request.key, request.if_match, request.if_none_match)
 
-    async with taken_in(s3.blobs, request.body, promise) as taken:
+    async with taken_in(s3, request.body, promise) as taken:
         row = new_row(s3, bucket, request.key, taken, facts, kind)
         await keep(s3, call, bucket, row, taken.data, event, check)
     return put_answer(bucket, row, facts)

@@ -27,7 +27,8 @@ TRASH = "s3:trash"
 
 @dataclass
 class S3:
-    """State of the service: stores, ports, the cache of buckets, and who is reading which parts."""
+    """State of the service: stores, ports, the cache of buckets, who is reading which parts, and blobs (with the
+    loop's time) that may or may not have become objects."""
 
     db: Database
     blobs: Blobs
@@ -41,6 +42,7 @@ class S3:
     trash: Trash
     cache: dict[str, Bucket] = field(default_factory=dict)
     readers: Counter[str] = field(default_factory=Counter)
+    doubtful: list[tuple[float, str]] = field(default_factory=list)
     last_order: int = 0
 
     async def bucket(self, call: Call, name: str, owner: str | None = None) -> Bucket:

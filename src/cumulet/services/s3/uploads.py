@@ -63,7 +63,7 @@ async def upload_part(s3: S3, call: Call, request: api.UploadPartRequest) -> api
     promise = promise_of(request)
     promise.customer_key = part_key(upload, request)
     check_part_checksum(upload, promise)
-    async with taken_in(s3.blobs, request.body, promise) as taken:
+    async with taken_in(s3, request.body, promise) as taken:
         await keep_part(s3, upload, request.part_number, taken)
     facts = upload.details()
     shown = checksums.members(taken.algorithm, taken.checksum) if promise.stated or upload.algorithm else {}

@@ -57,6 +57,9 @@ async def keep(
 
     `check` sees what the key was at that moment, and raises when a condition does not hold.
     """
+    now = await s3.bucket(call, bucket.name)
+    if now.id == bucket.id:
+        bucket = now  # its versioning may have changed while the bytes came in
     row.order = s3.next_order()
     row.version = new_version(row.order) if bucket.versioning == ENABLED else NULL
     notices = events.notices(bucket, event, row.key)

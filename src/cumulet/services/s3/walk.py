@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from cumulet.services.s3.model import Stored, after_prefix
 
-LAST = "\U0010ffff"
-"""Sorts after every key: the highest character there is."""
+LAST = "\U0010ffff" * 257
+"""Sorts after every key: more of the highest character than the longest key has."""
 _FIRST_BATCH = 32
 
 Item = TypeVar("Item")

@@ -18,6 +18,7 @@ async def empty_trash(s3: S3) -> None:
     waiter = s3.signals.waiter(TRASH)
     try:
         while True:
+            await _look_into_doubtful(s3)
             removed = await empty_trash_once(s3)
             if removed < _BATCH:
                 await waiter.wait(_BACKSTOP)
@@ -34,6 +35,16 @@ async def empty_trash_once(s3: S3) -> int:
     if free:
         await s3.trash.done(free)
     return len(free)
+
+
+async def _look_into_doubtful(s3: S3) -> None:
+    """Remove the blobs of clients that went away, unless their rows were written all the same."""
+    now = asyncio.get_running_loop().time()
+    due = [blob for since, blob in s3.doubtful if now - since > _BACKSTOP / 2]
+    s3.doubtful = [(since, blob) for since, blob in s3.doubtful if now - since <= _BACKSTOP / 2]
+    for i in range(0, len(due), _BATCH):
+        for blob in await s3.trash.unknown(due[i : i + _BATCH]):
+            await s3.blobs.delete(blob)
 
 
 async def sweep(s3: S3, candidates: list[str]) -> None:
