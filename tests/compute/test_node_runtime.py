@@ -422,3 +422,15 @@ def test_carries_the_sdk_of_this_machine(files: dict[str, str], version: int, tm
         function = machine.function("", runtime=f"nodejs{version}.x", handler="index.handler")
         write(Path(function["code"]), files)
         assert machine.result(function) == "the sdk"
+
+
+def test_a_rejection_while_loading_is_told(machine: Machine, make: Make) -> None:
+    outcome = machine.invoke(make("Promise.reject(new Error('early')); exports.handler = async () => 1;"))
+    document = json.loads(outcome["payload"])
+    assert outcome["error"] == "init"
+    assert (document["errorType"], document["errorMessage"]) == ("Runtime.UnhandledPromiseRejection", "Error: early")
+
+
+def test_knows_who_it_is(machine: Machine, make: Make) -> None:
+    home = machine.result(make("exports.handler = async () => require('os').homedir();"))
+    assert home == ("/home/sbx_user1051" if machine.level == "full" else "/")

@@ -85,6 +85,8 @@ def _make_world(order: messages.Message, given: Descriptors) -> None:
         os.close(given.mounts[0])
     else:
         _mount_memory_tmp(_FIRST_TMP_MB)
+    if order["uid"] is not None:
+        _name_user(order["uid"])
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
     syscalls.sethostname("169.254.100.6")
     syscalls.loopback_up()
@@ -96,6 +98,15 @@ def _make_world(order: messages.Message, given: Descriptors) -> None:
 def _mount_memory_tmp(size_mb: int) -> None:
     options = f"size={size_mb}m,mode=1777,nr_inodes={_MAX_INODES}"
     syscalls.mount("tmpfs", "/tmp", "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, options)  # noqa: S108
+
+
+def _name_user(uid: int) -> None:
+    """Have the user that the function runs as known, by the name and home that Lambda gives it."""
+    users = Path("/tmp/.passwd")  # noqa: S108 - the sandbox's own
+    users.write_text(f"root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:{uid}:{uid}::/home/sbx_user1051:/sbin/nologin\n")
+    users.chmod(0o444)
+    syscalls.mount(str(users), "/etc/passwd", None, syscalls.MS_BIND)
+    users.unlink()
 
 
 def _listen(port: int) -> socket.socket:

@@ -103,8 +103,10 @@ async function main() {
     throw runtimeError('CallbackHandlerDeprecated', NO_CALLBACKS);
   }
   current.handler = handler;
-  current.ready = true;
-  channel.send(KIND.READY, '');
+  setImmediate(() => { // a rejection that loading left behind is told of before
+    current.ready = true;
+    channel.send(KIND.READY, '');
+  });
 }
 
 // A rejection here is the function's: thrown on a turn of its own, it ends as any exception that nobody caught.
