@@ -79,8 +79,8 @@ class FolderBlobs:
             os.close(file)
 
     async def delete(self, blob: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            _place(self._root, blob).unlink()
+        # On a thread: freeing a large file's blocks can take milliseconds.
+        await asyncio.get_running_loop().run_in_executor(None, _remove, _place(self._root, blob))
 
     def path(self, blob: str) -> Path | None:
         place = _place(self._root, blob)
@@ -90,6 +90,11 @@ class FolderBlobs:
         for folder in sorted(self._root.iterdir()):
             for file in folder.iterdir():
                 yield folder.name + file.name
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
 
 
 def _place(root: Path, blob: str) -> Path:

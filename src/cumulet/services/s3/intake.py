@@ -16,6 +16,8 @@ from cumulet.services.s3.model import INLINE, LARGEST_PUT
 from cumulet.services.s3.state import S3
 from cumulet.storage.blobs import Blobs, BlobWriter
 
+_DIGESTED_AT_ONCE = 262_144
+
 
 class Promise(Struct):
     """What the sender says about the bytes. `algorithm` is the checksum to compute, `value` what it must be, if sent.
@@ -75,6 +77,9 @@ class _Sink:
         self._also = digests.new(promise.also) if promise.also and promise.also != promise.algorithm else None
         self._cipher = cipher.Encryption(promise.customer_key) if promise.customer_key else None
         self._pieces: list[bytes] = []
+        self._undigested: list[bytes] = []
+        self._digested = 0
+        self._digesting: asyncio.Future[None] | None = None
         self._manager: Any = None
         self._writer: BlobWriter | None = None
         self.size = 0
@@ -83,15 +88,13 @@ class _Sink:
         self.size += len(piece)
         if self.size > LARGEST_PUT:
             raise too_large(self.size)
-        self._md5.update(piece)
-        if self._checksum is not None:
-            self._checksum.update(piece)
-        if self._also is not None:
-            self._also.update(piece)
+        self._undigested.append(piece)
         if self._cipher is not None:
             piece = self._cipher.update(piece)
         if self._writer is not None:
             await self._writer.write(piece)
+            if self.size - self._digested >= _DIGESTED_AT_ONCE:
+                await self._digest_aside()
             return
         self._pieces.append(piece)
         if self.size > INLINE:
@@ -101,8 +104,32 @@ class _Sink:
                 await self._writer.write(piece)
             self._pieces = []
 
+    async def _digest_aside(self) -> None:
+        """Have a thread digest what came, while more comes: digests cost more than all the rest of a large upload."""
+        await self._digests_done()
+        pieces, self._undigested, self._digested = self._undigested, [], self.size
+        self._digesting = asyncio.get_running_loop().run_in_executor(None, self._digest, pieces)
+
+    async def _digests_done(self) -> None:
+        if self._digesting is not None:
+            await self._digesting
+            self._digesting = None
+
+    def _digest(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._md5.update(piece)
+            if self._checksum is not None:
+                self._checksum.update(piece)
+            if self._also is not None:
+                self._also.update(piece)
+
     async def finish(self, trailers: dict[str, str]) -> Taken:
         """Check what was promised, make the bytes durable, and tell what they were."""
+        if self._writer is not None:
+            await self._digest_aside()
+            await self._digests_done()
+        else:
+            self._digest(self._undigested)
         promise, calculated = self._promise, self._md5.digest()
         late = trailers[digests.header(promise.algorithm)] if promise.trailing else ""
         checksum = self._checksum.base64() if self._checksum is not None else late
