@@ -54,12 +54,13 @@ class _Job:
 class _Turn:
     """A `transaction()` block waiting for the connection, then for its group's commit."""
 
-    __slots__ = ("actions", "done", "granted")
+    __slots__ = ("actions", "done", "first", "granted")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.granted: asyncio.Future[None] = loop.create_future()
         self.done: asyncio.Future[None] = loop.create_future()
         self.actions: list[Callable[[], None]] = []
+        self.first = False  # of its group: what it undoes is the whole transaction, so it needs no savepoint
 
 
 class _Queries:
@@ -132,10 +133,10 @@ class SqliteDatabase:
             raise
         try:
             yield _Queries(self._writer, turn)
-            self._writer.execute("RELEASE block")
+            self._end_block(turn)
         except BaseException as error:
             turn.actions.clear()
-            self._undo()
+            self._undo(turn)
             self._leave(turn)
             if isinstance(error, Exception):
                 with contextlib.suppress(StorageError):
@@ -143,6 +144,12 @@ class SqliteDatabase:
             raise
         self._leave(turn)
         await turn.done
+
+    def _end_block(self, turn: _Turn) -> None:
+        if not self._writer.in_transaction:
+            raise StorageError("the engine rolled the transaction back on the way")
+        if not turn.first:
+            self._writer.execute("RELEASE block")
 
     def _leave(self, turn: _Turn) -> None:
         self._owner = None
@@ -202,8 +209,8 @@ class SqliteDatabase:
 
     def _grant(self, turn: _Turn) -> None:
         try:
-            self._begin()
-            self._writer.execute("SAVEPOINT block")
+            turn.first = not self._writer.in_transaction
+            self._writer.execute("BEGIN IMMEDIATE" if turn.first else "SAVEPOINT block")
         except apsw.Error as error:
             turn.granted.set_exception(StorageError(f"no transaction could be opened: {error}"))
             return
@@ -214,15 +221,18 @@ class SqliteDatabase:
         """A caller went away while it waited for its turn, or just as it was granted."""
         turn.done.cancel()
         if self._owner is turn:
-            self._undo()
+            self._undo(turn)
             self._owner = None
             self._group.append(turn)
             self._pump()
         elif turn in self._pending:
             self._pending.remove(turn)
 
-    def _undo(self) -> None:
-        if self._writer.in_transaction:
+    def _undo(self, turn: _Turn) -> None:
+        if turn.first:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        elif self._writer.in_transaction:
             self._writer.execute("ROLLBACK TO block")
             self._writer.execute("RELEASE block")
         else:
