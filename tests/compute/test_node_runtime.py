@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from tests.compute.conftest import ROOT, Machine, make_machine
 
+from cumulet.compute.runtimes.node import NodeRuntime
+
 Make = Callable[..., dict[str, Any]]
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -357,6 +359,14 @@ def test_options_of_node_are_there_from_the_start(machine: Machine, make: Make) 
         environment={"NODE_OPTIONS": "--no-experimental-fetch"},
     )
     assert machine.result(function) == ["--no-experimental-fetch", "undefined"]
+
+
+def test_usual_variables_need_no_process_of_their_own(version: int) -> None:
+    runtime = NodeRuntime(version, Path("/usr/bin/node"), None)
+    usual = {**runtime.variables(), "NODE_ENV": "production", "A": "1"}
+    assert runtime.for_function(256, usual).start
+    for name in ("NODE_OPTIONS", "LD_PRELOAD", "UV_THREADPOOL_SIZE", "AWS_LAMBDA_EXEC_WRAPPER", "LD_LIBRARY_PATH"):
+        assert not runtime.for_function(256, {**usual, name: "x"}).start
 
 
 def test_a_wrapper_script_starts_the_runtime(machine: Machine, make: Make) -> None:

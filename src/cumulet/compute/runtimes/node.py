@@ -48,7 +48,8 @@ class NodeRuntime:
         return {"argv": [*self._argv(""), "ahead"], "environment": {**self.variables(), "LANG": "C.UTF-8"}}
 
     def for_function(self, memory_mb: int, environment: Mapping[str, str]) -> Runtime:
-        late = any(_READ_AT_START.match(name) for name in environment)
+        usual = self.variables()
+        late = any(_READ_AT_START.match(name) and value != usual.get(name) for name, value in environment.items())
         return NodeRuntime(self._major, self._binary, self._sdk, memory_mb, late=late)
 
     def launch(self) -> Launch:
