@@ -121,13 +121,26 @@ def test_bucket_location() -> None:
     assert full.endswith(b">eu-west-1</LocationConstraint>")
 
 
+class Pieces:
+    """A stream that is not in memory."""
+
+    length = 3
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"ab"
+        yield b"c"
+
+
 def test_streams_have_their_length() -> None:
-    answer = (
-        load("s3").codec("GetObject").encode(s3.GetObjectOutput(body=BytesStream(b"abc"), metadata={"a": "b"}), "r")
-    )
+    answer = load("s3").codec("GetObject").encode(s3.GetObjectOutput(body=Pieces(), metadata={"a": "b"}), "r")
     assert answer.headers["Content-Length"] == "3"
     assert answer.headers["x-amz-meta-a"] == "b"
     assert asyncio.run(content_of(answer.body)) == b"abc"
+
+
+def test_a_stream_in_memory_is_answered_in_one_piece() -> None:
+    answer = load("s3").codec("GetObject").encode(s3.GetObjectOutput(body=BytesStream(b"abc")), "r")
+    assert answer.body == b"abc"
 
 
 def test_errors_of_s3() -> None:

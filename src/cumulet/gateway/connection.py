@@ -265,21 +265,21 @@ class Connection(asyncio.Protocol):
         else:
             framing = ""
             exchange.keep_alive = False
-        self._transport.write(self._head(exchange, response, framing))
+        head = self._head(exchange, response, framing)
         try:
-            await self._send_pieces(body, None if given is None else int(given), chunked=chunked)
+            if given is None:
+                self._transport.write(head)
+                await self._send_pieces(body, chunked=chunked)
+            else:
+                await self._send_whole(head, body, int(given))
         finally:
             await _end(body)
 
-    async def _send_pieces(self, body: AsyncIterable[bytes], length: int | None, *, chunked: bool) -> None:
+    async def _send_pieces(self, body: AsyncIterable[bytes], *, chunked: bool) -> None:
         transport = self._transport
-        sent = 0
         async for piece in body:
             if not piece:
                 continue
-            sent += len(piece)
-            if length is not None and sent > length:
-                break
             if chunked:
                 transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
             else:
@@ -288,7 +288,23 @@ class Connection(asyncio.Protocol):
                 await self._writable
         if chunked:
             transport.write(b"0\r\n\r\n")
-        elif length is not None and sent != length:
+
+    async def _send_whole(self, head: bytes, body: AsyncIterable[bytes], length: int) -> None:
+        """A body of known length; the head goes with its first piece, since every send costs more than a copy."""
+        sent = 0
+        async for piece in body:
+            if not piece:
+                continue
+            sent += len(piece)
+            if sent > length:
+                break
+            self._write(head, piece)
+            head = b""
+            if self._writable is not None:
+                await self._writable
+        if head:
+            self._transport.write(head)
+        if sent != length:
             raise ValueError(f"content-length said {length} bytes, the body had {sent} or more")
 
     def _settle(self, exchange: Exchange, response: HttpResponse) -> None:
@@ -321,8 +337,8 @@ class Connection(asyncio.Protocol):
         return head
 
     def _write(self, head: bytes, body: bytes | bytearray | memoryview) -> None:
-        if not body:
-            self._transport.write(head)
+        if not body or not head:
+            self._transport.write(head or body)
         elif len(body) <= _JOINED:
             self._transport.write(head + body)
         else:

@@ -21,15 +21,15 @@ class BytesStream:
     """A stream over bytes already in memory."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self.data = data
 
     @property
     def length(self) -> int | None:
-        return len(self._data)
+        return len(self.data)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._data:
-            yield self._data
+        if self.data:
+            yield self.data
 
 
 async def read_all(stream: Stream) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cumulet.kernel.ids import token
 from cumulet.storage.database import StorageError
 
-_PIECE = 262_144
+_PIECE = 524_288
 
 
 class _FileWriter:

@@ -269,11 +269,7 @@ class RestCodec(Codec):
         if shape.eventstream:
             self._write_events(result, response)
         elif payload.streaming or shape.streaming:
-            stream = BytesStream(held) if isinstance(held, bytes) else held
-            if stream is not None:
-                if stream.length is not None:
-                    response.headers.setdefault("Content-Length", str(stream.length))
-                response.body = stream
+            self._write_stream(held, response)
         elif held is None:
             pass
         elif shape.type in ("blob", "string"):
@@ -283,6 +279,16 @@ class RestCodec(Codec):
         else:
             self._write_payload(held, response, payload)
         return response
+
+    def _write_stream(self, held: Any, response: HttpResponse) -> None:
+        if isinstance(held, BytesStream):
+            held = held.data  # goes out in one piece with the headers
+        if isinstance(held, bytes):
+            response.body = held
+        elif held is not None:
+            if held.length is not None:
+                response.headers.setdefault("Content-Length", str(held.length))
+            response.body = held
 
     _blob_type = "application/octet-stream"
 

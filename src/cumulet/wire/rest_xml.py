@@ -20,6 +20,12 @@ from cumulet.wire.rest import Bound, FromText, Refuse, RestCodec
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TYPE = "application/xml"
+# Members that come after all others, unlike in the model: the Java SDK gives each object the bucket's name as it reads it.
+_LAST = {
+    "ListBuckets": ("buckets",),
+    "ListObjects": ("contents", "common_prefixes"),
+    "ListObjectsV2": ("contents", "common_prefixes"),
+}
 
 
 def host_id(request_id: str) -> str:
@@ -163,11 +169,12 @@ class RestXmlCodec(RestCodec):
             self._finish(response, root, [xml.text(held)] if held else [])
             return
         parts: list[str] = []
-        if self.name == "ListBuckets" and result.owner is not None:
-            # The one answer whose order is not the model's: some clients read the owner first.
-            self._write_content(type(result)(owner=result.owner), parts)
-            result.owner = None
+        late = {name: held for name in _LAST.get(self.name, ()) if (held := getattr(result, name)) is not None}
+        for name in late:
+            setattr(result, name, None)
         self._write_content(result, parts)
+        for name, held in late.items():
+            self._write_content(type(result)(**{name: held}), parts)
         self._finish(response, root, parts)
 
     def _write_payload(self, value: Any, response: HttpResponse, payload: Member) -> None:
