@@ -34,16 +34,21 @@ class Pool:
         self._ready: dict[str, list[Environment]] = collections.defaultdict(list)
         self._sandboxes: weakref.WeakValueDictionary[str, Sandbox] = weakref.WeakValueDictionary()
         self._taken: dict[str, collections.deque[float]] = collections.defaultdict(collections.deque)
+        self._coming: dict[str, list[asyncio.Future[Environment]]] = collections.defaultdict(list)
         self._refilling: set[str] = set()
         self._variants: dict[str, dict[str, None]] = collections.defaultdict(dict)
         self._loop = asyncio.get_running_loop()
 
     async def take(self, runtime: Runtime) -> Environment:
-        """A blank environment; made now when none is ready. Raises ComputeUnavailable."""
+        """A blank environment: one that is ready, or being made ahead, or made now. Raises ComputeUnavailable."""
         self._wants(runtime)
         ready = self._ready[runtime.blank]
         self._taken[runtime.blank].append(self._loop.time())
-        environment = ready.pop() if ready else await self._make(runtime)
+        coming = self._coming[runtime.blank]
+        if ready:
+            environment = ready.pop()
+        else:
+            environment = await (coming.pop(0) if coming else self._make(runtime))
         if environment.hull.ending.done():  # it died waiting
             environment.kill()
             environment = await self._make(runtime)
@@ -58,12 +63,22 @@ class Pool:
 
     async def fill(self, runtime: Runtime) -> None:
         """Make blanks up to what recent demand asks for."""
-        wanted = self._wanted(runtime.blank) - len(self._ready[runtime.blank])
-        made = await asyncio.gather(*(self._make(runtime) for _ in range(wanted)), return_exceptions=True)
-        for environment in made:
+        ready, coming = self._ready[runtime.blank], self._coming[runtime.blank]
+        wanted = self._wanted(runtime.blank) - len(ready)
+        making = [asyncio.ensure_future(self._make(runtime)) for _ in range(wanted)]
+        coming += making
+        made = await asyncio.gather(*making, return_exceptions=True)
+        failure: BaseException | None = None
+        for task, environment in zip(making, made, strict=True):
+            if task not in coming:
+                continue  # taken while it was made
+            coming.remove(task)
             if isinstance(environment, BaseException):
-                raise environment
-            self._ready[runtime.blank].append(environment)
+                failure = environment
+            else:
+                ready.append(environment)
+        if failure is not None:
+            raise failure
 
     def on_report(self, report: messages.Message) -> None:
         """A report of the supervisor."""
