@@ -23,6 +23,7 @@ _TYPE = "application/xml"
 # Members that come after all others, unlike in the model: the Java SDK gives each object the bucket's name as it reads it.
 _LAST = {
     "ListBuckets": ("buckets",),
+    "ListObjectVersions": ("versions", "delete_markers", "common_prefixes"),
     "ListObjects": ("contents", "common_prefixes"),
     "ListObjectsV2": ("contents", "common_prefixes"),
 }
