@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 FAIL = "def handler(event, context):\n    raise RuntimeError('never')\n"
 
@@ -215,3 +216,17 @@ def test_a_function_is_no_destination_for_itself(make: Callable[..., Any], funct
         functions.put_function_event_invoke_config(
             FunctionName="itself", DestinationConfig={"OnFailure": {"Destination": arn}}
         )
+
+
+def test_a_target_that_nothing_reaches_yet_is_refused_at_once(
+    make: Callable[..., Any], functions: Any, account: str
+) -> None:
+    make("works", FAIL)
+    topic = f"arn:aws:sns:us-east-1:{account}:topic"
+    with pytest.raises(ClientError, match="NotImplemented"):
+        functions.put_function_event_invoke_config(
+            FunctionName="works", DestinationConfig={"OnFailure": {"Destination": topic}}
+        )
+    with pytest.raises(ClientError, match="NotImplemented"):
+        functions.update_function_configuration(FunctionName="works", DeadLetterConfig={"TargetArn": topic})
+    assert "DeadLetterConfig" not in functions.get_function_configuration(FunctionName="works")

@@ -4,6 +4,7 @@ import hashlib
 
 import msgspec
 
+from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
 from cumulet.services.lambda_.errors import invalid
@@ -165,6 +166,7 @@ def _dead_letters(config: api.DeadLetterConfig) -> api.DeadLetterConfig | None:
         return None
     if config.target_arn.split(":")[2] not in {"sqs", "sns"}:
         raise invalid(f"The provided dead letter config target {config.target_arn} is not a queue or a topic.")
+    delivery.check_target(config.target_arn)
     return config
 
 

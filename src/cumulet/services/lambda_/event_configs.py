@@ -3,6 +3,7 @@
 from msgspec import Struct, json
 from msgspec.structs import replace
 
+from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
@@ -137,6 +138,7 @@ async def _check_destinations(lambda_: Lambda, key: FunctionKey, config: api.Des
         service = destination.split(":")[2] if destination.count(":") >= 5 else ""
         if service not in _SERVICES:
             raise invalid(f"The provided destination config {_shown(config)} is invalid.")
+        delivery.check_target(destination)
         if service == "lambda":
             await _check_function(lambda_, key, destination)
 
