@@ -269,7 +269,6 @@ class Node:
             wall=real_time,
             secret=self._folder.key(),
             enforce=self.config.iam == "enforce",
-            endpoint=f"http://127.0.0.1:{_ENDPOINT_INSIDE}",
             code_path=_CODE_PATH,
         )
         assert isinstance(service.state, lambda_.Lambda)

@@ -44,8 +44,6 @@ from cumulet.storage.signals import Signals
 
 __all__ = ["Lambda", "Limits", "build"]
 
-NODE_ENDPOINT = "http://127.0.0.1:4566"
-
 
 def build(  # noqa: PLR0913  the composition root passes each part once
     *,
@@ -61,14 +59,12 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     secret: bytes,
     enforce: bool = False,
     limits: Limits | None = None,
-    endpoint: str = NODE_ENDPOINT,
     code_path: str = "/_cumulet/lambda/code/",
 ) -> Service:
     """Assemble the service.
 
     `wall` is real time, in which functions live whatever the clock shows. `blobs` and `folder` are for packages alone.
-    `secret` is the node's key, `enforce` whether permissions are enforced, `endpoint` where a function finds the node,
-    `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log` must lead to
+    `secret` is the node's key, `enforce` whether permissions are enforced, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log` must lead to
     `state.logs.line`.
     """
     limits = limits or Limits()
@@ -79,7 +75,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         db=db,
         store=store,
         packages=packages,
-        targets=Targets(store, packages, credentials, endpoint),
+        targets=Targets(store, packages, credentials),
         logs=LogWriter(calls, clock, tasks, limits.log_buffer),
         compute=compute,
         calls=calls,

@@ -84,7 +84,11 @@ class Run:
         if not info.cold:
             return None
         lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now()))
-        return {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name}
+        variables = {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name}
+        own = target.version.configuration.environment
+        if info.endpoint_port and "AWS_ENDPOINT_URL" not in ((own and own.variables) or {}):
+            variables["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{info.endpoint_port}"
+        return variables
 
     def _event(self, _: EnvironmentInfo) -> None:
         """The environment is initialised and gets the event: what it writes from now on is this invocation's."""

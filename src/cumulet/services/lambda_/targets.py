@@ -52,12 +52,10 @@ class Targets:
         store: FunctionStore,
         packages: Packages,
         credentials: CredentialCache,
-        endpoint: str,
     ) -> None:
         self._store = store
         self._packages = packages
         self._credentials = credentials
-        self._endpoint = endpoint
         self._known: dict[FunctionKey, dict[str, Target | _Route]] = {}
         self._changes = 0
 
@@ -128,15 +126,15 @@ class Targets:
             memory_mb=target.memory,
             timeout=target.timeout,
             tmp_mb=storage.size if storage else 512,
-            environment=environment(target, self._endpoint) | credentials.variables,
+            environment=environment(target) | credentials.variables,
         )
         target.renew = credentials.renew
         target.spec = spec
         return spec
 
 
-def environment(target: Target, endpoint: str) -> dict[str, str]:
-    """The variables a function sees, but for credentials and its log stream.
+def environment(target: Target) -> dict[str, str]:
+    """The variables a function sees, but for credentials, its log stream and where it finds the node.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -144,7 +142,6 @@ def environment(target: Target, endpoint: str) -> dict[str, str]:
     runtime = configuration.runtime or ""
     own = configuration.environment.variables if configuration.environment else None
     variables = {
-        "AWS_ENDPOINT_URL": endpoint,
         "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
