@@ -279,3 +279,13 @@ def test_serves_many_at_once_and_megabytes(machine: Machine, make: Make) -> None
     assert machine.result(function, large) == large
     requests = [{"do": "invoke", "spec": function, "payload": str(number)} for number in range(6)]
     assert [answer["payload"] for answer in machine.ask_all(requests)] == [str(number) for number in range(6)]
+
+
+def test_signals_are_as_programs_expect_them(machine: Machine, make: Make) -> None:
+    function = make("""
+import re
+id, _, event = take()
+end(id, json.dumps(re.search("SigIgn:\\t(.*)", open("/proc/self/status").read())[1]))
+""")
+    ignored = int(machine.result(function), 16) & ~(1 << 12 | 1 << 24)  # SIGPIPE and SIGXFSZ: this Python's own doing
+    assert ignored == 0

@@ -145,7 +145,7 @@ class Pool:
             zygote = self._zygotes[runtime.zygote] = self._loop.create_future()
             launch = runtime.launch()
             order = {"op": "runtime", "id": runtime.zygote, "argv": list(launch.argv), "binds": list(launch.binds)}
-            self._supervision.order({**order, "environment": dict(launch.environment)})
+            self._supervision.order({**order, "environment": dict(launch.environment), "module": launch.module})
         return zygote
 
     def _zygote_ended(self, name: str, why: str) -> None:

@@ -59,7 +59,7 @@ class NodeRuntime:
         binds += [(str(file), f"{_RUNTIME}/{file.name}") for file in sorted(_INSIDE.glob("*.cjs"))]
         if self._sdk is not None:
             binds.append((str(self._sdk), f"{_RUNTIME}/node_modules"))
-        return command.launch(binds)
+        return Launch(binds=binds, module=command.MODULE)
 
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         del code

@@ -29,7 +29,7 @@ class ProvidedRuntime:
         return self
 
     def launch(self) -> Launch:
-        return command.launch()
+        return Launch(binds=(), module=command.MODULE)
 
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         del handler, code, environment

@@ -12,12 +12,14 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How a runtime's zygote starts inside its root file system.
 
     `argv` and `environment` are exec'ed there; `{control}` and `{pids}` in an argument become the numbers of the
-    control socket's and the pid namespace's descriptors. `binds` are (source on the machine, target inside).
+    control socket's and the pid namespace's descriptors. `binds` are (source on the machine, target inside). Without
+    `argv` the zygote is a fork of the supervisor, and `module` (of `cumulet.compute.runtimes.inside`) its runtime.
     """
 
     binds: Sequence[tuple[str, str]]
-    argv: Sequence[str]
-    environment: Mapping[str, str]
+    argv: Sequence[str] = ()
+    environment: Mapping[str, str] = {}
+    module: str = ""
 
 
 class Runtime(Protocol):

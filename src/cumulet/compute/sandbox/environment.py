@@ -125,6 +125,8 @@ def _become_runtime(order: messages.Message, given: Descriptors) -> None:
         os.fchown(given.log, uid, uid)  # or it could not open /dev/stdout
     os.dup2(given.log, 1)
     os.dup2(given.log, 2)
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_DFL)  # as the supervisor has it, not for the function and its children
     for limit, amount in _LIMITS:
         resource.setrlimit(limit, (amount, amount))
     syscalls.drop_bounding_set()

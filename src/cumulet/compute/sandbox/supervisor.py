@@ -10,6 +10,7 @@ function's folders into one; `free` removes what a dead environment leaves. Repo
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import selectors
 import signal
@@ -117,6 +118,13 @@ class Supervisor:
 
     def _become_zygote(self, order: messages.Message, control: socket.socket) -> None:
         syscalls.die_with_parent()
+        if not order["argv"]:  # what it needs is loaded before the machine's files are gone
+            zygote = importlib.import_module("cumulet.compute.sandbox.zygote")
+            runtime = importlib.import_module("cumulet.compute.runtimes.inside." + order["module"])
+            rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
+            config = {"control": control.detach(), "pid_namespace": self._pid_namespace, "runtime": runtime.__name__}
+            zygote.main(config)
+            return
         rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
         for fd in (control.fileno(), self._pid_namespace):
             os.set_inheritable(fd, True)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,8 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
     An assignment has `programs` (the first that is there is run), `arguments`, `frames` (whether the program speaks
     them: it then finds the assignment at ORDERS) and `environment`.
     """
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)  # Python's own habit
     if start:
         _hand_over(channel.fileno(), orders.fileno())
         os.execve(start["argv"][0], start["argv"], start["environment"])  # noqa: S606 - no shell is wanted
