@@ -99,7 +99,9 @@ def _run(config: "Config") -> None:
     import uvloop
 
     from cumulet.kernel.config import ConfigError
+    from cumulet.kernel.memory import keep_freed_memory
 
+    keep_freed_memory()
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         uvloop.run(_serve(config))
