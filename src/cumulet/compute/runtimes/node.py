@@ -83,10 +83,10 @@ class NodeRuntime:
         return [_BINARY, "--max-http-header-size=81920", *chosen, f"{_RUNTIME}/index.cjs"]
 
 
-def find(search_path: str, home: Path, sdk: Path | None) -> dict[str, NodeRuntime]:
+def find(folders: Iterable[str], home: Path, sdk: Path | None) -> dict[str, NodeRuntime]:
     """The newest Node.js of each major version on this machine, by runtime identifier."""
     found: dict[str, NodeRuntime] = {}
-    for binary in _candidates(search_path, home):
+    for binary in _candidates(folders, home):
         major = _major(binary)
         name = f"nodejs{major}.x"
         if major in VERSIONS and name not in found:
@@ -104,8 +104,8 @@ def sdk_folder(folders: Iterable[Path]) -> Path | None:
     return next((folder for folder in folders if (folder / SDK).is_dir()), None)
 
 
-def _candidates(search_path: str, home: Path) -> Iterable[Path]:
-    for folder in search_path.split(":"):
+def _candidates(folders: Iterable[str], home: Path) -> Iterable[Path]:
+    for folder in folders:
         for name in ("node", "nodejs"):
             path = Path(folder) / name
             if path.is_file():
