@@ -7,6 +7,7 @@ from xml.parsers import expat
 MAX_DEPTH = 100
 MAX_NODES = 200_000
 _SPECIAL = re.compile(r"[&<>\"\x00-\x08\x0b-\x1f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _REFERENCES = {code: f"&#{code};" for code in (*range(9), *range(11, 32))} | {
     ord("&"): "&amp;",
     ord("<"): "&lt;",
@@ -84,7 +85,12 @@ def text(value: str) -> str:
 
     Quotes go as references too, as S3 writes its ETags. Control characters are written as AWS does, in XML 1.1's way.
     """
-    return value.translate(_REFERENCES) if _SPECIAL.search(value) else value
+    if _SPECIAL.search(value) is None:
+        return value
+    if _CONTROL.search(value) is not None:
+        return value.translate(_REFERENCES)
+    # Every ETag has quotes: four replacements take a third of a translation's time.
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
 
 def attribute(value: str) -> str:
