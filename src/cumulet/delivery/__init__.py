@@ -18,7 +18,9 @@ def check_target(target: str) -> None:
     """Refuse a target (an ARN) that nothing can be delivered to yet, before anyone counts on it: NotImplementedHere."""
     service = target.split(":")[2] if target.count(":") >= 5 else ""
     if service not in TARGETS:
-        raise NotImplementedHere(f"Events cannot be delivered to {service or target} yet, only to: {', '.join(TARGETS)}.")
+        raise NotImplementedHere(
+            f"Events cannot be delivered to {service or target} yet, only to: {', '.join(TARGETS)}."
+        )
 
 
 async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
