@@ -73,6 +73,8 @@ class Driver:
                 return msgspec.to_builtins(self.compute.environments())
             case "runtimes":
                 return self.compute.runtimes()
+            case "runtimes":
+                return self.compute.runtimes()
             case "lines":
                 return self.lines.pop(request["key"], [])
             case "level":

@@ -90,3 +90,38 @@ def test_ends_with_the_platform() -> None:
         while (Path("/proc") / str(pid)).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not (Path("/proc") / str(pid)).exists()
+
+
+def test_runs_javascript(plain: Machine) -> None:
+    runtime = next((name for name in plain.ask("runtimes") if name.startswith("nodejs")), None)
+    if runtime is None:
+        pytest.skip("no Node.js on this machine")
+    layer = plain.folder / "node-layer" / "nodejs" / "node_modules" / "extra"
+    layer.mkdir(parents=True)
+    (layer / "index.js").write_text("module.exports = 5")
+    function = plain.function(
+        "", runtime=runtime, handler="index.handler", layers=[str(layer.parents[2])], environment={"MINE": "1"}
+    )
+    source = "exports.handler = async (event) => [event, require('extra'), process.cwd(), process.env.MINE];"
+    (Path(function["code"]) / "index.js").write_text(source)
+    assert plain.result(function, "event") == ["event", 5, function["code"], "1"]
+    assert plain.invoke(function)["cold"] is False
+
+
+def test_runs_what_brings_its_runtime(plain: Machine) -> None:
+    function = plain.function("", runtime="provided.al2023")
+    missing = plain.invoke(function, request_id="r-1")
+    assert "Couldn't find valid bootstrap(s)" in missing["payload"]
+    bootstrap = Path(function["code"]) / "bootstrap"
+    bootstrap.write_text("""#!/usr/bin/python3
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    answer = api.getresponse()
+    id, event = answer.headers["Lambda-Runtime-Aws-Request-Id"], answer.read()
+    api.request("POST", f"/2018-06-01/runtime/invocation/{id}/response", event)
+    api.getresponse().read()
+""")
+    bootstrap.chmod(0o755)
+    assert [plain.result(function, 1), plain.result(function, [2])] == [1, [2]]

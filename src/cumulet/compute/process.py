@@ -41,6 +41,8 @@ class Process:
         self.channel.setblocking(False)
         os.set_blocking(self.log, False)
         self.listeners.append(socket.create_server(("127.0.0.1", 0)))
+        if self._runtime.channel == "http":
+            self.runtime_api = socket.create_server(("127.0.0.1", 0))
         numbers = {"{orders}": orders.fileno(), "{channel}": channel.fileno(), "{log}": log}
         try:
             self._process = self._start(numbers)
@@ -76,7 +78,9 @@ class Process:
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
         code = str(spec.code)
         alone = self._runtime.alone(code, [str(layer) for layer in spec.layers])
-        environment = {**assignment["environment"], "LAMBDA_TASK_ROOT": code}
+        environment = {**assignment["environment"], **alone.pop("variables", {}), "LAMBDA_TASK_ROOT": code}
+        if self.runtime_api is not None:
+            environment["AWS_LAMBDA_RUNTIME_API"] = "{}:{}".format(*self.runtime_api.getsockname())
         with contextlib.suppress(OSError):  # it ended: `ending` says so
             messages.send(self._orders, {**assignment, **alone, "environment": environment})
 

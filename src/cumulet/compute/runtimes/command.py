@@ -1,6 +1,9 @@
 """What runtimes that are programs of their own have in common; `inside.command` becomes them."""
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 MODULE = "command"
 """Their zygotes' runtime."""
@@ -14,3 +17,10 @@ def wrapped(argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, ob
     """
     whole = [environment[WRAPPER], *argv] if environment.get(WRAPPER) else list(argv)
     return {"programs": whole[:1], "arguments": whole[1:]}
+
+
+def launch_alone() -> Sequence[str]:
+    """The process level's command: a Python that becomes the program once the function is known."""
+    launcher = Path(__file__).parent.parent / "sandbox" / "launch.py"
+    text = json.dumps({"runtime": MODULE})[:-1] + ', "orders": {orders}, "channel": {channel}, "log": {log}}'
+    return [sys.executable, "-I", "-S", str(launcher), "runtimes.inside.alone", text]

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
@@ -67,6 +68,20 @@ class NodeRuntime:
             return {"handler": handler}
         argv = self._argv(environment.get("NODE_OPTIONS", ""))
         return {"handler": handler, "frames": True, **command.wrapped(argv, environment)}
+
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
+        places = (f"node{self._major}/node_modules", "node_modules")
+        modules = [f"{layer}/nodejs/{place}" for layer in reversed(layers) for place in places]
+        sdk = [str(self._sdk)] if self._sdk else []
+        return {
+            "programs": [self.path],
+            "arguments": [*self._argv("")[1:-1], str(_INSIDE / "index.cjs")],
+            "frames": True,
+            "variables": {"NODE_PATH": ":".join([*modules, *sdk, code])},
+        }
+
+    def launch_alone(self) -> Sequence[str]:
+        return command.launch_alone()
 
     def variables(self) -> Mapping[str, str]:
         modules = f"/opt/nodejs/node{self._major}/node_modules:/opt/nodejs/node_modules"

@@ -3,7 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-provided.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
@@ -34,6 +35,12 @@ class ProvidedRuntime:
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         del handler, code, environment
         return {"programs": _BOOTSTRAPS, "arguments": [], "frames": False}
+
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
+        return {"programs": [f"{folder}/bootstrap" for folder in (code, *reversed(layers))]}
+
+    def launch_alone(self) -> Sequence[str]:
+        return command.launch_alone()
 
     def variables(self) -> Mapping[str, str]:
         return {

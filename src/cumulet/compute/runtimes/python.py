@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
@@ -71,7 +72,7 @@ class PythonRuntime:
             "paths": ["/var/task", packages, "/opt/python"],
         }
 
-    def alone(self, code: str, layers: Sequence[str]) -> dict[str, object]:
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
         packages = f"python/lib/python{self.version}/site-packages"
         above = [f"{layer}/{folder}" for layer in reversed(layers) for folder in (packages, "python")]
         return {"root": code, "paths": [code, *above]}

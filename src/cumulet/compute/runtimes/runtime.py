@@ -1,7 +1,7 @@
 """What compute needs to know of a runtime: the seam along which runtimes are added."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -79,8 +79,13 @@ class Runtime(Protocol):
 class PlainRuntime(Protocol):
     """A runtime that can also run as a plain process, where nothing can be mounted."""
 
-    def alone(self, code: str, layers: Sequence[str]) -> dict[str, object]:
-        """What changes in the assignment there."""
+    @property
+    def channel(self) -> Channel:
+        """As of `Runtime`."""
+        ...
+
+    def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
+        """What changes in the assignment there; `variables` in it change those of the environment."""
         ...
 
     def launch_alone(self) -> Sequence[str]:

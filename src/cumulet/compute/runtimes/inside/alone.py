@@ -1,4 +1,4 @@
-"""The Python runtime as a plain process, for machines that cannot make sandboxes. There is no isolation here."""
+"""A runtime as a plain process, for machines that cannot make sandboxes. There is no isolation here."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import sys
 from typing import Any
 
 from cumulet.compute.linux import syscalls
-from cumulet.compute.runtimes.inside import python
+from cumulet.compute.runtimes.inside import command, python
 
 _LIMITS = ((resource.RLIMIT_NOFILE, 1024), (resource.RLIMIT_CORE, 0))
 
 
 def main(config: dict[str, Any]) -> None:
-    """Serve one function. `config`: orders, channel, log (descriptors), sdk (a folder or empty)."""
+    """Serve one function. `config`: orders, channel, log (descriptors), sdk (a folder or empty); or, instead of the
+    last, runtime: `command` for a program."""
     syscalls.die_with_parent()
     orders, channel = socket.socket(fileno=config["orders"]), socket.socket(fileno=config["channel"])
     os.dup2(config["log"], 1)
@@ -25,6 +26,9 @@ def main(config: dict[str, Any]) -> None:
         kept.set_inheritable(False)
     for limit, amount in _LIMITS:
         resource.setrlimit(limit, (amount, amount))
+    if config.get("runtime") == "command":
+        command.run(orders, channel, {})
+        return
     sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))]
     if config["sdk"]:
         sys.path.append(config["sdk"])
