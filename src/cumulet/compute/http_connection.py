@@ -2,13 +2,10 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 import httptools
 import msgspec
-
-if TYPE_CHECKING:
-    from cumulet.compute.runtime_api import RuntimeApi
 
 _MAX_HEAD = 64 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -33,10 +30,23 @@ class Answer(msgspec.Struct, frozen=True):
     extra: bytes = b""
 
 
+class Api(Protocol):
+    """Who answers. `connected` tells whether one connection more is taken."""
+
+    @property
+    def body_limit(self) -> int: ...
+
+    def connected(self, connection: "Connection") -> bool: ...
+
+    def disconnected(self, connection: "Connection") -> None: ...
+
+    def handle(self, connection: "Connection", request: Request) -> None: ...
+
+
 class Connection(asyncio.Protocol):
     """Parses, and hands requests to the environment's API. Closed on whatever is no proper HTTP."""
 
-    def __init__(self, api: "RuntimeApi") -> None:
+    def __init__(self, api: Api) -> None:
         self._api = api
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
