@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from cumulet.compute import documents
+from cumulet.compute.alarm import Alarm
 from cumulet.compute.channel import Frame, FrameChannel
 from cumulet.compute.isolation import Isolation
 from cumulet.compute.logs import LogPipe
@@ -58,7 +59,8 @@ class Environment:
         self.started = time.perf_counter()
         self.on_end: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
-        self._freeze_timer: asyncio.TimerHandle | None = None
+        self._deadline = Alarm(self._loop, lambda: self._fail("timeout"))
+        self._freezing = Alarm(self._loop, self._freeze)
         self._frozen = False
         self._on_log: OnLog | None = None
         self._info: EnvironmentInfo | None = None
@@ -149,12 +151,10 @@ class Environment:
         """Between invocations it makes no progress. Frozen a little later, so that a busy one is left alone."""
         self.state = "idle"
         self.idle_since = self._loop.time()
-        self._freeze_timer = self._loop.call_later(_FREEZE_AFTER, self._freeze)
+        self._freezing.set(self.idle_since + _FREEZE_AFTER)
 
     def wake(self) -> None:
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
-            self._freeze_timer = None
+        self._freezing.clear()
         if self._frozen:
             self.hull.thaw()
             self._frozen = False
@@ -164,8 +164,8 @@ class Environment:
         if self._killed:
             return
         self._killed = True
-        if self._freeze_timer is not None:
-            self._freeze_timer.cancel()
+        self._freezing.end()
+        self._deadline.end()
         for close in self.on_end:
             close()
         for listener in self.hull.listeners:
@@ -184,11 +184,11 @@ class Environment:
         )
 
     async def _next_frame(self, limit: float) -> Frame:
-        timer = self._loop.call_later(limit, self._fail, "timeout")
+        self._deadline.set(self._loop.time() + limit)
         try:
             return await self._frame
         finally:
-            timer.cancel()
+            self._deadline.clear()
 
     def _fail(self, how: Ending) -> None:
         if not self._frame.done():

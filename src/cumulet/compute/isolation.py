@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from cumulet.compute.linux import syscalls
-from cumulet.compute.linux.cgroup import Group
+from cumulet.compute.linux.cgroup import Group, read_meter
 from cumulet.compute.memory_watch import MemoryWatch
 from cumulet.compute.model import ComputeUnavailable, FunctionSpec
 from cumulet.compute.runtimes.runtime import Runtime
@@ -77,6 +77,7 @@ class Sandbox:
         self._made: asyncio.Future[None] = self._loop.create_future()
         self._pidfd = -1
         self._freezer: int | None = None
+        self._meter: int | None = None
         self._watch: MemoryWatch | None = None
         self._report: socket.socket | None = None
 
@@ -102,7 +103,7 @@ class Sandbox:
             await asyncio.wait_for(self._made, _MAKE_TIMEOUT)
         except TimeoutError:
             raise ComputeUnavailable(f"a sandbox was not ready within {_MAKE_TIMEOUT:.0f} s") from None
-        self._freezer = self._group.freezer()
+        self._freezer, self._meter = self._group.freezer(), self._group.memory_meter()
 
     def failed(self, why: str) -> None:
         """The supervisor could not make it, or not put the function into it."""
@@ -126,7 +127,7 @@ class Sandbox:
     def peak_memory(self) -> int:
         if self._watch is not None:
             return self._watch.peak
-        return self._group.peak_memory() + self._baseline
+        return (0 if self._meter is None else read_meter(self._meter)) + self._baseline
 
     def out_of_memory(self) -> bool:
         if self._watch is not None:
@@ -188,9 +189,10 @@ class Sandbox:
         self._free()
 
     def _free(self) -> None:
-        if self._freezer is not None:
-            os.close(self._freezer)
-            self._freezer = None
+        for descriptor in (self._freezer, self._meter):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._freezer = self._meter = None
         if self._report is not None:
             self._loop.remove_reader(self._report.fileno())
             self._report.close()

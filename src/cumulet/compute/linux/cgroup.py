@@ -121,12 +121,15 @@ class Group:
         """Whether it limits and counts memory."""
         return MEMORY in self._controllers
 
-    def peak_memory(self) -> int:
-        """The most bytes used at once so far; 0 where nothing counts them."""
+    def memory_meter(self) -> int | None:
+        """A descriptor that `read_meter` reads the most bytes used at once so far from; None where nothing counts them."""
         if MEMORY not in self._controllers:
-            return 0
+            return None
         names = ("memory.peak", "memory.current") if self._v2_memory else ("memory.max_usage_in_bytes",)
-        return next((value for name in names if (value := _read_number(self._folder(MEMORY) / name)) is not None), 0)
+        for name in names:
+            with contextlib.suppress(OSError):
+                return os.open(self._folder(MEMORY) / name, os.O_RDONLY | os.O_CLOEXEC)
+        return None
 
     def out_of_memory(self) -> bool:
         """Whether the kernel has killed something of this group for want of memory."""
@@ -280,11 +283,12 @@ def _write(path: Path, text: str) -> None:
         os.close(fd)
 
 
-def _read_number(path: Path) -> int | None:
+def read_meter(descriptor: int) -> int:
+    """Bytes; 0 once the group is gone."""
     try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
+        return int(os.pread(descriptor, 32, 0))
+    except OSError:
+        return 0
 
 
 def _remove(folder: Path) -> bool:

@@ -49,17 +49,28 @@ class CognitoIdentity:
         return _members(self)
 
 
-class LambdaContext:
-    """One invocation, and the function it is for."""
+class Function:
+    """What every invocation's context says of the function; read once, when it is loaded."""
 
-    def __init__(self, header: dict[str, Any]) -> None:
-        client_context = header.get("client_context")
-        self.aws_request_id: str = header["request_id"]
+    def __init__(self) -> None:
         self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
         self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+
+
+class LambdaContext:
+    """One invocation, and the function it is for."""
+
+    def __init__(self, header: dict[str, Any], function: Function) -> None:
+        client_context = header.get("client_context")
+        self.aws_request_id: str = header["request_id"]
+        self.log_group_name = function.log_group_name
+        self.log_stream_name = function.log_stream_name
+        self.function_name = function.function_name
+        self.memory_limit_in_mb = function.memory_limit_in_mb
+        self.function_version = function.function_version
         self.invoked_function_arn: str = header["function_arn"]
         self.tenant_id = None
         self.client_context = ClientContext(client_context) if client_context else None

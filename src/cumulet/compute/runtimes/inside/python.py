@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk
-from cumulet.compute.runtimes.inside.context import LambdaContext
+from cumulet.compute.runtimes.inside.context import Function, LambdaContext
 from cumulet.compute.sandbox import messages
 
 _WARM = (
@@ -81,27 +81,36 @@ def _serve(assignment: messages.Message, channel: frames.Frames, output: logs.Ou
         return
     output.flush()
     channel.send(frames.READY, b"")
-    encoder = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=_plain)
+    loaded = Loaded(function, output)
     while (received := channel.receive()) is not None:
-        kind, answer = _invoke(function, *received, encoder=encoder, output=output)
+        kind, answer = loaded.invoke(*received)
         output.flush()
         channel.send(kind, answer)
 
 
-def _invoke(
-    function: handler.Handler, header: dict[str, Any], event: bytes, encoder: json.JSONEncoder, output: logs.Output
-) -> tuple[int, bytes]:
-    output.request_id = header["request_id"]
-    os.environ.update(header["environment"])
-    if header["trace"]:
-        os.environ["_X_AMZN_TRACE_ID"] = header["trace"]
-    try:
-        result = function(_decode(event), LambdaContext(header))
-        return frames.RESPONSE, _encode(result, encoder)
-    except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
-        document, message = faults.describe(error, header["request_id"])
-        output.message(message)
-        return frames.ERROR, document
+class Loaded:
+    """A handler that has been loaded, and what its invocations share."""
+
+    def __init__(self, handler_: handler.Handler, output: logs.Output) -> None:
+        self._handler = handler_
+        self._output = output
+        self._function = Function()
+        self._encoder = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=_plain)
+
+    def invoke(self, header: dict[str, Any], event: bytes) -> tuple[int, bytes]:
+        """The answer's kind and document."""
+        self._output.request_id = header["request_id"]
+        if header["environment"]:
+            os.environ.update(header["environment"])
+        if header["trace"]:
+            os.environ["_X_AMZN_TRACE_ID"] = header["trace"]
+        try:
+            result = self._handler(_decode(event), LambdaContext(header, self._function))
+            return frames.RESPONSE, _encode(result, self._encoder)
+        except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
+            document, message = faults.describe(error, header["request_id"])
+            self._output.message(message)
+            return frames.ERROR, document
 
 
 def _decode(event: bytes) -> object:
@@ -173,11 +182,14 @@ def _rehearse() -> None:
     header = json.dumps(
         {"request_id": "", "function_arn": "", "deadline_ms": 0, "environment": {}, "trace": ""}
     ).encode()
+    known = Function()
     for _ in range(2):
         here.sendall(frames.HEAD.pack(frames.INVOKE, len(header), 2) + header + b"{}")
         received = channel.receive()
         assert received is not None
-        encoded = json.JSONEncoder(default=_plain).encode(function(json.loads(received[1]), LambdaContext(received[0])))
+        encoded = json.JSONEncoder(default=_plain).encode(
+            function(json.loads(received[1]), LambdaContext(received[0], known))
+        )
         channel.send(frames.RESPONSE, encoded.encode())
         platform._channel.recv(1000)
     here.close()
