@@ -106,12 +106,12 @@ def _checked(text: str) -> dict[str, Any]:
         raise _malformed("Policies must be valid JSON and the first byte must be '{'")
     try:
         document = msgspec.json.decode(text.encode())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise _malformed("This policy contains invalid Json") from None
     if not isinstance(document, dict) or "Statement" not in document:
         raise _malformed("Missing required field Statement")
     for statement in _statements(document):
-        if not isinstance(statement, dict) or statement.get("Effect") not in {"Allow", "Deny"}:
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
             raise _malformed("Missing required field Effect")
         if "Principal" not in statement and "NotPrincipal" not in statement:
             raise _malformed("Missing required field Principal")

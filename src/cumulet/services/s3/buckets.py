@@ -1,7 +1,6 @@
 """Operations on buckets as such."""
 
 import base64
-import binascii
 
 import msgspec
 
@@ -183,7 +182,7 @@ def _after(continuation: str | None) -> str:
         return ""
     try:
         return base64.urlsafe_b64decode(continuation).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise invalid_argument("The continuation token provided is incorrect", "continuation-token") from None
 
 

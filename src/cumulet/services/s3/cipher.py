@@ -5,7 +5,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustom
 """
 
 import base64
-import binascii
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -73,7 +72,7 @@ def customer_key(algorithm: str | None, key: str | None, key_md5: str | None, *,
         )
     try:
         raw = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     if key_md5 is None and reading:
         raise error(403, "AccessDenied", WRONG_KEY)

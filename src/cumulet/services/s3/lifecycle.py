@@ -17,6 +17,7 @@ from cumulet.services.s3.settings import keep, missing, setting
 from cumulet.services.s3.state import S3
 
 DAY = 86_400
+LAST_DAY = 253_402_214_400  # the last that dates can be written of: rules may have days up to 2**31
 _MOST_RULES = 1000
 _DEFAULT_SIZE = "all_storage_classes_128K"
 _SIZES = {_DEFAULT_SIZE, "varies_by_storage_class"}
@@ -64,7 +65,7 @@ def expires_at(rule: api.LifecycleRule, row: Stored) -> float | None:
 
 
 def midnight_after(since: float, days: int) -> float:
-    return float(-(-(since + days * DAY) // DAY) * DAY)
+    return float(min(-(-(since + days * DAY) // DAY) * DAY, LAST_DAY))
 
 
 def expiration_of(bucket: Bucket, row: Stored, facts: Facts) -> str | None:

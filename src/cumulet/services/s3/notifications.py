@@ -214,27 +214,30 @@ _ASK = {"Queue": _queue_problem, "CloudFunction": _function_problem, "Topic": _t
 
 def _lets_s3_in(policy: str, bucket: Bucket) -> bool:
     """Whether a target's policy has a statement for S3 that this bucket meets (the dispatcher decides in the end)."""
-    for statement in json.loads(policy).get("Statement", []):
+    for statement in _list(json.loads(policy).get("Statement", [])):
         principal = statement.get("Principal")
         named = (
             [*_list(principal.get("Service")), *_list(principal.get("AWS"))]
             if isinstance(principal, dict)
             else [principal]
         )
-        if statement.get("Effect") != "Allow" or not {"s3.amazonaws.com", "*"} & set(named):
+        if statement.get("Effect") != "Allow" or not any(name in ("s3.amazonaws.com", "*") for name in named):
             continue
-        if all(_meets(operator, test, bucket) for operator, test in (statement.get("Condition") or {}).items()):
+        conditions = statement.get("Condition") or {}
+        if isinstance(conditions, dict) and all(_meets(*condition, bucket) for condition in conditions.items()):
             return True
     return False
 
 
-def _meets(operator: str, test: dict[str, Any], bucket: Bucket) -> bool:
+def _meets(operator: str, test: Any, bucket: Bucket) -> bool:
+    if not isinstance(test, dict):
+        return False
     facts = {"aws:sourcearn": bucket.arn, "aws:sourceaccount": bucket.account}
     like = "Like" in operator
     for key, wanted in test.items():
         fact = facts.get(key.lower())
         if fact is not None and not any(
-            fnmatch.fnmatchcase(fact, one) if like else fact == one for one in _list(wanted)
+            fnmatch.fnmatchcase(fact, str(one)) if like else fact == one for one in _list(wanted)
         ):
             return False
     return True

@@ -1,7 +1,6 @@
 """The policy of a browser's upload: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html"""
 
 import base64
-import binascii
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -25,7 +24,7 @@ def check(policy: str, fields: Mapping[str, str], bucket: str, now: float) -> tu
     expiration = document.get("expiration")
     try:
         expired = datetime.fromisoformat(str(expiration)).timestamp() <= now
-    except ValueError:
+    except (ValueError, OverflowError):
         raise _invalid("Invalid Policy: Invalid 'expiration' value") from None
     if expired:
         raise access_denied("Invalid according to Policy: Policy expired.")
@@ -44,7 +43,7 @@ def check(policy: str, fields: Mapping[str, str], bucket: str, now: float) -> tu
 def _decoded(policy: str) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(base64.b64decode(policy))
-    except (binascii.Error, msgspec.DecodeError, ValueError):
+    except (ValueError, RecursionError):
         raise _invalid("Invalid Policy: Invalid JSON.") from None
     if not isinstance(document, dict):
         raise _invalid("Invalid Policy: Invalid JSON.")

@@ -4,8 +4,8 @@ import re
 
 from cumulet.services.s3.errors import error, invalid_argument, invalid_request
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
-_COPY_RANGE = re.compile(r"bytes=(\d+)-(\d+)")
+_RANGE = re.compile(r"bytes=([0-9]{0,100})-([0-9]{0,100})", re.IGNORECASE)
+_COPY_RANGE = re.compile(r"bytes=([0-9]{1,100})-([0-9]{1,100})")
 
 
 def byte_range(header: str, size: int) -> tuple[int, int] | None:
