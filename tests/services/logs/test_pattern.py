@@ -217,3 +217,11 @@ def test_stars_stand_for_any_run_of_characters(parts: list[str], value: str) -> 
 
     wanted = re.compile("(?s:" + ".*".join(map(re.escape, parts)) + r")\Z").match(value) is not None
     assert compile_pattern('{ $.v = "' + "*".join(parts) + '" }').matches(json.dumps({"v": value})) == wanted
+
+
+@pytest.mark.timeout(20)
+def test_a_line_of_opening_brackets_is_read_once() -> None:
+    pattern = compile_pattern("[first, ..., last]")
+    for message in ("[ " * 32_000, "[\\ " * 21_000, '" \\ ' * 16_000):
+        assert all(pattern.matches(message) for _ in range(10))
+    assert pattern.extract("[a b [c d] e")["$2"] == "b"

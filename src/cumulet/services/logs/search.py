@@ -1,6 +1,7 @@
 """Searching a group's events, and trying a pattern."""
 
 import asyncio
+from collections.abc import Iterator
 
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
@@ -22,6 +23,7 @@ from cumulet.services.logs.state import Logs
 
 _SLICE = 1_000
 _SCANNED_A_CALL = 50_000
+_IN_ONE_GO = 262_144
 
 
 async def filter_log_events(logs: Logs, call: Call, request: api.FilterLogEventsRequest) -> api.FilterLogEventsResponse:
@@ -47,10 +49,13 @@ async def filter_log_events(logs: Logs, call: Call, request: api.FilterLogEvents
         events = await logs.events.scan(group, start, end, beyond, _SLICE, descending=descending)
         more = len(events) == _SLICE
         scanned += len(events)
-        hits, beyond = _matching(events, streams, pattern, limit - len(found), beyond)
-        found += hits
+        for part in _parts(events):
+            if len(found) >= limit:
+                break
+            hits, beyond = _matching(part, streams, pattern, limit - len(found), beyond)
+            found += hits
+            await asyncio.sleep(0)  # one search must not hold up everybody else
         more = more or (bool(events) and beyond != events[-1].position)
-        await asyncio.sleep(0)  # one search must not hold up everybody else
     fitting = within_bytes(found, PAGE_BYTES)
     if fitting < len(found):
         found, more = found[:fitting], True
@@ -66,15 +71,15 @@ async def test_metric_filter(
     logs: Logs, call: Call, request: api.TestMetricFilterRequest
 ) -> api.TestMetricFilterResponse:
     pattern = checked_pattern(request.filter_pattern)
-    return api.TestMetricFilterResponse(
-        matches=[
-            api.MetricFilterMatchRecord(
+    matches = []
+    for number, message in enumerate(request.log_event_messages, 1):
+        if pattern.matches(message):
+            found = api.MetricFilterMatchRecord(
                 event_number=number, event_message=message, extracted_values=pattern.extract(message)
             )
-            for number, message in enumerate(request.log_event_messages, 1)
-            if pattern.matches(message)
-        ]
-    )
+            matches.append(found)
+        await asyncio.sleep(0)
+    return api.TestMetricFilterResponse(matches=matches)
 
 
 def checked_pattern(text: str) -> Pattern:
@@ -100,6 +105,18 @@ async def _streams(logs: Logs, group: Group, request: api.FilterLogEventsRequest
     if request.log_stream_names:
         return {(await logs.stream(group, name)).id for name in request.log_stream_names}
     return None
+
+
+def _parts(events: list[Event]) -> Iterator[list[Event]]:
+    """The events in runs whose messages together are short enough to be looked at in one go."""
+    start = size = 0
+    for number, event in enumerate(events):
+        size += len(event.message)
+        if size > _IN_ONE_GO:
+            yield events[start : number + 1]
+            start, size = number + 1, 0
+    if start < len(events):
+        yield events[start:]
 
 
 def _matching(

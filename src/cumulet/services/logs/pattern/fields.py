@@ -1,11 +1,13 @@
 """Space-delimited fields: `[ip, user, ..., status = 4* && status != 404, bytes > 1000]`."""
 
 import re
+from itertools import islice
 
 from cumulet.services.logs.pattern.scan import Pattern, Scanner, Test
 
 _NAME = re.compile(r"\w+")
-_TOKEN = re.compile(r'\[([^\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)')
+# Text in brackets ends at the next bracket of either kind, so that a line of nothing but `[` is read once only.
+_TOKEN = re.compile(r'\[([^\[\]]*)\]|"((?:[^"\\]|\\.)*)"|(\S+)')
 _LONGEST = 64 * 1024
 _REST = "..."
 
@@ -24,7 +26,7 @@ def compile_fields(text: str) -> Pattern:
     def matches(message: str) -> bool:
         if not count:
             return True
-        values = _split(message)
+        values = _split(message, None if open_ended else count + 1)
         if len(values) < count or (len(values) > count and not open_ended):
             return False
         pairs = [*zip(before, values, strict=False), *zip(reversed(after), reversed(values), strict=False)]
@@ -38,8 +40,10 @@ def compile_fields(text: str) -> Pattern:
     return Pattern(matches, extract)
 
 
-def _split(message: str) -> list[str]:
-    return [next(part for part in found.groups() if part is not None) for found in _TOKEN.finditer(message[:_LONGEST])]
+def _split(message: str, most: int | None = None) -> list[str]:
+    """The first `most` fields of a message."""
+    tokens = islice(_TOKEN.finditer(message[:_LONGEST]), most)
+    return [next(part for part in found.groups() if part is not None) for found in tokens]
 
 
 def _parse(text: str) -> tuple[list[Field], list[Field], bool]:
