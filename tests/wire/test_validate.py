@@ -1,5 +1,7 @@
 """Validation in AWS's words; the messages are AWS's own answers."""
 
+import itertools
+
 import pytest
 from tests.wire.requests import form, json, request
 
@@ -8,7 +10,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.wire import route
 from cumulet.wire.http import HttpRequest
 from cumulet.wire.services import load as load_service
-from cumulet.wire.validate import compile_pattern, enum_order
+from cumulet.wire.validate import LINEAR, OVER_LONG, compile_pattern, enum_order
 
 FUNCTIONS = "/2015-03-31/functions"
 FAILED = "failed to satisfy constraint:"
@@ -196,3 +198,32 @@ def test_calls_inside_the_process_are_checked_too() -> None:
 
     with pytest.raises(AwsError, match="functionName"):
         load_service("lambda").check("GetFunction", api.GetFunctionRequest(function_name="a" * 257))
+
+
+ATTACKS = ["a", "A", "1", "-", "_", ".", "/", ":", "@", " ", "a/", "a-", "a:", " a", "\n", "$."]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("module", sorted(path.stem for path in MODELS.glob("*.json")))
+def test_no_pattern_takes_for_ever(module: str) -> None:
+    """What the longest text that is held against a pattern costs must stay small, whatever the text."""
+    model = load(module)
+    patterns = {shape.pattern for shape in map(model.shape, model.shapes) if shape.pattern}
+    for pattern in filter(None, map(compile_pattern, patterns)):
+        for start in ("", "arn:aws:lambda:us-east-1:123456789012:"):
+            for unit in ATTACKS:
+                pattern.fullmatch(start + unit * (OVER_LONG // len(unit)) + "\0")
+
+
+@pytest.mark.parametrize("pattern", LINEAR)
+def test_patterns_written_anew_mean_the_same(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = compile_pattern(pattern)
+    monkeypatch.setattr("cumulet.wire.validate.LINEAR", {})
+    theirs = compile_pattern(pattern)
+    assert ours is not None
+    assert theirs is not None
+    assert ours.pattern != theirs.pattern
+    for length in range(6):
+        for letters in itertools.product("aZ0 .\t@:", repeat=length):
+            text = "".join(letters)
+            assert bool(ours.fullmatch(text)) == bool(theirs.fullmatch(text)), text

@@ -16,7 +16,8 @@ from cumulet.wire.shapes import ShapeCompiler
 
 Check = Callable[[Any, str, list[str]], None]
 NOT_NULL = "Member must not be null"
-LONG_TEXT = 100_000
+# Text beyond this, or far beyond what its shape allows anyway, is not held against its pattern: some take squared time.
+LONG_TEXT, OVER_LONG = 100_000, 4096
 _LIMITS = {"integer": 1 << 31, "long": 1 << 63}
 # Classes of Java's regular expressions as Python writes them, inside brackets.
 _JAVA_CLASSES = {
@@ -26,6 +27,15 @@ _JAVA_CLASSES = {
     r"\p{Lu}": "A-Z", r"\p{Ll}": "a-z", r"\p{Punct}": "!-/:-@\\[-`{-~", r"\p{Space}": " \\t\\n\\x0b\\f\\r", r"\p{Cntrl}": "\\x00-\\x1f\\x7f",
     r"\p{IsLetter}": "a-zA-Z\u00aa-\U0003ffff", r"\p{IsDigit}": "0-9\u0660-\u0669", r"\p{Zs}": " \u00a0\u2000-\u200a\u202f\u3000", r"\p{Nd}": "0-9\u0660-\u0669",
 }  # fmt: skip
+
+# Patterns whose time grows too fast with their text, as ones of the same meaning that do not.
+LINEAR = {
+    r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$": r"\t*[\x20-\x7E][\t\x20-\x7E]*",
+    r"^[ \t]*[^\x00-\x1F:\x7F]+([ \t]+[^\x00-\x1F:\x7F]+)*[ \t]*$": r"\t*[^\x00-\x1F:\x7F][^\x00-\x08\x0A-\x1F:\x7F]*",
+    r"[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*|(\$(\.[\w/_-]+(\[(\d+|\*)\])*)*)": r"\t*[\x20-\x7E][\t\x20-\x7E]*",
+    r"^[a-z0-9A-Z]+[\.\-\w]*[a-z0-9A-Z]+$": r"[a-z0-9A-Z][.\-\w]*[a-z0-9A-Z]",
+    r"[\p{L}\p{M}\p{S}\p{N}\p{P}]+@[\p{L}\p{M}\p{S}\p{N}\p{P}]+": r"[\p{L}\p{M}\p{S}\p{N}\p{P}](?:(?!@)[\p{L}\p{M}\p{S}\p{N}\p{P}])*@[\p{L}\p{M}\p{S}\p{N}\p{P}]+",
+}
 
 
 class Constraint(Struct, frozen=True):
@@ -49,6 +59,7 @@ def enum_order(values: list[str]) -> list[str]:
 
 def compile_pattern(pattern: str) -> re.Pattern[str] | None:
     """A Java pattern as Python's; None for one that Python cannot express."""
+    pattern = LINEAR.get(pattern, pattern)
     for java, ours in _JAVA_CLASSES.items():
         pattern = _replace_class(pattern, java, ours)
     # Java counts in UTF-16: its pairs are the characters beyond it. A hyphen behind a class is itself.
@@ -124,7 +135,8 @@ def constraints(name: str, shape: Shape, quirks: Quirks) -> list[Constraint]:
     if pattern is not None:
         matches = pattern.fullmatch
         text = f"Member must satisfy regular expression pattern: {shape.pattern}"
-        found.append(Constraint(lambda value: len(value) > LONG_TEXT or matches(value) is not None, text))
+        most = LONG_TEXT if shape.max is None else min(LONG_TEXT, max(4 * int(shape.max), OVER_LONG))
+        found.append(Constraint(lambda value: len(value) > most or matches(value) is not None, text))
     return found
 
 

@@ -20,7 +20,7 @@ class WrongType(Exception):
     """A value that its shape cannot hold. `wanted` is Java's name of the type, as AWS's messages have it."""
 
     def __init__(self, value: Any, wanted: str) -> None:
-        super().__init__(f"{value!r:.40} is no {wanted}")
+        super().__init__(f"{type(value).__name__} is no {wanted}")
         self.value = value
         self.wanted = wanted
 
