@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
+import marshal
+import os
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
 _READS = (
-    "load_service_model",
     "load_data",
     "load_data_with_path",
     "determine_latest_version",
     "list_api_versions",
     "list_available_services",
 )
-_REHEARSED = "sts"
-"""A client with a small model, made once: it loads and compiles what every client needs."""
+_COMMON = (
+    "s3",
+    "dynamodb",
+    "sqs",
+    "sns",
+    "lambda",
+    "events",
+    "secretsmanager",
+    "stepfunctions",
+    "kinesis",
+    "ssm",
+    "sts",
+)
+"""Services whose descriptions are kept ready: as bytes, which a fork shares for good, unlike objects."""
+_DESCRIPTIONS = ("service-2", "endpoint-rule-set-1")
+_REHEARSED = ("sts",)
+"""Clients made once, so that what every client needs is loaded and compiled."""
 
 
 def warm(folder: str) -> None:
@@ -33,15 +51,21 @@ def warm(folder: str) -> None:
 
 
 def _load() -> None:
-    """Remember what the SDK reads from its data files, across its sessions, and make one client."""
+    """Remember what the SDK reads from its data files, across its sessions, and make a few clients."""
     loaders = importlib.import_module("botocore.loaders")
+    boto3: Any = importlib.import_module("boto3")
+    descriptions = Descriptions(loaders.Loader)
     for name in _READS:
         setattr(loaders.Loader, name, _remembered(getattr(loaders.Loader, name)))
-    boto3: Any = importlib.import_module("boto3")
+    handlers, names = _remember_handlers()
     session = boto3.session.Session("-", "-", region_name="us-east-1")
-    session.client(_REHEARSED, endpoint_url="http://127.0.0.1:1").close()
+    descriptions.put_into(loaders.Loader, tuple(session._loader.search_paths))
+    for service in _REHEARSED:
+        session.client(service, endpoint_url="http://127.0.0.1:1").close()
     session.get_available_resources()
     boto3.DEFAULT_SESSION = None
+    descriptions.forget()
+    handlers.complete = names.complete = True
 
 
 def _remembered(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,3 +80,111 @@ def _remembered(method: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return remembering
+
+
+class Descriptions:
+    """What the SDK knows of common services, in place of reading its files."""
+
+    def __init__(self, loader: Any) -> None:
+        self._packed: dict[tuple[str, str], bytes] = marshal.loads(in_child(lambda: _pack(loader())))  # noqa: S302
+        self._unpacked: dict[tuple[str, str], Any] = {}
+
+    def put_into(self, loader: Any, places: tuple[str, ...]) -> None:
+        """Have every loader read from here, except one that looks elsewhere than in the SDK's own `places`."""
+        read = loader.load_service_model
+
+        @functools.wraps(read)
+        def reading(itself: Any, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+            key = (service_name, type_name)
+            if key not in self._packed or api_version is not None or not set(places).issuperset(itself.search_paths):
+                return read(itself, service_name, type_name, api_version)
+            if key not in self._unpacked:
+                self._unpacked[key] = _unpacked(self._packed[key])
+            return self._unpacked[key]
+
+        loader.load_service_model = reading
+
+    def forget(self) -> None:
+        """Keep the bytes only."""
+        self._unpacked.clear()
+
+
+def in_child(work: Callable[[], bytes]) -> bytes:
+    """What `work` gives, done in a process of its own: the memory it needs meanwhile is not left in this one."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as pipe:
+                pipe.write(work())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        result = pipe.read()
+    os.waitpid(child, 0)
+    return result
+
+
+def _pack(loader: Any) -> bytes:
+    packed = {}
+    for service in _COMMON:
+        for kind in _DESCRIPTIONS:
+            packed[service, kind] = marshal.dumps(_without_documentation(loader.load_service_model(service, kind)))
+    return marshal.dumps(packed)
+
+
+def _unpacked(data: bytes) -> Any:
+    """Without the collections that so many new objects would set off."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return marshal.loads(data)  # noqa: S302 - made here
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _without_documentation(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _without_documentation(part)
+            for name, part in value.items()
+            if name != "documentation" or not isinstance(part, str)
+        }
+    return [_without_documentation(part) for part in value] if isinstance(value, list) else value
+
+
+class Findings(dict[Any, Any]):
+    """What a function has been found to give, filled until `complete`: nothing of a function's own is kept alive."""
+
+    complete = False
+
+    def get_or_find(self, key: Any, find: Callable[[], Any]) -> Any:
+        if key in self:
+            return self[key]
+        found = find()
+        if not self.complete:
+            self[key] = found
+        return found
+
+
+def _remember_handlers() -> tuple[Findings, Findings]:
+    """Every session registers the same handlers for the same events, at some cost: what is found out is remembered."""
+    hooks: Any = importlib.import_module("botocore.hooks")
+    handlers, names = Findings(), Findings()
+    accepts_kwargs, alias = hooks.accepts_kwargs, hooks.EventAliaser._alias_event_name
+
+    def accepting(handler: Any) -> Any:
+        if type(handler) is not types.FunctionType:
+            return accepts_kwargs(handler)
+        return handlers.get_or_find(handler, lambda: accepts_kwargs(handler))
+
+    def aliased(self: Any, event_name: str) -> Any:
+        if self._event_aliases is not hooks.EVENT_ALIASES:
+            return alias(self, event_name)
+        return names.get_or_find(event_name, lambda: alias(self, event_name))
+
+    hooks.accepts_kwargs, hooks.EventAliaser._alias_event_name = accepting, aliased
+    return handlers, names
