@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -350,3 +352,29 @@ def test_a_cancellation_from_within_is_a_failure_and_not_a_silence() -> None:
         assert (await client.answer())[0] == 500
 
     run(check)
+
+
+def test_a_connection_that_broke_off_is_out_of_memory_without_a_collection() -> None:
+    """Its answer's pieces are large, and a full collection may be far away."""
+
+    async def check(setup: Setup) -> None:
+        async def download(_: HttpRequest) -> HttpResponse:
+            return HttpResponse(200, {}, pieces(*[bytes(1_000_000)] * 100))
+
+        setup.routes["/0"] = download
+        client = await setup.connect()
+        client.send(GET % 0)
+        await client.head()
+        (connection,) = map(weakref.ref, setup.listener.connections)
+        client.writer.transport.abort()
+        while setup.listener.connections:
+            setup.server.changed.clear()
+            await setup.server.changed.wait()
+        await asyncio.sleep(0.05)
+        assert connection() is None
+
+    gc.disable()
+    try:
+        run(check)
+    finally:
+        gc.enable()

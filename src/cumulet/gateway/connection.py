@@ -121,8 +121,11 @@ class Connection(asyncio.Protocol):
         if incoming := self._reader.incoming:
             self._fail_body(incoming, IncompleteBody("The client closed the connection"))
         self._reader.close()
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+        # Nothing may refer back to this, or the pieces of its last answer stay in memory until a full collection.
+        self._current = None
         self._owner.closed(self)
 
     def pause_writing(self) -> None:

@@ -124,8 +124,8 @@ class RequestReader:
             raise Refused(431, f"the request line and headers are larger than {self._limits.head} bytes")
 
     def close(self) -> None:
-        """Let go of the parser, which refers back to this reader."""
-        del self._parser
+        """Let go of the parser, which refers back to this reader, and of the connection, which owns it."""
+        del self._parser, self._opened, self._flow
 
     def _fail_body(self) -> None:
         if self.incoming is not None and self.incoming.body is not None:
