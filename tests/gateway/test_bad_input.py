@@ -221,6 +221,18 @@ def test_a_body_too_large(connection: http.client.HTTPConnection, account: str) 
     assert _json_call(connection, account, "AmazonSQS.ListQueues", b"{}") == (200, {})
 
 
+def test_a_form_too_large(connection: http.client.HTTPConnection, account: str) -> None:
+    connection.putrequest("POST", "/")
+    for name, value in _authorization(account, "iam").items():
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(10**12))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert b"<Code>RequestEntityTooLarge</Code>" in answer.read()
+    connection.close()
+
+
 def test_a_truncated_chunk_changes_nothing(endpoint: str, client: Callable[..., Any], account: str) -> None:
     s3 = client("s3")
     bucket = f"truncated-{account}"
@@ -246,8 +258,19 @@ def test_the_clock_is_not_for_other_sites_nor_for_nonsense(
 ) -> None:
     path = "/_cumulet/clock"
     assert _ask(connection, "POST", path, b'{"advance": 1}', Sec_Fetch_Site="cross-site")[0] == 403
-    for body in (b"", b"{", b'{"advance": "x"}', b'{"advance": -1}', b'{"back": 1}', b"x" * 10_000):
+    for body in (
+        b"",
+        b"{",
+        b'{"advance": "x"}',
+        b'{"advance": -1}',
+        b'{"back": 1}',
+        b"x" * 10_000,
+        b'{"\xff": 1}',
+        b"[" * 4000,
+    ):
         assert _ask(connection, "POST", path, body)[0] == 400
+    for last in ("%C2%B2", "9" * 5000, "-1"):
+        assert _ask(connection, "GET", f"/_cumulet/calls?last={last}")[0] == 400
     status, _, answer = _ask(connection, "GET", "/_localstack/health")
     assert status == 200
     assert {"lambda", "s3", "sqs", "sts", "iam", "logs"} <= set(json.loads(answer)["services"])

@@ -99,7 +99,7 @@ class Admin:
 
     async def _calls(self, request: HttpRequest) -> list[Any]:
         wanted = parse_qs(request.query).get("last", ["100"])[0]
-        if not wanted.isdigit():
+        if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 10):
             raise BadRequest("last takes a number of calls, such as ?last=20.")
         return self._recorder.last(int(wanted))
 
@@ -115,7 +115,7 @@ class Admin:
             raise BadRequest('The clock takes {"advance": seconds}.')
         try:
             seconds = msgspec.json.decode(await read_all(request.body), type=dict[str, float])["advance"]
-        except (msgspec.MsgspecError, KeyError):
+        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
             raise BadRequest('The clock takes {"advance": seconds}.') from None
         if not 0 <= seconds <= 3_200_000_000:
             raise BadRequest("The clock moves forward only, by at most a century.")

@@ -143,7 +143,10 @@ class Gateway:
 async def find_operation(_: Gateway, exchange: Exchange) -> None:
     """Which service and operation is meant, and in which protocol."""
     if route.needs_content(exchange.request):
-        await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
+        try:
+            await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
+        except AwsError as error:
+            raise route.unread(exchange.request, error) from None
     found = exchange.route = route.resolve(exchange.request)
     exchange.style = STYLES[type(found.codec)]
 

@@ -101,6 +101,12 @@ def needs_content(request: HttpRequest) -> bool:
     return request.headers.get("content-type", "").startswith(FORM)
 
 
+def unread(request: HttpRequest, error: AwsError) -> RouteError:
+    """The refusal of a request whose body, which `needs_content` asked for, could not be read."""
+    service = _service_of(_scope(request)) or _host_service(request)
+    return RouteError(service, error, services.load(service).errors("query") if service else QueryErrors(_nobody()))
+
+
 def resolve(request: HttpRequest) -> Route:
     """The route of a request. Raises RouteError."""
     target = request.headers.get("x-amz-target")
