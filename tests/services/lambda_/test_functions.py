@@ -62,6 +62,17 @@ def test_functions_are_listed_in_pages(make: Callable[..., Any], functions: Any)
     assert "NextMarker" not in rest
 
 
+@pytest.mark.parametrize("marker", ["é", "eA==", "YTpi", base64.b64encode(b"a:" + b"9" * 5000).decode()])
+def test_markers_of_strangers_are_refused(make: Callable[..., Any], functions: Any, marker: str) -> None:
+    make("marked")
+
+    with pytest.raises(functions.exceptions.InvalidParameterValueException, match="Invalid Marker"):
+        functions.list_versions_by_function(FunctionName="marked", Marker=marker)
+    if marker != "eA==":
+        with pytest.raises(functions.exceptions.InvalidParameterValueException, match="Invalid Marker"):
+            functions.list_functions(FunctionVersion="ALL", Marker=marker)
+
+
 def test_a_deleted_function_is_gone(make: Callable[..., Any], functions: Any) -> None:
     make("gone")
     functions.delete_function(FunctionName="gone")

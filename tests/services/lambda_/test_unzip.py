@@ -113,3 +113,22 @@ def test_any_damage_is_an_error_of_aws(noise: bytes, place: int) -> None:
         except AwsError:
             assert not folder.exists()
         assert {path.name for path in Path(place_).iterdir()} <= {"code"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as made:
+        made.writestr("a", b"x" * 1000)
+    refused(out.getvalue(), tmp_path / "code")
+
+
+def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
+    refused(archive(("link", b"", LINK)), tmp_path / "code")
+
+
+def test_a_directory_of_too_many_entries_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = (b"PK\1\2" + bytes(42)) * 100_001
+    end = b"PK\5\6" + bytes(8) + len(entries).to_bytes(4, "little") + bytes(6)
+    monkeypatch.delattr(zipfile, "ZipFile")
+    refused(entries + end, tmp_path / "code")

@@ -185,7 +185,7 @@ def _call(notice: Notice) -> Call:
 def _json(payload: bytes) -> Any:
     try:
         return msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return payload.decode(errors="replace")
 
 

@@ -1,7 +1,7 @@
 """Operations on functions as a whole."""
 
 import base64
-import binascii
+import re
 
 from msgspec.structs import replace
 
@@ -19,6 +19,7 @@ from cumulet.services.lambda_.tags import check_tags
 
 PAGE = 50
 _LONGEST_NAME = 64
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def create_function(lambda_: Lambda, call: Call, request: api.CreateFunctionRequest) -> api.FunctionConfiguration:
@@ -98,7 +99,7 @@ async def list_functions(lambda_: Lambda, call: Call, request: api.ListFunctions
         return api.ListFunctionsResponse(functions=[])
     name, _, number = decode_marker(request.marker).partition(":")
     if request.function_version == "ALL":
-        after = (name, int(number or -1))
+        after = (name, number_in(number))
         found = await lambda_.store.all_versions(call.account, call.region, after, limit + 1)
     else:
         found = await lambda_.store.latest_versions(call.account, call.region, name, limit + 1)
@@ -172,5 +173,16 @@ def decode_marker(marker: str | None) -> str:
         return ""
     try:
         return base64.urlsafe_b64decode(marker).decode()
-    except (binascii.Error, ValueError) as error:
-        raise invalid("Invalid Marker: the given pagination marker is not valid.") from error
+    except ValueError as error:
+        raise _bad_marker() from error
+
+
+def number_in(text: str) -> int:
+    """The version that a marker tells, -1 when it tells none; raises InvalidParameterValueException."""
+    if text and not _NUMBER.fullmatch(text):
+        raise _bad_marker()
+    return int(text or -1)
+
+
+def _bad_marker() -> api.InvalidParameterValueException:
+    return invalid("Invalid Marker: the given pagination marker is not valid.")

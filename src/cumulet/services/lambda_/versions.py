@@ -7,7 +7,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
-from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker
+from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
 from cumulet.services.lambda_.state import Lambda
@@ -91,7 +91,7 @@ async def list_versions_by_function(
 ) -> api.ListVersionsByFunctionResponse:
     key = refer(call, request.function_name).key
     limit = min(request.max_items or PAGE, PAGE)
-    after = int(decode_marker(request.marker) or -1)
+    after = number_in(decode_marker(request.marker))
     found = await lambda_.store.versions(key, after, limit + 1)
     if not found and await lambda_.store.function(key) is None:
         raise no_function(key.arn)
