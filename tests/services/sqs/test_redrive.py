@@ -159,3 +159,11 @@ def test_bad_moves_are_refused(sqs: Any, queue: str) -> None:
         sqs.start_message_move_task(SourceArn=arn(sqs, dead), DestinationArn=arn(sqs, queue) + "-missing")
     with pytest.raises(ClientError, match="TaskHandle is invalid"):
         sqs.cancel_message_move_task(TaskHandle="x")
+
+
+@pytest.mark.parametrize("permission", [[], {}, None, 1])
+def test_an_allow_policy_of_another_type_is_refused(sqs: Any, permission: object) -> None:
+    url = _queue(sqs, "odd")
+    policy = json.dumps({"redrivePermission": permission})
+    with pytest.raises(ClientError, match="unsupported format"):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedriveAllowPolicy": policy})

@@ -50,7 +50,7 @@ def _parse_allow(text: str) -> dict[str, Any]:
     policy = _json_map("RedriveAllowPolicy", "Redrive allow policy", text)
     permission = policy.get("redrivePermission")
     sources = policy.get("sourceQueueArns")
-    if permission not in {"allowAll", "denyAll", "byQueue"}:
+    if permission not in ("allowAll", "denyAll", "byQueue"):
         raise invalid(
             "RedriveAllowPolicy",
             text,
