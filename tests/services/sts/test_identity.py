@@ -2,6 +2,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 
@@ -26,3 +28,11 @@ def test_a_key_tells_its_account(client: Callable[..., Any], account: str) -> No
 def test_what_is_missing_says_so(client: Callable[..., Any]) -> None:
     with pytest.raises(ClientError, match="NotImplemented"):
         client("sts").decode_authorization_message(EncodedMessage="x")
+
+
+def test_nobody_gets_no_session(client: Callable[..., Any]) -> None:
+    anonymous = client("sts", config=Config(signature_version=UNSIGNED))
+    for ask in (anonymous.get_session_token, lambda: anonymous.get_federation_token(Name="bob")):
+        with pytest.raises(ClientError) as caught:
+            ask()
+        assert caught.value.response["Error"]["Code"] == "MissingAuthenticationToken"

@@ -2,6 +2,7 @@
 
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.errors import AwsError
 from cumulet.services.sts.model import access_denied, packed_size, session_policies, session_tags
 from cumulet.services.sts.state import Sts, is_session, wire_credentials
 
@@ -49,6 +50,8 @@ _NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"non
 
 
 def _check_caller(sts: Sts, call: Call, operation: str) -> None:
+    if call.principal.kind == "anonymous":
+        raise AwsError("Request is missing Authentication Token", code="MissingAuthenticationToken", status=403)
     if is_session(call) or sts.sessions.recent(call.access_key) is not None:
         raise access_denied(f"Cannot call {operation} with session credentials")
 
