@@ -30,6 +30,7 @@ from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
 from cumulet.kernel.credentials import Credential
+from cumulet.kernel.memory import give_back_memory
 from cumulet.kernel.service import Service
 from cumulet.kernel.tasks import Tasks
 from cumulet.policy.compiled import CompiledPolicy
@@ -42,6 +43,7 @@ from cumulet.storage.sqlite import SqliteDatabase
 
 _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
+_REST = 10.0
 _CODE_PATH = "/_cumulet/lambda/code/"
 _ENDPOINT_INSIDE = 4566  # where a function finds the endpoint, on its own loopback address
 
@@ -94,6 +96,7 @@ class Node:
             raise
         self._folder.announce(self.endpoint, __version__)
         self._tasks.start("warm up", self._warm_up())
+        self._tasks.start("give back memory", _give_back_memory())
 
     async def stop(self) -> None:
         """Let running calls end, then close everything in the reverse order of its start."""
@@ -304,3 +307,9 @@ class Node:
             return await iam.find_role(await self._dispatcher.service("iam"), arn)
 
         return sts.build(key=self._folder.key(), find_role=find_role, wall=real_time)
+
+
+async def _give_back_memory() -> None:
+    while True:
+        await asyncio.sleep(_REST)
+        give_back_memory()

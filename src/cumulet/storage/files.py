@@ -10,7 +10,7 @@ from pathlib import Path
 from cumulet.kernel.ids import token
 from cumulet.storage.database import StorageError
 
-_PIECE = 524_288
+_PIECE = 262_144  # what each of many slow readers may hold
 
 
 class _FileWriter:

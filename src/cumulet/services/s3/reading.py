@@ -25,7 +25,9 @@ class _Pieces:
         return self._length
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._first
+        first, self._first = self._first, b""  # not held while the rest goes out
+        yield first
+        del first
         async for piece in self._rest:
             yield piece
 
