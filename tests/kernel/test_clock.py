@@ -48,6 +48,26 @@ def test_what_sleeps_again_on_the_way_is_woken_again_on_the_way() -> None:
     assert _run(scenario) == [("tick", 1_060.0), ("tick", 1_120.0), ("tick", 1_180.0)]
 
 
+def test_a_century_has_an_end() -> None:
+    """Whoever ticks is woken for every tick of a while, then once at the end."""
+
+    async def scenario(clock: MovableClock, woken: list[tuple[str, float]]) -> None:
+        async def every_second() -> None:
+            while True:
+                await clock.sleep(1)
+                woken.append(("tick", clock.now()))
+
+        task = asyncio.ensure_future(every_second())
+        await asyncio.sleep(0)
+        await clock.advance(3_000_000_000)
+        await asyncio.sleep(0)
+        task.cancel()
+
+    woken = _run(scenario)
+    assert 1_000 < len(woken) < 100_000
+    assert woken[-1] == ("tick", 3_000_001_000.0)
+
+
 def test_a_sleep_that_is_over_returns_at_once_and_a_cancelled_one_holds_nobody_up() -> None:
     async def scenario(clock: MovableClock, woken: list[tuple[str, float]]) -> None:
         await clock.sleep_until(999.0)
