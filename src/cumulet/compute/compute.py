@@ -29,6 +29,7 @@ from cumulet.compute.model import (
     RuntimeUnavailable,
 )
 from cumulet.compute.pool import Pool
+from cumulet.compute.resolver import name_servers, resolver
 from cumulet.compute.runtimes import node, provided, python
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
@@ -57,6 +58,10 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     sdk_path: tuple[str, ...] = ()
     """Folders of which the first that holds boto3 is given to Python functions."""
     node_sdk_path: tuple[Path, ...] = ()
+    tool_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    """Where `nft`, `iptables` and `pasta` are looked for, which outbound network needs."""
+    internal_ports: tuple[int, ...] = ()
+    """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
     """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
     preferred_runtime: str = ""
     """Warmed at start; the Python that runs this node when empty."""
@@ -90,10 +95,14 @@ class Compute:
             **provided.find(),
         }
         order = {
+        names = resolver()
             "name": config.name,
             "root": os.getuid() == 0,
             "ports": [config.endpoint_port],
-            "resolver": _resolver(),
+            "resolver": names,
+            "name_servers": name_servers(names),
+            "tool_path": config.tool_path,
+            "internal_ports": config.internal_ports,
             "folder": str(config.folder),
         }
         self._supervision = Supervision(order, self._on_report)
@@ -126,7 +135,7 @@ class Compute:
     async def level(self) -> Level:
         """How well functions are isolated on this machine; found by trying, once."""
         if self._level is None:
-            self._level = await detect(self._config.name, self._config.level)
+            self._level = await detect(self._config.name, self._config.level, self._config.tool_path)
         return self._level
 
     def check(self, runtime: str) -> None:
@@ -393,9 +402,3 @@ class Compute:
     def _on_report(self, report: messages.Message) -> None:
         if self._pool is not None:
             self._pool.on_report(report)
-
-
-def _resolver() -> str:
-    with contextlib.suppress(OSError):
-        return Path("/etc/resolv.conf").read_text()
-    return ""

@@ -29,15 +29,17 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     """What to do for a better level, a sentence each."""
 
 
-async def detect(name: str, configured: str) -> Level:
-    """Find out by trying, in a process of its own. `name` is for trial control groups."""
+async def detect(name: str, configured: str, tool_path: str) -> Level:
+    """Find out by trying, in a process of its own.
+
+    `name` is for trial control groups; programs are looked for in `tool_path`.
+    """
     launcher = Path(__file__).parent / "sandbox" / "launch.py"
-    config = json.dumps({"name": f"{name}-probe"})
+    config = json.dumps({"name": f"{name}-probe", "tool_path": tool_path})
     argv = [sys.executable, "-I", "-S", str(launcher), "linux.probe", config]
     process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     output, _ = await process.communicate()
     abilities: dict[str, str] = json.loads(output) if output else dict.fromkeys(probe.ESSENTIAL, "could not be tried")
-    abilities["outbound network"] = "not made yet: in a sandbox functions reach their platform only"
     level = _judge(abilities, root=os.getuid() == 0)
     if configured == "process":
         return msgspec.structs.replace(level, name="process", meaning=_MEANING["process"])
@@ -56,4 +58,6 @@ def _judge(abilities: dict[str, str], *, root: bool) -> Level:
             "Limits of memory, CPU and processes need control groups: run as root, or under "
             "`systemd-run --user --scope -p Delegate=yes`."
         )
+    if level != "process" and (why := abilities[probe.OUTBOUND]):
+        advice.append(f"Functions reach their platform only ({why}).")
     return Level(name=level, meaning=_MEANING[level], abilities=abilities, advice=advice)

@@ -67,7 +67,7 @@ class Netlink:
         """The IPv4 addresses of the namespace."""
         request = struct.pack("BBBBI", socket.AF_INET, 0, 0, 0, 0)
         self._socket.send(struct.pack("IHHII", 16 + len(request), _GETADDR, _REQUEST | _DUMP, 0, 0) + request)
-        found = []
+        found: list[str] = []
         while True:
             for kind, body in self._receive():
                 if kind == _DONE:

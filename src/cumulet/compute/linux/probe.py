@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cumulet.compute.linux import cgroup, seccomp, syscalls
+from cumulet.compute.sandbox import network
 
 _PRIVATE_MOUNTS = syscalls.MS_REC | syscalls.MS_PRIVATE
 
@@ -89,6 +90,14 @@ def _loop_devices() -> None:
         os.close(os.open(name, os.O_RDWR))
 
 
+def _outbound(name: str, tool_path: str) -> None:
+    root = os.getuid() == 0
+    _privileged()
+    network.check({"name": name, "tool_path": tool_path, "root": root, "internal_ports": [], "name_servers": []})
+
+
+OUTBOUND = "outbound network"
+
 ESSENTIAL: dict[str, Callable[[], None]] = {
     "mount namespaces": _mounts,
     "pid namespaces": _processes,
@@ -140,9 +149,10 @@ def missing() -> str:
     return ""
 
 
-def report(name: str) -> dict[str, str]:
+def report(name: str, tool_path: str) -> dict[str, str]:
     """Every ability, and why it is not there (empty when it is). `name` is used for trial control groups."""
     found = {ability: failure(work) for ability, work in {**ESSENTIAL, **_FURTHER}.items()}
+    found[OUTBOUND] = failure(lambda: _outbound(name, tool_path))
     hierarchy = cgroup.find(name)
     for controller in (cgroup.MEMORY, cgroup.CPU, cgroup.PIDS, cgroup.FREEZE):
         here = controller in hierarchy.controllers
@@ -153,4 +163,4 @@ def report(name: str) -> dict[str, str]:
 
 def main(config: dict[str, str]) -> None:
     """Print the report as JSON."""
-    sys.stdout.write(json.dumps(report(config["name"])))
+    sys.stdout.write(json.dumps(report(config["name"], config["tool_path"])))

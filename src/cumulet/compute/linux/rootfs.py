@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cumulet.compute.linux import firewall
 from cumulet.compute.linux import syscalls as sys
 
 _FOLDERS = ("tmp", "proc", "dev", "var/task", "var/runtime", "var/lang", "opt", "etc", "home", "run", "sys", "mnt")
@@ -21,7 +22,7 @@ _SHARED_FILES = (
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
     "etc/group": "root:x:0:\nsbx_user1051:x:990:\n",
-    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{firewall.GATEWAY} {firewall.GATEWAY_NAME}\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from cumulet.compute.linux import seccomp, syscalls
 from cumulet.compute.sandbox import messages
 
-_NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
+_NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 _LIMITS = (
     (resource.RLIMIT_NOFILE, 1024),
     (resource.RLIMIT_CORE, 0),
@@ -38,20 +38,21 @@ at once). It sends a message on the first when it is ready for one."""
 class Descriptors:
     """What the supervisor hands to a new environment."""
 
-    def __init__(self, fds: list[int], mounts: int) -> None:
+    def __init__(self, fds: list[int], mounts: int, networks: int) -> None:
         self.report = socket.socket(fileno=fds[0])
         self.assign = socket.socket(fileno=fds[1])
         self.channel = socket.socket(fileno=fds[2])
         self.log = fds[3]
         self.mounts = fds[4 : 4 + mounts]
-        self.groups = fds[4 + mounts :]
+        self.networks = fds[4 + mounts : 4 + mounts + networks]
+        self.groups = fds[4 + mounts + networks :]
 
 
 def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) -> None:
     """The life of an environment's init process."""
     if order["uid"] is not None:
         syscalls.die_with_parent()  # rootless, its parent ends at once: see the zygote
-    given = Descriptors(fds, int(order["tmp_mounts"]))
+    given = Descriptors(fds, int(order["tmp_mounts"]), int(order["networks"]))
     for fd in given.groups:
         os.write(fd, b"0")
         os.close(fd)
@@ -80,6 +81,7 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
 
 def _make_world(order: messages.Message, given: Descriptors) -> None:
     syscalls.unshare(_NAMESPACES)
+    _enter_network(given.networks)
     if given.mounts:
         syscalls.move_mount(given.mounts[0], "/tmp")  # noqa: S108 - the sandbox's own
         os.close(given.mounts[0])
@@ -89,10 +91,19 @@ def _make_world(order: messages.Message, given: Descriptors) -> None:
         _name_user(order["uid"])
     syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
     syscalls.sethostname("169.254.100.6")
-    syscalls.loopback_up()
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
     os.close(nothing)
+
+
+def _enter_network(made: list[int]) -> None:
+    """The one that leads out or, where there is none, one that does not."""
+    if not made:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        syscalls.loopback_up()
+    for fd in made:
+        syscalls.setns(fd, syscalls.CLONE_NEWNET)
+        os.close(fd)
 
 
 def _mount_memory_tmp(size_mb: int) -> None:

@@ -188,8 +188,14 @@ class Router:
                 self._firewall.leave_machine(self._link.name)
             with contextlib.suppress(OSError):
                 self._machine_netlink.do(netlink.delete(socket.if_nametoindex(self._link.name)))
-            if self._closed and not set(_interfaces()) - set(self._closed):
-                _set("ipv4/ip_forward", "0")
+            self._stop_forwarding()
+
+    def _stop_forwarding(self) -> None:
+        """As before nodes came, unless something else has come that may need it; a node that comes meanwhile does."""
+        if self._closed and not _links() and not set(_interfaces()) - set(self._closed):
+            _set("ipv4/ip_forward", "0")
+            if _links():
+                _set("ipv4/ip_forward", "1")
 
     def _pair(self, inside: netlink.Netlink) -> tuple[int, str]:
         """A link between a namespace and the router: its index there, and the address of the environment."""
@@ -207,9 +213,7 @@ class Router:
         """A link to the machine, and the machine's part of it."""
         link, machine = self._link, self._machine_netlink
         machine.do(netlink.veth((link.name, 0), (firewall.UPLINK, 2), self._namespace, self._mtu))
-        self._netlink.do(
-            netlink.up(2), netlink.address(2, link.router, 30), netlink.default_route(2, link.machine)
-        )
+        self._netlink.do(netlink.up(2), netlink.address(2, link.router, 30), netlink.default_route(2, link.machine))
         syscalls.setns(self._machine, syscalls.CLONE_NEWNET)
         self._opened = True
         machine.do(netlink.address(socket.if_nametoindex(link.name), link.machine, 30, netlink.LINK))
@@ -324,6 +328,11 @@ def _interfaces() -> list[str]:
     """Of this namespace, but those of nodes and the loopback."""
     names = (name for _, name in socket.if_nameindex())
     return [name for name in names if name != "lo" and not name.startswith(firewall.PREFIX)]
+
+
+def _links() -> list[str]:
+    """Of this namespace, those of nodes."""
+    return [name for _, name in socket.if_nameindex() if name.startswith(firewall.PREFIX)]
 
 
 def _usual_mtu() -> int:

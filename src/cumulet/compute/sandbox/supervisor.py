@@ -18,7 +18,7 @@ import socket
 import time
 
 from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
-from cumulet.compute.sandbox import disks, messages
+from cumulet.compute.sandbox import disks, messages, network
 
 _FIRST_UID = 200_000
 _UIDS = 60_000
@@ -62,11 +62,14 @@ class Supervisor:
         os.makedirs(self._place, exist_ok=True)  # noqa: PTH103 - keeps start-up free of more modules
         memory_counts = cgroup.MEMORY in hierarchy.controllers  # if not, /tmp may as well be memory
         self._disks = disks.Disks(config["folder"], possible=self._root and memory_counts)
+        self._networks = network.Networks(config)
+        self._ordered: set[str] = set()
 
     def serve(self) -> None:
         """Take orders until the node closes its end."""
         self._selector.register(self._node, selectors.EVENT_READ, self._on_order)
         self._selector.register(self._disks.channel, selectors.EVENT_READ, self._disks.receive)
+        self._selector.register(self._networks.channel, selectors.EVENT_READ, self._on_network)
         running = True
         while running:
             for key, _ in self._selector.select(_REMOVE_RETRY if self._leaving else None):
@@ -79,6 +82,7 @@ class Supervisor:
             zygote.control.close()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(zygote.pid, signal.SIGKILL)
+        self._networks.close()
         deadline = time.monotonic() + 2.0
         while self._hierarchy.sweep() and time.monotonic() < deadline:
             time.sleep(_REMOVE_RETRY)
@@ -164,9 +168,34 @@ class Supervisor:
         disk = self._disks.take()
         tmp = [] if disk is None else [disk]
         ports = [*self._ports, *order["ports"]]
-        slot = {"uid": uid, "ports": ports, "tmp_mounts": len(tmp), "start": order["start"]}
+    def _on_network(self) -> bool:
+        if not self._networks.receive():
+            self._selector.unregister(self._networks.channel)
+        return True
+
+        networks = [] if network < 0 else [network]
+        slot = {"uid": uid, "ports": ports, "start": order["start"]}
+        slot |= {"tmp_mounts": len(tmp), "networks": len(networks)}
+        """Waits for a network, so keeps copies of the descriptors."""
+        kept = [os.dup(fd) for fd in fds]
+        self._ordered.add(order["id"])
+
+        def go_on(network: int) -> None:
+            try:
+                if order["id"] in self._ordered:
+                    self._ordered.remove(order["id"])
+                    self._slot(order, kept, network)
+            except OSError as error:
+                self._failed(order, error)
+            finally:
+                for fd in kept:
+                    os.close(fd)
+
+        self._networks.take(go_on)
+
+    def _slot(self, order: messages.Message, fds: list[int], network: int) -> None:
         try:
-            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *entries])
+            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *networks, *entries])
         finally:
             there.close()
             for fd in (*tmp, *entries):
@@ -232,13 +261,15 @@ def _read_only_tree(path: str) -> int:
     try:
         syscalls.restrict_mount(fd, _READ_ONLY)
     except OSError:
+        self._ordered.discard(order["id"])
         os.close(fd)
         raise
     return fd
 
 
 def main(config: messages.Message) -> None:
-    """Run until the node ends. `config`: node (fd), name, root, ports, resolver, folder."""
+    """Run until the node ends. `config`: node (fd), name, root, ports, resolver, folder, and what
+    `network.Router` takes."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     syscalls.name_process("cumulet-super")
