@@ -37,6 +37,7 @@ from cumulet.compute.supervision import Supervision
 from cumulet.kernel.tasks import Tasks
 
 _REAP_EVERY = 5.0
+_USUAL_MB = 128
 
 OnEndpoint = Callable[[EnvironmentInfo, socket.socket], Callable[[], None] | None]
 """Serves a listener that is open inside an environment; what it gives back stops serving. The socket stays compute's
@@ -64,7 +65,7 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
     """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
     preferred_runtime: str = ""
-    """Warmed at start; the Python that runs this node when empty."""
+    """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
 
 
 class Compute:
@@ -109,7 +110,8 @@ class Compute:
         if config.level != "process":
             self._supervision.start()
         self._pool = Pool(self._supervision, self._tasks, config.level)
-        self.prepare(config.preferred_runtime or python.own())
+        if (preferred := self._runtimes.get(config.preferred_runtime or python.own())) is not None:
+            self._pool.prepare(preferred.lean or preferred.for_function(_USUAL_MB, {}))
         self._tasks.start("compute: reap", self._reap())
 
     async def stop(self) -> None:
@@ -142,7 +144,7 @@ class Compute:
         """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
         self._runtime(runtime)
 
-    def prepare(self, runtime: str, memory_mb: int = 128) -> None:
+    def prepare(self, runtime: str, memory_mb: int = _USUAL_MB) -> None:
         """Have a blank of this runtime made in the background: a function that may soon be called is new here."""
         if self._pool is not None and (found := self._runtimes.get(runtime)) is not None:
             self._pool.prepare(found.for_function(memory_mb, {}))

@@ -42,6 +42,9 @@ class Pool:
     async def take(self, runtime: Runtime) -> Environment:
         """A blank environment: one that is ready, or being made ahead, or made now. Raises ComputeUnavailable."""
         self._wants(runtime)
+        self._refill_soon(runtime, _REFILL_DELAY)
+        if runtime.lean is not None and not self._is_up(runtime):
+            runtime = runtime.lean
         ready = self._ready[runtime.blank]
         self._taken[runtime.blank].append(self._loop.time())
         coming = self._coming[runtime.blank]
@@ -52,11 +55,12 @@ class Pool:
         if environment.hull.ending.done():  # it died waiting
             environment.kill()
             environment = await self._make(runtime)
-        self._refill_soon(runtime, _REFILL_DELAY)
         return environment
 
     def prepare(self, runtime: Runtime) -> None:
         """Make blanks of this runtime in the background if there are none."""
+        if runtime.lean is not None and not self._is_up(runtime):
+            self.prepare(runtime.lean)
         self._wants(runtime)
         if not self._ready[runtime.blank]:
             self._refill_soon(runtime, 0.0)
@@ -79,6 +83,8 @@ class Pool:
                 ready.append(environment)
         if failure is not None:
             raise failure
+        if runtime.lean is not None:
+            self._drop(runtime.lean.blank)
 
     def on_report(self, report: messages.Message) -> None:
         """A report of the supervisor."""
@@ -94,6 +100,8 @@ class Pool:
             sandbox = self._sandboxes.get(report["id"])
             if sandbox is not None:
                 sandbox.failed(report["why"])
+            else:
+                self._zygote_ended(report["id"], report["why"])
         elif kind == "lost":
             for name in list(self._zygotes):
                 self._zygote_ended(name, "the supervisor of sandboxes ended")
@@ -114,8 +122,13 @@ class Pool:
         if len(variants) > _MOST_VARIANTS:
             oldest = next(iter(variants))
             del variants[oldest]
-            for environment in self._ready.pop(oldest, []):
-                environment.kill()
+            self._drop(oldest)
+
+    def _drop(self, blank: str) -> None:
+        """End these blanks."""
+        ready = self._ready[blank]
+        while ready:
+            ready.pop().kill()
 
     async def _make(self, runtime: Runtime) -> Environment:
         environment = Environment(runtime, await self._hull(runtime))
@@ -143,10 +156,26 @@ class Pool:
         zygote = self._zygotes.get(runtime.zygote)
         if zygote is None:
             zygote = self._zygotes[runtime.zygote] = self._loop.create_future()
+            if runtime.lean is not None:
+                self._tasks.start(f"compute: grow {runtime.zygote}", self._grow(runtime, runtime.lean))
+                return zygote
             launch = runtime.launch()
             order = {"op": "runtime", "id": runtime.zygote, "argv": list(launch.argv), "binds": list(launch.binds)}
             self._supervision.order({**order, "environment": dict(launch.environment), "module": launch.module})
         return zygote
+
+    async def _grow(self, runtime: Runtime, lean: Runtime) -> None:
+        try:
+            await asyncio.shield(self._zygote(lean))
+            order = {"op": "grow", "id": runtime.zygote, "lean": lean.zygote, "config": dict(runtime.growth)}
+            self._supervision.order(order)
+        except ComputeUnavailable as error:
+            self._zygote_ended(runtime.zygote, str(error))
+
+    def _is_up(self, runtime: Runtime) -> bool:
+        """Whether blanks of it can be made at once, as far as that depends on a zygote."""
+        zygote = self._zygotes.get(runtime.zygote)
+        return self.level == "process" or (zygote is not None and zygote.done())
 
     def _zygote_ended(self, name: str, why: str) -> None:
         zygote = self._zygotes.pop(name, None)

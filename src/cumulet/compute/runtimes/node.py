@@ -30,6 +30,8 @@ class NodeRuntime:
 
     channel: Channel = "frames"
     forked = False
+    lean = None
+    growth: Mapping[str, object] = {}
 
     def __init__(self, major: int, binary: Path, sdk: Path | None, memory_mb: int = 128, *, late: bool = False) -> None:
         self.name = self.zygote = f"nodejs{major}.x"

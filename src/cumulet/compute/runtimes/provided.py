@@ -19,6 +19,8 @@ class ProvidedRuntime:
     channel: Channel = "http"
     zygote = "provided"
     forked = False
+    lean = None
+    growth: Mapping[str, object] = {}
     path = "the function's own bootstrap"
     start: Mapping[str, object] = {}
 

@@ -18,15 +18,22 @@ _PREFIX = "/var/lang"
 
 
 class PythonRuntime:
-    """One Python version. `sdk` is the folder that holds the AWS SDK's packages, or None."""
+    """One Python version. `sdk` is the folder that holds the AWS SDK's packages, or None.
+
+    The lean one has loaded what it needs itself only; what functions use, the SDK above all, costs memory that a node
+    without such functions does not have to spend.
+    """
 
     channel: Channel = "frames"
     forked = True
     start: Mapping[str, object] = {}
 
-    def __init__(self, version: str, interpreter: Path, sdk: Path | None) -> None:
+    def __init__(self, version: str, interpreter: Path, sdk: Path | None, *, lean: bool = False) -> None:
         self.version = version
-        self.name = self.zygote = self.blank = f"python{version}"
+        self.name = f"python{version}"
+        self.zygote = self.blank = f"{self.name} lean" if lean else self.name
+        self.lean = None if lean else PythonRuntime(version, interpreter, sdk, lean=True)
+        self.growth: Mapping[str, object] = {"warm": True, "sdk": "/var/runtime" if sdk else ""}
         self.path = str(interpreter)
         self._prefix = interpreter.parent.parent
         self._sdk = sdk
@@ -39,10 +46,7 @@ class PythonRuntime:
             binds.append((str(self._prefix), _PREFIX))
         if self._sdk is not None:
             binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
-        config = {
-            "runtime": "cumulet.compute.runtimes.inside.python",
-            "sdk": "/var/runtime" if self._sdk else "",
-        }
+        config = {"runtime": "cumulet.compute.runtimes.inside.python"}
         text = json.dumps(config)[:-1] + ', "control": {control}, "pid_namespace": {pids}}'
         return Launch(
             binds=binds,

@@ -51,6 +51,16 @@ class Runtime(Protocol):
         ...
 
     @property
+    def lean(self) -> "Runtime | None":
+        """The same with less loaded, whose zygote this one's grows from, and which stands in for it meanwhile."""
+        ...
+
+    @property
+    def growth(self) -> Mapping[str, object]:
+        """What the runtime's module in the zygote is told to grow from the lean one."""
+        ...
+
+    @property
     def start(self) -> Mapping[str, object]:
         """What the zygote's runtime is told for a new blank."""
         ...

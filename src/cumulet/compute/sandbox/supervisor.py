@@ -3,8 +3,9 @@
 The node orders over one socket; zygotes, one a runtime, fork what it orders. It ends when the node does, and takes
 everything with it.
 
-Orders (`op`): `runtime` starts a zygote; `slot` makes an environment's groups and has a zygote fork it; `assign` mounts a
-function's folders into one; `free` removes what a dead environment leaves. Reports to the node: `up`, `zygote`, `failed`.
+Orders (`op`): `runtime` starts a zygote; `grow` has one fork another that loads more; `slot` makes an environment's
+groups and has a zygote fork it; `assign` mounts a function's folders into one; `free` removes what a dead environment
+leaves. Reports to the node: `up`, `zygote`, `failed`.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ _READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.
 
 
 class Zygote:
-    """The supervisor's end of a zygote."""
+    """The supervisor's end of a zygote; without `pid` where it grew from another, which it ends with."""
 
-    def __init__(self, control: socket.socket, pid: int) -> None:
+    def __init__(self, control: socket.socket, pid: int | None = None) -> None:
         self.control = control
         self.pid = pid
 
@@ -80,8 +81,9 @@ class Supervisor:
         """End every zygote, which ends every environment, and remove the groups."""
         for zygote in self._zygotes.values():
             zygote.control.close()
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(zygote.pid, signal.SIGKILL)
+            if zygote.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(zygote.pid, signal.SIGKILL)
         self._networks.close()
         deadline = time.monotonic() + 2.0
         while self._hierarchy.sweep() and time.monotonic() < deadline:
@@ -116,9 +118,21 @@ class Supervisor:
             finally:
                 os._exit(98)
         there.close()
-        name = str(order["id"])
-        self._zygotes[name] = Zygote(here, pid)
-        self._selector.register(here, selectors.EVENT_READ, lambda: self._on_zygote(name, here))
+        self._know(str(order["id"]), Zygote(here, pid))
+
+    def _op_grow(self, order: messages.Message, fds: list[int]) -> None:
+        del fds
+        lean = self._zygotes.get(order["lean"])
+        if lean is None:
+            raise OSError(f"no zygote runs for {order['lean']}")
+        here, there = messages.pair()
+        with there:
+            messages.send(lean.control, {"grow": order["config"]}, [there.fileno()])
+        self._know(str(order["id"]), Zygote(here))
+
+    def _know(self, name: str, zygote: Zygote) -> None:
+        self._zygotes[name] = zygote
+        self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._on_zygote(name, zygote.control))
 
     def _become_zygote(self, order: messages.Message, control: socket.socket) -> None:
         syscalls.die_with_parent()
@@ -149,8 +163,9 @@ class Supervisor:
             self._selector.unregister(control)
             control.close()
             zygote = self._zygotes.pop(name)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(zygote.pid, 0)
+            if zygote.pid is not None:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(zygote.pid, 0)
         messages.send(self._node, {"report": "zygote", "id": name, **message})
         return True
 

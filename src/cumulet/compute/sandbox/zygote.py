@@ -1,6 +1,7 @@
 """A warmed process that environments are forked from: one for each runtime, inside that runtime's root file system.
 
-It has one thread, no open sockets but its own, and never runs a function's code.
+It has one thread, no open sockets but its own, and never runs a function's code. Another one that has more loaded can
+grow from it, as a fork.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ def main(config: messages.Message) -> None:
     syscalls.name_process("cumulet-zygote")
     control = socket.socket(fileno=config["control"])
     syscalls.close_all_but([0, 1, 2, control.fileno(), config["pid_namespace"]])
+    _serve(config, control)
+
+
+def _serve(config: messages.Message, control: socket.socket) -> None:
     runtime = importlib.import_module(config["runtime"])
     runtime.warm(config)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel; who cares has a pidfd
@@ -38,9 +43,23 @@ def main(config: messages.Message) -> None:
         order, fds = messages.receive(control)
         if order is None:
             return
-        _fork_environment(order, fds, own_pids, control, runtime.run)
+        if "grow" in order:
+            _fork_zygote({**config, **order["grow"]}, fds[0], control)
+        else:
+            _fork_environment(order, fds, own_pids, control, runtime.run)
         for fd in fds:
             os.close(fd)
+
+
+def _fork_zygote(config: messages.Message, control: int, own: socket.socket) -> None:
+    def child() -> None:
+        syscalls.die_with_parent()
+        own.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        gc.enable()
+        _serve(config, socket.socket(fileno=control))
+
+    _fork(child)
 
 
 def _fork_environment(

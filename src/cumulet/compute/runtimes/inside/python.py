@@ -28,12 +28,14 @@ _WARM = (
 
 
 def warm(config: messages.Message) -> None:
-    """In the zygote: import what most functions import, so that environments share it."""
+    """In a zygote. One that is to `warm` imports what most functions import, so that environments share it."""
+    if "warm" in config:
+        for name in _WARM:
+            importlib.import_module(name)
+        if config["sdk"]:
+            sdk.warm(config["sdk"])
+        return
     sys.path[:] = [path for path in sys.path if not path.endswith(("site-packages", "dist-packages"))]
-    for name in _WARM:
-        importlib.import_module(name)
-    if config["sdk"]:
-        sdk.warm(config["sdk"])
     site = importlib.import_module("site")
     site.setquit()
     site.setcopyright()
