@@ -58,11 +58,11 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     home: Path = msgspec.field(default_factory=Path.home)
     sdk_path: tuple[str, ...] = ()
     """Folders of which the first that holds boto3 is given to Python functions."""
-    node_sdk_path: tuple[Path, ...] = ()
     tool_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     """Where `nft`, `iptables` and `pasta` are looked for, which outbound network needs."""
     internal_ports: tuple[int, ...] = ()
     """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
+    node_sdk_path: tuple[Path, ...] = ()
     """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
     preferred_runtime: str = ""
     """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
@@ -95,8 +95,8 @@ class Compute:
             **node.find([*config.search_path.split(":"), *wheels], config.home, self.node_sdk()),
             **provided.find(),
         }
-        order = {
         names = resolver()
+        order = {
             "name": config.name,
             "root": os.getuid() == 0,
             "ports": [config.endpoint_port],

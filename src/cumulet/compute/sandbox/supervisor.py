@@ -169,28 +169,12 @@ class Supervisor:
         messages.send(self._node, {"report": "zygote", "id": name, **message})
         return True
 
-    def _op_slot(self, order: messages.Message, fds: list[int]) -> None:
-        zygote = self._zygotes.get(order["runtime"])
-        if zygote is None:
-            raise OSError(f"no zygote runs for {order['runtime']}")
-        group = self._hierarchy.group(order["id"])
-        group.create(_MAX_PROCESSES)
-        entries = group.entries()
-        here, there = messages.pair()
-        report, channel, log = fds
-        self._count += 1
-        uid = _FIRST_UID + self._count % _UIDS if self._root else None
-        disk = self._disks.take()
-        tmp = [] if disk is None else [disk]
-        ports = [*self._ports, *order["ports"]]
     def _on_network(self) -> bool:
         if not self._networks.receive():
             self._selector.unregister(self._networks.channel)
         return True
 
-        networks = [] if network < 0 else [network]
-        slot = {"uid": uid, "ports": ports, "start": order["start"]}
-        slot |= {"tmp_mounts": len(tmp), "networks": len(networks)}
+    def _op_slot(self, order: messages.Message, fds: list[int]) -> None:
         """Waits for a network, so keeps copies of the descriptors."""
         kept = [os.dup(fd) for fd in fds]
         self._ordered.add(order["id"])
@@ -209,6 +193,22 @@ class Supervisor:
         self._networks.take(go_on)
 
     def _slot(self, order: messages.Message, fds: list[int], network: int) -> None:
+        zygote = self._zygotes.get(order["runtime"])
+        if zygote is None:
+            raise OSError(f"no zygote runs for {order['runtime']}")
+        group = self._hierarchy.group(order["id"])
+        group.create(_MAX_PROCESSES)
+        entries = group.entries()
+        here, there = messages.pair()
+        report, channel, log = fds
+        self._count += 1
+        uid = _FIRST_UID + self._count % _UIDS if self._root else None
+        disk = self._disks.take()
+        tmp = [] if disk is None else [disk]
+        ports = [*self._ports, *order["ports"]]
+        networks = [] if network < 0 else [network]
+        slot = {"uid": uid, "ports": ports, "start": order["start"]}
+        slot |= {"tmp_mounts": len(tmp), "networks": len(networks)}
         try:
             messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *networks, *entries])
         finally:
@@ -262,6 +262,7 @@ class Supervisor:
 
     def _op_free(self, order: messages.Message, fds: list[int]) -> None:
         del fds
+        self._ordered.discard(order["id"])
         blank = self._blanks.pop(order["id"], None)
         if blank is not None:
             blank.orders.close()
@@ -276,7 +277,6 @@ def _read_only_tree(path: str) -> int:
     try:
         syscalls.restrict_mount(fd, _READ_ONLY)
     except OSError:
-        self._ordered.discard(order["id"])
         os.close(fd)
         raise
     return fd
