@@ -166,6 +166,7 @@ class Node:
                 endpoint_port=_ENDPOINT_INSIDE,
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
+                internal_ports=self.config.internal_ports,
                 search_path=self.config.search_path,
                 sdk_path=tuple(sys.path),
             ),
