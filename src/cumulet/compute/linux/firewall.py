@@ -70,7 +70,6 @@ class Firewall:
                     type filter hook input priority filter; policy drop
                     iifname "lo" accept
                     iifname "{UPLINK}" ct state established,related accept
-                    ct status dnat accept
                 }}
                 chain out {{
                     type nat hook postrouting priority srcnat
@@ -170,10 +169,19 @@ def find_tool(name: str, tool_path: str) -> str:
     return next((place for place in places if os.access(place, os.X_OK)), "")
 
 
-def _run(argv: Sequence[str], given: str = "") -> str:
-    import subprocess  # noqa: PLC0415 - only the process that makes networks pays for it
-
-    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - found on the tool path
-    if done.returncode:
-        raise OSError(f"{os.path.basename(argv[0])}: {done.stderr.strip().partition(chr(10))[0]}")  # noqa: PTH119
-    return done.stdout
+def _run(argv: list[str], given: str = "") -> str:
+    """What a program says. Without the module subprocess, whose memory the process would keep."""
+    source, answer, complaint = (os.memfd_create(name, os.MFD_CLOEXEC) for name in ("in", "out", "err"))
+    try:
+        os.write(source, given.encode())
+        os.lseek(source, 0, os.SEEK_SET)
+        streams = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate((source, answer, complaint))]
+        pid = os.posix_spawn(argv[0], argv, {"LANG": "C.UTF-8"}, file_actions=streams)
+        _, status = os.waitpid(pid, 0)
+        said, why = (os.pread(fd, os.fstat(fd).st_size, 0).decode() for fd in (answer, complaint))
+    finally:
+        for fd in (source, answer, complaint):
+            os.close(fd)
+    if status:
+        raise OSError(f"{Path(argv[0]).name}: {why.strip().partition(chr(10))[0]}")
+    return said

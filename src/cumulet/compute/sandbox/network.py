@@ -28,6 +28,8 @@ _FIRST_INDEX = 1000
 _NETWORKS = 63 * 256
 _LINKS = 64 * 64
 _UPLINK_TIMEOUT = 5.0
+_PLACE = "/mnt"
+_TUN = "/dev/net/tun"
 _END_TIMEOUT = 3.0
 
 Taker = Callable[[int], None]
@@ -119,6 +121,8 @@ class Router:
         self._pasta = "" if self._root else firewall.find_tool("pasta", config["tool_path"])
         if not self._root and not self._pasta:
             raise OSError("no outbound network: install passt (pasta), or run as root")
+        if not self._root and not os.access(_TUN, os.R_OK | os.W_OK):
+            raise OSError(f"no outbound network: this user may not open {_TUN}, which pasta needs")
         self._machine_netlink = netlink.Netlink()
         self._watching = netlink.Netlink(watching=True)
         self._machine = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -141,12 +145,10 @@ class Router:
             _set(f"ipv4/conf/{name}/send_redirects", "0")
         _set("ipv4/ip_forward", "1")
         self._netlink.do(netlink.loopback_up(), netlink.address(1, firewall.GATEWAY, 32))
+        self._firewall.guard_router(self._link.machine)
         if start_pasta is None:
-            self._firewall.guard_router(self._link.machine)
             self._connect()
         else:
-            _set("ipv4/conf/all/route_localnet", "1")
-            self._firewall.guard_router("127.0.0.1")
             self.update_machine_addresses()
             start_pasta()
 
@@ -230,19 +232,24 @@ class Router:
 
     def _prepare_pasta(self) -> Callable[[], None]:
         """Fork what becomes pasta while the machine's namespace is here; it starts when what is returned is called."""
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount("tmpfs", _PLACE, "tmpfs", syscalls.MS_NOSUID | syscalls.MS_NODEV, "size=1m")
+        named = Path(_PLACE, "router")
+        named.touch()
         reading, writing = os.pipe()
-        owner = os.getpid()
         pid = os.fork()
         if pid == 0:
             syscalls.die_with_parent()
             os.close(writing)
-            namespace = os.read(reading, 16).decode()
-            os.execv(self._pasta, _pasta_command(self._pasta, self._link, self._ports, f"/proc/{owner}/fd/{namespace}"))  # noqa: S606
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ignored from the start, pasta takes it for a failure
+            os.read(reading, 1)
+            os.execv(self._pasta, _pasta_command(self._pasta, self._link, str(named)))  # noqa: S606 - no shell is wanted
         os.close(reading)
         self._pasta_pid = pid
 
         def start() -> None:
-            os.write(writing, str(self._namespace).encode())
+            syscalls.mount("/proc/self/ns/net", str(named), None, syscalls.MS_BIND)
             os.close(writing)
             deadline = time.monotonic() + _UPLINK_TIMEOUT
             while not Path(f"/proc/sys/net/ipv4/conf/{firewall.UPLINK}").exists():
@@ -303,12 +310,12 @@ def _serve(router: Router, orders: socket.socket) -> None:
             os.close(made)
 
 
-def _pasta_command(pasta: str, link: firewall.Link, ports: Sequence[int], namespace: str) -> list[str]:
-    listed = ",".join(map(str, ports)) or "none"
+def _pasta_command(pasta: str, link: firewall.Link, namespace: str) -> list[str]:
+    """The gateway's address is the machine's loopback, of which the router lets the listed ports through."""
     return [
-        pasta, "--foreground", "--quiet", "--ipv4-only", "--config-net", "--no-map-gw", "--ns-ifname", firewall.UPLINK,
+        pasta, "--foreground", "--quiet", "--ipv4-only", "--config-net", "--ns-ifname", firewall.UPLINK,
         "--address", link.router, "--netmask", "30", "--gateway", link.machine,
-        "--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", listed, "--udp-ns", "none", "--netns", namespace,
+        "--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none", "--netns", namespace,
     ]  # fmt: skip
 
 
