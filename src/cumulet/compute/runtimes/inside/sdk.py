@@ -147,11 +147,11 @@ def _unpacked(data: bytes) -> Any:
 
 
 def _without_documentation(value: Any) -> Any:
+    """Every text of a documentation emptied; none is left out, since some descriptions must have one."""
     if isinstance(value, dict):
         return {
-            name: _without_documentation(part)
+            name: "" if name == "documentation" and isinstance(part, str) else _without_documentation(part)
             for name, part in value.items()
-            if name != "documentation" or not isinstance(part, str)
         }
     return [_without_documentation(part) for part in value] if isinstance(value, list) else value
 
