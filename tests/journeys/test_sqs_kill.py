@@ -10,7 +10,7 @@ from tests.conftest import NodeProcess
 
 ACCOUNT = "222222222222"
 ROUNDS = 2
-SECONDS = 1.0
+PATIENCE = 30.0
 
 
 class _Sender(threading.Thread):
@@ -45,6 +45,14 @@ class _Sender(threading.Thread):
                 self.deleted.append(message["Body"])
 
 
+def _until_busy(senders: list[_Sender]) -> None:
+    """In the middle of their work, however slow the machine is."""
+    deadline = time.monotonic() + PATIENCE
+    while not all(len(sender.sent) > 20 for sender in senders) or not any(sender.deleted for sender in senders):
+        assert time.monotonic() < deadline, [len(sender.sent) for sender in senders]
+        time.sleep(0.05)
+
+
 def _drain(sqs: Any, url: str) -> list[str]:
     found: list[str] = []
     while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
@@ -66,7 +74,7 @@ def test_a_killed_node_keeps_its_word(start_node: Callable[..., NodeProcess]) ->
         ]
         for sender in senders:
             sender.start()
-        time.sleep(SECONDS)
+        _until_busy(senders)
         node.kill()
         for sender in senders:
             sender.join(20)
