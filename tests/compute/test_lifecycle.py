@@ -217,3 +217,27 @@ def test_says_what_this_machine_has(machine: Machine) -> None:
     assert level["abilities"]["system call filter"] == ""
     if machine.level == "rootless":
         assert any("control groups" in advice for advice in level["advice"])
+
+
+def test_rests_when_nothing_is_asked_of_it(machine: Machine) -> None:
+    """Neither the supervisor nor what it started may wait by asking again and again."""
+    function = machine.function("def handler(event, context):\n    return 1\n")
+    assert machine.result(function) == 1
+    restless = set(_tree(machine.process.pid))
+    deadline = time.monotonic() + 20
+    while restless:  # one that was seen asleep does rest; one that asks again and again never is
+        assert time.monotonic() < deadline, [_read(f"/proc/{pid}/cmdline") for pid in restless]
+        time.sleep(0.02)
+        restless = {pid for pid in restless if _read(f"/proc/{pid}/stat").rpartition(")")[2][1:2] == "R"}
+
+
+def _tree(pid: int) -> list[int]:
+    children = _read(f"/proc/{pid}/task/{pid}/children").split()
+    return [pid, *(found for child in children for found in _tree(int(child)))]
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""  # it has ended

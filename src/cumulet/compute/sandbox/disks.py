@@ -50,11 +50,14 @@ class Disks:
         self._ask(size_mb)
 
     def receive(self) -> bool:
-        """Take what is ready. True: the supervisor goes on."""
-        message, fds = messages.receive(self.channel)
+        """Take what is ready. False: nothing will come any more, so the channel need not be watched."""
+        try:
+            message, fds = messages.receive(self.channel)
+        except OSError:
+            message, fds = None, []
         if message is None or not fds:
             self._give_up()
-            return True
+            return message is not None
         size, fd = message["size_mb"], fds[0]
         takers = self._waiting.get(size)
         if takers:

@@ -69,7 +69,7 @@ class Networks:
             taker(-1)
 
     def receive(self) -> bool:
-        """Take what is ready. True: the supervisor goes on."""
+        """Take what is ready. False: nothing will come any more, so the channel need not be watched."""
         try:
             message, fds = messages.receive(self.channel)
         except OSError:

@@ -11,6 +11,7 @@ leaves. Reports to the node: `up`, `zygote`, `failed`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import selectors
@@ -69,8 +70,8 @@ class Supervisor:
     def serve(self) -> None:
         """Take orders until the node closes its end."""
         self._selector.register(self._node, selectors.EVENT_READ, self._on_order)
-        self._selector.register(self._disks.channel, selectors.EVENT_READ, self._disks.receive)
-        self._selector.register(self._networks.channel, selectors.EVENT_READ, self._on_network)
+        for maker in (self._disks, self._networks):
+            self._selector.register(maker.channel, selectors.EVENT_READ, functools.partial(self._on_maker, maker))
         running = True
         while running:
             for key, _ in self._selector.select(_REMOVE_RETRY if self._leaving else None):
@@ -169,9 +170,10 @@ class Supervisor:
         messages.send(self._node, {"report": "zygote", "id": name, **message})
         return True
 
-    def _on_network(self) -> bool:
-        if not self._networks.receive():
-            self._selector.unregister(self._networks.channel)
+    def _on_maker(self, maker: disks.Disks | network.Networks) -> bool:
+        if not maker.receive():
+            # At its end a channel stays readable: watched on, it would keep a processor busy for nothing.
+            self._selector.unregister(maker.channel)
         return True
 
     def _op_slot(self, order: messages.Message, fds: list[int]) -> None:
