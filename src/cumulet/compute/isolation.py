@@ -64,12 +64,21 @@ class Isolation(Protocol):
 class Sandbox:
     """A hull of namespaces, control groups and filters; see `cumulet.compute.sandbox.environment` for its inside."""
 
-    def __init__(self, id_: str, runtime: Runtime, group: Group, baseline: int, supervision: Supervision) -> None:
+    def __init__(
+        self,
+        id_: str,
+        runtime: Runtime,
+        group: Group,
+        baseline: int,
+        supervision: Supervision,
+        start: Mapping[str, object],
+    ) -> None:
         self.id = id_
         self.listeners: list[socket.socket] = []
         self.runtime_api: socket.socket | None = None
         self.ending: asyncio.Future[messages.Message] = asyncio.get_running_loop().create_future()
         self._runtime = runtime
+        self._start = dict(start)
         self._group = group
         self._baseline = baseline
         self._supervision = supervision
@@ -92,7 +101,7 @@ class Sandbox:
         self._loop.add_reader(self._report.fileno(), self._on_report, self._report)
         runtime = self._runtime
         ports = [_RUNTIME_API_PORT] if runtime.channel == "http" else []
-        order = {"op": "slot", "id": self.id, "runtime": runtime.zygote, "start": dict(runtime.start), "ports": ports}
+        order = {"op": "slot", "id": self.id, "runtime": runtime.zygote, "start": self._start, "ports": ports}
         try:
             self._supervision.order(order, [their_report.fileno(), their_channel.fileno(), writing])
         finally:

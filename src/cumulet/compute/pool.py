@@ -4,6 +4,7 @@ import asyncio
 import collections
 import logging
 import weakref
+from collections.abc import Mapping
 
 from cumulet.compute.environment import Environment
 from cumulet.compute.isolation import Isolation, Sandbox
@@ -51,10 +52,10 @@ class Pool:
         if ready:
             environment = ready.pop()
         else:
-            environment = await (coming.pop(0) if coming else self._make(runtime))
+            environment = await (coming.pop(0) if coming else self._make(runtime, ahead=False))
         if environment.hull.ending.done():  # it died waiting
             environment.kill()
-            environment = await self._make(runtime)
+            environment = await self._make(runtime, ahead=False)
         return environment
 
     def prepare(self, runtime: Runtime) -> None:
@@ -69,7 +70,7 @@ class Pool:
         """Make blanks up to what recent demand asks for."""
         ready, coming = self._ready[runtime.blank], self._coming[runtime.blank]
         wanted = self._wanted(runtime.blank) - len(ready)
-        making = [asyncio.ensure_future(self._make(runtime)) for _ in range(wanted)]
+        making = [asyncio.ensure_future(self._make(runtime, ahead=True)) for _ in range(wanted)]
         coming += making
         made = await asyncio.gather(*making, return_exceptions=True)
         failure: BaseException | None = None
@@ -130,12 +131,13 @@ class Pool:
         while ready:
             ready.pop().kill()
 
-    async def _make(self, runtime: Runtime) -> Environment:
-        environment = Environment(runtime, await self._hull(runtime))
+    async def _make(self, runtime: Runtime, *, ahead: bool) -> Environment:
+        start = runtime.start if ahead or not runtime.forked else {}
+        environment = Environment(runtime, await self._hull(runtime, start))
         await environment.make()
         return environment
 
-    async def _hull(self, runtime: Runtime) -> Isolation:
+    async def _hull(self, runtime: Runtime, start: Mapping[str, object]) -> Isolation:
         id_ = token()
         if self.level == "process":
             return Process(id_, runtime)
@@ -148,7 +150,8 @@ class Pool:
             self.level = "process"
             return Process(id_, runtime)
         baseline = await asyncio.shield(self._zygote(runtime))
-        sandbox = Sandbox(id_, runtime, hierarchy.group(id_), baseline if runtime.forked else 0, self._supervision)
+        group = hierarchy.group(id_)
+        sandbox = Sandbox(id_, runtime, group, baseline if runtime.forked else 0, self._supervision, start)
         self._sandboxes[id_] = sandbox
         return sandbox
 

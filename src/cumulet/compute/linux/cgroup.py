@@ -68,27 +68,27 @@ class Hierarchy:
 
 
 class Group:
-    """The control group of one environment."""
+    """The control group of one environment. Its paths are plain text: many of them are made, and quickly."""
 
     def __init__(self, hierarchy: Hierarchy, name: str) -> None:
-        self._v1 = {controller: path / name for controller, path in hierarchy.v1.items()}
-        self._v2 = hierarchy.v2 / name if hierarchy.v2 else None
+        self._v1 = {controller: f"{path}/{name}" for controller, path in hierarchy.v1.items()}
+        self._v2 = f"{hierarchy.v2}/{name}" if hierarchy.v2 else None
         self._controllers = hierarchy.controllers
         self._v2_memory = MEMORY not in hierarchy.v1
 
     @property
-    def _folders(self) -> list[Path]:
+    def _folders(self) -> list[str]:
         return [*self._v1.values(), *([self._v2] if self._v2 else [])]
 
     def create(self, max_processes: int) -> None:
         for folder in self._folders:
-            folder.mkdir()
+            os.mkdir(folder)  # noqa: PTH102
         if PIDS in self._controllers:
-            _write(self._folder(PIDS) / "pids.max", str(max_processes))
+            _write(self._folder(PIDS) + "/pids.max", str(max_processes))
 
     def entries(self) -> list[int]:
         """Descriptors to which a process writes `0` to join."""
-        return [os.open(folder / "cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for folder in self._folders]
+        return [os.open(folder + "/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC) for folder in self._folders]
 
     def limit_memory(self, amount: int) -> None:
         """Bytes; swap is not given beyond it."""
@@ -96,15 +96,15 @@ class Group:
             return
         folder = self._folder(MEMORY)
         if not self._v2_memory:
-            _write(folder / "memory.limit_in_bytes", str(amount))
+            _write(folder + "/memory.limit_in_bytes", str(amount))
             for name, value in (("memory.swappiness", "0"), ("memory.memsw.limit_in_bytes", str(amount))):
                 with contextlib.suppress(OSError):  # not every kernel accounts swap
-                    _write(folder / name, value)
+                    _write(f"{folder}/{name}", value)
             return
-        _write(folder / "memory.max", str(amount))
+        _write(folder + "/memory.max", str(amount))
         for name, value in (("memory.swap.max", "0"), ("memory.oom.group", "0")):
             with contextlib.suppress(OSError):
-                _write(folder / name, value)
+                _write(f"{folder}/{name}", value)
 
     def limit_cpu(self, memory_mb: int) -> None:
         """CPU in proportion to memory, as Lambda gives it: 1769 MB is one processor."""
@@ -112,9 +112,9 @@ class Group:
             return
         quota = max(1000, _CPU_PERIOD * memory_mb // _MB_PER_CPU)
         if CPU in self._v1:
-            _write(self._v1[CPU] / "cpu.cfs_quota_us", str(quota))
+            _write(self._v1[CPU] + "/cpu.cfs_quota_us", str(quota))
         else:
-            _write(self._folder(CPU) / "cpu.max", f"{quota} {_CPU_PERIOD}")
+            _write(self._folder(CPU) + "/cpu.max", f"{quota} {_CPU_PERIOD}")
 
     @property
     def counts_memory(self) -> bool:
@@ -128,7 +128,7 @@ class Group:
         names = ("memory.peak", "memory.current") if self._v2_memory else ("memory.max_usage_in_bytes",)
         for name in names:
             with contextlib.suppress(OSError):
-                return os.open(self._folder(MEMORY) / name, os.O_RDONLY | os.O_CLOEXEC)
+                return os.open(f"{self._folder(MEMORY)}/{name}", os.O_RDONLY | os.O_CLOEXEC)
         return None
 
     def out_of_memory(self) -> bool:
@@ -137,7 +137,7 @@ class Group:
             return False
         name = "memory.events" if self._v2_memory else "memory.oom_control"
         with contextlib.suppress(OSError):
-            for line in (self._folder(MEMORY) / name).read_text().splitlines():
+            for line in Path(self._folder(MEMORY), name).read_text().splitlines():
                 if line.startswith("oom_kill "):
                     return int(line.split()[1]) > 0
         return False
@@ -146,19 +146,19 @@ class Group:
         """A descriptor to write `1` (freeze) and `0` (go on) to; None where the machine cannot."""
         if self._v2 is None or FREEZE not in self._controllers:
             return None
-        return os.open(self._v2 / "cgroup.freeze", os.O_WRONLY | os.O_CLOEXEC)
+        return os.open(self._v2 + "/cgroup.freeze", os.O_WRONLY | os.O_CLOEXEC)
 
     def processes(self) -> list[int]:
         for folder in self._folders:
             with contextlib.suppress(OSError):
-                return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
+                return [int(pid) for pid in Path(folder, "cgroup.procs").read_text().split()]
         return []
 
     def kill(self) -> None:
         """Kill every process in it."""
         if self._v2 is not None:
             try:
-                _write(self._v2 / "cgroup.kill", "1")
+                _write(self._v2 + "/cgroup.kill", "1")
             except OSError:
                 pass
             else:
@@ -177,7 +177,7 @@ class Group:
                 os.sched_yield()
         return False
 
-    def _folder(self, controller: str) -> Path:
+    def _folder(self, controller: str) -> str:
         folder = self._v1.get(controller, self._v2)
         assert folder is not None
         return folder
@@ -275,7 +275,7 @@ def _v2_abilities(base: Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path | str, text: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, text.encode())
@@ -291,9 +291,9 @@ def read_meter(descriptor: int) -> int:
         return 0
 
 
-def _remove(folder: Path) -> bool:
+def _remove(folder: str) -> bool:
     try:
-        folder.rmdir()
+        os.rmdir(folder)  # noqa: PTH106
     except FileNotFoundError:
         return True
     except OSError:

@@ -62,7 +62,7 @@ class Runtime(Protocol):
 
     @property
     def start(self) -> Mapping[str, object]:
-        """What the zygote's runtime is told for a new blank."""
+        """What the zygote's runtime is told for a new blank; a forked one that is wanted at once is told nothing."""
         ...
 
     @property

@@ -13,7 +13,6 @@ import select
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
 from cumulet.compute.linux import seccomp, syscalls
 from cumulet.compute.sandbox import messages
@@ -59,6 +58,7 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     _make_world(order, given)
     listeners = [_listen(port) for port in order["ports"]]
     here, there = messages.pair()
+    syscalls.drop_bounding_set()  # for both: what init still does, it does with what it has
     runtime = os.fork()
     if runtime == 0:
         _become_runtime(order, given)
@@ -113,11 +113,17 @@ def _mount_memory_tmp(size_mb: int) -> None:
 
 def _name_user(uid: int) -> None:
     """Have the user that the function runs as known, by the name and home that Lambda gives it."""
-    users = Path("/tmp/.passwd")  # noqa: S108 - the sandbox's own
-    users.write_text(f"root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:{uid}:{uid}::/home/sbx_user1051:/sbin/nologin\n")
-    users.chmod(0o444)
-    syscalls.mount(str(users), "/etc/passwd", None, syscalls.MS_BIND)
-    users.unlink()
+    users = "/tmp/.passwd"  # noqa: S108 - the sandbox's own
+    _write(users, f"root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:{uid}:{uid}::/home/sbx_user1051:/sbin/nologin\n")
+    syscalls.mount(users, "/etc/passwd", None, syscalls.MS_BIND)
+    os.unlink(users)  # noqa: PTH108
+
+
+def _write(path: str, text: str) -> None:
+    """Plainly: each further module that is used here costs every environment memory and time."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o444)
+    os.write(fd, text.encode())
+    os.close(fd)
 
 
 def _listen(port: int) -> socket.socket:
@@ -131,7 +137,7 @@ def _listen(port: int) -> socket.socket:
 def _become_runtime(order: messages.Message, given: Descriptors) -> None:
     os.setsid()
     uid = order["uid"]
-    Path("/proc/self/oom_score_adj").write_text("500")  # a function goes before its init
+    _write("/proc/self/oom_score_adj", "500")  # a function goes before its init
     if uid is not None:
         os.fchown(given.log, uid, uid)  # or it could not open /dev/stdout
     os.dup2(given.log, 1)
@@ -140,7 +146,6 @@ def _become_runtime(order: messages.Message, given: Descriptors) -> None:
         signal.signal(ignored, signal.SIG_DFL)  # as the supervisor has it, not for the function and its children
     for limit, amount in _LIMITS:
         resource.setrlimit(limit, (amount, amount))
-    syscalls.drop_bounding_set()
     if uid is not None:
         resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
         os.setgroups([])
@@ -170,7 +175,6 @@ def _assign(orders: socket.socket, runtime: socket.socket) -> bool:
     messages.send(runtime, message["assignment"])
     orders.close()
     runtime.close()
-    syscalls.drop_bounding_set()
     _give_up()
     return True
 

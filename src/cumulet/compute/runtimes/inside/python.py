@@ -43,9 +43,12 @@ def warm(config: messages.Message) -> None:
 
 
 def run(orders: socket.socket, channel: socket.socket, start: messages.Message) -> None:
-    """In a new environment: get ready, then serve a function's invocations until the platform is gone."""
-    del start
-    _rehearse()
+    """In a new environment: get ready, then serve a function's invocations until the platform is gone.
+
+    `start` says whether to `rehearse`, which takes longer than it saves where a function waits already.
+    """
+    if "rehearse" in start:
+        _rehearse()
     serve(orders, channel)
 
 
