@@ -88,6 +88,7 @@ def test_a_fork_bomb_ends_with_its_environment(machine: Machine) -> None:
                     return made
         """,
         memory_mb=1769,
+        timeout=100.0,  # a thousand forks take long where others work too
     )
     made = machine.result(bomb)
     assert 100 < made <= 1024
