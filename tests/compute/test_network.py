@@ -1,11 +1,13 @@
 """What functions reach: the outside, and of this machine only the listed ports; never one another."""
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -15,6 +17,9 @@ from typing import Any
 
 import pytest
 from tests.compute.conftest import ROOT, Machine, make_machine
+
+# The outside has one address on a machine: these tests run one after the other, in one process at a time.
+pytestmark = pytest.mark.xdist_group("network")
 
 _TOOLS = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 _HERE, _OUTSIDE = "198.51.100.1", "198.51.100.2"
@@ -69,6 +74,11 @@ def outside() -> Iterator[str]:
     for tool in ("ip", "nft"):
         if shutil.which(tool, path=_TOOLS) is None:
             pytest.skip(f"needs {tool}: install {'iproute2' if tool == 'ip' else 'nftables'}")
+    alone = (Path(tempfile.gettempdir()) / "cumulet-test-network.lock").open("w")
+    fcntl.flock(alone, fcntl.LOCK_EX)  # freed when this process ends, however it ends
+    for left in subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout.split():
+        if left.startswith("cumulet-test-"):  # by a run that was killed; its link goes with it
+            _ip("netns", "del", left)
     name = f"cumulet-test-{os.getpid()}"
     here, there = f"cto{os.getpid()}", f"cti{os.getpid()}"
     _ip("netns", "add", name)
@@ -87,6 +97,7 @@ def outside() -> Iterator[str]:
             server.kill()
     finally:
         _ip("netns", "del", name)
+        alone.close()
 
 
 @pytest.fixture(scope="module")
