@@ -21,8 +21,9 @@ class _Info(ctypes.Structure):
 def keep_freed_memory() -> None:
     """Have freed buffers of up to 1 MB used again instead of given back to the kernel at once.
 
-    Bodies pass through buffers of a quarter of a megabyte. Given back, each costs 64 page faults to get again: measured on
-    downloads of 1 MB, 1,450 us of processor time each against 800. Without glibc, nothing happens.
+    Bodies pass through buffers of a quarter of a megabyte. Given back, each costs 64 page faults to get again. Measured on
+    downloads of 1 MB with buffers of half a megabyte: 1,450 us of processor time each against 800; not measured again for
+    today's smaller ones. Without glibc, nothing happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
