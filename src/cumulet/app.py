@@ -256,7 +256,13 @@ class Node:
     def _iam(self) -> Service:
         from cumulet.services import iam
 
-        return iam.build(db=self._database("iam"), signals=self._signals, clock=self.clock, tasks=self._tasks)
+        return iam.build(
+            db=self._database("iam"),
+            signals=self._signals,
+            clock=self.clock,
+            tasks=self._tasks,
+            secret=self._folder.key(),
+        )
 
     def _lambda(self) -> Service:
         from cumulet.services import lambda_

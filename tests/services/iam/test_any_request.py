@@ -80,7 +80,7 @@ def build(kind: type[Struct], dice: random.Random) -> Struct:
 async def services(folder: Path, tasks: Tasks) -> tuple[list[Service], SqliteDatabase]:
     db = SqliteDatabase(folder / "iam.db")
     clock = MovableClock()
-    first = iam.build(db=db, signals=LocalSignals(), clock=clock, tasks=tasks)
+    first = iam.build(db=db, signals=LocalSignals(), clock=clock, tasks=tasks, secret=b"k" * 32)
     await first.start()
 
     async def find_role(arn: str) -> Any:

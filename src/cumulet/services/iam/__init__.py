@@ -35,17 +35,19 @@ from cumulet.services.iam.state import Iam
 from cumulet.services.iam.store import IamStore
 from cumulet.services.iam.uses import Uses
 from cumulet.storage.database import Database
+from cumulet.storage.seal import Seal
 from cumulet.storage.signals import Signals
 
 _CHANGED = "iam:changed"
 
 
-def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Service:
-    """The service; its `state` is what `keyring`, `identities` and `role_facts` take."""
+def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, secret: bytes) -> Service:
+    """The service; its `state` is what `keyring`, `identities` and `role_facts` take. `secret` is the node's key."""
     store = IamStore(db, lambda account: signals.publish(_CHANGED, account.encode()))
     catalogue = Catalogue()
     identities = Identities(store, catalogue, clock.now)
-    keys = Keys(store, clock.now)
+    seal = Seal(secret, "iam")
+    keys = Keys(store, seal, clock.now)
 
     def changed(payload: bytes) -> None:
         identities.forget(payload.decode())
@@ -53,7 +55,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks) -> Serv
 
     signals.subscribe(_CHANGED, changed)
     uses = Uses(store, clock.now)
-    iam = Iam(store, clock, catalogue, identities, keys, uses)
+    iam = Iam(store, seal, clock, catalogue, identities, keys, uses)
 
     async def start() -> None:
         await store.migrate()

@@ -15,14 +15,15 @@ async def create_access_key(iam: Iam, call: Call, request: api.CreateAccessKeyRe
         owner, name = await _owner(change, call, request.user_name)
         if len(await change.keys_of(owner)) >= MAX_KEYS:
             raise over_quota("AccessKeysPerUser", MAX_KEYS)
-        key = Key(access_key_id("AKIA", call.account), call.account, owner, secret(40), "Active", iam.now())
+        id, shown = access_key_id("AKIA", call.account), secret(40)
+        key = Key(id, call.account, owner, iam.seal.close(shown, id), "Active", iam.now())
         await change.add_key(key)
     return api.CreateAccessKeyResponse(
         access_key=api.AccessKey(
             user_name=name,
             access_key_id=key.access_key,
             status=key.status,
-            secret_access_key=key.secret,
+            secret_access_key=shown,
             create_date=key.created,
         )
     )

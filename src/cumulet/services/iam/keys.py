@@ -6,16 +6,18 @@ from cumulet.kernel.call import Principal
 from cumulet.kernel.credentials import Credential
 from cumulet.services.iam.model import User
 from cumulet.services.iam.store import IamStore, Key
+from cumulet.storage.seal import Seal
 
 _TRUSTED_FOR = 10.0
 _KEPT = 10_000
 
 
 class Keys:
-    """The keyring of IAM, for the gateway."""
+    """The keyring of IAM, for the gateway. `seal` opens the secrets."""
 
-    def __init__(self, store: IamStore, clock: Callable[[], float]) -> None:
+    def __init__(self, store: IamStore, seal: Seal, clock: Callable[[], float]) -> None:
         self._store = store
+        self._seal = seal
         self._clock = clock
         self._known: dict[str, tuple[float, Credential | None]] = {}
         self._keys_of: dict[str, set[str]] = {}
@@ -44,10 +46,11 @@ class Keys:
         return credential
 
     async def _credential(self, key: Key) -> Credential | None:
+        secret = self._seal.open(key.sealed, key.access_key)
         if key.owner == key.account:
-            return Credential(key.access_key, key.secret, Principal.root(key.account))
+            return Credential(key.access_key, secret, Principal.root(key.account))
         user = await self._store.view(key.account).by_id(User, key.owner)
         if user is None:
             return None
         principal = Principal("user", user.arn(key.account), user.id, key.account)
-        return Credential(key.access_key, key.secret, principal)
+        return Credential(key.access_key, secret, principal)

@@ -41,7 +41,6 @@ class ServiceCredential(Struct):
     id: str
     service: str
     user_name: str
-    password: str
     created: int
     status: str = "Active"
 

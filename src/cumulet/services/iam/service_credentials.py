@@ -1,4 +1,7 @@
-"""Operations on service-specific credentials: user names and passwords for services that do not take signatures."""
+"""Operations on service-specific credentials: user names and passwords for services that do not take signatures.
+
+A password is shown once and not kept: none of those services is here, so nothing could check it.
+"""
 
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
@@ -27,12 +30,11 @@ async def create_service_specific_credential(
             id=unique_id("ACCA"),
             service=service,
             user_name=f"{user.name}{suffix}-at-{call.account}",
-            password=secret(44),
             created=iam.now(),
         )
         user.credentials.append(credential)
         await change.put(user)
-    return api.CreateServiceSpecificCredentialResponse(service_specific_credential=_shape(credential, user))
+    return api.CreateServiceSpecificCredentialResponse(service_specific_credential=_shape(credential, user, secret(44)))
 
 
 def _known(service: str) -> str:
@@ -79,8 +81,7 @@ async def reset_service_specific_credential(
 ) -> api.ResetServiceSpecificCredentialResponse:
     async with iam.edit(call, User, request.user_name or caller_name(call)) as user:
         credential = _find(user, request.service_specific_credential_id)
-        credential.password = secret(44)
-    return api.ResetServiceSpecificCredentialResponse(service_specific_credential=_shape(credential, user))
+    return api.ResetServiceSpecificCredentialResponse(service_specific_credential=_shape(credential, user, secret(44)))
 
 
 async def delete_service_specific_credential(
@@ -97,12 +98,12 @@ def _find(user: User, id: str) -> ServiceCredential:
     raise api.NoSuchEntityException(f"No such credential {id} exists")
 
 
-def _shape(credential: ServiceCredential, user: User) -> api.ServiceSpecificCredential:
+def _shape(credential: ServiceCredential, user: User, password: str) -> api.ServiceSpecificCredential:
     return api.ServiceSpecificCredential(
         create_date=credential.created,
         service_name=credential.service,
         service_user_name=credential.user_name,
-        service_password=credential.password,
+        service_password=password,
         service_specific_credential_id=credential.id,
         user_name=user.name,
         status=credential.status,

@@ -25,6 +25,7 @@ from cumulet.services.iam.model import (
 )
 from cumulet.services.iam.store import Change, IamStore, View
 from cumulet.services.iam.uses import Uses
+from cumulet.storage.seal import Seal
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Page(Generic[Named]):
 @dataclass(frozen=True)
 class Iam:
     store: IamStore
+    seal: Seal
     clock: Clock
     catalogue: Catalogue
     identities: Identities

@@ -24,12 +24,12 @@ SCHEMA = (
         PRIMARY KEY (account, relation, source, target))""",
     "CREATE INDEX iam_link_target ON iam_link (account, relation, target)",
     """CREATE TABLE iam_key (
-        access_key TEXT PRIMARY KEY, account TEXT NOT NULL, owner TEXT NOT NULL, secret TEXT NOT NULL,
+        access_key TEXT PRIMARY KEY, account TEXT NOT NULL, owner TEXT NOT NULL, sealed TEXT NOT NULL,
         status TEXT NOT NULL, created BIGINT NOT NULL, used BIGINT NOT NULL, used_service TEXT NOT NULL,
         used_region TEXT NOT NULL)""",
     "CREATE INDEX iam_key_owner ON iam_key (account, owner)",
 )
-_KEY_COLUMNS = "access_key, account, owner, secret, status, created, used, used_service, used_region"
+_KEY_COLUMNS = "access_key, account, owner, sealed, status, created, used, used_service, used_region"
 
 ATTACHED = "attached"
 BOUNDARY = "boundary"
@@ -37,12 +37,12 @@ MEMBER = "member"
 
 
 class Key(Struct, frozen=True):
-    """An access key of a user; `owner` is the user's unique id, or the account for its root."""
+    """An access key of a user; `owner` is the user's unique id, or the account for its root. `sealed` holds its secret."""
 
     access_key: str
     account: str
     owner: str
-    secret: str
+    sealed: str
     status: str
     created: int
     used: int = 0
