@@ -45,6 +45,7 @@ class FrameChannel(asyncio.Protocol):
                 "identity": msgspec.Raw(invocation.identity or b"null"),
                 "trace": invocation.trace,
                 "environment": invocation.environment,
+                "tenant_id": invocation.tenant_id,
             }
         )
         assert self._transport is not None

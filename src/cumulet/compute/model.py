@@ -37,6 +37,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     tmp_mb: int = 512
     """Size of /tmp in MB."""
     environment: Mapping[str, str] = {}
+    kept: bool = False
+    """Environments of it stay when they are idle, as provisioned concurrency asks."""
     init_timeout: float = 10.0
     """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
 
@@ -56,6 +58,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     """JSON with cognitoIdentityId and cognitoIdentityPoolId."""
     trace: str = ""
     """The X-Ray trace header, which becomes _X_AMZN_TRACE_ID."""
+    tenant_id: str = ""
+    """Whom it is for, of a function that keeps its tenants apart."""
     environment: Mapping[str, str] = {}
     """Variables to set before this invocation, such as refreshed credentials; usually empty."""
     max_response: int = MAX_RESPONSE

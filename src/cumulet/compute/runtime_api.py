@@ -132,6 +132,7 @@ class RuntimeApi:
             (b"Lambda-Runtime-Trace-Id", invocation.trace.encode()),
             (b"Lambda-Runtime-Client-Context", invocation.client_context or b""),
             (b"Lambda-Runtime-Cognito-Identity", invocation.identity or b""),
+            (b"Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id.encode()),
         )
         extra = b"".join(b"%b: %b\r\n" % (name, _BREAKS.sub(b" ", value)) for name, value in headers if value)
         connection.answer(Answer(200, invocation.payload, extra=extra))

@@ -32,8 +32,10 @@ def stale_revision(operations: str = "GetFunction/GetAlias") -> api.Precondition
     )
 
 
-def throttled(reason: str) -> api.TooManyRequestsException:
-    return api.TooManyRequestsException("Rate Exceeded.", fields={"Reason": reason})
+def throttled(reason: str, retry_after: int | None = None) -> api.TooManyRequestsException:
+    """`retry_after`: seconds, for limits that are about time."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return api.TooManyRequestsException("Rate Exceeded.", fields={"Reason": reason}, headers=headers)
 
 
 def bad_content(message: str) -> api.InvalidRequestContentException:

@@ -13,6 +13,11 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     concurrent_executions: int = 1000
     minimum_unreserved: int = 100
+    requests_per_concurrency: int = 10
+    """Synchronous requests a second, for each unit of concurrency."""
+    scaling_burst: int = 1000
+    """Environments that one function may get within `scaling_seconds`."""
+    scaling_seconds: float = 10.0
     total_code_size: int = 75 * 1024 * _MB
     code_size_zipped: int = 50 * _MB
     code_size_unzipped: int = 250 * _MB

@@ -1,7 +1,7 @@
 """What the operations of Lambda share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from cumulet.compute import Compute, RuntimeUnavailable
@@ -20,12 +20,17 @@ from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.queue import EventQueue
 from cumulet.services.lambda_.slots import Slots
 from cumulet.services.lambda_.store import FunctionStore
+from cumulet.services.lambda_.tag_store import TagStore
 from cumulet.services.lambda_.targets import Targets
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
 
 CHANGED = "lambda:changed"
+
+Cleanup = Callable[[Transaction, FunctionKey, str | None], Awaitable[None]]
+"""Removes what belongs to a function (qualifier None), or to one version or alias of it, in the transaction of its deletion."""
+
 _RETIRE_PATIENCE = 900.0
 
 
@@ -70,7 +75,11 @@ class Lambda:
         self.locations = locations
         self.credentials = credentials
         self.enforce = enforce
-        self.slots = Slots()
+        self.slots = Slots(limits)
+        self.tags = TagStore(db)
+        self.cleanups: list[Cleanup] = []
+        """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
+        Settings (`store.put_setting`) go by themselves."""
         self._unreserved: dict[tuple[str, str], int] = {}
         self._settling: dict[FunctionKey, asyncio.Task[None]] = {}
         signals.subscribe(CHANGED, self._forget)
@@ -109,6 +118,11 @@ class Lambda:
             known = self.limits.concurrent_executions - sum(reserved.values())
             self._unreserved[account, region] = known
         return known
+
+    async def clean(self, tx: Transaction, key: FunctionKey, qualifier: str | None = None) -> None:
+        """Remove what belongs to a function, version or alias that is being deleted."""
+        for cleanup in self.cleanups:
+            await cleanup(tx, key, qualifier)
 
     async def download(self, id: str, query: Mapping[str, str]) -> tuple[int, AsyncIterator[bytes]] | None:
         """The size and bytes of a package, for an address that GetFunction gave; None when it is not good any more."""

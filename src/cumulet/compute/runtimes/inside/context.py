@@ -72,7 +72,7 @@ class LambdaContext:
         self.memory_limit_in_mb = function.memory_limit_in_mb
         self.function_version = function.function_version
         self.invoked_function_arn: str = header["function_arn"]
-        self.tenant_id = None
+        self.tenant_id = header.get("tenant_id") or None
         self.client_context = ClientContext(client_context) if client_context else None
         self.identity = CognitoIdentity(header.get("identity") or {})
         self._epoch_deadline_time_in_ms: int = header["deadline_ms"]

@@ -14,7 +14,12 @@ JOINED = "\x1e"
 """Stands for a line's end within one message, so that a traceback stays one event; the platform puts it back."""
 
 _LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
-_PLAIN = logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys() | {"aws_request_id", "message", "asctime"}
+_PLAIN = logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys() | {
+    "aws_request_id",
+    "tenant_id",
+    "message",
+    "asctime",
+}
 
 
 class Output:
@@ -25,6 +30,7 @@ class Output:
             os.fdopen(1, "wb", closefd=False), encoding="utf-8", errors="replace", line_buffering=True
         )
         self.request_id = ""
+        self.tenant_id: str | None = None
         sys.stdout = self._text
         sys.stderr = io.TextIOWrapper(
             os.fdopen(2, "wb", closefd=False), encoding="utf-8", errors="backslashreplace", line_buffering=True
@@ -56,13 +62,16 @@ class _Handler(logging.Handler):
         self._output.message(self.format(record))
 
 
-class _RequestId(logging.Filter):
+class _Marks(logging.Filter):
+    """Says on every record which invocation it belongs to."""
+
     def __init__(self, output: Output) -> None:
         super().__init__()
         self._output = output
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.aws_request_id = self._output.request_id
+        record.tenant_id = self._output.tenant_id
         return True
 
 
@@ -77,6 +86,8 @@ class _JsonFormatter(logging.Formatter):
             "logger": record.name,
             "requestId": record.__dict__.get("aws_request_id"),
         }
+        if tenant := record.__dict__.get("tenant_id"):
+            document["tenantId"] = tenant
         if record.exc_info and record.exc_info[0]:
             document["stackTrace"] = self.formatException(record.exc_info).split("\n")
             document["errorType"] = record.exc_info[0].__name__
@@ -89,7 +100,7 @@ class _JsonFormatter(logging.Formatter):
 def set_up_logging(output: Output) -> None:
     """Give the root logger Lambda's handler, in the format and level the function is configured with."""
     handler = _Handler(output)
-    handler.addFilter(_RequestId(output))
+    handler.addFilter(_Marks(output))
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
         handler.setFormatter(_JsonFormatter())
     else:

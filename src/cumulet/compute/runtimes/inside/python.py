@@ -105,6 +105,7 @@ class Loaded:
     def invoke(self, header: dict[str, Any], event: bytes) -> tuple[int, bytes]:
         """The answer's kind and document."""
         self._output.request_id = header["request_id"]
+        self._output.tenant_id = header.get("tenant_id") or None
         if header["environment"]:
             os.environ.update(header["environment"])
         if header["trace"]:

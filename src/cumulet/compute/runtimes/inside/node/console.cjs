@@ -11,7 +11,7 @@ const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const METHODS = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-const log = { requestId: undefined, json: false };
+const log = { requestId: undefined, tenantId: undefined, json: false };
 
 /** Write one message that may have several lines. Waits while the platform is slow: nothing is lost. */
 function write(text) {
@@ -37,7 +37,7 @@ function asProperties(_key, value) {
 }
 
 function jsonLine(level, parts) {
-  const line = { timestamp: new Date().toISOString(), level, requestId: log.requestId };
+  const line = { timestamp: new Date().toISOString(), level, requestId: log.requestId, tenantId: log.tenantId };
   if (parts.length === 1) {
     line.message = parts[0];
     try {

@@ -14,6 +14,7 @@ function makeContext(header, endings) {
     clientContext: header.client_context ?? undefined,
     identity: header.identity ?? undefined,
     invokedFunctionArn: header.function_arn,
+    tenantId: header.tenant_id || undefined,
     awsRequestId: header.request_id,
     getRemainingTimeInMillis: () => header.deadline_ms - Date.now(),
   });

@@ -53,6 +53,7 @@ class Invocation {
   /** Call the handler; sooner or later the invocation ends by `answer`, `fail` or `idle`. */
   run(handler, event) {
     log.requestId = this.header.request_id;
+    log.tenantId = this.header.tenant_id || undefined;
     Object.assign(process.env, this.header.environment);
     if (this.header.trace) {
       process.env._X_AMZN_TRACE_ID = this.header.trace;
