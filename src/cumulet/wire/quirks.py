@@ -40,6 +40,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     does not fit, where it is not MalformedXML, by operation.
     `own_enums`: enumerations that the service checks itself, its list being another than the model's.
     `enum_orders`: recorded orders for enumerations that do not follow the rule of `validate.enum_order`.
+    `patterns`: how messages show a shape's pattern, where that is not the model's.
     """
 
     validation: Literal["model", "required", "schema"] = "model"
@@ -59,6 +60,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     schema_codes: Mapping[str, str] = {}
     own_enums: frozenset[str] = frozenset()
     enum_orders: Mapping[str, tuple[str, ...]] = {}
+    patterns: Mapping[str, str] = {}
 
 
 # S3's root elements; the model leaves out those of most outputs.
@@ -108,6 +110,17 @@ LAMBDA_RUNTIMES = (
     "nodejs16.x", "dotnet10", "dotnet8", "java11", "dotnet6", "nodejs18.x", "provided.al2", "java8.al2",
 )  # fmt: skip
 
+_LAYER_VERSION = (
+    r"(arn:(aws[a-zA-Z-]*)?:lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:layer:[a-zA-Z0-9-_]+:[0-9]+)"
+    r"|(arn:[a-zA-Z0-9-]+:lambda:::awslayer:[a-zA-Z0-9-_]+)"
+)
+_TAGGABLE = (
+    r"arn:(aws[a-zA-Z-]*):lambda:(eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d{1}:\d{12}:"
+    r"(function:[a-zA-Z0-9-_]+(:(\$LATEST|[a-zA-Z0-9-_]+))?|layer:([a-zA-Z0-9-_]+)|code-signing-config:csc-[a-z0-9]{17}"
+    r"|event-source-mapping:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    r"|capacity-provider:[a-zA-Z0-9-_]+)"
+)
+
 _PLAIN = Quirks()
 _QUERY = Quirks(validation_code="ValidationError")
 
@@ -134,7 +147,11 @@ QUIRKS: Mapping[str, Quirks] = {
         crc32=True,
     ),
     "iam": _QUERY,
-    "lambda": Quirks(own_enums=frozenset({"Runtime"}), message_key="message"),
+    "lambda": Quirks(
+        own_enums=frozenset({"Runtime"}),
+        message_key="message",
+        patterns={"LayerVersionArn": _LAYER_VERSION, "TaggableResource": _TAGGABLE},
+    ),
     "logs": Quirks(validation_code="InvalidParameterException"),
     "s3": Quirks(
         validation="schema",

@@ -134,7 +134,7 @@ def constraints(name: str, shape: Shape, quirks: Quirks) -> list[Constraint]:
     pattern = compile_pattern(shape.pattern) if shape.pattern else None
     if pattern is not None:
         matches = pattern.fullmatch
-        text = f"Member must satisfy regular expression pattern: {shape.pattern}"
+        text = f"Member must satisfy regular expression pattern: {quirks.patterns.get(name, shape.pattern)}"
         most = LONG_TEXT if shape.max is None else min(LONG_TEXT, max(4 * int(shape.max), OVER_LONG))
         found.append(Constraint(lambda value: len(value) > most or matches(value) is not None, text))
     return found

@@ -21,6 +21,7 @@ from cumulet.services.lambda_ import (
     functions,
     invocations,
     permissions,
+    tag_store,
     tags,
     updates,
     versions,
@@ -118,6 +119,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 async def _start(lambda_: Lambda) -> None:
     """Go on with what a crash interrupted: functions between two states, queued events, notices, torn packages."""
     await lambda_.db.migrate("lambda", SCHEMA)
+    await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)
     lambda_.outbox.handle(DESTINATION, notices.destination)

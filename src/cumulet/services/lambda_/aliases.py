@@ -64,6 +64,7 @@ async def delete_alias(lambda_: Lambda, call: Call, request: api.DeleteAliasRequ
     key = refer(call, request.function_name).key
     async with lambda_.change(key) as tx:
         await lambda_.store.delete_alias(tx, key, request.name)
+        await lambda_.clean(tx, key, request.name)
 
 
 async def list_aliases(lambda_: Lambda, call: Call, request: api.ListAliasesRequest) -> api.ListAliasesResponse:

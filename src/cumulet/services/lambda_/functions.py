@@ -130,6 +130,7 @@ async def delete_function(
             raise no_function(key.arn)
         deployments, used = await lambda_.store.delete_function(tx, key)
         await lambda_.events.purge(tx, key)
+        await lambda_.clean(tx, key)
         dropped = await lambda_.store.drop_unused(tx, used)
     lambda_.retire(deployments, dropped)
     return api.DeleteFunctionResponse(status_code=204)
@@ -150,6 +151,7 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
         if users:
             raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]")
         deployments, used = await lambda_.store.delete_version(tx, key, qualifier)
+        await lambda_.clean(tx, key, qualifier)
         dropped = await lambda_.store.drop_unused(tx, used)
     lambda_.retire(deployments, dropped)
 
