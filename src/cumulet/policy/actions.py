@@ -86,6 +86,7 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         "Invoke": ("InvokeFunction",),
         "InvokeAsync": ("InvokeFunction",),
         "InvokeWithResponseStream": ("InvokeFunction",),
+        "GetLayerVersionByArn": ("GetLayerVersion",),
     },
     "sqs": {
         "ChangeMessageVisibilityBatch": ("ChangeMessageVisibility",),

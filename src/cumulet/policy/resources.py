@@ -68,6 +68,13 @@ def _function(call: Call, name: str, request: Struct) -> str:
     return f"{arn}:{qualifier}" if qualifier and arn.count(":") == 6 else arn
 
 
+def _layer(call: Call, name: str, request: Struct) -> str:
+    """A layer by name or ARN, with the version that the request names beside it."""
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{call.region}:{call.account}:layer:{name}"
+    version = getattr(request, "version_number", None)
+    return arn if version is None else f"{arn}:{version}"
+
+
 def _log_group(call: Call, name: str, request: Struct) -> str:
     if name.startswith("arn:"):
         return name
@@ -130,7 +137,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "lambda": (
         Rule("function_name", _function),
-        Rule("layer_name", _arn("lambda", "layer:{}")),
+        Rule("layer_name", _layer),
+        Rule("arn", _itself),
         Rule("uuid", _arn("lambda", "event-source-mapping:{}")),
         Rule("code_signing_config_arn", _itself),
         Rule("resource", _itself),

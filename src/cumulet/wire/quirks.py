@@ -148,7 +148,7 @@ QUIRKS: Mapping[str, Quirks] = {
     ),
     "iam": _QUERY,
     "lambda": Quirks(
-        own_enums=frozenset({"Runtime"}),
+        own_enums=frozenset({"Runtime", "Architecture"}),
         message_key="message",
         patterns={"LayerVersionArn": _LAYER_VERSION, "TaggableResource": _TAGGABLE},
     ),

@@ -20,6 +20,9 @@ from cumulet.services.lambda_ import (
     event_configs,
     functions,
     invocations,
+    layer_permissions,
+    layer_store,
+    layers,
     permissions,
     tag_store,
     tags,
@@ -93,6 +96,8 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     )
 
     async def resource_policy(call: Call, arn: str) -> str | None:
+        if ":layer:" in arn:
+            return await layer_permissions.policy_of(lambda_, arn)
         return await permissions.policy_of(lambda_, refer(call, arn))
 
     return Service(
@@ -105,6 +110,8 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             event_configs,
             functions,
             invocations,
+            layer_permissions,
+            layers,
             permissions,
             tags,
             updates,
@@ -119,6 +126,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 async def _start(lambda_: Lambda) -> None:
     """Go on with what a crash interrupted: functions between two states, queued events, notices, torn packages."""
     await lambda_.db.migrate("lambda", SCHEMA)
+    await lambda_.db.migrate("lambda_layers", layer_store.SCHEMA)
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)

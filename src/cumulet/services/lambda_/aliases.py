@@ -6,7 +6,7 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.errors import conflict, invalid, no_function, not_found, stale_revision, unlabelled
-from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker
+from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker
 from cumulet.services.lambda_.model import Alias
 from cumulet.services.lambda_.names import LATEST, FunctionKey, refer
 from cumulet.services.lambda_.state import Lambda

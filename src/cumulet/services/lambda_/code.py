@@ -11,14 +11,14 @@ from cumulet.services.lambda_.errors import invalid, package_too_large
 from cumulet.services.lambda_.packages import Package
 from cumulet.services.lambda_.state import Lambda
 
-Source = api.FunctionCode | api.UpdateFunctionCodeRequest
+Source = api.FunctionCode | api.UpdateFunctionCodeRequest | api.LayerVersionContentInput
 
 
 async def fetch(lambda_: Lambda, call: Call, source: Source) -> bytes:
     """The zip that a request brings or names. Raises AWS's errors."""
-    if source.image_uri:
+    if getattr(source, "image_uri", None):
         raise NotImplementedHere("ImageUri is not implemented yet. See docs/services/lambda.md.")
-    if source.source_kms_key_arn or source.s3_object_storage_mode not in {None, "COPY"}:
+    if getattr(source, "source_kms_key_arn", None) or source.s3_object_storage_mode not in {None, "COPY"}:
         raise NotImplementedHere(
             "SourceKMSKeyArn and S3ObjectStorageMode are not implemented yet. See docs/services/lambda.md."
         )
@@ -63,8 +63,8 @@ async def staged(lambda_: Lambda, call: Call, source: Source) -> AsyncIterator[P
     _, used = await lambda_.store.usage(call.account, call.region)
     if used + len(data) > lambda_.limits.total_code_size:
         raise api.CodeStorageExceededException("Code storage limit exceeded.")
-    id = await lambda_.packages.check(data)
-    package = await lambda_.packages.keep(id, data)
+    id, unpacked = await lambda_.packages.check(data)
+    package = await lambda_.packages.keep(id, data, unpacked)
     try:
         yield package
     finally:

@@ -14,7 +14,6 @@ from cumulet.services.lambda_.names import LATEST, FunctionKey
 from cumulet.services.lambda_.runtimes import check_runtime
 
 _MISSING = {
-    "layers": "Layers",
     "file_system_configs": "FileSystemConfigs",
     "image_config": "ImageConfig",
     "code_signing_config_arn": "CodeSigningConfigArn",

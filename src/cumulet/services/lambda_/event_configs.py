@@ -8,7 +8,7 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid, not_found
-from cumulet.services.lambda_.functions import decode_marker, encode_marker
+from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
 from cumulet.services.lambda_.state import Lambda
 

@@ -1,25 +1,23 @@
 """Operations on functions as a whole."""
 
-import base64
-import re
-
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import new_configuration
 from cumulet.services.lambda_.errors import conflict, invalid, no_function
+from cumulet.services.lambda_.function_layers import check_allowed, check_arns, dressed
+from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Function, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version, refer
 from cumulet.services.lambda_.roles import check_role
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tags import check_tags
 
-PAGE = 50
 _LONGEST_NAME = 64
-_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 async def create_function(lambda_: Lambda, call: Call, request: api.CreateFunctionRequest) -> api.FunctionConfiguration:
@@ -31,12 +29,16 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
             f"1 validation error detected: Value '{key.name}' at 'functionName' failed to satisfy constraint: "
             f"Member must have length less than or equal to {_LONGEST_NAME}"
         )
+    check_architectures(request.architectures)
     configuration = new_configuration(key, request, lambda_.limits)
+    layers = request.layers or []
+    check_arns(lambda_, call, layers)
     tags = request.tags or {}
     check_tags(tags, lambda_.limits)
     if await lambda_.store.function(key) is not None:
         raise conflict(f"Function already exist: {key.name}")
     await check_role(lambda_, call, request.role)
+    await check_allowed(lambda_, call, layers)
     async with code.staged(lambda_, call, request.code) as package:
         latest = Version(
             configuration=replace(
@@ -49,13 +51,17 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
             code=package.id,
             deployment=token(),
         )
-        versions = [latest, _first(latest)] if request.publish else [latest]
         async with lambda_.change(key) as tx:
             if await lambda_.store.function(key, tx) is not None:
                 raise conflict(f"Function already exist: {key.name}")
+            if layers:
+                latest = await dressed(lambda_, tx, latest, layers, package.unpacked)
+            versions = [latest, _first(latest)] if request.publish else [latest]
             await lambda_.store.put_function(tx, key, Function(next_version=len(versions), tags=tags))
             for version in versions:
                 await lambda_.store.put_version(tx, key, version)
+                if version.layers:
+                    await lambda_.layers.use(tx, key, version.number, version.layers)
             await lambda_.store.put_package(tx, package)
     lambda_.settle(key)
     return versions[-1].answer(key.arn)
@@ -131,6 +137,7 @@ async def delete_function(
         deployments, used = await lambda_.store.delete_function(tx, key)
         await lambda_.events.purge(tx, key)
         await lambda_.clean(tx, key)
+        used += await lambda_.layers.unuse(tx, key)
         dropped = await lambda_.store.drop_unused(tx, used)
     lambda_.retire(deployments, dropped)
     return api.DeleteFunctionResponse(status_code=204)
@@ -152,6 +159,7 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
             raise conflict(f"Unable to delete version because the following aliases reference it: [{', '.join(users)}]")
         deployments, used = await lambda_.store.delete_version(tx, key, qualifier)
         await lambda_.clean(tx, key, qualifier)
+        used += await lambda_.layers.use(tx, key, qualifier, ())
         dropped = await lambda_.store.drop_unused(tx, used)
     lambda_.retire(deployments, dropped)
 
@@ -162,29 +170,5 @@ def _first(latest: Version) -> Version:
         configuration=replace(latest.configuration, version="1", revision_id=new_id()),
         code=latest.code,
         deployment=token(),
+        layers=latest.layers,
     )
-
-
-def encode_marker(text: str) -> str:
-    return base64.urlsafe_b64encode(text.encode()).decode()
-
-
-def decode_marker(marker: str | None) -> str:
-    """Empty for the first page; raises InvalidParameterValueException for a marker that is not ours."""
-    if not marker:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(marker).decode()
-    except ValueError as error:
-        raise _bad_marker() from error
-
-
-def number_in(text: str) -> int:
-    """The version that a marker tells, -1 when it tells none; raises InvalidParameterValueException."""
-    if text and not _NUMBER.fullmatch(text):
-        raise _bad_marker()
-    return int(text or -1)
-
-
-def _bad_marker() -> api.InvalidParameterValueException:
-    return invalid("Invalid Marker: the given pagination marker is not valid.")

@@ -27,11 +27,13 @@ class Version(Struct, frozen=True, kw_only=True):
 
     `code` is the id of its package; `deployment` changes with code and configuration, and so names its environments.
     `configuration` is what AWS's answers hold; its FunctionArn is qualified for published versions only.
+    `layers` are the ids of its layers' packages, in order.
     """
 
     configuration: FunctionConfiguration
     code: str
     deployment: str
+    layers: tuple[str, ...] = ()
 
     @property
     def number(self) -> str:

@@ -27,11 +27,15 @@ _MARK = ".synced"
 
 
 class Package(Struct, frozen=True, kw_only=True):
-    """A deployment package. `id` is the SHA-256 of the zip in hexadecimal; `blob` holds the zip."""
+    """A deployment package. `id` is the SHA-256 of the zip in hexadecimal; `blob` holds the zip.
+
+    `size` is that of the zip, `unpacked` that of the files in it; 0 for a package of a time when nobody counted.
+    """
 
     id: str
     blob: str
     size: int
+    unpacked: int = 0
 
     @property
     def sha256(self) -> str:
@@ -61,22 +65,23 @@ class Packages:
         for blob in [blob async for blob in self._blobs.ids() if blob not in blobs]:
             await self._blobs.delete(blob)
 
-    async def check(self, data: bytes) -> str:
-        """The id of the package in `data`, unpacked and ready; raises AWS's error when it is no good."""
+    async def check(self, data: bytes) -> tuple[str, int]:
+        """The id and unpacked size of the package in `data`, ready to be used; raises AWS's error when it is no good."""
         loop = asyncio.get_running_loop()
         digest = hashlib.sha256(data).hexdigest()
         async with self._turn(digest):
-            if not self._folder(digest).exists():
-                await loop.run_in_executor(None, self._unpack, digest, data)
-                self._tasks.start("sync package", self._sync(digest))
-        return digest
+            if self._folder(digest).exists():
+                return digest, await loop.run_in_executor(None, unzip.measure, data)
+            unpacked = await loop.run_in_executor(None, self._unpack, digest, data)
+            self._tasks.start("sync package", self._sync(digest))
+        return digest, unpacked
 
-    async def keep(self, package: str, data: bytes) -> Package:
+    async def keep(self, package: str, data: bytes, unpacked: int) -> Package:
         """Make the zip durable."""
         async with self._blobs.writer() as writer:
             await writer.write(data)
             blob = await writer.commit()
-        return Package(id=package, blob=blob, size=len(data))
+        return Package(id=package, blob=blob, size=len(data), unpacked=unpacked)
 
     def read(self, blob: str) -> AsyncIterator[bytes]:
         """The zip, in pieces."""
@@ -107,10 +112,11 @@ class Packages:
     def _folder(self, package: str) -> Path:
         return self._root / package
 
-    def _unpack(self, package: str, data: bytes) -> None:
+    def _unpack(self, package: str, data: bytes) -> int:
         place = self._root / f"new-{token(8)}"
-        unzip.unpack(data, place, self._limits)
+        size = unzip.unpack(data, place, self._limits)
         place.rename(self._folder(package))
+        return size
 
     async def _sync(self, package: str) -> None:
         async with self._turn(package):

@@ -56,6 +56,8 @@ _BLOCKED = frozenset(
     }
 )
 _ACCEPTED = frozenset(_SUPPORTED) | _NEWER
+SUPPORTED = _SUPPORTED
+KNOWN = _ACCEPTED | _BLOCKED
 
 
 def check_runtime(runtime: str) -> None:

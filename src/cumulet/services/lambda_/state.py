@@ -11,6 +11,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.layer_store import LayerStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
@@ -77,6 +78,7 @@ class Lambda:
         self.enforce = enforce
         self.slots = Slots(limits)
         self.tags = TagStore(db)
+        self.layers = LayerStore(db)
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
         Settings (`store.put_setting`) go by themselves."""

@@ -26,7 +26,10 @@ SCHEMA = (
         PRIMARY KEY (account, region, name, alias))""",
     f"""CREATE TABLE lambda_setting ({_KEY}, kind TEXT NOT NULL, qualifier TEXT NOT NULL, document BYTEA NOT NULL,
         PRIMARY KEY (account, region, name, kind, qualifier))""",
+    "ALTER TABLE lambda_code ADD COLUMN unpacked BIGINT NOT NULL DEFAULT 0",
 )
+
+_PACKAGE = "id, blob, size, unpacked"
 
 _functions = msgspec.json.Decoder(Function)
 _versions = msgspec.json.Decoder(Version)
@@ -156,39 +159,42 @@ class FunctionStore:
         return [_versions.decode(row[0]) for row in await within.read(sql, key)]
 
     async def usage(self, account: str, region: str) -> tuple[int, int]:
-        """Functions, and bytes of code of all their versions."""
-        sql = """SELECT COUNT(DISTINCT name), COALESCE(SUM(size), 0) FROM lambda_version
-                 WHERE account = $1 AND region = $2"""
+        """Functions, and bytes of code of all their versions and of those of layers."""
+        sql = """SELECT COUNT(DISTINCT name), COALESCE(SUM(size), 0) + (SELECT COALESCE(SUM(size), 0)
+                 FROM lambda_layer_version WHERE account = $1 AND region = $2)
+                 FROM lambda_version WHERE account = $1 AND region = $2"""
         [(functions, size)] = await self._db.read(sql, (account, region))
         return int(functions), int(size)
 
     # Packages
 
     async def package(self, id: str, within: Reader | None = None) -> Package | None:
-        rows = await self._read(within, "SELECT id, blob, size FROM lambda_code WHERE id = $1", (id,))
-        return Package(id=rows[0][0], blob=rows[0][1], size=rows[0][2]) if rows else None
+        rows = await self._read(within, f"SELECT {_PACKAGE} FROM lambda_code WHERE id = $1", (id,))
+        return _package(rows[0]) if rows else None
 
     async def packages(self) -> list[Package]:
-        rows = await self._db.read("SELECT id, blob, size FROM lambda_code")
-        return [Package(id=row[0], blob=row[1], size=row[2]) for row in rows]
+        rows = await self._db.read(f"SELECT {_PACKAGE} FROM lambda_code")
+        return [_package(row) for row in rows]
 
     async def put_package(self, tx: Transaction, package: Package) -> None:
         """Nothing changes when the same code is there already."""
         await tx.write(
-            "INSERT INTO lambda_code (id, blob, size) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-            (package.id, package.blob, package.size),
+            f"INSERT INTO lambda_code ({_PACKAGE}) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING",
+            (package.id, package.blob, package.size, package.unpacked),
         )
 
     async def drop_unused(self, tx: Transaction, packages: Sequence[str]) -> list[Package]:
-        """Forget those of the packages that no version uses any more."""
+        """Forget those of the packages that neither a version of a function nor one of a layer uses any more."""
         dropped = []
         for id in packages:
             rows = await tx.write(
-                """DELETE FROM lambda_code WHERE id = $1
-                   AND NOT EXISTS (SELECT 1 FROM lambda_version WHERE code = $1) RETURNING id, blob, size""",
+                f"""DELETE FROM lambda_code WHERE id = $1
+                    AND NOT EXISTS (SELECT 1 FROM lambda_version WHERE code = $1)
+                    AND NOT EXISTS (SELECT 1 FROM lambda_layer_version WHERE code = $1)
+                    AND NOT EXISTS (SELECT 1 FROM lambda_layer_use WHERE code = $1) RETURNING {_PACKAGE}""",
                 (id,),
             )
-            dropped += [Package(id=row[0], blob=row[1], size=row[2]) for row in rows]
+            dropped += [_package(row) for row in rows]
         return dropped
 
     # Aliases
@@ -224,11 +230,23 @@ class FunctionStore:
         rows = await self._read(within, sql, (*key, kind, qualifier))
         return rows[0][0] if rows else None
 
-    async def settings(self, kind: str, key: FunctionKey, after: str, limit: int) -> list[tuple[str, bytes]]:
+    async def settings(
+        self, kind: str, key: FunctionKey, after: str, limit: int, within: Reader | None = None
+    ) -> list[tuple[str, bytes]]:
         """Qualifiers with their documents, by qualifier."""
         sql = f"""SELECT qualifier, document FROM lambda_setting WHERE {_FUNCTION} AND kind = $4 AND qualifier > $5
                   ORDER BY qualifier LIMIT $6"""
-        return [(row[0], row[1]) for row in await self._db.read(sql, (*key, kind, after, limit))]
+        return [(row[0], row[1]) for row in await self._read(within, sql, (*key, kind, after, limit))]
+
+    async def keys_with_setting(self, kind: str) -> list[FunctionKey]:
+        """Functions that have a setting of this kind, in all accounts."""
+        rows = await self._db.read("SELECT DISTINCT account, region, name FROM lambda_setting WHERE kind = $1", (kind,))
+        return [FunctionKey(*row) for row in rows]
+
+    async def settings_of_account(self, kind: str, account: str, region: str) -> list[tuple[str, bytes]]:
+        """Names of functions with a document of this kind; a name comes as often as it has one."""
+        sql = "SELECT name, document FROM lambda_setting WHERE account = $1 AND region = $2 AND kind = $3"
+        return [(row[0], row[1]) for row in await self._db.read(sql, (account, region, kind))]
 
     async def put_setting(self, tx: Transaction, kind: str, key: FunctionKey, qualifier: str, document: bytes) -> None:
         await tx.write(
@@ -245,3 +263,7 @@ class FunctionStore:
 
 def _deleted(rows: list[Row]) -> Deleted:
     return Deleted([row[0] for row in rows], sorted({row[1] for row in rows}))
+
+
+def _package(row: Row) -> Package:
+    return Package(id=row[0], blob=row[1], size=row[2], unpacked=row[3])

@@ -1,5 +1,6 @@
 """What an invocation needs to know of a function, kept in memory until the function changes."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from cumulet.compute import FunctionSpec
@@ -123,6 +124,7 @@ class Targets:
             runtime=configuration.runtime or "",
             handler=configuration.handler or "",
             code=await self._packages.folder(package.id, package.blob),
+            layers=await self._layers(target.version),
             memory_mb=target.memory,
             timeout=target.timeout,
             tmp_mb=storage.size if storage else 512,
@@ -131,6 +133,16 @@ class Targets:
         target.renew = credentials.renew
         target.spec = spec
         return spec
+
+    async def _layers(self, version: Version) -> tuple[Path, ...]:
+        """Where its layers lie unpacked, in order. Raises Superseded."""
+        folders = []
+        for layer in version.layers:
+            package = await self._store.package(layer)
+            if package is None:
+                raise Superseded
+            folders.append(await self._packages.folder(package.id, package.blob))
+        return tuple(folders)
 
 
 def environment(target: Target) -> dict[str, str]:

@@ -7,10 +7,13 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import changed_configuration
 from cumulet.services.lambda_.errors import conflict, stale_revision
+from cumulet.services.lambda_.function_layers import check_allowed, check_arns, check_code, dressed
 from cumulet.services.lambda_.model import CREATING, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
+from cumulet.services.lambda_.packages import Package
 from cumulet.services.lambda_.roles import check_role
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.versions import publish
@@ -22,6 +25,7 @@ async def update_function_code(
 ) -> api.FunctionConfiguration:
     if request.publish_to:
         raise NotImplementedHere("PublishTo is not implemented yet. See docs/services/lambda.md.")
+    check_architectures(request.architectures)
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
@@ -36,6 +40,7 @@ async def update_function_code(
         await lambda_.settled(key)
         async with lambda_.change(key) as tx:
             latest = await _latest(lambda_, key, tx, request.revision_id)
+            await check_code(lambda_, tx, latest, package.unpacked)
             changed = replace(_in_progress(lambda_, latest).changed(**members), code=package.id)
             await lambda_.store.put_version(tx, key, changed)
             await lambda_.store.put_package(tx, package)
@@ -53,15 +58,23 @@ async def update_function_configuration(
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
     changed_configuration(before.configuration, request, key, lambda_.limits)
+    check_arns(lambda_, call, request.layers or ())
     if request.role is not None:
         await check_role(lambda_, call, request.role)
+    await check_allowed(lambda_, call, request.layers or ())
+    dropped: list[Package] = []
     await lambda_.settled(key)
     async with lambda_.change(key) as tx:
         latest = await _latest(lambda_, key, tx, request.revision_id)
         configuration = changed_configuration(latest.configuration, request, key, lambda_.limits)
         changed = _in_progress(lambda_, replace(latest, configuration=configuration))
+        if request.layers is not None:
+            package = await lambda_.store.package(latest.code, tx)
+            changed = await dressed(lambda_, tx, changed, request.layers, package.unpacked if package else 0)
+            before_layers = await lambda_.layers.use(tx, key, LATEST, changed.layers)
+            dropped = await lambda_.store.drop_unused(tx, before_layers)
         await lambda_.store.put_version(tx, key, changed)
-    lambda_.retire([latest.deployment], ())
+    lambda_.retire([latest.deployment], dropped)
     lambda_.settle(key)
     return changed.answer(key.arn)
 

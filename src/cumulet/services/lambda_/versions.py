@@ -7,7 +7,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
-from cumulet.services.lambda_.functions import PAGE, decode_marker, encode_marker, number_in
+from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
 from cumulet.services.lambda_.state import Lambda
@@ -21,6 +21,7 @@ _SAME = (
     "ephemeral_storage",
     "handler",
     "kms_key_arn",
+    "layers",
     "logging_config",
     "memory_size",
     "role",
@@ -81,6 +82,8 @@ async def publish(
         deployment=token(),
     )
     await lambda_.store.put_version(tx, key, version)
+    if version.layers:
+        await lambda_.layers.use(tx, key, version.number, version.layers)
     await lambda_.store.put_function(tx, key, replace(function, next_version=function.next_version + 1))
     await lambda_.store.put_version(tx, key, latest.changed(revision_id=new_id()))
     return version
