@@ -153,6 +153,15 @@ class Compute:
         """Invocations of this function in flight."""
         return self._running[key]
 
+    def idle(self, key: str) -> int:
+        """Environments of this function that wait for an event: the next invocations need no cold start."""
+        idle = self._idle.get(key)
+        return len(idle) if idle else 0
+
+    def holding(self, key: str) -> int:
+        """Environments that hold this function, whatever they do."""
+        return sum(environment.key == key for environment in self._all.values())
+
     def environments(self) -> list[EnvironmentStatus]:
         """The environments that hold a function."""
         return [environment.status() for environment in self._all.values()]
@@ -180,6 +189,28 @@ class Compute:
             self._running[spec.key] -= 1
             if not self._running[spec.key]:
                 del self._running[spec.key]
+
+    async def initialise(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> bool:
+        """Make an environment and have it load the function, without an event; it waits for invocations of `spec.key`.
+
+        False when the function cannot be loaded: its environment is ended then. Raises as `invoke` does.
+        """
+        environment, _ = await self._start(spec, on_environment)
+        try:
+            document = await self._initialise(environment, spec, spec.init_timeout)
+        except Ended:
+            document = b""
+        environment.last_logs()
+        if document is not None:
+            self._end(environment)
+            return False
+        self._release(environment)
+        return True
+
+    def trim(self, key: str, count: int) -> None:
+        """End idle environments of this function until no more than `count` hold it."""
+        for environment in self._idle.get(key, [])[: max(0, self.holding(key) - count)]:
+            self._end(environment)
 
     async def retire(self, key: str) -> None:
         """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
@@ -280,7 +311,7 @@ class Compute:
         assert self._pool is not None
         environment = await self._pool.take(self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment))
         self._all[environment.id] = environment
-        environment.key = spec.key
+        environment.key, environment.kept = spec.key, spec.kept
         environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
         try:
             info = self._info(environment, spec, cold=True)
@@ -398,7 +429,7 @@ class Compute:
             await asyncio.sleep(_REAP_EVERY)
             oldest = loop.time() - self._config.idle_timeout
             for idle in list(self._idle.values()):
-                for environment in [one for one in idle if one.idle_since < oldest]:
+                for environment in [one for one in idle if one.idle_since < oldest and not one.kept]:
                     self._end(environment)
 
     def _on_report(self, report: messages.Message) -> None:

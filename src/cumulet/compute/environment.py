@@ -55,6 +55,7 @@ class Environment:
         self.invocations = 0
         self.state: Literal["starting", "busy", "idle"] = "starting"
         self.retired = False
+        self.kept = False
         self.idle_since = 0.0
         self.started = time.perf_counter()
         self.on_end: list[Callable[[], None]] = []

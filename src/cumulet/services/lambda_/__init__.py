@@ -24,6 +24,7 @@ from cumulet.services.lambda_ import (
     layer_store,
     layers,
     permissions,
+    provisioned,
     tag_store,
     tags,
     updates,
@@ -36,6 +37,7 @@ from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
 from cumulet.services.lambda_.names import refer
 from cumulet.services.lambda_.packages import Packages
+from cumulet.services.lambda_.provisioning import Provisioner
 from cumulet.services.lambda_.queue import EventQueue
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.store import SCHEMA, FunctionStore
@@ -94,6 +96,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         credentials=credentials,
         enforce=enforce,
     )
+    lambda_.provisioner = Provisioner(lambda_)
 
     async def resource_policy(call: Call, arn: str) -> str | None:
         if ":layer:" in arn:
@@ -113,12 +116,13 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             layer_permissions,
             layers,
             permissions,
+            provisioned,
             tags,
             updates,
             versions,
         ),
         start=lambda: _start(lambda_),
-        stop=lambda_.logs.flush,
+        stop=lambda: _stop(lambda_),
         resource_policy=resource_policy,
     )
 
@@ -136,6 +140,15 @@ async def _start(lambda_: Lambda) -> None:
     for key in await lambda_.store.pending():
         lambda_.settle(key)
     lambda_.logs.start()
+    lambda_.metrics.sample = lambda_.provisioner.measure
+    await lambda_.metrics.start()
+    await lambda_.provisioner.start()
     worker = EventWorker(lambda_)
     lambda_.events.handler, lambda_.events.room = worker.handle, worker.room
     await lambda_.events.start()
+
+
+async def _stop(lambda_: Lambda) -> None:
+    """Write what waits in memory."""
+    await lambda_.logs.flush()
+    await lambda_.metrics.flush()

@@ -1,10 +1,12 @@
 """Operations on reserved concurrency, and the account's settings."""
 
+from msgspec import json
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid, no_function, unlabelled
+from cumulet.services.lambda_.model import PROVISIONED, Provision
 from cumulet.services.lambda_.names import LATEST, FunctionKey, refer
 from cumulet.services.lambda_.state import Lambda
 
@@ -18,6 +20,15 @@ async def put_function_concurrency(
         function = await lambda_.store.function(key, tx)
         if function is None:
             raise no_function(f"{key.arn}:{LATEST}")
+        provisioned = [
+            json.decode(document, type=Provision).requested
+            for _, document in await lambda_.store.settings(PROVISIONED, key, "", 10_000, tx)
+        ]
+        if wanted < sum(provisioned):
+            raise unlabelled(
+                f" ReservedConcurrentExecutions  {wanted} should not be lower than function's total provisioned "
+                f"concurrency [{sum(provisioned)}]."
+            )
         others = await lambda_.store.reserved(key.account, key.region, tx)
         others.pop(key.name, None)
         limits = lambda_.limits

@@ -32,6 +32,13 @@ def stale_revision(operations: str = "GetFunction/GetAlias") -> api.Precondition
     )
 
 
+def recursive() -> api.RecursiveInvocationException:
+    return api.RecursiveInvocationException(
+        "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services resources and "
+        "stopped your function's invocation."
+    )
+
+
 def throttled(reason: str, retry_after: int | None = None) -> api.TooManyRequestsException:
     """`retry_after`: seconds, for limits that are about time."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}

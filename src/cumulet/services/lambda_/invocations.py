@@ -7,13 +7,14 @@ import msgspec
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.streams import read_all
+from cumulet.services.lambda_.durable import starts
 from cumulet.services.lambda_.errors import bad_content, invalid, too_large
 from cumulet.services.lambda_.names import Reference, refer
 from cumulet.services.lambda_.payloads import checked
 from cumulet.services.lambda_.runs import Run, function_error, ready_target
 from cumulet.services.lambda_.state import Lambda
+from cumulet.services.lambda_.targets import Target
 
 _CONTEXT_LIMIT = 3583
 """Bytes of a client context, base64-encoded. https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html"""
@@ -24,16 +25,15 @@ async def invoke(lambda_: Lambda, call: Call, request: api.InvocationRequest) ->
     kind = request.invocation_type
     if kind == "Event":
         return await _queue(lambda_, call, reference, request)
-    if request.durable_execution_name or request.tenant_id:
-        raise NotImplementedHere(
-            "Durable executions and tenant isolation are not implemented yet. See docs/services/lambda.md."
-        )
     if request.payload is not None and len(request.payload) > lambda_.limits.payload:
         raise too_large(len(request.payload), lambda_.limits.payload, "RequestResponse")
     target = await ready_target(lambda_, reference)
+    check_tenant(target, request.tenant_id)
     if kind == "DryRun":
         return api.InvocationResponse(status_code=204)
-    run = Run(lambda_, reference, target, call.request_id)
+    if target.durable or request.durable_execution_name:
+        return await starts.invoke(lambda_, call, reference, target, request, checked(request.payload))
+    run = Run(lambda_, reference, target, call.request_id, tenant=request.tenant_id or "")
     context = _client_context(request.client_context) if request.client_context else None
     payload = checked(request.payload)
     outcome = await run.go(payload, client_context=context, trace=call.trace)
@@ -62,9 +62,27 @@ async def _queue(
 ) -> api.InvocationResponse:
     if request.payload is not None and len(request.payload) > lambda_.limits.event_payload:
         raise too_large(len(request.payload), lambda_.limits.event_payload, "Event")
-    await ready_target(lambda_, reference)
-    await lambda_.events.add(reference, call.request_id, checked(request.payload), call.trace)
+    target = await ready_target(lambda_, reference)
+    check_tenant(target, request.tenant_id)
+    payload = checked(request.payload)
+    if target.durable or request.durable_execution_name:
+        return await starts.invoke(lambda_, call, reference, target, request, payload)
+    await lambda_.events.add(reference, call.request_id, payload, call.trace, request.tenant_id or "")
+    lambda_.metrics.of(target, reference.qualifier).add("AsyncEventsReceived")
     return api.InvocationResponse(status_code=202, payload=b"")
+
+
+def check_tenant(target: Target, tenant: str | None) -> None:
+    """A function that keeps its tenants apart must be told whose call it is, and no other may be."""
+    if target.tenancy and not tenant:
+        raise invalid(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in your request and try again."
+        )
+    if tenant and not target.tenancy:
+        raise invalid(
+            "The invoked function is not enabled with tenancy configuration. "
+            "Remove the tenant ID from your request and try again."
+        )
 
 
 def _client_context(text: str) -> bytes:

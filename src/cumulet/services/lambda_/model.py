@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from cumulet.api.lambda_ import AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration
 from cumulet.services.lambda_.names import FunctionKey
 
+PROVISIONED = "provisioned"
+"""The kind of setting that holds a `Provision`."""
 CREATING = "The function is being created."
 
 
@@ -19,6 +21,7 @@ class Function(Struct, frozen=True, kw_only=True):
 
     next_version: int = 1
     reserved: int | None = None
+    recursive_loop: str = "Terminate"
     tags: dict[str, str] = {}
 
 
@@ -87,6 +90,13 @@ class Alias(Struct, frozen=True, kw_only=True):
         if self.weights:
             configuration.routing_config = AliasRoutingConfiguration(additional_version_weights=self.weights)
         return configuration
+
+
+class Provision(Struct, frozen=True):
+    """Provisioned concurrency as it was asked for: environments, and when (seconds since 1970)."""
+
+    requested: int
+    changed: float
 
 
 def timestamp(now: float) -> str:

@@ -24,8 +24,9 @@ SCHEMA = (
         due DOUBLE PRECISION NOT NULL, attempts BIGINT NOT NULL, refusals BIGINT NOT NULL)""",
     "CREATE INDEX lambda_event_due ON lambda_event (due)",
     "CREATE INDEX lambda_event_function ON lambda_event (account, region, name, due)",
+    "ALTER TABLE lambda_event ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
 )
-_COLUMNS = "id, account, region, name, qualifier, request_id, payload, trace, accepted, due, attempts, refusals"
+_COLUMNS = "id, account, region, name, qualifier, request_id, payload, trace, accepted, due, attempts, refusals, tenant"
 _BACKSTOP = 30.0
 _FIRST_PACE = 4
 _PACE_SECONDS = 0.25
@@ -49,6 +50,7 @@ class Event(Struct, frozen=True):
     due: float
     attempts: int
     refusals: int
+    tenant: str = ""
 
     @property
     def reference(self) -> Reference:
@@ -97,15 +99,17 @@ class EventQueue:
         self._tasks.start("lambda events", self._work())
         self._tasks.start("lambda event pace", self._quicken())
 
-    async def add(self, reference: Reference, request_id: str, payload: bytes, trace: str) -> None:
+    async def add(self, reference: Reference, request_id: str, payload: bytes, trace: str, tenant: str = "") -> None:
         """Durable when it returns."""
         now = self._clock.now()
-        event = Event(token(), *reference.key, reference.qualifier or "", request_id, payload, trace, now, now, 0, 0)
+        event = Event(
+            token(), *reference.key, reference.qualifier or "", request_id, payload, trace, now, now, 0, 0, tenant
+        )
         lane = self._lane(reference.key)
         lane.held.add(event.id)  # before it is in the table, or it might be read from there too
         try:
             await self._db.write(
-                f"INSERT INTO lambda_event ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                f"INSERT INTO lambda_event ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
                 structs.astuple(event),
             )
         except BaseException:

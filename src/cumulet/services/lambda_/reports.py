@@ -19,13 +19,18 @@ def is_json(target: Target) -> bool:
     return logging is not None and logging.log_format == "JSON"
 
 
-def init_start(target: Target, now: float) -> str:
+def billed(outcome: Outcome) -> int:
+    """Milliseconds: an initialisation on demand counts, one ahead of events does not."""
+    return math.ceil((outcome.duration + (outcome.init_duration or 0.0)) * 1000)
+
+
+def init_start(target: Target, now: float, kind: str = "on-demand") -> str:
     configuration = target.version.configuration
     runtime = configuration.runtime or ""
     arn = configuration.runtime_version_config.runtime_version_arn if configuration.runtime_version_config else ""
     if is_json(target):
         record = {
-            "initializationType": "on-demand",
+            "initializationType": kind,
             "phase": "init",
             "runtimeVersion": runtime,
             "runtimeVersionArn": arn,

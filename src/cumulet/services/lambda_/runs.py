@@ -1,67 +1,177 @@
 """One invocation, from a free slot to the last log line. Synchronous and asynchronous invocations share it."""
 
+import hashlib
+import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.compute import ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation, Outcome, RuntimeUnavailable
-from cumulet.services.lambda_ import reports
-from cumulet.services.lambda_.errors import conflict
+from cumulet.services.lambda_ import lineage, reports
+from cumulet.services.lambda_.errors import conflict, recursive
 from cumulet.services.lambda_.logs import LogStream
+from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.names import Reference
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Superseded, Target
 
+if TYPE_CHECKING:
+    from cumulet.services.lambda_.provisioning import Pool
+
+_FREE_STORAGE = 512
+"""MB of /tmp that cost nothing."""
+
 
 class Run:
-    """What an invocation is told and, when it is over, how it ended. `outcome` is set then."""
+    """What an invocation is told and, when it is over, how it ended. `outcome` is set then.
 
-    __slots__ = ("_lambda", "_reference", "_started", "_stream", "outcome", "request_id", "target")
+    `patient`: nobody waits for it, so that the limit on requests a second does not apply. `tenant`: whom it is for, of a
+    function that keeps its tenants apart.
+    """
+
+    __slots__ = (
+        "_lambda",
+        "_patient",
+        "_reference",
+        "_started",
+        "_stream",
+        "_tenant",
+        "_trace",
+        "outcome",
+        "request_id",
+        "target",
+    )
 
     outcome: Outcome
 
-    def __init__(self, lambda_: Lambda, reference: Reference, target: Target, request_id: str) -> None:
+    def __init__(
+        self,
+        lambda_: Lambda,
+        reference: Reference,
+        target: Target,
+        request_id: str,
+        *,
+        tenant: str = "",
+        patient: bool = False,
+    ) -> None:
         self._lambda = lambda_
         self._reference = reference
         self.target = target
         self.request_id = request_id
+        self._tenant = tenant
+        self._patient = patient
         self._stream: LogStream | None = None
         self._started = False
+        self._trace = ""
 
     async def go(self, payload: bytes, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
-        """Run it. Raises TooManyRequestsException when there is no slot, and AWS's errors for a function that cannot run."""
+        """Run it. Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a
+        loop, and AWS's errors for a function that cannot run.
+        """
         lambda_, target = self._lambda, self.target
-        key = target.key
-        unreserved = lambda_.known_unreserved(key)
-        if unreserved is None:
-            unreserved = await lambda_.unreserved(key.account, key.region)
-        pooled = lambda_.slots.take(key, target.function.reserved, unreserved)
+        series = lambda_.metrics.of(target, self._reference.qualifier)
+        self._follow(trace, series)
+        invocation = Invocation(
+            request_id=self.request_id,
+            payload=payload,
+            deadline_ms=int((lambda_.wall() + target.timeout) * 1000),
+            function_arn=self._reference.arn,
+            client_context=client_context,
+            trace=self._trace,
+            tenant_id=self._tenant,
+            max_response=lambda_.limits.response,
+        )
+        pool = lambda_.provisioner.find(target.key, target.version.number)
+        spec = pool.spec if pool is not None else None
         try:
-            now = lambda_.clock.now()
-            spec = target.spec
-            if spec is None or now >= target.renew:
-                spec = await self._spec(now)
-                target = self.target
-            invocation = Invocation(
-                request_id=self.request_id,
-                payload=payload,
-                deadline_ms=int((lambda_.wall() + target.timeout) * 1000),
-                function_arn=self._reference.arn,
-                client_context=client_context,
-                trace=trace,
-                max_response=lambda_.limits.response,
-            )
-            self.outcome = await lambda_.compute.invoke(
-                spec, invocation, on_environment=self._environment, on_event=self._event
-            )
+            if pool is not None and spec is not None and lambda_.compute.idle(spec.key):
+                self.outcome = await self._in_pool(pool, spec, invocation, series)
+            else:
+                if pool is not None:
+                    series.add("ProvisionedConcurrencySpilloverInvocations")
+                    pool = None
+                self.outcome = await self._in_slot(invocation, series)
         except RuntimeUnavailable as error:
             raise api.InvalidRuntimeException(str(error)) from error
         except ComputeUnavailable as error:
             raise api.ServiceException(str(error)) from error
-        finally:
-            lambda_.slots.release(key, pooled)
-            lambda_.events.roomier(key)
+        except api.TooManyRequestsException:
+            series.add("Throttles")
+            raise
+        self._measure(series, provisioned=pool is not None)
         self._report()
         return self.outcome
+
+    async def _in_slot(self, invocation: Invocation, series: Series) -> Outcome:
+        """In an environment of those that the function's concurrency allows."""
+        lambda_, target = self._lambda, self.target
+        key, slots = target.key, lambda_.slots
+        unreserved = lambda_.known_unreserved(key)
+        if unreserved is None:
+            unreserved = await lambda_.unreserved(key.account, key.region)
+        reserved = target.function.reserved
+        if reserved is not None:
+            reserved = max(0, reserved - lambda_.provisioner.requested(key))
+        steady = time.monotonic()
+        if not self._patient and reserved != 0:
+            slots.check_rate(key, reserved, unreserved, steady)
+        pooled = slots.take(key, reserved, unreserved)
+        try:
+            series.add("ConcurrentExecutions", slots.running(key))
+            lambda_.metrics.count_pool(target, slots.pooled(key.account, key.region))
+            now = lambda_.clock.now()
+            spec = target.spec
+            if spec is None or now >= target.renew:
+                spec = await self._spec(now)
+            if self._tenant:
+                spec = of_tenant(spec, self._tenant)
+            if not lambda_.compute.idle(spec.key):
+                slots.check_growth(key, steady)
+            return await lambda_.compute.invoke(
+                spec, invocation, on_environment=self._environment, on_event=self._event
+            )
+        finally:
+            slots.release(key, pooled)
+            lambda_.events.roomier(key)
+
+    async def _in_pool(self, pool: "Pool", spec: FunctionSpec, invocation: Invocation, series: Series) -> Outcome:
+        """In an environment that is provisioned. There must be one: until it is taken, nothing else may run."""
+        lambda_ = self._lambda
+        pool.busy += 1
+        series.add("ProvisionedConcurrencyInvocations")
+        series.add("ProvisionedConcurrentExecutions", pool.busy)
+        series.add("ProvisionedConcurrencyUtilization", pool.busy / max(pool.allocated, pool.busy))
+        series.add("ConcurrentExecutions", lambda_.slots.running(self.target.key) + pool.busy)
+        try:
+            outcome = await lambda_.compute.invoke(
+                spec, invocation, on_environment=self._environment, on_event=self._event
+            )
+        finally:
+            pool.busy -= 1
+        if outcome.error is not None:
+            lambda_.provisioner.lost(pool)
+        return outcome
+
+    def _follow(self, trace: str, series: Series) -> None:
+        """Take the place in the chain of invocations that led here; raises RecursiveInvocationException at its end."""
+        target = self.target
+        self._trace, before = lineage.step(trace, target.lineage, self._lambda.clock.now())
+        if before >= lineage.LIMIT and target.function.recursive_loop != "Allow":
+            series.add("RecursiveInvocationsDropped")
+            raise recursive()
+
+    def _measure(self, series: Series, *, provisioned: bool) -> None:
+        outcome, target = self.outcome, self.target
+        series.add("Invocations")
+        series.add("Errors", 0.0 if outcome.error is None else 1.0)
+        series.add("Duration", outcome.duration * 1000)
+        seconds = reports.billed(outcome) / 1000
+        series.use("requests", 1.0)
+        series.use("provisioned-compute" if provisioned else "compute", seconds * target.memory / 1024)
+        if target.storage_mb > _FREE_STORAGE:
+            series.use("storage", seconds * (target.storage_mb - _FREE_STORAGE) / 1024)
 
     async def _spec(self, now: float) -> FunctionSpec:
         try:
@@ -78,16 +188,7 @@ class Run:
         return (start + outcome.logs + end)[-limit:]
 
     def _environment(self, info: EnvironmentInfo) -> Mapping[str, str] | None:
-        lambda_, target = self._lambda, self.target
-        stream = lambda_.logs.open(info.id, target.key, target.log_group, target.version.number)
-        self._stream = stream
-        if not info.cold:
-            return None
-        lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now()))
-        variables = {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name}
-        own = target.version.configuration.environment
-        if info.endpoint_port and "AWS_ENDPOINT_URL" not in ((own and own.variables) or {}):
-            variables["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{info.endpoint_port}"
+        self._stream, variables = open_environment(self._lambda, self.target, info)
         return variables
 
     def _event(self, _: EnvironmentInfo) -> None:
@@ -105,6 +206,33 @@ class Run:
         if self._stream is not None:
             for line in reports.end(self.target, self.request_id, self.outcome, self._lambda.clock.now()):
                 self._lambda.logs.add(self._stream, line)
+
+
+def open_environment(
+    lambda_: Lambda, target: Target, info: EnvironmentInfo, kind: str = "on-demand"
+) -> tuple[LogStream, Mapping[str, str] | None]:
+    """The log stream of an environment, and the variables that one just made gets in addition."""
+    stream = lambda_.logs.open(info.id, target.key, target.log_group, target.version.number)
+    if not info.cold:
+        return stream, None
+    lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now(), kind))
+    variables = {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name, "AWS_LAMBDA_INITIALIZATION_TYPE": kind}
+    own = target.version.configuration.environment
+    if info.endpoint_port and "AWS_ENDPOINT_URL" not in ((own and own.variables) or {}):
+        variables["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{info.endpoint_port}"
+    return stream, variables
+
+
+async def initialise(lambda_: Lambda, target: Target, spec: FunctionSpec) -> bool:
+    """Have an environment made and initialised that waits for events; False when the function cannot be loaded."""
+    return await lambda_.compute.initialise(
+        spec, on_environment=lambda info: open_environment(lambda_, target, info, "provisioned-concurrency")[1]
+    )
+
+
+def of_tenant(spec: FunctionSpec, tenant: str) -> FunctionSpec:
+    """The same for environments that serve one tenant alone."""
+    return replace(spec, key=f"{spec.key}.{hashlib.sha256(tenant.encode()).hexdigest()[:32]}")
 
 
 async def ready_target(lambda_: Lambda, reference: Reference) -> Target:

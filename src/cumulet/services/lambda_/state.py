@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import json
 
 from cumulet.compute import Compute, RuntimeUnavailable
 from cumulet.kernel.calls import Calls
@@ -15,7 +18,8 @@ from cumulet.services.lambda_.layer_store import LayerStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
-from cumulet.services.lambda_.model import Function, Version
+from cumulet.services.lambda_.metrics import Metrics
+from cumulet.services.lambda_.model import PROVISIONED, Function, Provision, Version
 from cumulet.services.lambda_.names import FunctionKey, Reference
 from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.queue import EventQueue
@@ -27,6 +31,12 @@ from cumulet.storage.database import Database, Transaction
 from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
 
+if TYPE_CHECKING:
+    from cumulet.services.lambda_.provisioning import Provisioner
+
+if TYPE_CHECKING:
+    from cumulet.services.lambda_.durable.engine import Engine
+
 CHANGED = "lambda:changed"
 
 Cleanup = Callable[[Transaction, FunctionKey, str | None], Awaitable[None]]
@@ -36,7 +46,12 @@ _RETIRE_PATIENCE = 900.0
 
 
 class Lambda:
-    """The service's parts, and what several nouns need of them."""
+    """The service's parts, and what several nouns need of them. `durable` is given to it when it is there: it needs it, too."""
+
+    durable: "Engine"
+
+    provisioner: "Provisioner"
+    """Set by `build`: it needs all the others."""
 
     def __init__(  # noqa: PLR0913  the composition root passes each part once
         self,
@@ -77,6 +92,7 @@ class Lambda:
         self.credentials = credentials
         self.enforce = enforce
         self.slots = Slots(limits)
+        self.metrics = Metrics(db, clock, tasks)
         self.tags = TagStore(db)
         self.layers = LayerStore(db)
         self.cleanups: list[Cleanup] = []
@@ -118,6 +134,8 @@ class Lambda:
         if known is None:
             reserved = await self.store.reserved(account, region)
             known = self.limits.concurrent_executions - sum(reserved.values())
+            for name, document in await self.store.settings_of_account(PROVISIONED, account, region):
+                known -= 0 if name in reserved else json.decode(document, type=Provision).requested
             self._unreserved[account, region] = known
         return known
 
@@ -211,5 +229,7 @@ class Lambda:
 
     def _forget(self, payload: bytes) -> None:
         account, region, name = payload.decode().split("\0")
-        self.targets.forget(FunctionKey(account, region, name))
+        key = FunctionKey(account, region, name)
+        self.targets.forget(key)
+        self.provisioner.changed(key)
         self._unreserved.pop((account, region), None)

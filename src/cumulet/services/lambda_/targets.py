@@ -7,6 +7,8 @@ from cumulet.compute import FunctionSpec
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.lineage import name_of
+from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
 from cumulet.services.lambda_.packages import Packages
@@ -22,7 +24,20 @@ class Superseded(Exception):
 class Target:
     """One version of a function, ready to be invoked."""
 
-    __slots__ = ("function", "key", "log_group", "memory", "renew", "spec", "timeout", "version")
+    __slots__ = (
+        "function",
+        "key",
+        "lineage",
+        "log_group",
+        "memory",
+        "renew",
+        "series",
+        "spec",
+        "storage_mb",
+        "tenancy",
+        "timeout",
+        "version",
+    )
 
     def __init__(self, key: FunctionKey, function: Function, version: Version) -> None:
         configuration = version.configuration
@@ -33,6 +48,11 @@ class Target:
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
         self.log_group = (logging.log_group if logging else None) or f"/aws/lambda/{key.name}"
+        self.lineage = name_of(key)
+        self.tenancy = configuration.tenancy_config is not None
+        self.storage_mb = storage.size if (storage := configuration.ephemeral_storage) else 512
+        self.series: dict[str | None, Series] = {}
+        """Where what is measured goes, by the qualifier of the call."""
         self.spec: FunctionSpec | None = None
         self.renew = 0.0
 

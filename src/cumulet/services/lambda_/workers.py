@@ -54,7 +54,7 @@ class EventWorker:
         if target.function.reserved == 0:
             await self._end(event, target, Ending("ZeroReservedConcurrency", 0))
             return
-        run = Run(lambda_, event.reference, target, event.request_id)
+        run = Run(lambda_, event.reference, target, event.request_id, tenant=event.tenant, patient=True)
         try:
             outcome = await run.go(event.payload, trace=event.trace)
         except AwsError as error:
