@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Provisioner
 
 if TYPE_CHECKING:
-    from cumulet.services.lambda_.durable.engine import Engine
 
 CHANGED = "lambda:changed"
 
@@ -46,9 +45,8 @@ _RETIRE_PATIENCE = 900.0
 
 
 class Lambda:
-    """The service's parts, and what several nouns need of them. `durable` is given to it when it is there: it needs it, too."""
+    """The service's parts, and what several nouns need of them."""
 
-    durable: "Engine"
 
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""
