@@ -34,8 +34,6 @@ from cumulet.storage.signals import Signals
 if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Provisioner
 
-if TYPE_CHECKING:
-
 CHANGED = "lambda:changed"
 
 Cleanup = Callable[[Transaction, FunctionKey, str | None], Awaitable[None]]
@@ -46,7 +44,6 @@ _RETIRE_PATIENCE = 900.0
 
 class Lambda:
     """The service's parts, and what several nouns need of them."""
-
 
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""
