@@ -201,12 +201,15 @@ class Node:
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
         await asyncio.sleep(_WARM_UP_DELAY)
-        for name in self._dispatcher.names:
-            await self._dispatcher.service(name)
-            await asyncio.sleep(0)
-        # What lives now lives long: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
+        try:
+            for name in self._dispatcher.names:
+                await self._dispatcher.service(name)
+                await asyncio.sleep(0)
+        finally:
+            # What lives now lives long: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.enable()  # off since the command began; see __main__.py
 
     def _database(self, name: str) -> Database:
         folder = self.config.data / "records"

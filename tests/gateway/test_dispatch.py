@@ -40,7 +40,7 @@ class Builder:
         async def stop() -> None:
             self.stops.append(name)
 
-        return Service(name, None, {"Echo": Operation("Echo", Echo, _echo)}, start, stop)
+        return Service(name, None, {"Echo": Operation("Echo", _echo)}, start, stop)
 
 
 def test_a_service_starts_once_for_all_who_ask() -> None:

@@ -4,11 +4,11 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.gateway.harness import GET, LIMITS, Client, Setup, run
 
 from cumulet.gateway import tls

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol, cast
 
 from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
@@ -24,7 +23,6 @@ _SWITCHING = 101
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
-@dataclass(slots=True)
 class Upgrade(HttpResponse):
     """An answer (status 101) after which another protocol owns the connection.
 

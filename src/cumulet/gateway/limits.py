@@ -1,10 +1,9 @@
 """What a client may ask of the HTTP core: sizes in bytes, times in seconds."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Bounds of one listener. How large a body may be is the handler's to say (`read_content`).
 
     The memory that one connection can hold is about `high_water` + `write_buffer` + 2 * `head`.

@@ -3,7 +3,6 @@
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -12,21 +11,24 @@ from msgspec import Struct
 from cumulet.kernel.call import Call
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One AWS operation: its name, the struct it takes, and the function that runs it."""
+class Operation(Struct, frozen=True):
+    """One AWS operation: its name, and the function that runs it."""
 
     name: str
-    request: type[Struct]
     run: Callable[[Any, Call, Any], Awaitable[Any]]
+
+    @property
+    def request(self) -> type[Struct]:
+        """The struct it takes; made when it is asked for, see api/lazy.py."""
+        request: type[Struct] = typing.get_type_hints(self.run)["request"]
+        return request
 
 
 async def _nothing() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A running service: its state, and the operations that act on it.
 
     `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
@@ -53,6 +55,6 @@ def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, O
     for module in modules:
         for function_name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function_name in names and function.__module__ == module.__name__:
-                request = typing.get_type_hints(function)["request"]
-                found[names[function_name]] = Operation(names[function_name], request, function)
+                # Annotations are not looked at: naming a struct makes it, and most calls never come.
+                found[names[function_name]] = Operation(names[function_name], function)
     return found

@@ -1,13 +1,13 @@
 """HTTP messages as the protocols see them: no sockets, no parsing."""
 
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from cumulet.kernel.streams import Stream
 
 
-@dataclass(slots=True)
-class HttpRequest:
+class HttpRequest(Struct):
     """One request. Header names are lower case; a header sent twice is joined with a comma, as HTTP says.
 
     `path` and `query` are as sent (percent-encoded, without the `?`). `body` is a stream; `content` holds it whole
@@ -25,13 +25,12 @@ class HttpRequest:
     content: bytes = b""
 
 
-@dataclass(slots=True)
-class HttpResponse:
+class HttpResponse(Struct):
     """One answer. A body that is an async iterable is sent chunked, or with `content-length` when headers hold it.
 
     Header names are sent as written here, since some clients compare AWS's casing.
     """
 
     status: int
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
     body: bytes | AsyncIterable[bytes] = b""

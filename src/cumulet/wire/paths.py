@@ -1,15 +1,15 @@
 """Matching an HTTP method and path to an operation: templates such as `/2015-03-31/functions/{FunctionName}/code`."""
 
-from dataclasses import dataclass, field
 from urllib.parse import unquote
+
+from msgspec import Struct
 
 from cumulet.api.model import Model
 
 Params = dict[str, list[str]]
 
 
-@dataclass(slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """What else an address must have for an operation: literal parameters, and names that must be there."""
 
     operation: str
@@ -32,12 +32,11 @@ class Rule:
         return len(self.literals) * 4 + len(self.names) + len(self.headers), len(self.operation)
 
 
-@dataclass(slots=True)
-class _Step:
-    below: dict[str, "_Step"] = field(default_factory=dict)
+class _Step(Struct):
+    below: dict[str, "_Step"] = {}
     label: "_Step | None" = None
-    greedy: list[Rule] = field(default_factory=list)
-    ends: list[Rule] = field(default_factory=list)
+    greedy: list[Rule] = []
+    ends: list[Rule] = []
 
 
 def rule(model: Model, name: str, *, demands: bool) -> tuple[str, Rule]:

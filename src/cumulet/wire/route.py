@@ -5,9 +5,10 @@ What is left is S3's, as an address that is nothing else is a bucket's.
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
+
+from msgspec import Struct
 
 from cumulet.api.model import Metadata, Model
 from cumulet.kernel.errors import AwsError
@@ -62,8 +63,7 @@ _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
 
 
-@dataclass(slots=True, frozen=True)
-class Route:
+class Route(Struct, frozen=True):
     """Where a request goes. `service` is botocore's name, `operation` AWS's."""
 
     service: str

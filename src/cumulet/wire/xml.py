@@ -1,8 +1,9 @@
 """XML trees, read with expat and hardened: no document types (so no entities), bounded depth; written as text."""
 
 import re
-from dataclasses import dataclass, field
 from xml.parsers import expat
+
+from msgspec import Struct
 
 MAX_DEPTH = 100
 MAX_NODES = 200_000
@@ -21,13 +22,12 @@ class MalformedXml(ValueError):
     """Text that is no XML, or XML that no AWS client sends."""
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """An element, its name without prefix or namespace."""
 
     name: str
     attributes: dict[str, str]
-    children: list["Node"] = field(default_factory=list)
+    children: list["Node"] = []
     text: str = ""
 
     def child(self, name: str) -> "Node | None":

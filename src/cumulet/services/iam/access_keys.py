@@ -1,5 +1,7 @@
 """Operations on access keys."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import access_key_id, secret

@@ -1,5 +1,7 @@
 """Operations on the account itself: alias, password policy, summary."""
 
+from __future__ import annotations
+
 import re
 
 from cumulet.api import iam as api

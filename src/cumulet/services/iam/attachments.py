@@ -1,5 +1,7 @@
 """Operations that attach managed policies to users, groups and roles."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.inline import Holder

@@ -1,5 +1,7 @@
 """Operations on permissions boundaries."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.model import Role, User

@@ -1,5 +1,7 @@
 """GetAccountAuthorizationDetails: everything of an account in one listing."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from cumulet.api import iam as api

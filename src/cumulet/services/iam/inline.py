@@ -1,5 +1,7 @@
 """Operations on inline policies: those that live inside one user, group or role."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.model import WITH_INLINE, Group, Role, User, checked_policy, page, policy_size

@@ -1,5 +1,7 @@
 """Operations on instance profiles."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.model import InstanceProfile, Role, merged_tags, over_quota, page

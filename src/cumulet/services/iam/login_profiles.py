@@ -1,5 +1,7 @@
 """Operations on console passwords. Kept as salted hashes; there is no console that asks for them yet."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import hmac

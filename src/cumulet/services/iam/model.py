@@ -1,5 +1,7 @@
 """What IAM keeps, and the rules that need no store."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar, TypeVar

@@ -1,5 +1,7 @@
 """Listings of what this IAM cannot hold yet, and so has none of: devices and certificates."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.model import User

@@ -1,5 +1,7 @@
 """Operations on managed policies and their versions."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError

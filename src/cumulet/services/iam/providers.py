@@ -1,5 +1,7 @@
 """Operations on OpenID Connect and SAML identity providers."""
 
+from __future__ import annotations
+
 import re
 from xml.etree import ElementTree as ET
 

@@ -1,5 +1,7 @@
 """The credential report: one line for each user, as comma-separated values."""
 
+from __future__ import annotations
+
 import csv
 import io
 from datetime import UTC, datetime

@@ -3,6 +3,8 @@
 A password is shown once and not kept: none of those services is here, so nothing could check it.
 """
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere

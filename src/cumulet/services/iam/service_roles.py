@@ -1,5 +1,7 @@
 """Operations on service-linked roles: roles that AWS's services define for themselves."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from importlib.resources import files
 

@@ -1,5 +1,7 @@
 """From what IAM keeps to what it answers."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from urllib.parse import quote
 

@@ -1,5 +1,7 @@
 """The policy simulator, with the evaluator that decides on real calls."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import product
 from typing import Any

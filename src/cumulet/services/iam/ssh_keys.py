@@ -1,5 +1,7 @@
 """Operations on users' SSH public keys."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import hashlib

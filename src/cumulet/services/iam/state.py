@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from typing import Generic
+
+from msgspec import Struct
 
 from cumulet.kernel.call import Call
 from cumulet.kernel.clock import Clock
@@ -28,8 +29,7 @@ from cumulet.services.iam.uses import Uses
 from cumulet.storage.seal import Seal
 
 
-@dataclass(frozen=True)
-class Page(Generic[Named]):
+class Page(Struct, Generic[Named], frozen=True):
     """Some entities in the order of their names; `marker` is None on the last page."""
 
     items: list[Named]
@@ -40,8 +40,7 @@ class Page(Generic[Named]):
         return self.marker is not None
 
 
-@dataclass(frozen=True)
-class Iam:
+class Iam(Struct, frozen=True):
     store: IamStore
     seal: Seal
     clock: Clock

@@ -1,5 +1,7 @@
 """Operations on tags, the same for everything that has them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from cumulet.api import iam as api

@@ -1,5 +1,7 @@
 """Operations on users."""
 
+from __future__ import annotations
+
 from cumulet.api import iam as api
 from cumulet.kernel.call import Call
 from cumulet.services.iam.boundaries import check_boundary

@@ -1,5 +1,7 @@
 """Putting events into a stream, and reading them back."""
 
+from __future__ import annotations
+
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
 from cumulet.services.logs import subscriptions

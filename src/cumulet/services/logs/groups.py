@@ -1,5 +1,7 @@
 """Operations on log groups."""
 
+from __future__ import annotations
+
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
 from cumulet.services.logs.model import (

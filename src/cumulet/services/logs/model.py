@@ -1,5 +1,7 @@
 """What log groups, streams and events are, and the rules that need no store."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import re

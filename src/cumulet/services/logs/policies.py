@@ -1,5 +1,7 @@
 """Resource policies: who besides the account may write to its log groups. The dispatcher evaluates them."""
 
+from __future__ import annotations
+
 import msgspec
 
 from cumulet.api import logs as api

@@ -1,5 +1,7 @@
 """Searching a group's events, and trying a pattern."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Iterator
 

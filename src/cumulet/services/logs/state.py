@@ -1,7 +1,8 @@
 """What the operations of CloudWatch Logs share."""
 
 import asyncio
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cumulet.api.logs import ResourceNotFoundException
 from cumulet.kernel.call import Call
@@ -15,8 +16,7 @@ from cumulet.services.logs.subscription_store import SubscriptionStore
 from cumulet.storage.outbox import Outbox
 
 
-@dataclass(frozen=True)
-class Logs:
+class Logs(Struct, frozen=True):
     """`swept` wakes the worker that deletes what is no longer needed."""
 
     store: Store

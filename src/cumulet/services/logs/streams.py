@@ -1,5 +1,7 @@
 """Operations on log streams."""
 
+from __future__ import annotations
+
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
 from cumulet.services.logs.model import Group, Stream, decode_page, encode_page, group_name, stream_arn

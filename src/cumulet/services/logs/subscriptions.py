@@ -3,6 +3,8 @@
 docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
 
+from __future__ import annotations
+
 import base64
 import gzip
 from collections.abc import Iterator

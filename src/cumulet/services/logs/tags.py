@@ -1,5 +1,7 @@
 """Tags of log groups, through both of AWS's APIs: by group name (the older), and by ARN."""
 
+from __future__ import annotations
+
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
 from cumulet.services.logs.model import Group, check_tags, group_of_identifier

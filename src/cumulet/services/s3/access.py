@@ -1,5 +1,7 @@
 """Operations on who may do what: ACLs and bucket policies. The dispatcher enforces policies; ACLs are kept."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import msgspec

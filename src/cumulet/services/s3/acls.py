@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
 from typing import Any

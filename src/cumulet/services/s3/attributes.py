@@ -1,5 +1,7 @@
 """GetObjectAttributes."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from cumulet.api import s3 as api

@@ -1,5 +1,7 @@
 """Operations on buckets as such."""
 
+from __future__ import annotations
+
 import base64
 
 import msgspec

@@ -1,5 +1,7 @@
 """CompleteMultipartUpload: parts become an object without being copied."""
 
+from __future__ import annotations
+
 import hashlib
 import itertools
 from urllib.parse import quote

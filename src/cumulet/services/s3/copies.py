@@ -1,5 +1,7 @@
 """Operations that copy from one object to another, or into a part."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

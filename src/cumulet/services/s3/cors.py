@@ -1,5 +1,7 @@
 """What a bucket's CORS configuration says to a browser: https://docs.aws.amazon.com/AmazonS3/latest/userguide/cors.html"""
 
+from __future__ import annotations
+
 import fnmatch
 from collections.abc import Sequence
 

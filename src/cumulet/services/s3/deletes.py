@@ -1,5 +1,7 @@
 """Operations that delete objects and versions."""
 
+from __future__ import annotations
+
 import asyncio
 
 from msgspec import Struct

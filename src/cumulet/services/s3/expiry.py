@@ -1,5 +1,7 @@
 """Acting on lifecycle rules: expiring objects and versions, aborting uploads that were left."""
 
+from __future__ import annotations
+
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError

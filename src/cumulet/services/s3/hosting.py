@@ -1,5 +1,7 @@
 """How a website's configuration answers: https://docs.aws.amazon.com/AmazonS3/latest/userguide/WebsiteHosting.html"""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from cumulet.api import s3 as api

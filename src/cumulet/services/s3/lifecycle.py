@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
 """
 
+from __future__ import annotations
+
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote

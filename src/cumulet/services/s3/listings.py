@@ -1,5 +1,7 @@
 """Operations that list objects and versions."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 from typing import Any

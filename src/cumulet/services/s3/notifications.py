@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketNotificationConfiguration.html
 """
 
+from __future__ import annotations
+
 import fnmatch
 import json
 from typing import Any

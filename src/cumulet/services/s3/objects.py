@@ -1,5 +1,7 @@
 """Operations on objects: put, get, head."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from cumulet.api import s3 as api

@@ -3,6 +3,8 @@
 They are kept and answered; nothing is measured or reported from them yet (docs/services/s3.md).
 """
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

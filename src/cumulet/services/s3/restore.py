@@ -1,5 +1,7 @@
 """RestoreObject: archived objects become readable for some days."""
 
+from __future__ import annotations
+
 from email.utils import formatdate
 
 from cumulet.api import s3 as api

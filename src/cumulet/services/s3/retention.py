@@ -1,8 +1,9 @@
 """Operations on Object Lock: a bucket's default, and the retention and legal hold of versions."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
@@ -138,4 +139,6 @@ async def _version(s3: S3, call: Call, request: Any, method: str) -> Stored:
 
 def _pacific(when: float) -> str:
     """As S3 words dates in this one message."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  time and memory for a rare message
+
     return datetime.fromtimestamp(when, ZoneInfo("America/Los_Angeles")).strftime("%a %b %d %H:%M:%S %Z %Y")

@@ -3,6 +3,8 @@
 Which of them have an effect here, and which are only kept, is told in docs/services/s3.md.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec import Struct

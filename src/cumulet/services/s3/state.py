@@ -1,10 +1,9 @@
 """What the operations of S3 share."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
@@ -25,8 +24,7 @@ TRASH = "s3:trash"
 """The signal that there are blobs to remove."""
 
 
-@dataclass
-class S3:
+class S3(Struct, eq=False):
     """State of the service: stores, ports, the cache of buckets, who is reading which parts, and blobs (with the
     loop's time) that may or may not have become objects."""
 

@@ -5,7 +5,8 @@ object and a listing is a range scan by (bucket, key); `s3_older` holds the vers
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from cumulet.services.s3.model import NULL, Bucket, Stored
 from cumulet.storage.database import Database, Row, Transaction
@@ -70,8 +71,7 @@ def _values(row: Stored, data: bytes | None) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Buckets:
+class Buckets(Struct, frozen=True):
     """Buckets and their settings."""
 
     db: Database
@@ -153,8 +153,7 @@ class Buckets:
         return [row[0] for row in rows]
 
 
-@dataclass(frozen=True)
-class Objects:
+class Objects(Struct, frozen=True):
     """The versions of objects. Methods that take `tx` are steps of one change."""
 
     db: Database

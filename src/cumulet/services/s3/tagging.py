@@ -1,5 +1,7 @@
 """Operations on the tags of buckets and objects."""
 
+from __future__ import annotations
+
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.services.s3 import events

@@ -1,6 +1,6 @@
 """Every query on multipart uploads, their parts, and bytes that wait to be removed."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cumulet.services.s3.model import Part, Upload
 from cumulet.storage.database import Database, Row, Transaction
@@ -9,8 +9,7 @@ _UPLOAD = "id, bucket, key, ord, initiated, storage_class, algorithm, checksum_t
 _PART = "number, start, size, etag, algorithm, checksum, modified, blob, nonce"
 
 
-@dataclass(frozen=True)
-class Uploads:
+class Uploads(Struct, frozen=True):
     """Multipart uploads under way, and the parts of them and of the objects they became."""
 
     db: Database
@@ -136,8 +135,7 @@ class Uploads:
         )
 
 
-@dataclass(frozen=True)
-class Trash:
+class Trash(Struct, frozen=True):
     """Blobs that nothing names any more."""
 
     db: Database

@@ -1,5 +1,7 @@
 """Operations on multipart uploads and their parts, up to completion."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from cumulet.api import s3 as api

@@ -1,5 +1,7 @@
 """Operations on a bucket's website configuration."""
 
+from __future__ import annotations
+
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.services.s3.errors import invalid_argument, invalid_request, malformed_xml

@@ -1,5 +1,7 @@
 """DeleteMessage and ChangeMessageVisibility, and their batches."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any

@@ -1,8 +1,9 @@
 """Queries on messages. The taking of messages here is that of standard queues; FIFO queues have `lanes.py`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from cumulet.services.sqs.model import Message, earliest_seq
 from cumulet.storage.database import Database, Transaction, Values
@@ -55,8 +56,7 @@ def row_of(m: Message) -> tuple[object, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStore:
+class MessageStore(Struct, frozen=True):
     """The messages in boxes."""
 
     db: Database

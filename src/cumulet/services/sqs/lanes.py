@@ -6,7 +6,6 @@ on engines that run transactions side by side.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 from msgspec import Struct
@@ -43,8 +42,7 @@ class Taken(Struct):
     dead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LaneStore:
+class LaneStore(Struct, frozen=True):
     """FIFO boxes."""
 
     db: Database

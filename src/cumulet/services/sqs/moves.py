@@ -1,5 +1,7 @@
 """Operations on message move tasks: dead letters go back to where they came from, or to another queue."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 

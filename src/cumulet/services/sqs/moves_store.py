@@ -1,7 +1,5 @@
 """Queries on message move tasks."""
 
-from dataclasses import dataclass
-
 from msgspec import Struct
 
 from cumulet.storage.database import Database
@@ -25,8 +23,7 @@ class Move(Struct):
     started: float
 
 
-@dataclass(frozen=True, slots=True)
-class MoveStore:
+class MoveStore(Struct, frozen=True):
     """Message move tasks."""
 
     db: Database

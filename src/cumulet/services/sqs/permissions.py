@@ -1,5 +1,7 @@
 """Operations on a queue's policy: AddPermission and RemovePermission write statements into it."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

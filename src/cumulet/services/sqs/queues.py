@@ -1,5 +1,7 @@
 """Operations on queues."""
 
+from __future__ import annotations
+
 from msgspec.structs import replace
 
 from cumulet.api import sqs as api

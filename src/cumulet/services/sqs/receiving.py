@@ -1,5 +1,7 @@
 """ReceiveMessage."""
 
+from __future__ import annotations
+
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
 from cumulet.services.sqs import content

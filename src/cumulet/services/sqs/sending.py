@@ -1,5 +1,7 @@
 """SendMessage and SendMessageBatch."""
 
+from __future__ import annotations
+
 import hashlib
 
 from cumulet.api import sqs as api

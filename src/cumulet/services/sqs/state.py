@@ -1,6 +1,6 @@
 """What the operations of SQS share."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
@@ -19,8 +19,7 @@ from cumulet.services.sqs.workers import Movers, Sweeper
 from cumulet.storage.signals import Signals
 
 
-@dataclass(frozen=True, slots=True)
-class Sqs:
+class Sqs(Struct, frozen=True):
     """The parts of the service. `rename_seconds` is how long a deleted queue's name stays taken."""
 
     queues: QueueStore

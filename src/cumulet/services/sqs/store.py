@@ -1,7 +1,6 @@
 """The tables of SQS, and the queries on queues. Those on messages are in `boxes.py` and `lanes.py`, moves in `tasks.py`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
@@ -73,8 +72,7 @@ class Record(Struct, frozen=True):
     tags: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueStore:
+class QueueStore(Struct, frozen=True):
     """Queues, their policies and tags."""
 
     db: Database

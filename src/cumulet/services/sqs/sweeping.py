@@ -1,6 +1,6 @@
 """Queries that free what nothing refers to any more, in pieces small enough that requests do not wait for them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from cumulet.services.sqs.model import decode_settings, earliest_seq
 from cumulet.storage.database import Database
@@ -9,8 +9,7 @@ _PIECE = 500
 _TABLES = ("sqs_lane", "sqs_sequence", "sqs_deduplication", "sqs_attempt")
 
 
-@dataclass(frozen=True, slots=True)
-class SweepStore:
+class SweepStore(Struct, frozen=True):
     """Dropped boxes and what has expired."""
 
     db: Database

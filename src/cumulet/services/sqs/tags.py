@@ -1,5 +1,7 @@
 """Operations on a queue's tags."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from msgspec.structs import replace

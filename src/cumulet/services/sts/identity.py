@@ -1,5 +1,7 @@
 """Operations that tell who someone is."""
 
+from __future__ import annotations
+
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError

@@ -1,5 +1,7 @@
 """The rules of STS that need no store."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 

@@ -4,6 +4,8 @@ Whether the role's trust policy lets the caller in is decided where every permis
 role that is not there is therefore only met here when permissions are not enforced.
 """
 
+from __future__ import annotations
+
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.ids import derived_id

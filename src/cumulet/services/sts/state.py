@@ -1,8 +1,11 @@
 """What the operations of STS share."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call, Principal
@@ -26,8 +29,7 @@ FindRole = Callable[[str], Awaitable[RoleFacts | None]]
 """A role by its ARN; None when there is none."""
 
 
-@dataclass(frozen=True)
-class Sts:
+class Sts(Struct, frozen=True):
     """`now` is real time in seconds: clients judge expiry, and sign, by their own clocks."""
 
     sessions: Sessions

@@ -1,5 +1,7 @@
 """Temporary credentials of a user: GetSessionToken and GetFederationToken."""
 
+from __future__ import annotations
+
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
