@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/welcome.html
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cumulet.api.lambda_ import OPERATIONS
@@ -16,6 +17,8 @@ from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_ import (
     aliases,
+    code_signing,
+    code_signing_store,
     concurrency,
     event_configs,
     functions,
@@ -25,6 +28,9 @@ from cumulet.services.lambda_ import (
     layers,
     permissions,
     provisioned,
+    recursion,
+    resource_policies,
+    runtime_management,
     tag_store,
     tags,
     updates,
@@ -109,6 +115,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         operations_in(
             OPERATIONS,
             aliases,
+            code_signing,
             concurrency,
             event_configs,
             functions,
@@ -117,6 +124,9 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             layers,
             permissions,
             provisioned,
+            recursion,
+            resource_policies,
+            runtime_management,
             tags,
             updates,
             versions,
@@ -131,7 +141,9 @@ async def _start(lambda_: Lambda) -> None:
     """Go on with what a crash interrupted: functions between two states, queued events, notices, torn packages."""
     await lambda_.db.migrate("lambda", SCHEMA)
     await lambda_.db.migrate("lambda_layers", layer_store.SCHEMA)
+    await lambda_.db.migrate("lambda_code_signing", code_signing_store.SCHEMA)
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
+    lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)
     lambda_.outbox.handle(DESTINATION, notices.destination)

@@ -7,6 +7,7 @@ import msgspec
 from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.model import CREATING
@@ -16,10 +17,8 @@ from cumulet.services.lambda_.runtimes import check_runtime
 _MISSING = {
     "file_system_configs": "FileSystemConfigs",
     "image_config": "ImageConfig",
-    "code_signing_config_arn": "CodeSigningConfigArn",
     "tenancy_config": "TenancyConfig",
     "capacity_provider_config": "CapacityProviderConfig",
-    "durable_config": "DurableConfig",
     "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
     "kms_key_arn": "KMSKeyArn",
@@ -108,6 +107,8 @@ def changed_configuration(
         changes["dead_letter_config"] = _dead_letters(request.dead_letter_config)
     if request.vpc_config is not None:
         changes["vpc_config"] = api.VpcConfigResponse(subnet_ids=[], security_group_ids=[], vpc_id="")
+    if request.durable_config is not None:
+        changes["durable_config"] = durable_config(old, request.durable_config)
     if request.logging_config is not None:
         changes["logging_config"] = _logging(old.logging_config, request.logging_config, key)
     _check_bound("timeout", request.timeout, limits.timeout)

@@ -6,6 +6,7 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.code_signing import attachable, check_deployment
 from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import new_configuration
 from cumulet.services.lambda_.errors import conflict, invalid, no_function
@@ -39,6 +40,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
         raise conflict(f"Function already exist: {key.name}")
     await check_role(lambda_, call, request.role)
     await check_allowed(lambda_, call, layers)
+    await check_deployment(lambda_, call, key, request.code_signing_config_arn)
     async with code.staged(lambda_, call, request.code) as package:
         latest = Version(
             configuration=replace(
@@ -63,6 +65,9 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
                 if version.layers:
                     await lambda_.layers.use(tx, key, version.number, version.layers)
             await lambda_.store.put_package(tx, package)
+            if request.code_signing_config_arn is not None:
+                signing = await attachable(lambda_, call, request.code_signing_config_arn, tx)
+                await lambda_.signing.attach(tx, key, signing.arn)
     lambda_.settle(key)
     return versions[-1].answer(key.arn)
 
@@ -88,15 +93,6 @@ async def get_function_configuration(
 ) -> api.FunctionConfiguration:
     reference = refer(call, request.function_name, request.qualifier)
     return (await lambda_.version(reference)).answer(reference.arn)
-
-
-async def get_function_code_signing_config(
-    lambda_: Lambda, call: Call, request: api.GetFunctionCodeSigningConfigRequest
-) -> api.GetFunctionCodeSigningConfigResponse:
-    """None can be attached yet, so that every function has none."""
-    key = refer(call, request.function_name).key
-    await lambda_.function(key)
-    return api.GetFunctionCodeSigningConfigResponse(code_signing_config_arn="", function_name=key.name)
 
 
 async def list_functions(lambda_: Lambda, call: Call, request: api.ListFunctionsRequest) -> api.ListFunctionsResponse:
@@ -137,6 +133,7 @@ async def delete_function(
         deployments, used = await lambda_.store.delete_function(tx, key)
         await lambda_.events.purge(tx, key)
         await lambda_.clean(tx, key)
+        await lambda_.signing.attach(tx, key, None)
         used += await lambda_.layers.unuse(tx, key)
         dropped = await lambda_.store.drop_unused(tx, used)
     lambda_.retire(deployments, dropped)

@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
@@ -23,22 +25,34 @@ _SERVICE = re.compile(
 Statement = dict[str, Any]
 
 
+class Policy(Struct, frozen=True, kw_only=True):
+    """A resource policy, its statements as they were given. Without statements there is none."""
+
+    version: str = "2012-10-17"
+    id: str = "default"
+    statements: list[Statement] = []
+
+    def text(self) -> str:
+        document = {"Version": self.version, "Id": self.id, "Statement": self.statements}
+        return msgspec.json.encode(document).decode()
+
+
 async def add_permission(lambda_: Lambda, call: Call, request: api.AddPermissionRequest) -> api.AddPermissionResponse:
     reference = refer(call, request.function_name, request.qualifier)
     if reference.qualifier == LATEST:
         raise invalid("We currently do not support adding policies for $LATEST.")
     statement = _statement(request, reference.arn)
     async with lambda_.change(reference.key) as tx:
-        revision = await _revision(lambda_, tx, reference)
+        revision = await revision_of(lambda_, tx, reference)
         if request.revision_id is not None and request.revision_id != revision:
             raise stale_revision("GetPolicy")
-        statements = await _statements(lambda_, reference, tx)
-        if any(known["Sid"] == request.statement_id for known in statements):
+        policy = await policy_in(lambda_, reference, tx)
+        if any(known.get("Sid") == request.statement_id for known in policy.statements):
             raise conflict(
                 f"The statement id ({request.statement_id}) provided already exists. "
                 "Please provide a new statement id, or remove the existing statement."
             )
-        await _put(lambda_, tx, reference, [*statements, statement])
+        await put_policy(lambda_, tx, reference, replace(policy, statements=[*policy.statements, statement]))
     return api.AddPermissionResponse(statement=msgspec.json.encode(statement).decode())
 
 
@@ -47,16 +61,16 @@ async def remove_permission(lambda_: Lambda, call: Call, request: api.RemovePerm
     async with lambda_.change(reference.key) as tx:
         if await lambda_.store.function(reference.key, tx) is None:
             raise not_found(f"No policy found for: {reference.arn}")
-        revision = await _revision(lambda_, tx, reference)
-        statements = await _statements(lambda_, reference, tx)
-        if not statements:
+        revision = await revision_of(lambda_, tx, reference)
+        policy = await policy_in(lambda_, reference, tx)
+        if not policy.statements:
             raise not_found("No policy is associated with the given resource.")
-        left = [known for known in statements if known["Sid"] != request.statement_id]
-        if len(left) == len(statements):
+        left = [known for known in policy.statements if known.get("Sid") != request.statement_id]
+        if len(left) == len(policy.statements):
             raise not_found(f"Statement {request.statement_id} is not found in resource policy.")
         if request.revision_id is not None and request.revision_id != revision:
             raise stale_revision("GetPolicy")
-        await _put(lambda_, tx, reference, left)
+        await put_policy(lambda_, tx, reference, replace(policy, statements=left))
 
 
 async def get_policy(lambda_: Lambda, call: Call, request: api.GetPolicyRequest) -> api.GetPolicyResponse:
@@ -64,16 +78,13 @@ async def get_policy(lambda_: Lambda, call: Call, request: api.GetPolicyRequest)
     policy = await policy_of(lambda_, reference)
     if policy is None:
         raise not_found("The resource you requested does not exist.")
-    return api.GetPolicyResponse(policy=policy, revision_id=await _revision(lambda_, None, reference))
+    return api.GetPolicyResponse(policy=policy, revision_id=await revision_of(lambda_, None, reference))
 
 
 async def policy_of(lambda_: Lambda, reference: Reference) -> str | None:
     """The policy document of a function, version or alias; None when it has no statements."""
-    statements = await _statements(lambda_, reference, None)
-    if not statements:
-        return None
-    document = {"Version": "2012-10-17", "Id": "default", "Statement": statements}
-    return msgspec.json.encode(document).decode()
+    policy = await policy_in(lambda_, reference, None)
+    return policy.text() if policy.statements else None
 
 
 def _statement(request: api.AddPermissionRequest, arn: str) -> Statement:
@@ -113,34 +124,40 @@ def _principal(principal: str) -> str | dict[str, str]:
     raise invalid("The provided principal was invalid. Please check the principal and try again.")
 
 
-async def _statements(lambda_: Lambda, reference: Reference, tx: Transaction | None) -> list[Statement]:
+async def policy_in(lambda_: Lambda, reference: Reference, tx: Transaction | None) -> Policy:
+    """The policy of a function, version or alias."""
     document = await lambda_.store.setting(_KIND, reference.key, _place(reference), tx)
-    return msgspec.json.decode(document, type=list[Statement]) if document else []
+    if document is None:
+        return Policy()
+    if document.startswith(b"["):  # statements alone, as the first nodes stored them
+        return Policy(statements=msgspec.json.decode(document))
+    return msgspec.json.decode(document, type=Policy)
 
 
-async def _put(lambda_: Lambda, tx: Transaction, reference: Reference, statements: list[Statement]) -> None:
-    """Store the policy; the function, version or alias that it belongs to gets a new revision."""
+async def put_policy(lambda_: Lambda, tx: Transaction, reference: Reference, policy: Policy) -> str:
+    """Store the policy; the function, version or alias that it belongs to gets a new revision, which is given back."""
     key, place = reference.key, _place(reference)
-    document = msgspec.json.encode(statements)
-    if len(document) > lambda_.limits.policy_size:
+    size, revision = len(msgspec.json.encode(policy.statements)), new_id()
+    if size > lambda_.limits.policy_size:
         raise api.PolicyLengthExceededException(
-            f"The final policy size ({len(document)}) is bigger than the limit ({lambda_.limits.policy_size})."
+            f"The final policy size ({size}) is bigger than the limit ({lambda_.limits.policy_size})."
         )
-    if statements:
-        await lambda_.store.put_setting(tx, _KIND, key, place, document)
+    if policy.statements:
+        await lambda_.store.put_setting(tx, _KIND, key, place, msgspec.json.encode(policy))
     else:
         await lambda_.store.delete_setting(tx, _KIND, key, place)
     if place == LATEST or is_version(place):
         version = await lambda_.store.version(key, place, tx)
         if version is not None:
-            await lambda_.store.put_version(tx, key, version.changed(revision_id=new_id()))
+            await lambda_.store.put_version(tx, key, version.changed(revision_id=revision))
     else:
         alias = await lambda_.store.alias(key, place, tx)
         if alias is not None:
-            await lambda_.store.put_alias(tx, key, msgspec.structs.replace(alias, revision=new_id()))
+            await lambda_.store.put_alias(tx, key, replace(alias, revision=revision))
+    return revision
 
 
-async def _revision(lambda_: Lambda, tx: Transaction | None, reference: Reference) -> str:
+async def revision_of(lambda_: Lambda, tx: Transaction | None, reference: Reference) -> str:
     """Of what the policy belongs to; raises AWS's errors when there is no such thing."""
     key, place = reference.key, _place(reference)
     if place == LATEST or is_version(place):

@@ -12,6 +12,7 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.code_signing_store import SigningStore
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.layer_store import LayerStore
@@ -90,6 +91,7 @@ class Lambda:
         self.metrics = Metrics(db, clock, tasks)
         self.tags = TagStore(db)
         self.layers = LayerStore(db)
+        self.signing = SigningStore(db)
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
         Settings (`store.put_setting`) go by themselves."""

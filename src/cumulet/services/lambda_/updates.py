@@ -7,6 +7,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.code_signing import check_deployment
 from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import changed_configuration
 from cumulet.services.lambda_.errors import conflict, stale_revision
@@ -29,6 +30,7 @@ async def update_function_code(
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
+    await check_deployment(lambda_, call, key)
     async with code.staged(lambda_, call, request) as package:
         members = {
             "code_sha256": package.sha256,
@@ -61,7 +63,9 @@ async def update_function_configuration(
     check_arns(lambda_, call, request.layers or ())
     if request.role is not None:
         await check_role(lambda_, call, request.role)
-    await check_allowed(lambda_, call, request.layers or ())
+    if request.layers:
+        await check_allowed(lambda_, call, request.layers)
+        await check_deployment(lambda_, call, key)
     dropped: list[Package] = []
     await lambda_.settled(key)
     async with lambda_.change(key) as tx:
