@@ -168,6 +168,7 @@ class Node:
                 idle_timeout=self.config.idle_timeout,
                 internal_ports=self.config.internal_ports,
                 search_path=self.config.search_path,
+                java_home=self.config.java_home,
                 sdk_path=tuple(sys.path),
             ),
             on_log=self._hear,

