@@ -19,6 +19,7 @@ from cumulet.compute import (
     EnvironmentInfo,
     FunctionSpec,
     Invocation,
+    Outcome,
     RuntimeUnavailable,
 )
 
@@ -26,10 +27,12 @@ from cumulet.compute import (
 class Driver:
     def __init__(self, config: dict[str, Any]) -> None:
         self.lines: dict[str, list[str]] = {}
+        self.platform: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self.compute = Compute(
             msgspec.convert(config, ComputeConfig, dec_hook=lambda _, value: Path(value)),
             on_log=lambda info, line: self.lines.setdefault(info.key, []).append(line.decode(errors="replace")),
             on_endpoint=self.serve,
+            on_platform=lambda info, kind, record: self.platform.setdefault(info.key, []).append((kind, dict(record))),
         )
 
     def serve(self, info: EnvironmentInfo, listener: socket.socket) -> Callable[[], None]:
@@ -62,17 +65,16 @@ class Driver:
                     )
                 except (ComputeUnavailable, RuntimeUnavailable) as error:
                     return {"unavailable": str(error)}
-                fields = {name: getattr(outcome, name) for name in outcome.__struct_fields__}
-                return {
-                    name: value.decode(errors="replace") if isinstance(value, bytes) else value
-                    for name, value in fields.items()
-                }
+                answer = _shown(outcome)
+                if outcome.finished is not None:
+                    answer["finished"] = _shown(await outcome.finished)
+                return answer
             case "retire":
                 return await self.compute.retire(request["key"])
             case "environments":
                 return msgspec.to_builtins(self.compute.environments())
-            case "runtimes":
-                return self.compute.runtimes()
+            case "platform":
+                return self.platform.pop(request["key"], [])
             case "runtimes":
                 return self.compute.runtimes()
             case "lines":
@@ -80,6 +82,13 @@ class Driver:
             case "level":
                 return msgspec.to_builtins(await self.compute.level())
         raise ValueError(request["do"])
+
+
+def _shown(outcome: Outcome) -> dict[str, Any]:
+    fields = {name: getattr(outcome, name) for name in outcome.__struct_fields__ if name != "finished"}
+    return {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in fields.items()
+    }
 
 
 async def main() -> None:

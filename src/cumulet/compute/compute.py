@@ -12,19 +12,18 @@ from typing import Literal
 
 import msgspec
 
-from cumulet.compute import documents
+from cumulet.compute import outcomes, records
 from cumulet.compute.environment import Ended, Environment
 from cumulet.compute.level import Level, detect
 from cumulet.compute.model import (
-    ComputeUnavailable,
     EnvironmentInfo,
     EnvironmentStatus,
-    ErrorKind,
     FunctionSpec,
     Invocation,
     OnEnvironment,
     OnEvent,
     OnLog,
+    OnPlatform,
     Outcome,
     RuntimeUnavailable,
 )
@@ -75,8 +74,16 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Compute:
     """All environments of a node. Used from one event loop."""
 
-    def __init__(self, config: ComputeConfig, on_log: OnLog, on_endpoint: OnEndpoint | None = None) -> None:
+    def __init__(
+        self,
+        config: ComputeConfig,
+        on_log: OnLog,
+        on_endpoint: OnEndpoint | None = None,
+        on_platform: OnPlatform | None = None,
+    ) -> None:
         self._config = config
+        self._on_platform = on_platform
+        self._leaving: dict[Environment, asyncio.Task[None]] = {}
         self._on_log = on_log
         self._on_endpoint = on_endpoint
         self._runtimes: dict[str, Runtime] = {}
@@ -116,7 +123,9 @@ class Compute:
         """End every environment and everything that made them."""
         await self._tasks.close()
         for environment in list(self._all.values()):
-            environment.kill()
+            self._end(environment)
+        if self._leaving:
+            await asyncio.wait(self._leaving.values())
         self._all.clear()
         self._idle.clear()
         if self._pool is not None:
@@ -210,12 +219,10 @@ class Compute:
         False when the function cannot be loaded: its environment is ended then. Raises as `invoke` does.
         """
         environment, _ = await self._start(spec, on_environment)
-        try:
-            document = await self._initialise(environment, spec, spec.init_timeout)
-        except Ended:
-            document = b""
+        nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
+        failed = await self._initialise(environment, spec, nothing, spec.init_timeout)
         environment.last_logs()
-        if document is not None:
+        if failed is not None:
             self._end(environment)
             return False
         self._release(environment)
@@ -252,7 +259,12 @@ class Compute:
         return await self._invoke_in(environment, spec, invocation, spec.timeout)
 
     async def _invoke_in(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
+        self,
+        environment: Environment,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        limit: float,
+        init_duration: float | None = None,
     ) -> Outcome:
         try:
             outcome = await environment.invoke(spec, invocation, limit)
@@ -261,6 +273,36 @@ class Compute:
         except BaseException:
             self._end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
             raise
+        guests = environment.guests
+        if guests is None:
+            self._release(environment)
+            return outcome
+        whole = msgspec.structs.replace(outcome, init_duration=init_duration, cold=init_duration is not None)
+        if guests.busy:
+            left = max(0.0, limit - outcome.duration)
+            finishing = asyncio.ensure_future(self._finish(environment, spec, invocation, whole, left))
+            return msgspec.structs.replace(whole, finished=finishing)
+        guests.report(invocation, whole)
+        self._release(environment)
+        return whole
+
+    async def _finish(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, answered: Outcome, limit: float
+    ) -> Outcome:
+        """The answer is given; wait until the extensions are done too, and give what there is to report."""
+        assert environment.guests is not None
+        try:
+            await environment.settle(limit)
+        except Ended as ended:
+            outcome = await self._broken(environment, spec, invocation, ended)
+            return msgspec.structs.replace(outcome, init_duration=answered.init_duration, cold=answered.cold)
+        except BaseException:
+            self._end(environment)
+            raise
+        duration = time.perf_counter() - environment.started
+        memory = environment.max_memory(spec)
+        outcome = msgspec.structs.replace(answered, duration=duration, max_memory=memory)
+        environment.guests.report(invocation, outcome)
         self._release(environment)
         return outcome
 
@@ -273,22 +315,16 @@ class Compute:
     ) -> Outcome:
         started = time.perf_counter()
         environment, info = await self._start(spec, on_environment)
-        try:
-            document = await self._initialise(environment, spec, spec.init_timeout)
-        except Ended as ended:
-            if ended.how != "timeout":
-                return await self._broken(environment, spec, invocation, ended)
-            self._end(environment)
-            return await self._invoke_slow(spec, invocation, on_environment, on_event)
+        failed = await self._initialise(environment, spec, invocation, spec.init_timeout)
         initialised = time.perf_counter() - started
         init_logs = environment.last_logs()
-        if document is not None:
-            outcome = self._not_loaded(environment, spec, document, init_logs)
-            self._end(environment)
-        else:
-            if on_event is not None:
-                on_event(info)
-            outcome = await self._invoke_in(environment, spec, invocation, spec.timeout)
+        self._report_init(environment, info, spec, "init", initialised, failed)
+        if failed is not None:
+            self._end(environment, _reason(failed))
+            return await self._invoke_slow(spec, invocation, on_environment, on_event, info)
+        if on_event is not None:
+            on_event(info)
+        outcome = await self._invoke_in(environment, spec, invocation, spec.timeout, initialised)
         return msgspec.structs.replace(outcome, cold=True, init_duration=initialised, init_logs=init_logs)
 
     async def _invoke_slow(
@@ -297,31 +333,48 @@ class Compute:
         invocation: Invocation,
         on_environment: OnEnvironment | None,
         on_event: OnEvent | None,
+        first: EnvironmentInfo,
     ) -> Outcome:
-        """Loading took longer than its phase: it is done again, as a part of the invocation, within the function's time.
+        """Loading failed or took longer than its phase: it is done again, as a part of the invocation, within its time.
 
+        For others it is the environment it was the `first` time.
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
         """
-        environment, info = await self._start(spec, on_environment)
+        environment, info = await self._start(spec, on_environment, first.id)
+        started = environment.started = time.perf_counter()
+        failed = await self._initialise(environment, spec, invocation, spec.timeout)
+        self._report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
         if on_event is not None:
             on_event(info)
-        started = environment.started = time.perf_counter()
-        try:
-            document = await self._initialise(environment, spec, spec.timeout)
-        except Ended as ended:
-            return await self._broken(environment, spec, invocation, ended)
-        if document is not None:
-            outcome = self._not_loaded(environment, spec, document, environment.last_logs())
-            self._end(environment)
+        if failed is not None:
+            self._end(environment, _reason(failed))
+            outcome = failed
         else:
             left = max(0.0, started + spec.timeout - time.perf_counter())
             outcome = await self._invoke_in(environment, spec, invocation, left)
         return msgspec.structs.replace(outcome, cold=True, duration=time.perf_counter() - started)
 
+    def _report_init(
+        self,
+        environment: Environment,
+        info: EnvironmentInfo,
+        spec: FunctionSpec,
+        phase: str,
+        duration: float,
+        failed: Outcome | None,
+    ) -> None:
+        """Tell of an initialisation that is over; `duration` in seconds."""
+        status, error_type = ("success", "") if failed is None else (records.status(failed), failed.error_type)
+        if environment.guests is not None:
+            environment.guests.initialised(phase, duration, status, error_type)
+        if self._on_platform is not None:
+            record = records.init_report(spec, phase, duration, status, error_type)
+            self._on_platform(info, "platform.initReport", record)
+
     async def _start(
-        self, spec: FunctionSpec, on_environment: OnEnvironment | None
+        self, spec: FunctionSpec, on_environment: OnEnvironment | None, known_as: str = ""
     ) -> tuple[Environment, EnvironmentInfo]:
-        """Take a blank environment and have it load the function."""
+        """Take a blank environment and have it load the function. `known_as` is its id for others, if not its own."""
         assert self._pool is not None
         environment = await self._pool.take(self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment))
         self._all[environment.id] = environment
@@ -329,10 +382,15 @@ class Compute:
         environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
         try:
             info = self._info(environment, spec, cold=True)
+            if known_as:
+                info = msgspec.structs.replace(info, id=known_as)
+            environment.on_platform = self._on_platform
+            environment.on_broken = lambda: self._end(environment, "FAILURE")
             variables = {
                 **environment.runtime.variables(),
                 "LAMBDA_TASK_ROOT": "/var/task",
                 "LAMBDA_RUNTIME_DIR": "/var/runtime",
+                "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
             }
             variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
             if on_environment is not None:
@@ -344,56 +402,37 @@ class Compute:
             raise
         return environment, info
 
-    async def _initialise(self, environment: Environment, spec: FunctionSpec, limit: float) -> bytes | None:
+    async def _initialise(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
+    ) -> Outcome | None:
+        """None once it is initialised; how it failed otherwise, after which it is to be ended."""
         try:
-            return await environment.initialise(spec, limit)
-        except Ended:
-            raise
+            document = await environment.initialise(spec, limit)
+        except Ended as ended:
+            return await self._failure(environment, spec, invocation, ended)
         except BaseException:
             self._end(environment)  # cancelled: nobody waits for it any more
             raise
-
-    def _not_loaded(self, environment: Environment, spec: FunctionSpec, document: bytes, logs: bytes) -> Outcome:
-        return Outcome(
-            payload=document,
-            environment_id=environment.id,
-            cold=True,
-            duration=0.0,
-            max_memory=environment.max_memory(spec),
-            error="init",
-            logs=logs,
-        )
+        return None if document is None else outcomes.not_loaded(environment, spec, document)
 
     async def _broken(
         self, environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended
     ) -> Outcome:
         """The outcome of an invocation that its environment did not survive."""
-        logs, memory = environment.last_logs(), environment.max_memory(spec)
-        duration = time.perf_counter() - environment.started
-        error: ErrorKind
-        if ended.how == "timeout":
-            error, detail, payload = "timeout", "", documents.timed_out(invocation, spec.timeout)
-        elif ended.how == "entrypoint":
-            error, detail, payload = "init", ended.why, documents.no_entrypoint(invocation, ended.why)
-        else:
-            how = await environment.ending()
-            if "failed" in how:
-                self._end(environment)
-                raise ComputeUnavailable(f"a function could not be put into its sandbox: {how['failed']}")
-            logs += environment.last_logs()
-            detail = documents.ending(how)
-            error, payload = ("oom" if how["oom"] else "crash"), documents.exited(invocation, detail)
-        self._end(environment)
-        return Outcome(
-            payload=payload,
-            environment_id=environment.id,
-            cold=False,
-            duration=duration,
-            max_memory=memory,
-            error=error,
-            detail=detail,
-            logs=logs,
-        )
+        outcome = await self._failure(environment, spec, invocation, ended)
+        if environment.guests is not None:
+            environment.guests.report(invocation, outcome)
+        self._end(environment, _reason(outcome))
+        return outcome
+
+    async def _failure(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended
+    ) -> Outcome:
+        try:
+            return await outcomes.failure(environment, spec, invocation, ended)
+        except BaseException:
+            self._end(environment)
+            raise
 
     def _release(self, environment: Environment) -> None:
         if environment.retired:
@@ -407,7 +446,8 @@ class Compute:
         if environment.state == "idle":
             self._end(environment)
 
-    def _end(self, environment: Environment) -> None:
+    def _end(self, environment: Environment, reason: str = "SPINDOWN") -> None:
+        """End it; its extensions are told the `reason` and have a little time."""
         self._all.pop(environment.id, None)
         idle = self._idle.get(environment.key)
         if idle is not None:
@@ -415,7 +455,17 @@ class Compute:
                 idle.remove(environment)
             if not idle:
                 del self._idle[environment.key]
-        environment.kill()
+        if environment.guests is None:
+            environment.kill()
+        elif environment not in self._leaving:
+            self._leaving[environment] = asyncio.ensure_future(self._leave(environment, reason))
+
+    async def _leave(self, environment: Environment, reason: str) -> None:
+        try:
+            await environment.shut_down(reason)
+        finally:
+            environment.kill()
+            del self._leaving[environment]
 
     def _info(self, environment: Environment, spec: FunctionSpec, *, cold: bool) -> EnvironmentInfo:
         listeners = environment.hull.listeners
@@ -454,3 +504,8 @@ class Compute:
     def _on_report(self, report: messages.Message) -> None:
         if self._pool is not None:
             self._pool.on_report(report)
+
+
+def _reason(outcome: Outcome) -> str:
+    """Why an environment that failed so is ended, as its extensions are told."""
+    return "TIMEOUT" if outcome.error == "timeout" else "FAILURE"

@@ -25,6 +25,16 @@ def no_entrypoint(invocation: Invocation, why: str) -> bytes:
     return _document("Runtime.InvalidEntrypoint", f"RequestId: {invocation.request_id} Error: {why}")
 
 
+def extension_failed(invocation: Invocation, kind: str, why: str) -> bytes:
+    """`kind` is Extension.Crash, ...; `why` an exit code or what the extension said itself."""
+    return _document(kind, f"RequestId: {invocation.request_id} Error: {why}")
+
+
+def exit_code(how: dict[str, Any]) -> str:
+    """An extension's end in Lambda's words."""
+    return f"exit code {how['status']}" if "status" in how else ending(how)
+
+
 def too_large(invocation: Invocation) -> bytes:
     limit = invocation.max_response
     message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."

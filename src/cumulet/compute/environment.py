@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 import time
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 from cumulet.compute import documents
 from cumulet.compute.alarm import Alarm
 from cumulet.compute.channel import Frame, FrameChannel
+from cumulet.compute.extension_api import ExtensionApi, InsideApi
+from cumulet.compute.guests import Guests, Listeners
 from cumulet.compute.isolation import Isolation
 from cumulet.compute.logs import LogPipe
 from cumulet.compute.model import (
@@ -18,8 +22,10 @@ from cumulet.compute.model import (
     FunctionSpec,
     Invocation,
     OnLog,
+    OnPlatform,
     Outcome,
 )
+from cumulet.compute.response_stream import Collected, ResponseStream
 from cumulet.compute.runtime_api import RuntimeApi
 from cumulet.compute.runtimes.inside import frames
 from cumulet.compute.runtimes.runtime import Runtime
@@ -31,17 +37,20 @@ _SIGKILL = 9
 _MB = 1 << 20
 
 _ANSWERS = frozenset({frames.RESPONSE, frames.ERROR, frames.LAST_ERROR})
+_PARTS = frozenset({frames.BEGIN, frames.PART, frames.FAULT})
 
-Ending = Literal["timeout", "crash", "entrypoint"]
+Ending = Literal["timeout", "crash", "entrypoint", "extension"]
 
 
 class Ended(Exception):
-    """The environment's runtime is gone, or must go; `why` it could not be started where that is so ("entrypoint")."""
+    """The environment's runtime is gone, or must go; `why` it could not be started where that is so ("entrypoint"), or what
+    of an extension failed and how it did ("extension")."""
 
-    def __init__(self, how: Ending, why: str = "") -> None:
+    def __init__(self, how: Ending, why: str = "", kind: str = "") -> None:
         super().__init__(how)
         self.how: Ending = how
         self.why = why
+        self.kind = kind
 
 
 class Environment:
@@ -59,6 +68,9 @@ class Environment:
         self.idle_since = 0.0
         self.started = time.perf_counter()
         self.on_end: list[Callable[[], None]] = []
+        self.on_broken: Callable[[], None] | None = None
+        self.on_platform: OnPlatform | None = None
+        self.guests: Guests | None = None
         self._loop = asyncio.get_running_loop()
         self._deadline = Alarm(self._loop, lambda: self._fail("timeout"))
         self._freezing = Alarm(self._loop, self._freeze)
@@ -67,8 +79,13 @@ class Environment:
         self._info: EnvironmentInfo | None = None
         self._channel: FrameChannel | None = None
         self._api: RuntimeApi | None = None
+        self._inside: InsideApi | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._spec: FunctionSpec | None = None
+        self._began = 0.0
         self._log: LogPipe | None = None
         self._frame: asyncio.Future[Frame] = self._loop.create_future()
+        self._parts: ResponseStream | Collected | None = None
         self._killed = False
 
     async def make(self) -> None:
@@ -84,13 +101,17 @@ class Environment:
         self.hull.ending.add_done_callback(lambda _: self._fail("crash"))
         if self.runtime.channel == "frames":
             self._channel = await FrameChannel.open(self.hull.channel, self._on_frame, lambda: self._fail("crash"))
+            if self.hull.runtime_api is not None:
+                self._loop.add_reader(self.hull.runtime_api.fileno(), self._open_inside, self.hull.runtime_api)
         elif self.hull.runtime_api is not None:  # its process speaks frames only as long as there is no program
             self._channel = await FrameChannel.open(self.hull.channel, self._on_frame, lambda: None)
-            self._api = await RuntimeApi.open(self.hull.runtime_api, self._on_frame)
+            self._api = await RuntimeApi.open(self.hull.runtime_api, self._on_frame, self._extension_api)
 
     def start(self, spec: FunctionSpec, info: EnvironmentInfo, variables: dict[str, str], on_log: OnLog) -> None:
         """Give it its function, which begins to load."""
         self.key, self._info, self._on_log = spec.key, info, on_log
+        self._spec, self._began = spec, time.time()  # noqa: TID251 - functions live in real time
+        self.hull.on_message = self._on_hull_message
         assignment = self.runtime.assignment(spec.handler, str(spec.code), variables)
         self.hull.assign(spec, {**assignment, "environment": variables})
 
@@ -111,6 +132,11 @@ class Environment:
         self.invocations += 1
         self.state = "busy"
         self._frame = self._loop.create_future()
+        if self.guests is not None:
+            self.guests.invoke(invocation)
+        stream = self._parts = invocation.stream
+        if stream is not None:
+            stream.attach(events.pause, events.resume)
         self.started = time.perf_counter()
         events.invoke(invocation)
         kind, payload = await self._next_frame(limit)
@@ -119,9 +145,14 @@ class Environment:
         duration = time.perf_counter() - self.started
         error: ErrorKind | None = None if kind == frames.RESPONSE else "handled"
         self.retired = self.retired or kind == frames.LAST_ERROR
+        parts = self._parts
+        if parts is not None:
+            self._parts = None
+            parts.detach()
+            payload = parts.whole(payload) if error is None else payload
         if payload is None:
             payload, error = documents.too_large(invocation), "too_large"
-        return Outcome(
+        outcome = Outcome(
             payload=payload,
             environment_id=self.id,
             cold=False,
@@ -129,7 +160,29 @@ class Environment:
             max_memory=self.max_memory(spec),
             error=error,
             logs=self.last_logs(),
+            content_type="" if parts is None else parts.content_type,
         )
+        if self.guests is not None:
+            self.guests.answered(invocation, outcome)
+        return outcome
+
+    async def settle(self, limit: float) -> None:
+        """Wait until the extensions are done with the invocation as well. Raises Ended."""
+        assert self.guests is not None
+        self._frame = self._loop.create_future()
+        frame = self._frame
+        self.guests.when_ready(lambda: None if frame.done() else frame.set_result((frames.READY, b"")))
+        kind, _ = await self._next_frame(limit)
+        if kind != frames.READY:
+            raise Ended("crash")
+
+    async def shut_down(self, reason: str) -> None:
+        """Let the extensions end in order; it is to be killed then."""
+        if self.guests is not None and not self._killed:
+            self.wake()
+            self._deadline.clear()
+            self.hull.tell({"process": True})
+            await self.guests.shut_down(reason)
 
     async def ending(self) -> messages.Message:
         """How its runtime ended, and whether for want of memory ("oom"); it is killed if it has not."""
@@ -159,6 +212,8 @@ class Environment:
         if self._frozen:
             self.hull.thaw()
             self._frozen = False
+            if self.guests is not None:
+                self.guests.telemetry.resume()
 
     def kill(self) -> None:
         """End it with everything in it; what it leaves is removed once it is gone."""
@@ -169,6 +224,7 @@ class Environment:
         self._deadline.end()
         for close in self.on_end:
             close()
+        self._close_inside()
         for listener in self.hull.listeners:
             listener.close()
         for channel in (self._channel, self._api):
@@ -191,16 +247,33 @@ class Environment:
         finally:
             self._deadline.clear()
 
-    def _fail(self, how: Ending) -> None:
+    def _fail(self, how: Ending, why: str = "", kind: str = "") -> None:
         if not self._frame.done():
-            self._frame.set_exception(Ended(how))
+            self._frame.set_exception(Ended(how, why, kind))
             self._frame.exception()  # it is not an error that nobody waits
 
     def _on_frame(self, frame: Frame) -> None:
-        if self._frame.done():
+        if frame[0] in _PARTS and self.state == "busy" and not self._frame.done():
+            self._part(*frame)
+        elif frame[0] == frames.READY and self.guests is not None and self.state == "starting":
+            waiting = self._frame
+            self.guests.runtime_ready(lambda: None if waiting.done() else waiting.set_result(frame))
+        elif self._frame.done():
             self.kill()  # only an answer to an event is an answer
         else:
             self._frame.set_result(frame)
+
+    def _part(self, kind: int, payload: bytes | None) -> None:
+        """Of a response that is written in parts, whether its reader wants it so or whole."""
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = Collected(self._channel.limit if self._channel is not None else 0)
+        if kind == frames.PART:
+            parts.feed(payload)
+        elif kind == frames.BEGIN:
+            parts.begin((payload or b"").decode("latin-1"))
+        else:
+            parts.error_type = (payload or b"").decode("utf-8", "replace")
 
     def _on_log_data(self, log: LogPipe) -> None:
         log.read()
@@ -210,7 +283,62 @@ class Environment:
     def _log_line(self, line: bytes) -> None:
         if self._on_log is not None and self._info is not None:
             self._on_log(self._info, line)
+        if self.guests is not None:
+            self.guests.telemetry.emit("function", line.decode(errors="replace") + "\n")
 
     def _freeze(self) -> None:
+        if self.guests is not None:
+            self.guests.telemetry.pause()
         self.hull.freeze()
         self._frozen = True
+
+    def _host(self) -> Guests | None:
+        """Its extensions and what belongs to them; None as long as it has no function."""
+        if self.guests is None and self._spec is not None and not self._killed:
+            listeners = Listeners(self._extension_line, self._platform_event, self._extension_failed)
+            self.guests = Guests(self.hull, self._spec, self._began, listeners)
+            if self.state != "starting":  # who comes after the initialisation is late
+                self.guests.host_extensions().closed = True
+                self.guests.telemetry.settle()
+        return self.guests
+
+    def _extension_api(self) -> ExtensionApi | None:
+        host = self._host()
+        return None if host is None else host.api
+
+    def _on_hull_message(self, message: messages.Message, fds: list[int]) -> None:
+        host = self._host()
+        if host is not None:
+            host.heard(message, fds)
+        else:
+            for fd in fds:
+                os.close(fd)
+
+    def _open_inside(self, listener: socket.socket) -> None:
+        """The first connection to the extensions' API: who never asks for it costs nothing."""
+        self._loop.remove_reader(listener.fileno())
+        self._inside = InsideApi(self._extension_api)
+        self._opening = self._loop.create_task(self._inside.open(listener))
+
+    def _close_inside(self) -> None:
+        if self.guests is not None:
+            self.guests.close()
+        if self._inside is not None:
+            self._inside.close()
+        elif self._api is None and self.hull.runtime_api is not None:
+            self._loop.remove_reader(self.hull.runtime_api.fileno())
+            self.hull.runtime_api.close()
+
+    def _extension_line(self, line: bytes) -> None:
+        if self._on_log is not None and self._info is not None:
+            self._on_log(self._info, line)
+
+    def _platform_event(self, kind: str, record: Mapping[str, Any]) -> None:
+        if self.on_platform is not None and self._info is not None:
+            self.on_platform(self._info, kind, record)
+
+    def _extension_failed(self, kind: str, why: str) -> None:
+        self.retired = True
+        self._fail("extension", why, kind)
+        if self.state == "idle" and self.on_broken is not None:
+            self.on_broken()

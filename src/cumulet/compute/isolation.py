@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from cumulet.compute.linux import syscalls
@@ -20,14 +20,20 @@ _SIGKILL = 9
 _MIN_MEMORY = 16 << 20
 _MB = 1 << 20
 _RUNTIME_API_PORT = 9001
+_OTHERS = {"extensions", "ended", "socket", "runtime"}
+"""What init tells beside how the runtime ended."""
+
+
+OnMessage = Callable[[messages.Message, list[int]], None]
+"""Hears what init tells beside how the runtime ended; the descriptors are its own to close."""
 
 
 class Isolation(Protocol):
     """One environment's hull: made blank, given a function once, frozen, killed.
 
     `channel` is the platform's end of the runtime's channel, `log` the reading end of its output (both the user's to
-    close), `listeners` what is open inside on the endpoint's ports, `runtime_api` the same on the Runtime API's where the
-    runtime speaks HTTP. `ending` gets how the runtime ended:
+    close), `listeners` what is open inside on the endpoint's ports, `runtime_api` the same on the Runtime API's (9001).
+    `ending` gets how the runtime ended:
     {"signal": n}, {"status": n}, or {"failed": why} when the function could not be put into it.
     """
 
@@ -36,6 +42,7 @@ class Isolation(Protocol):
     log: int
     listeners: list[socket.socket]
     runtime_api: socket.socket | None
+    on_message: OnMessage | None
     ending: asyncio.Future[messages.Message]
 
     async def make(self) -> None:
@@ -43,6 +50,10 @@ class Isolation(Protocol):
         ...
 
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None: ...
+
+    def tell(self, message: messages.Message) -> None:
+        """Order something of init; see `cumulet.compute.sandbox.environment`. Nobody answers where there is none."""
+        ...
 
     def limit_cpu(self, memory_mb: int) -> None: ...
 
@@ -76,6 +87,7 @@ class Sandbox:
         self.id = id_
         self.listeners: list[socket.socket] = []
         self.runtime_api: socket.socket | None = None
+        self.on_message: OnMessage | None = None
         self.ending: asyncio.Future[messages.Message] = asyncio.get_running_loop().create_future()
         self._runtime = runtime
         self._start = dict(start)
@@ -100,7 +112,7 @@ class Sandbox:
         self.channel.setblocking(False)
         self._loop.add_reader(self._report.fileno(), self._on_report, self._report)
         runtime = self._runtime
-        ports = [_RUNTIME_API_PORT] if runtime.channel == "http" else []
+        ports = [_RUNTIME_API_PORT]
         order = {"op": "slot", "id": self.id, "runtime": runtime.zygote, "start": self._start, "ports": ports}
         try:
             self._supervision.order(order, [their_report.fileno(), their_channel.fileno(), writing])
@@ -180,12 +192,18 @@ class Sandbox:
         if "ready" in message:
             self._pidfd = fds[0]
             self.listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
-            if self._runtime.channel == "http":
-                self.runtime_api = self.listeners.pop()
+            self.runtime_api = self.listeners.pop()
             if not self._made.done():
                 self._made.set_result(None)
+        elif self.on_message is not None and _OTHERS & message.keys():
+            self.on_message(message, fds)
         elif not self.ending.done():
             self.ending.set_result(message)
+
+    def tell(self, message: messages.Message) -> None:
+        if self._report is not None:
+            with contextlib.suppress(OSError):  # it ended: `ending` says so
+                messages.send(self._report, message)
 
     def _gone(self) -> None:
         self._loop.remove_reader(self._pidfd)

@@ -13,9 +13,11 @@ _JOINED, _NEWLINE = b"\x1e", b"\n"
 class LogPipe:
     """The reading end of one environment's log. Gives each line to `on_line`, and keeps the last 256 KB for `take`."""
 
-    def __init__(self, descriptor: int, on_line: Callable[[bytes], None]) -> None:
+    def __init__(self, descriptor: int, on_line: Callable[[bytes], None], kept: int = _KEPT) -> None:
+        """`kept`: bytes for `take`, at least."""
         self.descriptor = descriptor
         self._on_line = on_line
+        self._keep = kept
         self._partial = b""
         self._kept: list[bytes] = []
         self._size = 0
@@ -66,5 +68,5 @@ class LogPipe:
         self._on_line(line)
         self._kept.append(line + _NEWLINE)
         self._size += len(line) + 1
-        while self._size > 2 * _KEPT:
+        while self._size > 2 * self._keep:
             self._size -= len(self._kept.pop(0))

@@ -1,10 +1,12 @@
 """What goes into compute and what comes out: functions, invocations, outcomes. No AWS service is known here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+from cumulet.compute.response_stream import ResponseStream
 
 ErrorKind = Literal["handled", "init", "timeout", "crash", "oom", "too_large"]
 
@@ -37,6 +39,9 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     tmp_mb: int = 512
     """Size of /tmp in MB."""
     environment: Mapping[str, str] = {}
+    account: str = ""
+    """What extensions are told that ask whose the function is."""
+    runtime_version_arn: str = ""
     kept: bool = False
     """Environments of it stay when they are idle, as provisioned concurrency asks."""
     init_timeout: float = 10.0
@@ -63,6 +68,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str] = {}
     """Variables to set before this invocation, such as refreshed credentials; usually empty."""
     max_response: int = MAX_RESPONSE
+    stream: ResponseStream | None = None
+    """Where the response goes as it is written. Its Outcome's payload is empty then, but for an error's document."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +96,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     init_duration: float | None = None
     """Seconds until the handler was loaded; set on a cold start."""
     init_logs: bytes = b""
+    error_type: str = ""
+    """Of an invocation that failed: what of the platform's error types it is, Runtime.ExitError or Extension.Crash."""
+    finished: "Awaitable[Outcome] | None" = None
+    """Set where extensions are still at work for this invocation: gives what there is to report once they are done."""
+    content_type: str = ""
+    """What a response written in parts said it is; empty for others."""
 
 
 class EnvironmentInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +133,9 @@ variables of an environment just made (AWS_LAMBDA_LOG_STREAM_NAME, say); ignored
 
 OnEvent = Callable[[EnvironmentInfo], None]
 """Called when an initialised environment gets its event: lines logged from then on belong to the invocation."""
+
+OnPlatform = Callable[[EnvironmentInfo, str, Mapping[str, Any]], None]
+"""Called with what the platform tells of an environment beside invocations: its type (platform.extension, ...) and record."""
 
 OnLog = Callable[[EnvironmentInfo, bytes], None]
 """Called with each complete line a function wrote (without its end; messages of the runtime itself may hold several

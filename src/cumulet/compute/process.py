@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cumulet.compute.isolation import OnMessage
 from cumulet.compute.model import ComputeUnavailable, FunctionSpec
 from cumulet.compute.runtimes.runtime import PlainRuntime, Runtime
 from cumulet.compute.sandbox import messages
@@ -29,6 +30,7 @@ class Process:
         self.ending: asyncio.Future[messages.Message] = self._loop.create_future()
         self.listeners: list[socket.socket] = []
         self.runtime_api: socket.socket | None = None
+        self.on_message: OnMessage | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
 
@@ -41,8 +43,7 @@ class Process:
         self.channel.setblocking(False)
         os.set_blocking(self.log, False)
         self.listeners.append(socket.create_server(("127.0.0.1", 0)))
-        if self._runtime.channel == "http":
-            self.runtime_api = socket.create_server(("127.0.0.1", 0))
+        self.runtime_api = socket.create_server(("127.0.0.1", 0))
         numbers = {"{orders}": orders.fileno(), "{channel}": channel.fileno(), "{log}": log}
         try:
             self._process = self._start(numbers)
@@ -83,6 +84,11 @@ class Process:
             environment["AWS_LAMBDA_RUNTIME_API"] = "{}:{}".format(*self.runtime_api.getsockname())
         with contextlib.suppress(OSError):  # it ended: `ending` says so
             messages.send(self._orders, {**assignment, **alone, "environment": environment})
+
+    def tell(self, message: messages.Message) -> None:
+        """There is no init, and no network but this one."""
+        if "socket" in message and self.on_message is not None:
+            self.on_message(message, [socket.socket().detach()])
 
     def limit_cpu(self, memory_mb: int) -> None:
         """Nothing can."""

@@ -4,6 +4,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import asyncio
+import base64
+import binascii
 import re
 import socket
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from typing import Any
 import msgspec
 
 from cumulet.compute.channel import Frame
+from cumulet.compute.extension_api import PREFIXES, ExtensionApi
 from cumulet.compute.http_connection import Answer, Connection, Request
 from cumulet.compute.model import MAX_RESPONSE, Invocation
 from cumulet.compute.runtimes.inside import frames
@@ -21,13 +24,22 @@ _PREFIX = "/2018-06-01"
 _OF_INVOCATION = re.compile(r"/runtime/invocation/([^/]{1,128})/(response|error)")
 _BREAKS = re.compile(rb"[\r\n]+")
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
+_ERROR_BODY = b"lambda-runtime-function-error-body"
 _RESPONSE_MODE = b"lambda-runtime-function-response-mode"
+_BYTES = b"application/octet-stream"
+_TRUNCATED = b"Runtime.TruncatedResponse"
 _WITH_CAUSE = b"application/vnd.aws.lambda.error.cause+json"
 _SHOWN = ("errorMessage", "errorType", "stackTrace")
 
 _ACCEPTED = Answer(202, b'{"status":"OK"}\n')
 _NOT_FOUND = Answer(404, b"404 page not found\n", b"text/plain; charset=utf-8")
-_STATES = {"started": "Started", "ready": "Ready", "running": "Running", "sent": "RuntimeResponseSentState"}
+_STATES = {
+    "started": "Started",
+    "ready": "Ready",
+    "running": "Running",
+    "sending": "RuntimeResponseStartedState",
+    "sent": "RuntimeResponseSentState",
+}
 
 
 class RuntimeApi:
@@ -37,19 +49,25 @@ class RuntimeApi:
     and INIT_ERROR.
     """
 
-    def __init__(self, on_frame: Callable[[Frame], None]) -> None:
+    def __init__(self, on_frame: Callable[[Frame], None], extensions: Callable[[], ExtensionApi | None]) -> None:
+        """`extensions` gives what answers the requests of extensions, as soon as there is a function."""
         self._on_frame = on_frame
         self._state = "started"
         self._invocation: Invocation | None = None
         self._given = False
         self._waiting: Connection | None = None
+        self._writer: Connection | None = None
         self._connections: set[Connection] = set()
+        self._asking: dict[Connection, ExtensionApi] = {}
         self._server: asyncio.Server | None = None
+        self._extensions = extensions
 
     @classmethod
-    async def open(cls, listener: socket.socket, on_frame: Callable[[Frame], None]) -> "RuntimeApi":
+    async def open(
+        cls, listener: socket.socket, on_frame: Callable[[Frame], None], extensions: Callable[[], ExtensionApi | None]
+    ) -> "RuntimeApi":
         """Serve on a listener that is open inside an environment; it is closed by `close`."""
-        api = cls(on_frame)
+        api = cls(on_frame, extensions)
         loop = asyncio.get_running_loop()
         api._server = await loop.create_server(lambda: Connection(api), sock=listener)
         return api
@@ -59,6 +77,15 @@ class RuntimeApi:
         self._invocation, self._given = invocation, False
         if self._waiting is not None:
             self._give(self._waiting)
+
+    def pause(self) -> None:
+        """Take no more of a response that is written in parts for now."""
+        if self._writer is not None:
+            self._writer.pause()
+
+    def resume(self) -> None:
+        if self._writer is not None:
+            self._writer.resume()
 
     def close(self) -> None:
         if self._server is not None:
@@ -75,8 +102,31 @@ class RuntimeApi:
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        if (extensions := self._asking.pop(connection, None)) is not None:
+            extensions.disconnected(connection)
         if self._waiting is connection:
             self._waiting = None
+        if self._writer is connection:
+            self._writer, self._state = None, "sent"
+            self._on_frame((frames.FAULT, _TRUNCATED))
+            self._on_frame(
+                (frames.ERROR, b'{"errorType":"%b","errorMessage":"The response was cut off."}' % _TRUNCATED)
+            )
+
+    def taker(self, connection: Connection, request: Request) -> Callable[[bytes], None] | None:
+        """What takes a response as it comes, where who invoked the function wants it so; None for other bodies."""
+        invocation, path = self._invocation, request.path.removeprefix(_PREFIX)
+        if (
+            invocation is None
+            or invocation.stream is None
+            or self._state != "running"
+            or path != f"/runtime/invocation/{invocation.request_id}/response"
+            or request.headers[_RESPONSE_MODE] != b"streaming"
+        ):
+            return None
+        self._writer, self._state = connection, "sending"
+        self._on_frame((frames.BEGIN, request.headers.get(b"content-type", _BYTES)))
+        return lambda piece: self._on_frame((frames.PART, piece))
 
     @property
     def body_limit(self) -> int:
@@ -85,6 +135,10 @@ class RuntimeApi:
 
     def handle(self, connection: Connection, request: Request) -> None:
         """Answer a request, now or, where it asks for an event, when there is one."""
+        if request.path.startswith(PREFIXES) and (extensions := self._extensions()) is not None:
+            extensions.handle(connection, request)
+            self._asking[connection] = extensions
+            return
         path = request.path.partition("?")[0]
         path = path[len(_PREFIX) :] if path.startswith(_PREFIX + "/") else ""
         of_invocation = _OF_INVOCATION.fullmatch(path)
@@ -109,7 +163,7 @@ class RuntimeApi:
 
     def _next(self, connection: Connection, request: Request) -> None:
         del request
-        if self._state == "running" and self._given:
+        if self._state in {"running", "sending"} and self._given:
             connection.answer(self._forbidden("Ready"))
             return
         if self._waiting is not None:
@@ -141,10 +195,10 @@ class RuntimeApi:
         invocation = self._invocation
         if invocation is None or invocation.request_id != id_:
             return _error(400, "InvalidRequestID", "Invalid request ID")
-        if self._state != "running":
+        if self._state != ("sending" if request.streamed else "running"):
             return self._forbidden("InvocationResponse" if kind == "response" else "InvocationErrorResponse")
-        self._state = "sent"
-        self._invocation = msgspec.structs.replace(invocation, payload=b"")
+        self._state, self._writer = "sent", None
+        self._invocation = msgspec.structs.replace(invocation, payload=b"", stream=None)
         if request.body is None:
             self._on_frame((frames.RESPONSE, None))
             message = f"Exceeded maximum allowed payload size ({invocation.max_response} bytes)."
@@ -153,9 +207,14 @@ class RuntimeApi:
         if mode not in {b"", b"streaming"}:
             self._on_frame((frames.ERROR, b""))
             return _error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-        if kind == "error" or (mode and _ERROR_TYPE in request.headers):
+        if kind == "error":
             self._on_frame((frames.ERROR, _error_body(request)))
+        elif mode and _ERROR_TYPE in request.headers:
+            self._on_frame((frames.FAULT, request.headers[_ERROR_TYPE]))
+            self._on_frame((frames.ERROR, _trailing_error(request.headers)))
         else:
+            if mode and not request.streamed:
+                self._on_frame((frames.BEGIN, request.headers.get(b"content-type", _BYTES)))
             self._on_frame((frames.RESPONSE, request.body))
         return _ACCEPTED
 
@@ -182,6 +241,18 @@ def _error_body(request: Request) -> bytes:
     except msgspec.DecodeError:
         return b'"Invalid error body"'
     return msgspec.json.encode({name: document[name] for name in _SHOWN if name in document})
+
+
+def _trailing_error(headers: dict[bytes, bytes]) -> bytes:
+    """The error document that came after a response that broke off."""
+    try:
+        return base64.b64decode(headers.get(_ERROR_BODY, b""), validate=True) or _untold(headers)
+    except binascii.Error:
+        return _untold(headers)
+
+
+def _untold(headers: dict[bytes, bytes]) -> bytes:
+    return msgspec.json.encode({"errorType": headers[_ERROR_TYPE].decode("utf-8", "replace"), "errorMessage": ""})
 
 
 def _error(status: int, kind: str, message: str) -> Answer:

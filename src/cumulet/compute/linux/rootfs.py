@@ -22,7 +22,7 @@ _SHARED_FILES = (
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
     "etc/group": "root:x:0:\nsbx_user1051:x:990:\n",
-    "etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{firewall.GATEWAY} {firewall.GATEWAY_NAME}\n",
+    "etc/hosts": f"127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n{firewall.GATEWAY} {firewall.GATEWAY_NAME}\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable
 
 from cumulet.compute.linux import seccomp, syscalls
-from cumulet.compute.sandbox import messages
+from cumulet.compute.sandbox import extensions, messages
 
 _NAMESPACES = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 _LIMITS = (
@@ -61,7 +61,7 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     syscalls.drop_bounding_set()  # for both: what init still does, it does with what it has
     runtime = os.fork()
     if runtime == 0:
-        _become_runtime(order, given)
+        _confine(order, given.log)
         syscalls.close_all_but([0, 1, 2, there.fileno(), given.channel.fileno()])
         start_runtime(there, given.channel, order["start"])
         os._exit(0)
@@ -75,8 +75,33 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     os.close(itself)
     for listener in listeners:
         listener.close()
-    if _assign(given.assign, here):
-        _end(given.report, runtime)
+    members: list[extensions.Member] = []
+    assignment = _assign(given.assign)
+    if assignment is None:
+        return
+    if names := extensions.find():
+        members = extensions.launch(names, assignment["environment"], lambda output: _confine(order, output))
+    _give_up()
+    if members:
+        extensions.report(given.report, runtime, members)
+    else:
+        messages.send(here, assignment)
+        here.close()
+    _serve(given.report, runtime, Waiting(here, assignment, members))
+
+
+class Waiting:
+    """The runtime's process and what it is to be told once the extensions have registered."""
+
+    def __init__(self, runtime: socket.socket, assignment: messages.Message, members: list[extensions.Member]) -> None:
+        self._runtime = runtime
+        self._assignment = assignment
+        self.members = {member.pid: member.name for member in members if member.pid}
+        self.extended = bool(members)
+
+    def go(self) -> None:
+        messages.send(self._runtime, self._assignment)
+        self._runtime.close()
 
 
 def _make_world(order: messages.Message, given: Descriptors) -> None:
@@ -134,14 +159,15 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _become_runtime(order: messages.Message, given: Descriptors) -> None:
+def _confine(order: messages.Message, output: int) -> None:
+    """Make this process one of the function's, which writes to `output`."""
     os.setsid()
     uid = order["uid"]
     _write("/proc/self/oom_score_adj", "500")  # a function goes before its init
     if uid is not None:
-        os.fchown(given.log, uid, uid)  # or it could not open /dev/stdout
-    os.dup2(given.log, 1)
-    os.dup2(given.log, 2)
+        os.fchown(output, uid, uid)  # or it could not open /dev/stdout
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_DFL)  # as the supervisor has it, not for the function and its children
     for limit, amount in _LIMITS:
@@ -162,51 +188,78 @@ def _give_up() -> None:
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
 
 
-def _assign(orders: socket.socket, runtime: socket.socket) -> bool:
-    """Wait for the function, mount what it needs, let the runtime go on; False when none will come."""
+def _assign(orders: socket.socket) -> messages.Message | None:
+    """Wait for the function and mount what it needs; None when none will come."""
     message, mounts = messages.receive(orders)
     if message is None:
-        return False
+        return None
     for target, fd in zip(message["mounts"], mounts):
         syscalls.move_mount(fd, target)
         os.close(fd)
     if message["tmp_mb"]:
         _mount_memory_tmp(message["tmp_mb"])
-    messages.send(runtime, message["assignment"])
     orders.close()
-    runtime.close()
-    _give_up()
-    return True
+    assignment: messages.Message = message["assignment"]
+    return assignment
 
 
-def _end(report: socket.socket, runtime: int) -> None:
+def _serve(report: socket.socket, runtime: int, waiting: Waiting) -> None:
     """Reap whatever ends here until the runtime does, and say how it did; with this process the rest is killed.
 
-    Ends as well when the platform is gone, however that came.
+    Where there are extensions, they go on after their runtime, and the platform says when it is time. It may also ask
+    for sockets. Ends as well when the platform is gone, however that came.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
+    os.set_blocking(reading, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(writing)
     poll = select.poll()
     poll.register(reading, select.POLLIN)
     poll.register(report.fileno(), select.POLLIN)
     while True:
-        status = _reap(runtime)
-        if status is not None:
-            ended = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
-            messages.send(report, ended)
+        for pid, status in _reap():
+            how = {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}
+            if pid == runtime:
+                messages.send(report, how)
+                if not waiting.extended:
+                    return
+            elif pid in waiting.members:
+                messages.send(report, {"ended": waiting.members[pid], **how})
+        ready = [fd for fd, _ in poll.poll()]
+        if reading in ready:
+            os.read(reading, 4096)
+        if report.fileno() in ready and not _obey(report, runtime, waiting):
             return
-        if any(fd != reading for fd, _ in poll.poll()):
-            return
-        os.read(reading, 4096)
 
 
-def _reap(runtime: int) -> int | None:
-    """Everything that has ended; the runtime's status if it was among it."""
+def _obey(report: socket.socket, runtime: int, waiting: Waiting) -> bool:
+    """Do what the platform asks for; False when it is gone."""
+    try:
+        order, _ = messages.receive(report)
+    except OSError:
+        return False
+    if order is None:
+        return False
+    if "socket" in order:
+        extensions.give_socket(report, order)
+    elif "process" in order:  # of the runtime, so that it can be ended
+        process = syscalls.pidfd_open(runtime)
+        messages.send(report, {"runtime": True}, [process])
+        os.close(process)
+    elif "go" in order:
+        waiting.go()
+    return True
+
+
+def _reap() -> list[tuple[int, int]]:
+    """Everything that has ended, with its status."""
+    ended: list[tuple[int, int]] = []
     while True:
-        pid, status = os.waitpid(-1, os.WNOHANG)
-        if pid == runtime:
-            return status
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
         if pid == 0:
-            return None
+            return ended
+        ended.append((pid, status))

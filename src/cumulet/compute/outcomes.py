@@ -1,0 +1,72 @@
+"""How an invocation or initialisation ended that its environment did not survive."""
+
+import time
+
+import msgspec
+
+from cumulet.compute import documents
+from cumulet.compute.environment import Ended, Environment
+from cumulet.compute.model import ComputeUnavailable, ErrorKind, FunctionSpec, Invocation, Outcome
+
+TIMED_OUT = "Sandbox.Timedout"
+EXITED = "Runtime.ExitError"
+OUT_OF_MEMORY = "Runtime.OutOfMemory"
+NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+_UNKNOWN = "Runtime.Unknown"
+
+
+def not_loaded(environment: Environment, spec: FunctionSpec, document: bytes) -> Outcome:
+    """The function could not be loaded, for the reason in the runtime's error document."""
+    return Outcome(
+        payload=document,
+        environment_id=environment.id,
+        cold=True,
+        duration=0.0,
+        max_memory=environment.max_memory(spec),
+        error="init",
+        error_type=_type(document),
+        logs=environment.last_logs(),
+    )
+
+
+async def failure(environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended) -> Outcome:
+    """What comes of it; the environment is to be ended. Raises ComputeUnavailable where the platform failed."""
+    logs, memory = environment.last_logs(), environment.max_memory(spec)
+    duration = time.perf_counter() - environment.started
+    error: ErrorKind
+    detail, error_type = "", ""
+    if ended.how == "timeout":
+        error, payload = "timeout", documents.timed_out(invocation, spec.timeout)
+    elif ended.how == "entrypoint":
+        error, detail, error_type = "init", ended.why, NO_ENTRYPOINT
+        payload = documents.no_entrypoint(invocation, ended.why)
+    elif ended.how == "extension":
+        error, detail, error_type = "crash", ended.why, ended.kind
+        payload = documents.extension_failed(invocation, ended.kind, ended.why)
+    else:
+        how = await environment.ending()
+        if "failed" in how:
+            raise ComputeUnavailable(f"a function could not be put into its sandbox: {how['failed']}")
+        logs += environment.last_logs()
+        detail = documents.ending(how)
+        error, error_type = ("oom", OUT_OF_MEMORY) if how["oom"] else ("crash", EXITED)
+        payload = documents.exited(invocation, detail)
+    return Outcome(
+        payload=payload,
+        environment_id=environment.id,
+        cold=False,
+        duration=duration,
+        max_memory=memory,
+        error=error,
+        error_type=error_type,
+        detail=detail,
+        logs=logs,
+    )
+
+
+def _type(document: bytes) -> str:
+    try:
+        kind = msgspec.json.decode(document)["errorType"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return _UNKNOWN
+    return kind if isinstance(kind, str) and kind.startswith(("Runtime.", "Function.", "Extension.")) else _UNKNOWN
