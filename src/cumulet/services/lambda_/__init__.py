@@ -45,6 +45,9 @@ from cumulet.services.lambda_.names import refer
 from cumulet.services.lambda_.packages import Packages
 from cumulet.services.lambda_.provisioning import Provisioner
 from cumulet.services.lambda_.queue import EventQueue
+from cumulet.services.lambda_.sources import operations as mappings
+from cumulet.services.lambda_.sources import store as mapping_store
+from cumulet.services.lambda_.sources.hiring import roster
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.store import SCHEMA, FunctionStore
 from cumulet.services.lambda_.targets import Targets
@@ -53,6 +56,9 @@ from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import Database
 from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
+
+_LAST_BATCHES = 2.0
+"""Seconds that functions get to end what they do for event sources, when the node stops."""
 
 __all__ = ["Lambda", "Limits", "build"]
 
@@ -103,6 +109,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         enforce=enforce,
     )
     lambda_.provisioner = Provisioner(lambda_)
+    lambda_.sources = roster(lambda_)
 
     async def resource_policy(call: Call, arn: str) -> str | None:
         if ":layer:" in arn:
@@ -122,6 +129,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             invocations,
             layer_permissions,
             layers,
+            mappings,
             permissions,
             provisioned,
             recursion,
@@ -143,6 +151,7 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda_layers", layer_store.SCHEMA)
     await lambda_.db.migrate("lambda_code_signing", code_signing_store.SCHEMA)
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
+    await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)
@@ -158,9 +167,11 @@ async def _start(lambda_: Lambda) -> None:
     worker = EventWorker(lambda_)
     lambda_.events.handler, lambda_.events.room = worker.handle, worker.room
     await lambda_.events.start()
+    await lambda_.sources.start()
 
 
 async def _stop(lambda_: Lambda) -> None:
-    """Write what waits in memory."""
+    """Take no more from event sources, and write what waits in memory."""
+    await lambda_.sources.close(_LAST_BATCHES)
     await lambda_.logs.flush()
     await lambda_.metrics.flush()

@@ -35,6 +35,12 @@ from cumulet.storage.signals import Signals
 if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Provisioner
 
+if TYPE_CHECKING:
+    from cumulet.services.lambda_.durable.engine import Engine
+
+if TYPE_CHECKING:
+    from cumulet.services.lambda_.sources.roster import Roster
+
 CHANGED = "lambda:changed"
 
 Cleanup = Callable[[Transaction, FunctionKey, str | None], Awaitable[None]]
@@ -44,7 +50,12 @@ _RETIRE_PATIENCE = 900.0
 
 
 class Lambda:
-    """The service's parts, and what several nouns need of them."""
+    """The service's parts, and what several nouns need of them. `durable` is given to it when it is there: it needs it, too."""
+
+    durable: "Engine"
+
+    sources: "Roster"
+    """Event source mappings; set by `build`."""
 
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""

@@ -1,0 +1,96 @@
+"""Invocations that a source makes: with a slot of the function's concurrency and a log like any other, and no HTTP."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cumulet.compute import Outcome
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.ids import new_id
+from cumulet.services.lambda_.runs import Run, ready_target
+from cumulet.services.lambda_.sources.mapping import Mapping
+from cumulet.services.lambda_.state import CHANGED, Lambda
+
+_BACKSTOP = 30.0
+"""Seconds after which a function that could not run is looked at again, in case nobody said that it can."""
+_BUSY_WAIT = 0.05
+
+
+class Answer(NamedTuple):
+    """How an invocation ended, of which version, under which request id."""
+
+    outcome: Outcome
+    version: str
+    request_id: str
+
+    @property
+    def failed(self) -> bool:
+        return self.outcome.error is not None
+
+
+class Invoker:
+    """One mapping's function."""
+
+    def __init__(self, lambda_: Lambda, mapping: Mapping) -> None:
+        self._lambda = lambda_
+        self._mapping = mapping
+        self._changed = asyncio.Event()
+        self._name = "\0".join(mapping.reference.key).encode()
+        self._end = lambda_.signals.subscribe(CHANGED, self._note)
+
+    def close(self) -> None:
+        self._end()
+
+    async def invoke(self, payload: bytes, trace: str = "") -> Answer:
+        """Raises AwsError when the function was not run: throttled, gone, or not able to."""
+        reference = self._mapping.reference
+        target = await ready_target(self._lambda, reference)
+        run = Run(self._lambda, reference, target, new_id(), patient=True)
+        outcome = await run.go(payload, trace=trace)
+        return Answer(outcome, run.target.version.number, run.request_id)
+
+    async def as_role(self) -> Call:
+        """A call as the function's execution role; raises AwsError when there is no such function, or its role is refused."""
+        return await self.role_call(self._lambda, self._mapping)
+
+    @staticmethod
+    async def role_call(lambda_: Lambda, mapping: Mapping) -> Call:
+        """The same for a mapping that nothing works for yet."""
+        target = await lambda_.targets.find(mapping.reference)
+        version = target.version
+        role = await lambda_.credentials.get(target.key, version.deployment, version.configuration.role or "")
+        return Call(mapping.account, mapping.region, role.principal, new_id(), source_arn=mapping.arn)
+
+    async def room(self, note: Callable[[str], None]) -> None:
+        """Return once the function can run; `note` is told what keeps it from that."""
+        wait = _BUSY_WAIT
+        while True:
+            self._changed.clear()
+            try:
+                target = await ready_target(self._lambda, self._mapping.reference)
+            except AwsError as error:
+                note(f"PROBLEM: {error.message}")
+                await self._change()
+                continue
+            if target.function.reserved == 0:
+                note("PROBLEM: Function call failed because it was throttled")
+                await self._change()
+                continue
+            if self._lambda.events.room(target.key):
+                note("")
+                return
+            await self._lambda.clock.sleep(wait)
+            wait = min(wait * 2, 1.0)
+
+    async def _change(self) -> None:
+        """Until something of the function changed."""
+        try:
+            async with asyncio.timeout(_BACKSTOP):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+    def _note(self, payload: bytes) -> None:
+        if payload == self._name:
+            self._changed.set()

@@ -1,0 +1,245 @@
+"""Empties a queue into a function: one reader, which waits where the queue wakes it, and as many invocations as keep up.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.sources.calls import Answer
+from cumulet.services.lambda_.sources.port import Item, QueueSource, SourceGone
+from cumulet.services.lambda_.sources.responses import failed_items
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 20
+"""Seconds a receive waits for the first message."""
+_GRACE = 0.2
+"""Seconds a receive that has found something gets to end when the poller is to stop; one that waits is broken off."""
+_PAYLOAD = 6 * 1024 * 1024
+_FRAME = len(b'{"Records":[]}')
+_STEP = 5
+_STEP_SECONDS = 1.0
+"""300 more at once a minute, as on AWS."""
+_QUICK = 0.02
+"""Seconds an invocation may take on average before more at once are worth their environments."""
+_SHORTEST, _LONGEST = 0.05, 60.0
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """How a queue is worked off: records and seconds a batch, and how many batches at once, at first and at most."""
+
+    size: int
+    window: int
+    first: int = 5
+    most: int = 1250
+    partial: bool = False
+    payload: int = _PAYLOAD
+
+
+class Function(Protocol):
+    """What runs a batch."""
+
+    async def invoke(self, payload: bytes, trace: str = "") -> Answer: ...
+
+    async def room(self, note: Callable[[str], None]) -> None: ...
+
+
+class QueuePoller:
+    """One mapping's work. `wanted` is its filters; `note` is told what is wrong at the moment, or nothing."""
+
+    def __init__(
+        self,
+        source: QueueSource,
+        function: Function,
+        pace: Pace,
+        *,
+        wanted: Callable[[Any], bool] | None,
+        note: Callable[[str], None],
+        clock: Clock,
+        tasks: Tasks,
+    ) -> None:
+        self._source = source
+        self._function = function
+        self._pace = pace
+        self._wanted = wanted
+        self._note = note
+        self._clock = clock
+        self._tasks = tasks
+        self._held: list[Item] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._free = asyncio.Event()
+        self._allowed = min(pace.first, pace.most)
+        self._grown = 0.0
+        self._took = 0.0
+        self._stopping = False
+        self._reader: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._reader = self._tasks.start("poll queue", self._read())
+
+    async def stop(self) -> None:
+        """Take no more; what was taken is still worked on when this returns."""
+        self._stopping = True
+        reader = self._reader
+        if reader is not None and not reader.done():
+            await asyncio.wait((reader,), timeout=_GRACE)
+            reader.cancel()
+            await asyncio.wait((reader,))
+
+    async def drained(self) -> None:
+        """Wait until nothing is worked on any more."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def _read(self) -> None:
+        pause = _SHORTEST
+        try:
+            while not self._stopping:
+                await self._room()
+                try:
+                    batch = await self._gather()
+                    pause = _SHORTEST
+                except SourceGone as error:
+                    self._note(f"PROBLEM: {error}")
+                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
+                    continue
+                except AwsError as error:
+                    log.warning("a queue cannot be read at the moment: %s", error.message)
+                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
+                    continue
+                if batch:
+                    self._begin(batch)
+        finally:
+            if self._held:  # gathered, but not all that the window had time for
+                self._begin(self._held)
+
+    def _begin(self, batch: Sequence[Item]) -> None:
+        if batch is self._held:
+            self._held = []
+        task = self._tasks.start("queue batch", self._handle(batch))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._running.discard(task)
+        self._free.set()
+
+    async def _room(self) -> None:
+        """Wait until another batch may be worked on."""
+        while len(self._running) >= self._allowed:
+            self._free.clear()
+            try:
+                async with asyncio.timeout(_STEP_SECONDS):
+                    await self._free.wait()
+            except TimeoutError:
+                self._took = max(self._took, _STEP_SECONDS)
+            self._grow()
+        await self._function.room(self._note)
+
+    def _grow(self) -> None:
+        """More at once, while all are busy with invocations that are not over in no time."""
+        now = asyncio.get_running_loop().time()
+        if now - self._grown >= _STEP_SECONDS and self._took > _QUICK:
+            self._grown = now
+            self._allowed = min(self._allowed + _STEP, self._pace.most)
+
+    async def _gather(self) -> Sequence[Item]:
+        """A batch: what there is at once, or what comes within the window; nothing when nothing came for a while."""
+        pace = self._pace
+        if not self._held:
+            await self._take(pace.size, _PATIENCE)
+        if not self._held:
+            self._allowed = min(pace.first, pace.most)
+            return ()
+        if pace.window:
+            await self._collect()
+        batch, self._held = _cut(self._held, pace)
+        return batch
+
+    async def _collect(self) -> None:
+        """Take more until the batch is full or its window closes."""
+        pace, end = self._pace, self._clock.now() + self._pace.window
+        while len(self._held) < pace.size and _bytes(self._held) < pace.payload and not self._stopping:
+            before = len(self._held)
+            left = end - self._clock.now()
+            if 0 < left < 1:
+                await self._clock.sleep_until(end)
+                left = 0.0
+            await self._take(pace.size - before, max(0, min(int(left), _PATIENCE)))
+            if left <= 0 and len(self._held) == before:
+                return
+
+    async def _take(self, limit: int, patience: int) -> None:
+        """Receive into what is held; what filters do not want is removed from the queue."""
+        found = await self._source.receive(limit, patience)
+        self._note("")
+        if self._wanted is not None and found:
+            kept: list[Item] = []
+            rest: list[Item] = []
+            for item in found:
+                (kept if self._wanted(self._source.view(item)) else rest).append(item)
+            if rest:
+                await self._remove(rest)
+            found = kept
+        self._held += found
+
+    async def _handle(self, batch: Sequence[Item]) -> None:
+        payload = b'{"Records":[' + b",".join([item.record for item in batch]) + b"]}"
+        started = asyncio.get_running_loop().time()
+        answer = await self._invoke(payload, batch)
+        self._took += (asyncio.get_running_loop().time() - started - self._took) / 8
+        if answer is None or answer.failed:
+            return
+        done = batch
+        if self._pace.partial:
+            failed = failed_items(answer.outcome.payload)
+            if failed is None or not {item.id for item in batch}.issuperset(failed):
+                return
+            if failed:
+                lost = set(failed)
+                done = [item for item in batch if item.id not in lost]
+        if done:
+            await self._remove(done)
+
+    async def _invoke(self, payload: bytes, batch: Sequence[Item]) -> Answer | None:
+        """The answer; None when the function could not be run before the messages go back to their queue."""
+        pause, until = _SHORTEST, min(item.until for item in batch)
+        trace = batch[0].trace
+        while True:
+            try:
+                return await self._function.invoke(payload, trace)
+            except AwsError as error:
+                self._note(f"PROBLEM: {error.message}")
+                if self._stopping or self._clock.now() + pause >= until:
+                    return None
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, 2.0)
+
+    async def _remove(self, items: Sequence[Item]) -> None:
+        try:
+            await self._source.remove(items)
+        except (AwsError, SourceGone) as error:
+            log.warning("%d messages that were dealt with could not be removed and come again: %s", len(items), error)
+
+
+def _bytes(items: Sequence[Item]) -> int:
+    return _FRAME + sum(len(item.record) + 1 for item in items)
+
+
+def _cut(items: list[Item], pace: Pace) -> tuple[list[Item], list[Item]]:
+    """The most of the first items that make a batch, and the rest."""
+    size, count = _FRAME, 0
+    for item in items[: pace.size]:
+        size += len(item.record) + 1
+        if size > pace.payload and count:
+            break
+        count += 1
+    return items[:count], items[count:]
