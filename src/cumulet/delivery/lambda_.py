@@ -8,7 +8,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 
 
-async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
+async def deliver(calls: Calls, call: Call, target: Arn, event: bytes, _: str) -> None:
     """Invoke the function with `event` as its payload."""
     there = replace(call, account=target.account, region=target.region)
     request = InvocationRequest(function_name=str(target), invocation_type="Event", payload=event)

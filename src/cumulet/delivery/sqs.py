@@ -8,7 +8,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 
 
-async def deliver(calls: Calls, call: Call, target: Arn, event: bytes) -> None:
+async def deliver(calls: Calls, call: Call, target: Arn, event: bytes, _: str) -> None:
     """Send `event` as the message body, with the call's trace."""
     there = replace(call, account=target.account, region=target.region)
     queue_url = f"{call.endpoint}/{target.account}/{target.resource}"

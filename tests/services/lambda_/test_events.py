@@ -1,8 +1,10 @@
 """Asynchronous invocations: queued, retried by the clock, told of at the end."""
 
 import json
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -230,3 +232,71 @@ def test_a_target_that_nothing_reaches_yet_is_refused_at_once(
     with pytest.raises(ClientError, match="NotImplemented"):
         functions.update_function_configuration(FunctionName="works", DeadLetterConfig={"TargetArn": topic})
     assert "DeadLetterConfig" not in functions.get_function_configuration(FunctionName="works")
+
+
+def test_a_failure_may_be_kept_in_a_bucket(
+    make: Callable[..., Any], functions: Any, client: Callable[..., Any], account: str
+) -> None:
+    s3 = client("s3")
+    bucket = f"failures-{account}"
+    s3.create_bucket(Bucket=bucket)
+    make("fails", FAIL)
+    functions.put_function_event_invoke_config(
+        FunctionName="fails",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:s3:::{bucket}"}},
+    )
+    functions.invoke(FunctionName="fails", InvocationType="Event", Payload='{"a": 1}')
+    until(lambda: s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1, "the record")
+    [item] = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    pattern = r"aws/lambda/async/fails/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-[0-9a-f-]{36}"
+    assert re.fullmatch(pattern, item["Key"])
+    record = json.loads(s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestPayload"] == {"a": 1}
+
+
+def test_a_bucket_takes_failures_alone(make: Callable[..., Any], functions: Any) -> None:
+    make("f")
+    with pytest.raises(ClientError, match=r"The provided destination config .* is invalid"):
+        functions.put_function_event_invoke_config(
+            FunctionName="f", DestinationConfig={"OnSuccess": {"Destination": "arn:aws:s3:::bucket"}}
+        )
+
+
+def test_a_throttled_event_grows_too_old(
+    make: Callable[..., Any], functions: Any, queue: Queue, advance: Callable[[float], None], attempts: Any
+) -> None:
+    """It waits for room, with growing pauses, and is given up by its age."""
+    make("busy", "import time\ndef handler(event, context):\n    time.sleep(event)\n", Timeout=60)
+    functions.put_function_event_invoke_config(
+        FunctionName="busy",
+        MaximumEventAgeInSeconds=60,
+        DestinationConfig={"OnFailure": {"Destination": queue.arn}},
+    )
+    functions.put_function_concurrency(FunctionName="busy", ReservedConcurrentExecutions=1)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(functions.invoke, FunctionName="busy", Payload="4")
+        time.sleep(0.5)
+        functions.invoke(FunctionName="busy", InvocationType="Event", Payload="0")
+        advance(70)
+        record = json.loads(queue.next()["Body"])
+        running.result()
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["responseContext"] == {"statusCode": 429}
+    assert "responsePayload" not in record
+
+
+def test_a_record_continues_the_chain(make: Callable[..., Any], functions: Any, client: Callable[..., Any]) -> None:
+    sqs = client("sqs")
+    queue = Queue(sqs, "chain")
+    make("works", "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_TRACE_ID']\n")
+    functions.put_function_event_invoke_config(
+        FunctionName="works", DestinationConfig={"OnSuccess": {"Destination": queue.arn}}
+    )
+    functions.invoke(FunctionName="works", InvocationType="Event")
+    [message] = sqs.receive_message(
+        QueueUrl=queue.url, WaitTimeSeconds=10, MessageSystemAttributeNames=["AWSTraceHeader"]
+    )["Messages"]
+    assert message["Attributes"]["AWSTraceHeader"] == json.loads(message["Body"])["responsePayload"]

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.htm
 
 import contextlib
 import logging
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -34,11 +35,18 @@ _MESSAGE = 1024
 
 
 class Ending(NamedTuple):
-    """How an event ended: AWS's word for it, how often the function ran, and what came of the last time."""
+    """How an event ended: AWS's word for it, how often the function ran, and what came of the last time.
+
+    Of one that did not run in the end, `status` and `message` tell the refusal (0 where there was none either). `trace` is
+    the chain that what is told of it continues.
+    """
 
     condition: str
     attempts: int
     outcome: Outcome | None = None
+    status: int = 0
+    message: str = ""
+    trace: str = ""
 
 
 class Notice(Struct, frozen=True, kw_only=True):
@@ -52,6 +60,10 @@ class Notice(Struct, frozen=True, kw_only=True):
     principal: Principal
     request_id: str = ""
     error: str = ""
+    code: int = 200
+    trace: str = ""
+    object: str = ""
+    """What it is called where it becomes an object."""
 
 
 async def announce(lambda_: Lambda, event: Event, target: Target | None, ending: Ending, config: EventConfig) -> None:
@@ -59,6 +71,8 @@ async def announce(lambda_: Lambda, event: Event, target: Target | None, ending:
     succeeded = ending.condition == "Success"
     destination = config.on_success if succeeded else config.on_failure
     letters = None if succeeded or target is None else target.version.configuration.dead_letter_config
+    if not succeeded and target is not None:
+        lambda_.metrics.of(target, event.reference.qualifier).add("AsyncEventsDropped")
     if not destination and letters is None:
         await lambda_.events.remove(event)
         return
@@ -67,7 +81,10 @@ async def announce(lambda_: Lambda, event: Event, target: Target | None, ending:
         await lambda_.events.remove(event, tx)
         if destination:
             body = record(event, target, ending, lambda_.clock.now())
-            await lambda_.outbox.add(tx, DESTINATION, _encode(_notice(event, principal, destination, body)))
+            notice = _notice(event, principal, destination, body, ending)
+            place = f"aws/lambda/async/{event.name}/{dated(lambda_.clock.now())}-{new_id()}"
+            notice = msgspec.structs.replace(notice, object=place)
+            await lambda_.outbox.add(tx, DESTINATION, _encode(notice))
         if letters is not None and letters.target_arn:
             notice = _notice(event, principal, letters.target_arn, event.payload, ending)
             await lambda_.outbox.add(tx, DEAD_LETTER, _encode(notice))
@@ -97,6 +114,8 @@ def record(event: Event, target: Target | None, ending: Ending, now: float) -> b
             context["functionError"] = "Unhandled"
         document["responseContext"] = context
         document["responsePayload"] = _json(outcome.payload)
+    elif ending.status:
+        document["responseContext"] = {"statusCode": ending.status}
     return msgspec.json.encode(document)
 
 
@@ -109,10 +128,11 @@ class Notices:
     async def destination(self, event: outbox.Event) -> None:
         """Deliver a record; a target that refuses it for good gets none, and the log says so."""
         notice = _decode(event.payload)
+        target, call = Arn.parse(notice.target), _call(notice)
         try:
-            await delivery.deliver(self._lambda.calls, _call(notice), Arn.parse(notice.target), notice.body)
+            await delivery.deliver(self._lambda.calls, call, target, notice.body, name=notice.object)
         except AwsError as error:
-            _give_up(notice, error)
+            self._give_up(notice, error, "DestinationDeliveryFailures")
 
     async def dead_letter(self, event: outbox.Event) -> None:
         """Send the event itself to the dead-letter queue, with what went wrong as attributes."""
@@ -124,14 +144,15 @@ class Notices:
             else:
                 await delivery.deliver(self._lambda.calls, _call(notice), target, notice.body)
         except AwsError as error:
-            _give_up(notice, error)
+            self._give_up(notice, error, "DeadLetterErrors")
 
     async def _to_queue(self, notice: Notice, target: Arn) -> None:
         call = msgspec.structs.replace(_call(notice), account=target.account, region=target.region)
         attributes = {
             "RequestID": MessageAttributeValue(data_type="String", string_value=notice.request_id),
-            "ErrorCode": MessageAttributeValue(data_type="Number", string_value="200"),
         }
+        if notice.code:
+            attributes["ErrorCode"] = MessageAttributeValue(data_type="Number", string_value=str(notice.code))
         if notice.error:
             attributes["ErrorMessage"] = MessageAttributeValue(data_type="String", string_value=notice.error[:_MESSAGE])
         request = SendMessageRequest(
@@ -141,12 +162,18 @@ class Notices:
         )
         await self._lambda.calls.run(call, "sqs", "SendMessage", request)
 
+    def _give_up(self, notice: Notice, error: AwsError, metric: str) -> None:
+        """Only what may pass (a fault of the platform, a throttle) is tried again."""
+        if error.status in {429, 500, 503}:
+            raise error
+        log.warning("%s did not take a record of %s: %s", notice.target, notice.name, error.message)
+        key = FunctionKey(notice.account, notice.region, notice.name)
+        self._lambda.metrics.series(key, notice.name).add(metric)
 
-def _give_up(notice: Notice, error: AwsError) -> None:
-    """Only what may pass (a fault of the platform, a throttle) is tried again."""
-    if error.status in {429, 500, 503}:
-        raise error
-    log.warning("%s did not take a record of %s: %s", notice.target, notice.name, error.message)
+
+def dated(when: float) -> str:
+    """YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS: how objects with records begin to be called."""
+    return f"{datetime.fromtimestamp(when, UTC):%Y/%m/%d/%Y-%m-%dT%H.%M.%S}"
 
 
 async def _principal(lambda_: Lambda, event: Event, target: Target | None) -> Principal:
@@ -159,9 +186,9 @@ async def _principal(lambda_: Lambda, event: Event, target: Target | None) -> Pr
     return Principal.service("lambda.amazonaws.com", event.account)
 
 
-def _notice(event: Event, principal: Principal, target: str, body: bytes, ending: Ending | None = None) -> Notice:
-    message = ""
-    if ending is not None and ending.outcome is not None:
+def _notice(event: Event, principal: Principal, target: str, body: bytes, ending: Ending) -> Notice:
+    message = ending.message
+    if ending.outcome is not None:
         document = _json(ending.outcome.payload)
         if isinstance(document, dict):
             message = str(document.get("errorMessage") or "")
@@ -174,12 +201,14 @@ def _notice(event: Event, principal: Principal, target: str, body: bytes, ending
         principal=principal,
         request_id=event.request_id,
         error=message,
+        code=200 if ending.outcome is not None else ending.status,
+        trace=ending.trace,
     )
 
 
 def _call(notice: Notice) -> Call:
     source = FunctionKey(notice.account, notice.region, notice.name).arn
-    return Call(notice.account, notice.region, notice.principal, new_id(), source_arn=source)
+    return Call(notice.account, notice.region, notice.principal, new_id(), source_arn=source, trace=notice.trace)
 
 
 def _json(payload: bytes) -> Any:

@@ -136,7 +136,8 @@ async def _check_destinations(lambda_: Lambda, key: FunctionKey, config: api.Des
         if not destination:
             continue
         service = destination.split(":")[2] if destination.count(":") >= 5 else ""
-        if service not in _SERVICES:
+        succeeded = config.on_success is not None and destination == config.on_success.destination
+        if service not in _SERVICES or (service == "s3" and succeeded):
             raise invalid(f"The provided destination config {_shown(config)} is invalid.")
         delivery.check_target(destination)
         if service == "lambda":

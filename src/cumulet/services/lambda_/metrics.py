@@ -68,7 +68,7 @@ class Series:
     `add` and `use` belong to the path of every call: they touch nothing but this.
     """
 
-    __slots__ = ("_dirty", "architecture", "key", "resource", "stats", "used", "version")
+    __slots__ = ("_dirty", "architecture", "durations", "failures", "key", "resource", "stats", "used", "version")
 
     def __init__(
         self, key: FunctionKey, resource: str, version: str, architecture: str, dirty: "dict[Series, None]"
@@ -79,7 +79,17 @@ class Series:
         self.architecture = architecture
         self.stats: dict[str, list[float]] = {}
         self.used: dict[str, float] = {}
+        self.durations: list[float] = []
+        self.failures = 0
         self._dirty = dirty
+
+    def ran(self, milliseconds: float, failed: bool) -> None:
+        """Count an invocation, as briefly as can be: most of what is measured is this."""
+        if not self.durations:
+            self._dirty[self] = None
+        self.durations.append(milliseconds)
+        if failed:
+            self.failures += 1
 
     def add(self, metric: str, value: float = 1.0) -> None:
         """Count a value."""
@@ -99,6 +109,19 @@ class Series:
         """Count for the bill."""
         self.used[kind] = self.used.get(kind, 0.0) + amount
         self._dirty[self] = None
+
+
+    def take(self) -> tuple[dict[str, list[float]], dict[str, float]]:
+        """What was counted, which begins anew: statistics (samples, sum, least, most) by metric, and use by kind."""
+        stats, used, durations = self.stats, self.used, self.durations
+        if durations:
+            count, failures = len(durations), self.failures
+            stats["Invocations"] = [count, count, 1, 1]
+            stats["Errors"] = [count, failures, int(failures == count), int(failures > 0)]
+            stats["Duration"] = [count, sum(durations), min(durations), max(durations)]
+            used["requests"] = float(count)
+        self.stats, self.used, self.durations, self.failures = {}, {}, [], 0
+        return stats, used
 
 
 class Metrics:
@@ -206,8 +229,7 @@ class Metrics:
         minute = int(max(self._since, now - _ROUND) // 60)
         self._since = now
         for series in self._dirty:
-            self._late.append((series, minute, series.stats, series.used))
-            series.stats, series.used = {}, {}
+            self._late.append((series, minute, *series.take()))
         self._dirty.clear()
 
 

@@ -25,7 +25,7 @@ _FREE_STORAGE = 512
 
 
 class Run:
-    """What an invocation is told and, when it is over, how it ended. `outcome` is set then.
+    """What an invocation is told and, when it is over, how it ended. `outcome` is set then, `trace` once it runs.
 
     `patient`: nobody waits for it, so that the limit on requests a second does not apply. `tenant`: whom it is for, of a
     function that keeps its tenants apart.
@@ -38,10 +38,10 @@ class Run:
         "_started",
         "_stream",
         "_tenant",
-        "_trace",
         "outcome",
         "request_id",
         "target",
+        "trace",
     )
 
     outcome: Outcome
@@ -64,7 +64,7 @@ class Run:
         self._patient = patient
         self._stream: LogStream | None = None
         self._started = False
-        self._trace = ""
+        self.trace = ""
 
     async def go(self, payload: bytes, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
         """Run it. Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a
@@ -79,7 +79,7 @@ class Run:
             deadline_ms=int((lambda_.wall() + target.timeout) * 1000),
             function_arn=self._reference.arn,
             client_context=client_context,
-            trace=self._trace,
+            trace=self.trace,
             tenant_id=self._tenant,
             max_response=lambda_.limits.response,
         )
@@ -157,18 +157,15 @@ class Run:
     def _follow(self, trace: str, series: Series) -> None:
         """Take the place in the chain of invocations that led here; raises RecursiveInvocationException at its end."""
         target = self.target
-        self._trace, before = lineage.step(trace, target.lineage, self._lambda.clock.now())
+        self.trace, before = lineage.step(trace, target.lineage, self._lambda.clock.now())
         if before >= lineage.LIMIT and target.function.recursive_loop != "Allow":
             series.add("RecursiveInvocationsDropped")
             raise recursive()
 
     def _measure(self, series: Series, *, provisioned: bool) -> None:
         outcome, target = self.outcome, self.target
-        series.add("Invocations")
-        series.add("Errors", 0.0 if outcome.error is None else 1.0)
-        series.add("Duration", outcome.duration * 1000)
+        series.ran(outcome.duration * 1000, outcome.error is not None)
         seconds = reports.billed(outcome) / 1000
-        series.use("requests", 1.0)
         series.use("provisioned-compute" if provisioned else "compute", seconds * target.memory / 1024)
         if target.storage_mb > _FREE_STORAGE:
             series.use("storage", seconds * (target.storage_mb - _FREE_STORAGE) / 1024)

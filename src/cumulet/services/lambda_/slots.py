@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html, .../scaling-behavior.html
 """
 
-from collections import Counter
 from typing import Any
 
 from cumulet.kernel.errors import AwsError
@@ -44,8 +43,8 @@ class Slots:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._functions: Counter[FunctionKey] = Counter()
-        self._pools: Counter[tuple[str, str]] = Counter()
+        self._functions: dict[FunctionKey, int] = {}
+        self._pools: dict[tuple[str, str], int] = {}
         self._requests: dict[tuple[str, ...], _Bucket] = {}
         self._growth: dict[FunctionKey, _Bucket] = {}
 
@@ -58,17 +57,18 @@ class Slots:
         refusal = self.refusal(key, reserved, unreserved)
         if refusal is not None:
             raise refusal
-        self._functions[key] += 1
+        self._functions[key] = self._functions.get(key, 0) + 1
         if reserved is None:
-            self._pools[key[:2]] += 1
+            pool = key[:2]
+            self._pools[pool] = self._pools.get(pool, 0) + 1
         return reserved is None
 
     def refusal(self, key: FunctionKey, reserved: int | None, unreserved: int) -> AwsError | None:
         """Why there is no room for another invocation now."""
         if reserved is not None:
-            if self._functions[key] >= reserved:
+            if self._functions.get(key, 0) >= reserved:
                 return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
-        elif self._pools[key[:2]] >= unreserved:
+        elif self._pools.get(key[:2], 0) >= unreserved:
             return throttled("ConcurrentInvocationLimitExceeded", retry_after=1)
         return None
 
@@ -99,11 +99,11 @@ class Slots:
 
     def running(self, key: FunctionKey) -> int:
         """Invocations of the function under way, but for those in provisioned environments."""
-        return self._functions[key]
+        return self._functions.get(key, 0)
 
     def pooled(self, account: str, region: str) -> int:
         """Invocations under way of the account's functions without a reservation."""
-        return self._pools[account, region]
+        return self._pools.get((account, region), 0)
 
 
 def _new(buckets: dict[Any, _Bucket], place: tuple[str, ...], size: float, now: float) -> _Bucket:
@@ -113,7 +113,8 @@ def _new(buckets: dict[Any, _Bucket], place: tuple[str, ...], size: float, now: 
     return bucket
 
 
-def _less(counter: Counter[Any], key: Any) -> None:
-    counter[key] -= 1
-    if not counter[key]:
-        del counter[key]
+def _less(counts: dict[Any, int], key: Any) -> None:
+    if (left := counts[key] - 1) > 0:
+        counts[key] = left
+    else:
+        del counts[key]

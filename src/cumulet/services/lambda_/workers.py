@@ -17,6 +17,8 @@ from cumulet.services.lambda_.targets import Target
 
 log = logging.getLogger(__name__)
 
+_NEVER = "Function not invoked. Function isconfigured with zero reserved concurrent executions"
+"""AWS's words, as they are."""
 _ATTEMPTS = 2
 _AGE = 6 * 3600
 _RETRY = 60.0
@@ -52,19 +54,25 @@ class EventWorker:
             await self._refused(event, None, error)
             return
         if target.function.reserved == 0:
-            await self._end(event, target, Ending("ZeroReservedConcurrency", 0))
+            await self._end(event, target, Ending("ZeroReservedConcurrency", 0, message=_NEVER))
             return
+        now = lambda_.clock.now()
+        lambda_.metrics.of(target, event.reference.qualifier).add("AsyncEventAge", (now - event.accepted) * 1000)
         run = Run(lambda_, event.reference, target, event.request_id, tenant=event.tenant, patient=True)
         try:
             outcome = await run.go(event.payload, trace=event.trace)
+        except api.RecursiveInvocationException as error:
+            ending = Ending("RecursiveInvocation", event.attempts, None, error.status, error.message, event.trace)
+            await self._end(event, target, ending)
+            return
         except AwsError as error:
             await self._refused(event, target, error)
             return
         attempts = event.attempts + 1
         if outcome.error is None:
-            await self._end(event, run.target, Ending("Success", attempts, outcome))
+            await self._end(event, run.target, Ending("Success", attempts, outcome, trace=run.trace))
         else:
-            await self._failed(event, run.target, Ending("RetriesExhausted", attempts, outcome))
+            await self._failed(event, run.target, Ending("RetriesExhausted", attempts, outcome, trace=run.trace))
 
     async def _failed(self, event: Event, target: Target, ending: Ending) -> None:
         config = await event_config(self._lambda, event.reference)
@@ -74,7 +82,7 @@ class EventWorker:
             return
         due = self._lambda.clock.now() + _RETRY * ending.attempts
         if due > event.accepted + (config.age or _AGE):
-            await self._end(event, target, Ending("EventAgeExceeded", ending.attempts, ending.outcome), config)
+            await self._end(event, target, ending._replace(condition="EventAgeExceeded"), config)
         else:
             await self._lambda.events.postpone(event, due, ending.attempts, 0)
 
@@ -84,7 +92,8 @@ class EventWorker:
         config = await event_config(self._lambda, event.reference)
         due = now + min(_SHORTEST * 2.0**event.refusals, _LONGEST)
         if now > event.accepted + (config.age or _AGE):
-            await self._end(event, target, Ending("EventAgeExceeded", event.attempts), config)
+            ending = Ending("EventAgeExceeded", event.attempts, None, error.status, error.message, event.trace)
+            await self._end(event, target, ending, config)
             return
         if not isinstance(error, api.TooManyRequestsException):
             log.warning("event %s for %s waits: %s", event.id, event.reference.arn, error.message)
