@@ -85,6 +85,7 @@ class Node:
 
     async def start(self) -> None:
         """Take the data folder, listen, and begin. Raises ConfigError with what to do when the machine says no."""
+        self._read_quotas()
         self._folder = DataFolder(self.config.data)
         try:
             self.clock.offset = self._folder.clock_offset()
@@ -122,6 +123,22 @@ class Node:
             "runtimes": self._compute.runtimes(),
             "environments": msgspec.to_builtins(self._compute.environments()),
         }
+
+    def _read_quotas(self) -> None:
+        """Refuse wrong quotas now rather than when the service is first asked for."""
+        self._quotas: dict[str, dict[str, float]] = {}
+        if self.config.limits or self.config.limits_file is not None:
+            from cumulet.kernel import quotas
+
+            self._quotas = quotas.read(self.config.limits, self.config.limits_file)
+            quotas.check_services(self._quotas, ("lambda",))
+            self._lambda_limits()
+
+    def _lambda_limits(self) -> Any:
+        from cumulet.kernel import quotas
+        from cumulet.services.lambda_.limits import Limits
+
+        return quotas.profile("lambda", Limits, self._quotas)
 
     async def _listen(self) -> None:
         config = self.config
@@ -283,6 +300,7 @@ class Node:
             wall=real_time,
             secret=self._folder.key(),
             enforce=self.config.iam == "enforce",
+            limits=self._lambda_limits(),
             code_path=_CODE_PATH,
         )
         assert isinstance(service.state, lambda_.Lambda)

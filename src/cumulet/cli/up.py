@@ -41,6 +41,12 @@ _START_PATIENCE = 30.0
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: warning]")
 @click.option("--idle-timeout", type=float, help="Seconds an idle environment is kept.  [default: 300]")
 @click.option("--internal-ports", help="Ports of this machine that functions may reach: 5432,6379.")
+@click.option(
+    "--limit", "limits", multiple=True, help="A quota other than AWS's: lambda.timeout=1200. May be repeated."
+)
+@click.option(
+    "--limits-file", type=click.Path(dir_okay=False, path_type=Path), help="Quotas in TOML, a table a service."
+)
 def up(detach: bool, **options: Any) -> None:
     """Start a node. Ctrl-C, or `cumulet down`, ends it.
 
@@ -48,6 +54,9 @@ def up(detach: bool, **options: Any) -> None:
     """
     from cumulet.kernel.config import ConfigError, load
 
+    options["limits"] = options["limits"] or None
+    if options["limits_file"] is not None:
+        options["limits_file"] = str(options["limits_file"].absolute())
     if options["unix_socket"] is not None:
         options["unix_socket"] = str(options["unix_socket"])
     try:

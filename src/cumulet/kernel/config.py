@@ -32,7 +32,8 @@ class Config(Struct, frozen=True, kw_only=True):
     `port` 0 takes a free one. `iam` says what happens to a call that no policy allows: `off` lets it pass, `audit` lets
     it pass and records it, `enforce` refuses it. `isolation` is the least that is accepted for functions; `auto` takes
     the best that the machine can give. `internal_ports` are ports of this machine that functions may reach, `search_path`
-    is where interpreters are looked for, `java_home` a Java that comes before those there.
+    is where interpreters are looked for, `limits` are quotas that are not AWS's (`lambda.timeout=1200`), which win over
+    those in the TOML file `limits_file`, `java_home` a Java that comes before those there.
     """
 
     data: Path = msgspec.field(default_factory=default_data)
@@ -48,6 +49,8 @@ class Config(Struct, frozen=True, kw_only=True):
     idle_timeout: float = 300.0
     internal_ports: tuple[int, ...] = ()
     search_path: str = msgspec.field(default_factory=lambda: os.environ.get("PATH", os.defpath))
+    limits: tuple[str, ...] = ()
+    limits_file: Path | None = None
     java_home: str = msgspec.field(default_factory=lambda: os.environ.get("JAVA_HOME", ""))
 
     @property
@@ -81,6 +84,8 @@ def load(options: Mapping[str, object], environment: Mapping[str, str] | None = 
             values[field.name] = options[field.name]
     if isinstance(ports := values.get("internal_ports"), str):
         values["internal_ports"] = [port for port in ports.split(",") if port]
+    if isinstance(limits := values.get("limits"), str):
+        values["limits"] = [limits]
     if "data" in values:
         values["data"] = str(values["data"])
     try:
