@@ -17,7 +17,6 @@ from cumulet.services.lambda_.runtimes import check_runtime
 _MISSING = {
     "file_system_configs": "FileSystemConfigs",
     "image_config": "ImageConfig",
-    "tenancy_config": "TenancyConfig",
     "capacity_provider_config": "CapacityProviderConfig",
     "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
@@ -78,6 +77,7 @@ def new_configuration(
         ephemeral_storage=api.EphemeralStorage(size=512),
         tracing_config=api.TracingConfigResponse(mode="PassThrough"),
         snap_start=api.SnapStartResponse(apply_on="None", optimization_status="Off"),
+        tenancy_config=request.tenancy_config,
         logging_config=api.LoggingConfig(log_format="Text", log_group=f"/aws/lambda/{key.name}"),
         state="Pending",
         state_reason=CREATING,

@@ -28,6 +28,9 @@ async def put_provisioned_concurrency_config(
     unreserved = await lambda_.unreserved(key.account, key.region)
     async with lambda_.change(key) as tx:
         version = await _version(lambda_, reference, tx)
+        stored = await lambda_.store.version(key, version, tx)
+        if stored is not None and stored.configuration.tenancy_config is not None:
+            raise invalid("Provisioned concurrency is not supported for functions with tenant isolation.")
         await _check_others(lambda_, tx, reference, version)
         await _check_room(lambda_, tx, reference, provision.requested, unreserved)
         await lambda_.store.put_setting(tx, PROVISIONED, key, place, json.encode(provision))
