@@ -20,9 +20,14 @@ def handler(event, context):
     if event.get("log"): print("hello", event["log"])
     return {"ok": True, "pid": os.getpid()}
 """
+COUNTING = """
+def handler(event, context):
+    print("counted", len(event["Records"]))
+"""
 NODE_FUNCTION = "exports.handler = async (event) => ({ok: true});"
 KILOBYTE, MEGABYTE = 1_024, 1_048_576
 _SMALLEST_SAMPLE = 20
+_LONGEST_DRAIN = 60.0
 
 
 class Bench:
@@ -194,6 +199,43 @@ def lambda_scale(bench: Bench) -> Iterator[Figures]:
     yield Figures("lambda environments", values, result.errors, result.first_error)
 
 
+def sqs_drain(bench: Bench) -> Iterator[Figures]:
+    """A filled queue emptied into a function, ten messages an invocation; then one message through the idle mapping."""
+    client, name = bench.client, f"drain-{bench.run}"
+    queue, function = client.queue(name), client.function(name, COUNTING)
+    arn = client.boto("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    filled = client.replay([_batch(client, queue)], 2_000, 8, seconds=60)
+    count = (filled.done - filled.errors) * 10
+    client.replay([client.invoke_request(name, {"Records": []})], 1)
+    before, begun = bench.server.cpu(), time.perf_counter()
+    functions = client.boto("lambda")
+    mapping = functions.create_event_source_mapping(EventSourceArn=arn, FunctionName=function, BatchSize=10)["UUID"]
+    while (left := _left(client, queue)) and time.perf_counter() - begun < _LONGEST_DRAIN:
+        time.sleep(0.05)
+    seconds = time.perf_counter() - begun
+    cpu = bench.server.cpu() - before
+    time.sleep(2)  # the last lines are written
+    seen = _counted(client, name)
+    values = {"per_s": (count - left) / seconds, "server_cpu_us": cpu / max(count - left, 1) * 1e6, "messages": seen}
+    lost = max(0, count - left - seen)
+    yield Figures("lambda drain of a queue", values, left + lost, f"{left} left, {lost} lost" if left + lost else "")
+    functions.delete_event_source_mapping(UUID=mapping)
+
+
+def _left(client: Client, queue: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = client.boto("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return sum(int(found[each]) for each in names)
+
+
+def _counted(client: Client, name: str) -> int:
+    """The records that the function says it got, by its log."""
+    pages = client.boto("logs").get_paginator("filter_log_events")
+    found = pages.paginate(logGroupName=f"/aws/lambda/{name}", filterPattern="counted")
+    events = [event for page in found for event in page["events"] if event["message"].startswith("counted ")]
+    return sum(int(event["message"].split()[1]) for event in events)
+
+
 def _private(pid: int) -> float | None:
     """Megabytes that only this process has."""
     try:
@@ -212,4 +254,5 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Figures]]] = {
     "first": lambda_first,
     "burst": lambda_burst,
     "scale": lambda_scale,
+    "esm": sqs_drain,
 }

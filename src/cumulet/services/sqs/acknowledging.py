@@ -24,7 +24,10 @@ async def delete_message_batch(
 ) -> api.DeleteMessageBatchResult:
     queue = await sqs.queue(call, request.queue_url)
     batches.check(request.entries, "DeleteMessageBatchRequestEntry")
-    failed = await _each(request.entries, [_delete(sqs, queue, entry.receipt_handle) for entry in request.entries])
+    if queue.fifo:
+        failed = await _each(request.entries, [_delete(sqs, queue, entry.receipt_handle) for entry in request.entries])
+    else:
+        failed = await _delete_all(sqs, queue, request.entries)
     lost = {entry.id for entry in failed}
     done = [api.DeleteMessageBatchResultEntry(id=entry.id) for entry in request.entries if entry.id not in lost]
     return api.DeleteMessageBatchResult(successful=done or None, failed=failed or None)
@@ -60,6 +63,21 @@ async def _each(
         elif error is not None:
             raise error
     return failures
+
+
+async def _delete_all(
+    sqs: Sqs, queue: Queue, entries: Sequence[api.DeleteMessageBatchRequestEntry]
+) -> list[api.BatchResultErrorEntry]:
+    """The messages of a standard queue in one transaction; gives the entries whose receipts are none."""
+    failed, found = [], []
+    for entry in entries:
+        try:
+            found.append(receipt.parse(queue.id, entry.receipt_handle))
+        except AwsError as error:
+            failed.append(batches.failed(entry, error))
+    if found:
+        await sqs.messages.remove_all([(each.box, each.seq, each.receives) for each in found])
+    return failed
 
 
 async def _delete(sqs: Sqs, queue: Queue, handle: str) -> None:

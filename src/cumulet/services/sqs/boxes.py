@@ -38,6 +38,9 @@ _HIDE = (
 )
 
 
+_REMOVE = "DELETE FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3"
+
+
 @lru_cache(16)
 def insertion(count: int) -> str:
     """The statement that puts in `count` messages at once."""
@@ -91,9 +94,13 @@ class MessageStore(Struct, frozen=True):
 
     async def remove(self, box: int, seq: int, receive_count: int) -> None:
         """Delete a message, if the receipt is of its latest receiving."""
-        await self.db.write(
-            "DELETE FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3", (box, seq, receive_count)
-        )
+        await self.db.write(_REMOVE, (box, seq, receive_count))
+
+    async def remove_all(self, receipts: Sequence[tuple[int, int, int]]) -> None:
+        """The same for several at once: box, number and receive count of each."""
+        async with self.db.transaction() as tx:
+            for receipt in receipts:
+                await tx.write(_REMOVE, receipt)
 
     async def discard(self, message: Message) -> None:
         """Delete a message whatever its receipts."""
