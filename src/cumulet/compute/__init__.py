@@ -11,9 +11,11 @@ from cumulet.compute.model import (
     OnEnvironment,
     OnEvent,
     OnLog,
+    OnPlatform,
     Outcome,
     RuntimeUnavailable,
 )
+from cumulet.compute.response_stream import ResponseStream, StreamLimits
 from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
 
 __all__ = [
@@ -29,7 +31,10 @@ __all__ = [
     "OnEnvironment",
     "OnEvent",
     "OnLog",
+    "OnPlatform",
     "Outcome",
+    "ResponseStream",
     "RuntimeUnavailable",
+    "StreamLimits",
     "node_sdk_places",
 ]

@@ -1,6 +1,7 @@
 """One connection of the Runtime API: HTTP/1.1 requests in, answers out, one at a time."""
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -8,17 +9,21 @@ import httptools
 import msgspec
 
 _MAX_HEAD = 64 * 1024
+_MODE = b"lambda-runtime-function-response-mode"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Request(msgspec.Struct):
-    """`headers` by lower-case name, trailers included. `body` is None where it was larger than is taken."""
+    """`headers` by lower-case name, trailers included. `body` is None where it was larger than is taken, and empty where
+    it was `streamed` as it came.
+    """
 
     method: str
     path: str
     headers: dict[bytes, bytes]
     body: bytes | None
+    streamed: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -31,7 +36,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Api(Protocol):
-    """Who answers. `connected` tells whether one connection more is taken."""
+    """Who answers. `connected` tells whether one connection more is taken; `taker` gives what takes a body as it comes,
+    for a request whose headers are there and which wants to be streamed.
+    """
 
     @property
     def body_limit(self) -> int: ...
@@ -41,6 +48,8 @@ class Api(Protocol):
     def disconnected(self, connection: "Connection") -> None: ...
 
     def handle(self, connection: "Connection", request: Request) -> None: ...
+
+    def taker(self, connection: "Connection", request: Request) -> Callable[[bytes], None] | None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -96,6 +105,15 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause(self) -> None:
+        """Take nothing from the client for now."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def on_message_begin(self) -> None:
         self._begin()
 
@@ -110,8 +128,13 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
             self._transport.write(_CONTINUE)
+        if _MODE in self._headers and not self._asked:
+            self._take = self._api.taker(self, self._request(b""))
 
     def on_body(self, body: bytes) -> None:
+        if self._take is not None:
+            self._take(body)
+            return
         self._size += len(body)
         if self._size <= self._api.body_limit:
             self._body.append(body)
@@ -125,15 +148,19 @@ class Connection(asyncio.Protocol):
         self._asked = True
         self._keep_alive = self._parser.should_keep_alive()
         body = b"".join(self._body) if self._size <= self._api.body_limit else None
+        self._api.handle(self, self._request(body))
+
+    def _request(self, body: bytes | None) -> Request:
         method = self._parser.get_method().decode("ascii", "replace")
-        request = Request(method, self._url.decode("utf-8", "replace"), self._headers, body)
-        self._api.handle(self, request)
+        path = self._url.decode("utf-8", "replace")
+        return Request(method, path, self._headers, body, self._take is not None)
 
     def _begin(self) -> None:
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._head = 0
         self._body: list[bytes] = []
+        self._take: Callable[[bytes], None] | None = None
         self._size = 0
 
     def _take_head(self, size: int) -> None:

@@ -1,6 +1,7 @@
 """What goes into compute and what comes out: functions, invocations, outcomes. No AWS service is known here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +99,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     init_logs: bytes = b""
     error_type: str = ""
     """Of an invocation that failed: what of the platform's error types it is, Runtime.ExitError or Extension.Crash."""
-    finished: "Awaitable[Outcome] | None" = None
+    finished: "asyncio.Future[Outcome] | None" = None
     """Set where extensions are still at work for this invocation: gives what there is to report once they are done."""
     content_type: str = ""
     """What a response written in parts said it is; empty for others."""

@@ -10,6 +10,9 @@ from typing import Any
 HEAD = struct.Struct(">BII")
 INVOKE, READY, INIT_ERROR, RESPONSE, ERROR, NOT_STARTED, LAST_ERROR = range(1, 8)
 """NOT_STARTED: there is no program to run, or it could not be; LAST_ERROR: an ERROR after which the runtime ends."""
+BEGIN, PART, FAULT = range(8, 11)
+"""Of a response that is written in parts: BEGIN has its content type; after the PARTs comes RESPONSE, which is empty then, or
+ERROR, before which FAULT may name the type of the error."""
 _CHUNK = 1 << 16
 
 

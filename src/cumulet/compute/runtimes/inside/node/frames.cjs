@@ -4,7 +4,7 @@
 const net = require('net');
 
 const HEAD = 9;
-const KIND = { READY: 2, INIT_ERROR: 3, RESPONSE: 4, ERROR: 5, LAST_ERROR: 7 };
+const KIND = { READY: 2, INIT_ERROR: 3, RESPONSE: 4, ERROR: 5, LAST_ERROR: 7, BEGIN: 8, PART: 9, FAULT: 10 };
 
 /** The runtime's end of the channel. While `resting` it keeps the process alive; while not, an idle loop may be seen. */
 class Channel {
@@ -35,6 +35,18 @@ class Channel {
     frame.writeUInt32BE(length, 5);
     frame.write(text, HEAD, 'utf8');
     this.socket.write(frame, done);
+  }
+
+  /** `data` is a buffer; `done` is called when it is on its way. */
+  sendPart(kind, data, done) {
+    const head = Buffer.allocUnsafe(HEAD);
+    head.writeUInt8(kind, 0);
+    head.writeUInt32BE(0, 1);
+    head.writeUInt32BE(data.length, 5);
+    this.socket.cork();
+    this.socket.write(head);
+    this.socket.write(data, done);
+    this.socket.uncork();
   }
 
   receive(data) {

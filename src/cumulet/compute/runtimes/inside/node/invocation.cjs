@@ -40,6 +40,15 @@ class Invocation {
     this.end(KIND.ERROR, JSON.stringify(describe(error)));
   }
 
+  /** A part of a response that is written as it comes; not after its end. */
+  part(kind, data, done) {
+    if (!this.ended) {
+      this.channel.sendPart(kind, data, done);
+    } else if (done) {
+      done();
+    }
+  }
+
   end(kind, text, done) {
     if (this.ended) {
       return;
