@@ -41,6 +41,7 @@ def make(functions: Any, role: str) -> Callable[..., Any]:
 
     def create(name: str, source: str = ECHO, **members: Any) -> Any:
         settings: dict[str, Any] = {"Runtime": RUNTIME, "Handler": "index.handler", "Role": role}
-        return functions.create_function(FunctionName=name, Code={"ZipFile": package(source)}, **(settings | members))
+        settings["Code"] = {"ZipFile": package(source)}
+        return functions.create_function(FunctionName=name, **(settings | members))
 
     return create

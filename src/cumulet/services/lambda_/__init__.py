@@ -55,6 +55,7 @@ from cumulet.services.lambda_.workers import EventWorker
 from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import Database
 from cumulet.storage.outbox import Outbox
+from cumulet.storage.seal import Seal
 from cumulet.storage.signals import Signals
 
 _LAST_BATCHES = 2.0
@@ -86,7 +87,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     `state.logs.line`.
     """
     limits = limits or Limits()
-    store = FunctionStore(db)
+    store = FunctionStore(db, Seal(secret, "lambda"))
     packages = Packages(folder, blobs, tasks, limits)
     credentials = CredentialCache(calls, clock, enforce)
     lambda_ = Lambda(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from cumulet.api import lambda_ as api
 from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
@@ -14,24 +15,31 @@ from cumulet.services.lambda_.state import Lambda
 Source = api.FunctionCode | api.UpdateFunctionCodeRequest | api.LayerVersionContentInput
 
 
-async def fetch(lambda_: Lambda, call: Call, source: Source) -> bytes:
-    """The zip that a request brings or names. Raises AWS's errors."""
+class Staged(NamedTuple):
+    """A package, and what a version keeps of where it came from."""
+
+    package: Package
+    reference: api.ResolvedS3Object | None
+    source_key: str | None
+
+
+async def fetch(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, api.ResolvedS3Object | None]:
+    """The zip that a request brings or names, and the object it is when it is not to be copied. Raises AWS's errors."""
     if getattr(source, "image_uri", None):
         raise NotImplementedHere("ImageUri is not implemented yet. See docs/services/lambda.md.")
-    if getattr(source, "source_kms_key_arn", None) or source.s3_object_storage_mode not in {None, "COPY"}:
-        raise NotImplementedHere(
-            "SourceKMSKeyArn and S3ObjectStorageMode are not implemented yet. See docs/services/lambda.md."
-        )
     if source.zip_file is not None:
-        if source.s3_bucket or source.s3_key:
+        if source.s3_bucket or source.s3_key or source.s3_object_storage_mode == "REFERENCE":
             raise invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
-        return source.zip_file
+        return source.zip_file, None
     if not source.s3_bucket or not source.s3_key:
         raise invalid("Please provide a source for function code.")
-    return await _from_s3(lambda_, call, source)
+    data, version = await _from_s3(lambda_, call, source)
+    if source.s3_object_storage_mode != "REFERENCE":
+        return data, None
+    return data, api.ResolvedS3Object(s3_bucket=source.s3_bucket, s3_key=source.s3_key, s3_object_version=version)
 
 
-async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> bytes:
+async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, str | None]:
     request = GetObjectRequest(
         bucket=source.s3_bucket or "", key=source.s3_key or "", version_id=source.s3_object_version
     )
@@ -48,24 +56,24 @@ async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> bytes:
             data += piece
             if len(data) > limit:
                 raise package_too_large(limit)
-    return bytes(data)
+    return bytes(data), answer.version_id
 
 
 @asynccontextmanager
-async def staged(lambda_: Lambda, call: Call, source: Source) -> AsyncIterator[Package]:
+async def staged(lambda_: Lambda, call: Call, source: Source) -> AsyncIterator[Staged]:
     """The package that a request brings: checked, unpacked and durable. What of it is not used at the end is removed.
 
     Raises AWS's errors; the smaller limit holds for a zip that comes in the request.
     """
-    data = await fetch(lambda_, call, source)
+    data, reference = await fetch(lambda_, call, source)
     if source.zip_file is not None and len(data) > lambda_.limits.code_size_zipped:
         raise package_too_large(lambda_.limits.code_size_zipped)
     _, used = await lambda_.store.usage(call.account, call.region)
-    if used + len(data) > lambda_.limits.total_code_size:
+    if reference is None and used + len(data) > lambda_.limits.total_code_size:
         raise api.CodeStorageExceededException("Code storage limit exceeded.")
     id, unpacked = await lambda_.packages.check(data)
     package = await lambda_.packages.keep(id, data, unpacked)
     try:
-        yield package
+        yield Staged(package, reference, getattr(source, "source_kms_key_arn", None) or None)
     finally:
         lambda_.retire((), [package])

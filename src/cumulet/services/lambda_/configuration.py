@@ -7,6 +7,7 @@ import msgspec
 from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.services.lambda_ import vpc
 from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
@@ -20,7 +21,6 @@ _MISSING = {
     "capacity_provider_config": "CapacityProviderConfig",
     "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
-    "kms_key_arn": "KMSKeyArn",
     "publish_to": "PublishTo",
 }
 
@@ -106,7 +106,9 @@ def changed_configuration(
     if request.dead_letter_config is not None:
         changes["dead_letter_config"] = _dead_letters(request.dead_letter_config)
     if request.vpc_config is not None:
-        changes["vpc_config"] = api.VpcConfigResponse(subnet_ids=[], security_group_ids=[], vpc_id="")
+        changes["vpc_config"] = vpc.answer(key, request.vpc_config)
+    if request.kms_key_arn is not None:
+        changes["kms_key_arn"] = request.kms_key_arn or None
     if request.durable_config is not None:
         changes["durable_config"] = durable_config(old, request.durable_config)
     if request.logging_config is not None:
@@ -127,8 +129,6 @@ def _refuse_missing(request: Request) -> None:
     for attribute, name in _MISSING.items():
         if getattr(request, attribute, None):
             raise NotImplementedHere(f"{name} is not implemented yet. See docs/services/lambda.md.")
-    if request.vpc_config is not None and (request.vpc_config.subnet_ids or request.vpc_config.security_group_ids):
-        raise NotImplementedHere("VpcConfig is not implemented yet. See docs/services/lambda.md.")
     if request.snap_start is not None and request.snap_start.apply_on not in {None, "None"}:
         raise NotImplementedHere("SnapStart is not implemented yet. See docs/services/lambda.md.")
 

@@ -41,7 +41,8 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     await check_role(lambda_, call, request.role)
     await check_allowed(lambda_, call, layers)
     await check_deployment(lambda_, call, key, request.code_signing_config_arn)
-    async with code.staged(lambda_, call, request.code) as package:
+    async with code.staged(lambda_, call, request.code) as staged:
+        package = staged.package
         latest = Version(
             configuration=replace(
                 configuration,
@@ -52,6 +53,8 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
             ),
             code=package.id,
             deployment=token(),
+            reference=staged.reference,
+            source_key=staged.source_key,
         )
         async with lambda_.change(key) as tx:
             if await lambda_.store.function(key, tx) is not None:
@@ -79,7 +82,10 @@ async def get_function(lambda_: Lambda, call: Call, request: api.GetFunctionRequ
     answer = api.GetFunctionResponse(
         configuration=version.answer(reference.arn),
         code=api.FunctionCodeLocation(
-            repository_type="S3", location=lambda_.locations.make(call.endpoint, reference.key, version.code)
+            repository_type="S3",
+            location=lambda_.locations.make(call.endpoint, reference.key, version.code),
+            resolved_s3_object=version.reference,
+            source_kms_key_arn=version.source_key,
         ),
         tags=function.tags or None,
     )
@@ -163,9 +169,4 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
 
 def _first(latest: Version) -> Version:
     """Version 1, published together with its creation."""
-    return Version(
-        configuration=replace(latest.configuration, version="1", revision_id=new_id()),
-        code=latest.code,
-        deployment=token(),
-        layers=latest.layers,
-    )
+    return replace(latest.changed(version="1", revision_id=new_id()), deployment=token())

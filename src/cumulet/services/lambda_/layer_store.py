@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from msgspec import Struct
 
+from cumulet.api.lambda_ import ResolvedS3Object
 from cumulet.services.lambda_.names import FunctionKey
 from cumulet.storage.database import Database, Row, Transaction, Values
 
@@ -41,7 +42,7 @@ class LayerVersion(Struct, frozen=True, kw_only=True):
     """A published version. `code` is the id of its package, `size` that of its zip, `unpacked` what it takes in /opt.
 
     `statements` are those of its policy, `revision` the policy's. Compatible runtimes and architectures are None when
-    they were not given, which is not the same as empty.
+    they were not given, which is not the same as empty. `reference` is the object that it is, when it was not to be copied.
     """
 
     number: int
@@ -53,6 +54,7 @@ class LayerVersion(Struct, frozen=True, kw_only=True):
     license: str | None = None
     runtimes: list[str] | None = None
     architectures: list[str] | None = None
+    reference: ResolvedS3Object | None = None
     statements: list[dict[str, object]] = []
     revision: str = ""
 
@@ -80,10 +82,11 @@ class LayerStore:
             key,
         )
         version = msgspec.structs.replace(version, number=int(number))
+        size = 0 if version.reference is not None else version.size
         await tx.write(
             """INSERT INTO lambda_layer_version (account, region, name, version, code, size, document)
                VALUES ($1, $2, $3, $4, $5, $6, $7)""",
-            (*key, version.number, version.code, version.size, msgspec.json.encode(version)),
+            (*key, version.number, version.code, size, msgspec.json.encode(version)),
         )
         return version
 

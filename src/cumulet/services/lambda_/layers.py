@@ -25,7 +25,8 @@ async def publish_layer_version(
 ) -> api.PublishLayerVersionResponse:
     check_compatible(request.compatible_runtimes, request.compatible_architectures)
     key = layer_key(call, request.layer_name)
-    async with code.staged(lambda_, call, request.content) as package:
+    async with code.staged(lambda_, call, request.content) as staged:
+        package = staged.package
         version = LayerVersion(
             number=0,
             code=package.id,
@@ -36,6 +37,7 @@ async def publish_layer_version(
             license=request.license_info,
             runtimes=request.compatible_runtimes,
             architectures=request.compatible_architectures,
+            reference=staged.reference,
         )
         async with lambda_.db.transaction() as tx:
             version = await lambda_.layers.add(tx, key, version)
@@ -139,6 +141,7 @@ def _content(lambda_: Lambda, call: Call, key: LayerKey, version: LayerVersion) 
         location=lambda_.locations.make(call.endpoint, FunctionKey(*key), version.code),
         code_sha256=code_sha256(bytes.fromhex(version.code)),
         code_size=version.size,
+        resolved_s3_object=version.reference,
     )
 
 

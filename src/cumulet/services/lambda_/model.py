@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cumulet.api.lambda_ import AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration
+from cumulet.api.lambda_ import AliasConfiguration, AliasRoutingConfiguration, FunctionConfiguration, ResolvedS3Object
 from cumulet.services.lambda_.names import FunctionKey
 
 PROVISIONED = "provisioned"
@@ -30,13 +30,17 @@ class Version(Struct, frozen=True, kw_only=True):
 
     `code` is the id of its package; `deployment` changes with code and configuration, and so names its environments.
     `configuration` is what AWS's answers hold; its FunctionArn is qualified for published versions only.
-    `layers` are the ids of its layers' packages, in order.
+    `layers` are the ids of its layers' packages, in order. `sealed` is its environment in the store, when it is encrypted
+    there. `reference` is the object that its code is, when it was not to be copied; `source_key` what SourceKMSKeyArn said.
     """
 
     configuration: FunctionConfiguration
     code: str
     deployment: str
     layers: tuple[str, ...] = ()
+    sealed: str = ""
+    reference: ResolvedS3Object | None = None
+    source_key: str | None = None
 
     @property
     def number(self) -> str:

@@ -31,7 +31,8 @@ async def update_function_code(
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
     await check_deployment(lambda_, call, key)
-    async with code.staged(lambda_, call, request) as package:
+    async with code.staged(lambda_, call, request) as staged:
+        package = staged.package
         members = {
             "code_sha256": package.sha256,
             "code_size": package.size,
@@ -43,7 +44,12 @@ async def update_function_code(
         async with lambda_.change(key) as tx:
             latest = await _latest(lambda_, key, tx, request.revision_id)
             await check_code(lambda_, tx, latest, package.unpacked)
-            changed = replace(_in_progress(lambda_, latest).changed(**members), code=package.id)
+            changed = replace(
+                _in_progress(lambda_, latest).changed(**members),
+                code=package.id,
+                reference=staged.reference,
+                source_key=staged.source_key,
+            )
             await lambda_.store.put_version(tx, key, changed)
             await lambda_.store.put_package(tx, package)
             published = await publish(lambda_, tx, key, changed, None) if request.publish else None

@@ -28,6 +28,7 @@ _SAME = (
     "runtime",
     "timeout",
     "tracing_config",
+    "vpc_config",
 )
 """Members that make another version of a function; a new description alone does not."""
 
