@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from cumulet import __version__
-from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog
+from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
 from cumulet.gateway import downloads
 from cumulet.gateway.admin import Admin
 from cumulet.gateway.authenticate import Authenticator
@@ -58,6 +58,7 @@ class Node:
         self._tasks = Tasks()
         self._signals = LocalSignals()
         self._function_log: OnLog = lambda environment, line: None
+        self._platform_log: OnPlatform = lambda environment, kind, record: None
         self._databases: dict[str, SqliteDatabase] = {}
         self._recorder = Recorder(self.clock.now)
         self._dispatcher = Dispatcher(
@@ -160,6 +161,7 @@ class Node:
             status=self.status,
             denied=self._authorizer.denied,
             moved=lambda: self._folder.save_clock(self.clock.offset),
+            usage=self._usage,
         )
         self._server = Server(downloads.wrap(admin.wrap(self._gateway.handle), _CODE_PATH, self._code))
         tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
@@ -190,11 +192,15 @@ class Node:
             ),
             on_log=self._hear,
             on_endpoint=self._serve_environment,
+            on_platform=self._hear_platform,
         )
 
     def _hear(self, environment: EnvironmentInfo, line: bytes) -> None:
         """A line that a function wrote, for Lambda, which starts later than compute."""
         self._function_log(environment, line)
+
+    def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
+        self._platform_log(environment, kind, record)
 
     def _serve_environment(self, _: EnvironmentInfo, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox."""
@@ -215,6 +221,11 @@ class Node:
         service: Any = await self._dispatcher.service("lambda")
         found = await service.state.download(package, query)
         return None if found is None else downloads.Download(*found)
+
+    async def _usage(self, since: str, name: str) -> list[dict[str, Any]]:
+        """What functions used from a day on, for the bill."""
+        service: Any = await self._dispatcher.service("lambda")
+        return [use._asdict() for use in await service.state.metrics.usage(since, name)]
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
@@ -305,6 +316,7 @@ class Node:
         )
         assert isinstance(service.state, lambda_.Lambda)
         self._function_log = service.state.logs.line
+        self._platform_log = service.state.logs.platform
         return service
 
     def _logs(self) -> Service:

@@ -115,7 +115,7 @@ class Guests:
     def report(self, invocation: Invocation, outcome: Outcome) -> None:
         """The invocation is over."""
         self.telemetry.emit("platform.end", {"requestId": invocation.request_id})
-        self.telemetry.emit("platform.report", records.report(invocation, self.spec, outcome))
+        self.telemetry.emit("platform.report", records.report(invocation, self.spec.memory_mb, outcome))
 
     @property
     def busy(self) -> bool:

@@ -55,22 +55,22 @@ def init_report(spec: FunctionSpec, phase: str, duration: float, status: str, er
 
 
 def start(invocation: Invocation, version: str) -> Record:
-    return {"requestId": invocation.request_id, "version": version, **_tracing(invocation)}
+    return {**_whose(invocation), "version": version, **_tracing(invocation)}
 
 
 def runtime_done(invocation: Invocation, duration: float, produced: int, status: str, error_type: str) -> Record:
     """`duration` in seconds, `produced` the bytes of the answer."""
-    record = {"requestId": invocation.request_id, "status": status, **_tracing(invocation)}
+    record = {**_whose(invocation), "status": status, **_tracing(invocation)}
     if error_type:
         record["errorType"] = error_type
     return record | {"metrics": {"durationMs": round(duration * 1000, 3), "producedBytes": produced}}
 
 
-def report(invocation: Invocation, spec: FunctionSpec, outcome: Outcome) -> Record:
-    record = {"requestId": invocation.request_id, "status": status(outcome), **_tracing(invocation)}
+def report(invocation: Invocation, memory_mb: int, outcome: Outcome) -> Record:
+    record = {**_whose(invocation), "status": status(outcome), **_tracing(invocation)}
     if outcome.error_type:
         record["errorType"] = outcome.error_type
-    return record | {"metrics": metrics(outcome, spec.memory_mb)}
+    return record | {"metrics": metrics(outcome, memory_mb)}
 
 
 def metrics(outcome: Outcome, memory_mb: int) -> dict[str, float | int]:
@@ -105,6 +105,11 @@ def extension(name: str, state: str, events: Sequence[str], error_type: str) -> 
 
 def initialization_type(spec: FunctionSpec) -> str:
     return spec.environment.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+
+
+def _whose(invocation: Invocation) -> Record:
+    tenant = {"tenantId": invocation.tenant_id} if invocation.tenant_id else {}
+    return {"requestId": invocation.request_id, **tenant}
 
 
 def _tracing(invocation: Invocation) -> Mapping[str, Any]:

@@ -113,7 +113,7 @@ def translated(event: Event, schema: str) -> Event | None:
         return event
     if schema in LOGS_SCHEMAS:
         return _as_log(event, schema)
-    return event
+    return None if event.type in _ONLY_IN_LOGS else event
 
 
 def _structured(event: Event) -> Event:
@@ -127,6 +127,7 @@ def _structured(event: Event) -> Event:
     return event
 
 
+_ONLY_IN_LOGS = {"platform.end", "platform.logsSubscription"}
 _IN_LOGS = {
     "platform.start": ("requestId", "version"),
     "platform.report": ("requestId", "metrics"),

@@ -7,8 +7,8 @@ import msgspec
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.streams import read_all
+from cumulet.services.lambda_.durable import starts
 from cumulet.services.lambda_.errors import bad_content, invalid, too_large
 from cumulet.services.lambda_.names import Reference, refer
 from cumulet.services.lambda_.payloads import checked
@@ -31,12 +31,14 @@ async def invoke(lambda_: Lambda, call: Call, request: api.InvocationRequest) ->
     check_tenant(target, request.tenant_id)
     if kind == "DryRun":
         return api.InvocationResponse(status_code=204)
-    if request.durable_execution_name:
-        raise NotImplementedHere("Durable executions are not implemented yet. See docs/services/lambda.md.")
+    if target.durable or request.durable_execution_name:
+        return await starts.invoke(lambda_, call, reference, target, request, checked(request.payload))
     run = Run(lambda_, reference, target, call.request_id, tenant=request.tenant_id or "")
     context = _client_context(request.client_context) if request.client_context else None
     payload = checked(request.payload)
     outcome = await run.go(payload, client_context=context, trace=call.trace)
+    if request.log_type == "Tail":
+        await run.ended()
     return api.InvocationResponse(
         status_code=200,
         payload=outcome.payload,
@@ -65,6 +67,8 @@ async def _queue(
     target = await ready_target(lambda_, reference)
     check_tenant(target, request.tenant_id)
     payload = checked(request.payload)
+    if target.durable or request.durable_execution_name:
+        return await starts.invoke(lambda_, call, reference, target, request, payload)
     await lambda_.events.add(reference, call.request_id, payload, call.trace, request.tenant_id or "")
     lambda_.metrics.of(target, reference.qualifier).add("AsyncEventsReceived")
     return api.InvocationResponse(status_code=202, payload=b"")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.names import FunctionKey
+from cumulet.services.lambda_.reports import Style, of_platform
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ _TRIES = 5
 class LogStream:
     """The stream of one environment, with what waits to be written to it."""
 
-    __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "size")
+    __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "size", "style")
 
     def __init__(self, key: FunctionKey, group: str, name: str) -> None:
         self.key = key
@@ -46,6 +48,7 @@ class LogStream:
         self.lost = 0
         self.created = False
         self.failures = 0
+        self.style: Style | None = None
 
 
 def stream_name(now: float, version: str, environment: str) -> str:
@@ -83,11 +86,19 @@ class LogWriter:
     def line(self, environment: EnvironmentInfo, line: bytes) -> None:
         """What compute calls for every line a function writes."""
         stream = self._streams.get(environment.id)
-        if stream is not None:
+        if stream is not None and (stream.style is None or stream.style.shows(line)):
             self.add(stream, line.decode(errors="replace") + "\n")
 
+    def platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, Any]) -> None:
+        """What compute calls for what the platform tells of an environment."""
+        stream = self._streams.get(environment.id)
+        if stream is not None and stream.style is not None:
+            self.add(stream, of_platform(stream.style, kind, record, self._clock.now()))
+
     def add(self, stream: LogStream, text: str) -> None:
-        """Queue one event; a text too long for one becomes several."""
+        """Queue one event; a text too long for one becomes several, an empty one none."""
+        if not text:
+            return
         if len(text) * 4 > _LONGEST and len(pieces := _pieces(text)) > 1:
             for piece in pieces:
                 self.add(stream, piece)

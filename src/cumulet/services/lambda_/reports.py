@@ -1,17 +1,53 @@
 """The lines of the platform around an invocation, as text or JSON.
 
-https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html, .../monitoring-cloudwatchlogs-logformat.html
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html, .../monitoring-cloudwatchlogs-log-level.html
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from cumulet.compute import Outcome
+from cumulet.compute import Invocation, Outcome, records
 from cumulet.services.lambda_.model import iso
 from cumulet.services.lambda_.targets import Target
 
-_STATUS = {None: "success", "timeout": "timeout"}
+_LEVELS = ("DEBUG", "INFO", "WARN")
+_DEBUG, _INFO, _WARN = range(3)
+_APPLICATION_LEVELS = {"TRACE": 0, "DEBUG": 1, "INFO": 2, "WARN": 3, "ERROR": 4, "FATAL": 5}
+_TYPES_SHOWN = {"crash": "Runtime.ExitError", "oom": "Runtime.OutOfMemory"}
+
+
+class Style:
+    """How a function's log is written: as text or JSON, and which of the platform's and the function's lines at least."""
+
+    __slots__ = ("application", "json", "system")
+
+    def __init__(self, target: Target) -> None:
+        logging = target.version.configuration.logging_config
+        self.json = logging is not None and logging.log_format == "JSON"
+        self.system = _INFO
+        self.application = 0
+        if logging is not None and self.json:
+            self.system = _LEVELS.index(logging.system_log_level or "INFO")
+            self.application = _APPLICATION_LEVELS[logging.application_log_level or "INFO"]
+
+    def shows(self, line: bytes) -> bool:
+        """Whether a line that the function wrote is logged: one that is a JSON object with a level may be too low.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+        """
+        if self.application == 0 or not line.startswith(b"{"):
+            return True
+        try:
+            fields = msgspec.json.decode(line)
+        except (msgspec.DecodeError, RecursionError):
+            return True
+        level = fields.get("level")
+        if not isinstance(level, str) or not isinstance(fields.get("timestamp"), str):
+            return True
+        return _APPLICATION_LEVELS.get(level.upper(), self.application) >= self.application
 
 
 def is_json(target: Target) -> bool:
@@ -37,61 +73,111 @@ def init_start(target: Target, now: float, kind: str = "on-demand") -> str:
             "functionName": target.key.name,
             "functionVersion": target.version.number,
         }
-        return _json(now, "platform.initStart", record)
+        return _json(target, now, "platform.initStart", record, _INFO if runtime else _DEBUG)
     return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}\n"
 
 
-def start(target: Target, request_id: str, now: float) -> str:
+def start(target: Target, invocation: Invocation, now: float) -> str:
     if is_json(target):
-        return _json(now, "platform.start", {"requestId": request_id, "version": target.version.number})
-    return f"START RequestId: {request_id} Version: {target.version.number}\n"
+        return _json(target, now, "platform.start", _sampled(records.start(invocation, target.version.number)), _INFO)
+    return f"START RequestId: {invocation.request_id} Version: {target.version.number}\n"
 
 
-def end(target: Target, request_id: str, outcome: Outcome, now: float) -> list[str]:
-    """END and REPORT, and before them what is said of a timeout."""
+def end(target: Target, invocation: Invocation, outcome: Outcome, now: float) -> list[str]:
+    """END and REPORT, and before them what is said of an end that is no answer."""
     if is_json(target):
-        return [_json_report(target, request_id, outcome, now)]
-    lines = [f"END RequestId: {request_id}\n", report(target, request_id, outcome)]
+        return _json_end(target, invocation, outcome, now)
+    id_ = invocation.request_id
+    lines = [f"END RequestId: {id_}\n", report(target, invocation, outcome)]
     if outcome.error == "timeout":
-        lines.insert(0, f"{iso(now)} {request_id} Task timed out after {target.timeout:.2f} seconds\n\n")
+        lines.insert(0, f"{iso(now)} {id_} Task timed out after {target.timeout:.2f} seconds\n\n")
+    elif outcome.error in {"crash", "oom"} and (why := _message(outcome)):
+        lines.insert(0, f"{why}\n{_error_type(outcome)}\n")
     return lines
 
 
-def report(target: Target, request_id: str, outcome: Outcome) -> str:
+def report(target: Target, invocation: Invocation, outcome: Outcome) -> str:
     duration = outcome.duration * 1000
     initialised = (outcome.init_duration or 0.0) * 1000
     text = (
-        f"REPORT RequestId: {request_id}\tDuration: {duration:.2f} ms\t"
+        f"REPORT RequestId: {invocation.request_id}\tDuration: {duration:.2f} ms\t"
         f"Billed Duration: {math.ceil(duration + initialised)} ms\tMemory Size: {target.memory} MB\t"
-        f"Max Memory Used: {_megabytes(target, outcome)} MB\t"
+        f"Max Memory Used: {records.megabytes(outcome, target.memory)} MB\t"
     )
     if outcome.init_duration is not None:
         text += f"Init Duration: {initialised:.2f} ms\t"
+    if "Sampled=1" in invocation.trace:
+        fields = dict(part.split("=", 1) for part in invocation.trace.split(";") if "=" in part)
+        text += f"XRAY TraceId: {fields.get('Root', '')}\tSegmentId: {fields.get('Parent', '')}\tSampled: true\t"
     if outcome.error == "timeout":
         text += "Status: timeout"
-    elif outcome.error in {"crash", "oom"}:
-        text += f"Status: error\tError Type: {'Runtime.OutOfMemory' if outcome.error == 'oom' else 'Runtime.ExitError'}"
+    elif kind := _error_type(outcome):
+        text += f"Status: error\tError Type: {kind}"
     return text + "\n"
 
 
-def _megabytes(target: Target, outcome: Outcome) -> int:
-    """Of an environment that was killed for its memory, all of it."""
-    return target.memory if outcome.error == "oom" else min(target.memory, math.ceil(outcome.max_memory / 1_048_576))
+def of_platform(style: Style, kind: str, record: Mapping[str, Any], now: float) -> str:
+    """The line for an event of an environment; empty where it is none of the log's."""
+    status = record.get("status", "success")
+    failed = status != "success" or "errorType" in record
+    if style.json:
+        level = _WARN if failed or kind == "platform.logsDropped" else _INFO
+        if kind == "platform.initReport" and not failed and record["initializationType"] == "on-demand":
+            level = _DEBUG
+        return _line(now, kind, record) if level >= style.system else ""
+    if kind == "platform.initReport":
+        if not failed and record["initializationType"] == "on-demand":
+            return ""
+        text = f"INIT_REPORT Init Duration: {record['metrics']['durationMs']:.2f} ms\tPhase: {record['phase']}\tStatus: {status}"
+        return text + (f"\tError Type: {record['errorType']}" if record.get("errorType") else "") + "\n"
+    if kind == "platform.extension":
+        text = f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{', '.join(record['events'])}]"
+        return text + (f"\tError Type: {record['errorType']}" if record.get("errorType") else "") + "\n"
+    if kind in {"platform.telemetrySubscription", "platform.logsSubscription"}:
+        title = "TELEMETRY" if kind == "platform.telemetrySubscription" else "LOGS"
+        types = ", ".join(record["types"])
+        return f"{title}\tName: {record['name']}\tState: {record['state']}\tTypes: [{types}]\n"
+    return ""
 
 
-def _json_report(target: Target, request_id: str, outcome: Outcome, now: float) -> str:
-    duration = outcome.duration * 1000
-    metrics: dict[str, float | int] = {
-        "durationMs": round(duration, 3),
-        "billedDurationMs": math.ceil(duration + (outcome.init_duration or 0.0) * 1000),
-        "memorySizeMB": target.memory,
-        "maxMemoryUsedMB": _megabytes(target, outcome),
-    }
-    if outcome.init_duration is not None:
-        metrics["initDurationMs"] = round(outcome.init_duration * 1000, 3)
-    status = _STATUS.get(outcome.error, "error")
-    return _json(now, "platform.report", {"requestId": request_id, "metrics": metrics, "status": status})
+def _error_type(outcome: Outcome) -> str:
+    if outcome.error in {None, "handled", "too_large", "timeout"}:
+        return ""
+    return outcome.error_type or _TYPES_SHOWN.get(outcome.error or "", "")
 
 
-def _json(now: float, kind: str, record: object) -> str:
+def _message(outcome: Outcome) -> str:
+    """`RequestId: ... Error: ...` of an error document of the platform."""
+    try:
+        return str(msgspec.json.decode(outcome.payload)["errorMessage"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return ""
+
+
+def _json_end(target: Target, invocation: Invocation, outcome: Outcome, now: float) -> list[str]:
+    status = records.status(outcome)
+    level = _WARN if status != "success" else _INFO
+    kind = _error_type(outcome)
+    done = records.runtime_done(invocation, outcome.duration, len(outcome.payload), status, kind)
+    lines = [
+        _json(target, now, "platform.runtimeDone", _sampled(done), _WARN if status != "success" else _DEBUG),
+        _json(target, now, "platform.report", _sampled(records.report(invocation, target.memory, outcome)), level),
+    ]
+    return [line for line in lines if line]
+
+
+def _sampled(record: dict[str, Any]) -> dict[str, Any]:
+    """Without the trace of an invocation that is not traced."""
+    if "tracing" in record and "Sampled=1" not in record["tracing"]["value"]:
+        del record["tracing"]
+    return record
+
+
+def _json(target: Target, now: float, kind: str, record: Mapping[str, Any], level: int) -> str:
+    logging = target.version.configuration.logging_config
+    least = (logging.system_log_level if logging else None) or "INFO"
+    return _line(now, kind, record) if level >= _LEVELS.index(least) else ""
+
+
+def _line(now: float, kind: str, record: Mapping[str, Any]) -> str:
     return msgspec.json.encode({"time": iso(now), "type": kind, "record": record}).decode() + "\n"

@@ -1,5 +1,6 @@
 """One invocation, from a free slot to the last log line. Synchronous and asynchronous invocations share it."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ class Run:
     """
 
     __slots__ = (
+        "_ended",
+        "_invocation",
         "_lambda",
         "_patient",
         "_reference",
@@ -45,6 +48,7 @@ class Run:
     )
 
     outcome: Outcome
+    _invocation: Invocation
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class Run:
         self._patient = patient
         self._stream: LogStream | None = None
         self._started = False
+        self._ended: asyncio.Task[None] | None = None
         self.trace = ""
 
     async def go(self, payload: bytes, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
@@ -73,7 +78,7 @@ class Run:
         lambda_, target = self._lambda, self.target
         series = lambda_.metrics.of(target, self._reference.qualifier)
         self._follow(trace, series)
-        invocation = Invocation(
+        invocation = self._invocation = Invocation(
             request_id=self.request_id,
             payload=payload,
             deadline_ms=int((lambda_.wall() + target.timeout) * 1000),
@@ -100,9 +105,29 @@ class Run:
         except api.TooManyRequestsException:
             series.add("Throttles")
             raise
-        self._measure(series, provisioned=pool is not None)
+        if self.outcome.finished is None:
+            self._over(series, provisioned=pool is not None)
+            return self.outcome
+        answered = self.outcome
+        self._ended = asyncio.ensure_future(self._last(answered, series, provisioned=pool is not None))
+        return answered
+
+    async def ended(self) -> None:
+        """Wait until the function's extensions are done with the invocation too."""
+        if self._ended is not None:
+            await self._ended
+
+    async def _last(self, answered: Outcome, series: Series, *, provisioned: bool) -> None:
+        assert answered.finished is not None
+        try:
+            self.outcome = await answered.finished
+        except ComputeUnavailable:
+            self.outcome = answered
+        self._over(series, provisioned=provisioned)
+
+    def _over(self, series: Series, *, provisioned: bool) -> None:
+        self._measure(series, provisioned=provisioned)
         self._report()
-        return self.outcome
 
     async def _in_slot(self, invocation: Invocation, series: Series) -> Outcome:
         """In an environment of those that the function's concurrency allows."""
@@ -118,6 +143,12 @@ class Run:
         if not self._patient and reserved != 0:
             slots.check_rate(key, reserved, unreserved, steady)
         pooled = slots.take(key, reserved, unreserved)
+        lasting: asyncio.Future[Outcome] | None = None
+
+        def release(_: object = None) -> None:
+            slots.release(key, pooled)
+            lambda_.events.roomier(key)
+
         try:
             series.add("ConcurrentExecutions", slots.running(key))
             lambda_.metrics.count_pool(target, slots.pooled(key.account, key.region))
@@ -129,12 +160,16 @@ class Run:
                 spec = of_tenant(spec, self._tenant)
             if not lambda_.compute.idle(spec.key):
                 slots.check_growth(key, steady)
-            return await lambda_.compute.invoke(
+            outcome = await lambda_.compute.invoke(
                 spec, invocation, on_environment=self._environment, on_event=self._event
             )
+            lasting = outcome.finished
+            return outcome
         finally:
-            slots.release(key, pooled)
-            lambda_.events.roomier(key)
+            if lasting is None:
+                release()
+            else:
+                lasting.add_done_callback(release)
 
     async def _in_pool(self, pool: "Pool", spec: FunctionSpec, invocation: Invocation, series: Series) -> Outcome:
         """In an environment that is provisioned. There must be one: until it is taken, nothing else may run."""
@@ -180,8 +215,8 @@ class Run:
     def tail(self, limit: int = 4096) -> bytes:
         """The end of the log of this invocation."""
         outcome, now = self.outcome, self._lambda.clock.now()
-        start = reports.start(self.target, self.request_id, now).encode()
-        end = "".join(reports.end(self.target, self.request_id, outcome, now)).encode()
+        start = reports.start(self.target, self._invocation, now).encode()
+        end = "".join(reports.end(self.target, self._invocation, outcome, now)).encode()
         return (start + outcome.logs + end)[-limit:]
 
     def _environment(self, info: EnvironmentInfo) -> Mapping[str, str] | None:
@@ -196,12 +231,13 @@ class Run:
         if self._stream is not None and not self._started:
             self._started = True
             now = self._lambda.clock.now()
-            self._lambda.logs.add(self._stream, reports.start(self.target, self.request_id, now))
+            self._lambda.logs.add(self._stream, reports.start(self.target, self._invocation, now))
 
     def _report(self) -> None:
         self._start()  # of an environment that died before it got the event
         if self._stream is not None:
-            for line in reports.end(self.target, self.request_id, self.outcome, self._lambda.clock.now()):
+            now = self._lambda.clock.now()
+            for line in reports.end(self.target, self._invocation, self.outcome, now):
                 self._lambda.logs.add(self._stream, line)
 
 
@@ -212,7 +248,9 @@ def open_environment(
     stream = lambda_.logs.open(info.id, target.key, target.log_group, target.version.number)
     if not info.cold:
         return stream, None
-    lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now(), kind))
+    if stream.style is None:  # not the same environment again, after its initialisation failed
+        stream.style = reports.Style(target)
+        lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now(), kind))
     variables = {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name, "AWS_LAMBDA_INITIALIZATION_TYPE": kind}
     own = target.version.configuration.environment
     if info.endpoint_port and "AWS_ENDPOINT_URL" not in ((own and own.variables) or {}):

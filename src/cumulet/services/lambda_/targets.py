@@ -25,6 +25,7 @@ class Target:
     """One version of a function, ready to be invoked."""
 
     __slots__ = (
+        "durable",
         "function",
         "key",
         "lineage",
@@ -44,6 +45,7 @@ class Target:
         self.key = key
         self.function = function
         self.version = version
+        self.durable = configuration.durable_config is not None
         self.memory = configuration.memory_size or 128
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
@@ -139,6 +141,7 @@ class Targets:
         if package is None:
             raise Superseded
         storage = configuration.ephemeral_storage
+        version_config = configuration.runtime_version_config
         spec = FunctionSpec(
             key=f"{deployment}.{credentials.generation}",
             runtime=configuration.runtime or "",
@@ -149,6 +152,8 @@ class Targets:
             timeout=target.timeout,
             tmp_mb=storage.size if storage else 512,
             environment=environment(target) | credentials.variables,
+            account=target.key.account,
+            runtime_version_arn=version_config.runtime_version_arn or "" if version_config else "",
         )
         target.renew = credentials.renew
         target.spec = spec
