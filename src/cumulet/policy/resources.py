@@ -3,9 +3,12 @@
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
+import base64
+import binascii
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
@@ -75,6 +78,15 @@ def _layer(call: Call, name: str, request: Struct) -> str:
     return arn if version is None else f"{arn}:{version}"
 
 
+def _callback(_: Call, id: str, __: Struct) -> str:
+    """The durable execution that a callback belongs to; its id is base 64 of [its ARN, an operation]."""
+    try:
+        arn, _operation = msgspec.json.decode(base64.b64decode(id), type=tuple[str, str])
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+        return "*"
+    return arn
+
+
 def _log_group(call: Call, name: str, request: Struct) -> str:
     if name.startswith("arn:"):
         return name
@@ -138,6 +150,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "lambda": (
         Rule("function_name", _function),
         Rule("layer_name", _layer),
+        Rule("durable_execution_arn", _itself),
+        Rule("callback_id", _callback),
         Rule("arn", _itself),
         Rule("uuid", _arn("lambda", "event-source-mapping:{}")),
         Rule("code_signing_config_arn", _itself),

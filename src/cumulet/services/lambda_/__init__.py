@@ -22,6 +22,7 @@ from cumulet.services.lambda_ import (
     concurrency,
     event_configs,
     functions,
+    idle,
     invocations,
     layer_permissions,
     layer_store,
@@ -31,6 +32,7 @@ from cumulet.services.lambda_ import (
     recursion,
     resource_policies,
     runtime_management,
+    streams,
     tag_store,
     tags,
     updates,
@@ -38,6 +40,9 @@ from cumulet.services.lambda_ import (
 )
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
+from cumulet.services.lambda_.durable import callbacks, executions
+from cumulet.services.lambda_.durable.engine import Engine
+from cumulet.services.lambda_.durable.store import DurableStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
@@ -111,10 +116,13 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     )
     lambda_.provisioner = Provisioner(lambda_)
     lambda_.sources = roster(lambda_)
+    lambda_.durable = Engine(lambda_, DurableStore(db))
 
     async def resource_policy(call: Call, arn: str) -> str | None:
         if ":layer:" in arn:
             return await layer_permissions.policy_of(lambda_, arn)
+        if "/durable-execution/" in arn:
+            return None
         return await permissions.policy_of(lambda_, refer(call, arn))
 
     return Service(
@@ -123,9 +131,11 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         operations_in(
             OPERATIONS,
             aliases,
+            callbacks,
             code_signing,
             concurrency,
             event_configs,
+            executions,
             functions,
             invocations,
             layer_permissions,
@@ -136,6 +146,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             recursion,
             resource_policies,
             runtime_management,
+            streams,
             tags,
             updates,
             versions,
@@ -151,8 +162,10 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda", SCHEMA)
     await lambda_.db.migrate("lambda_layers", layer_store.SCHEMA)
     await lambda_.db.migrate("lambda_code_signing", code_signing_store.SCHEMA)
+    await lambda_.db.migrate("lambda_idle", idle.SCHEMA)
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
+    lambda_.cleanups.append(lambda_.idle.forget)
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)
@@ -161,6 +174,7 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.outbox.start()
     for key in await lambda_.store.pending():
         lambda_.settle(key)
+    lambda_.tasks.start("idle functions", idle.sweep(lambda_))
     lambda_.logs.start()
     lambda_.metrics.sample = lambda_.provisioner.measure
     await lambda_.metrics.start()
@@ -169,6 +183,7 @@ async def _start(lambda_: Lambda) -> None:
     lambda_.events.handler, lambda_.events.room = worker.handle, worker.room
     await lambda_.events.start()
     await lambda_.sources.start()
+    await lambda_.durable.start()
 
 
 async def _stop(lambda_: Lambda) -> None:

@@ -34,7 +34,7 @@ async def invoke(lambda_: Lambda, call: Call, request: api.InvocationRequest) ->
     if target.durable or request.durable_execution_name:
         return await starts.invoke(lambda_, call, reference, target, request, checked(request.payload))
     run = Run(lambda_, reference, target, call.request_id, tenant=request.tenant_id or "")
-    context = _client_context(request.client_context) if request.client_context else None
+    context = client_context(request.client_context) if request.client_context else None
     payload = checked(request.payload)
     outcome = await run.go(payload, client_context=context, trace=call.trace)
     if request.log_type == "Tail":
@@ -87,7 +87,8 @@ def check_tenant(target: Target, tenant: str | None) -> None:
         )
 
 
-def _client_context(text: str) -> bytes:
+def client_context(text: str) -> bytes:
+    """The JSON in X-Amz-Client-Context; raises AWS's errors."""
     if len(text) > _CONTEXT_LIMIT:
         raise invalid(f"Client context must be no more than {_CONTEXT_LIMIT} bytes.")
     try:

@@ -47,6 +47,11 @@ def refer(call: Call, name: str, qualifier: str | None = None) -> Reference:
     return _refer(call.account, call.region, name, qualifier)
 
 
+def refer_from(key: FunctionKey, name: str) -> Reference:
+    """What `name` means to a function: the same, for who is where `key` is."""
+    return _refer(key.account, key.region, name, None)
+
+
 @lru_cache(8192)
 def _refer(account: str, region: str, name: str, qualifier: str | None) -> Reference:
     match = _NAME.fullmatch(name)

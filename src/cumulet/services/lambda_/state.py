@@ -15,6 +15,7 @@ from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.code_signing_store import SigningStore
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.idle import Idleness, can_idle
 from cumulet.services.lambda_.layer_store import LayerStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
@@ -103,6 +104,7 @@ class Lambda:
         self.tags = TagStore(db)
         self.layers = LayerStore(db)
         self.signing = SigningStore(db)
+        self.idle = Idleness(db)
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
         Settings (`store.put_setting`) go by themselves."""
@@ -188,6 +190,8 @@ class Lambda:
         async with self.change(key) as tx:
             for version in await self.store.pending_versions(key, tx):
                 await self.store.put_version(tx, key, self._made_ready(version))
+                if can_idle(version):
+                    await self.idle.touch(tx, key, self.clock.now())
 
     def _made_ready(self, version: Version) -> Version:
         """The version with the state that this node's runtimes allow."""

@@ -9,6 +9,7 @@ from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.lineage import name_of
 from cumulet.services.lambda_.metrics import Series
+from cumulet.services.lambda_.idle import can_idle
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
 from cumulet.services.lambda_.packages import Packages
@@ -27,6 +28,7 @@ class Target:
     __slots__ = (
         "durable",
         "function",
+        "idles",
         "key",
         "lineage",
         "log_group",
@@ -46,6 +48,7 @@ class Target:
         self.function = function
         self.version = version
         self.durable = configuration.durable_config is not None
+        self.idles = can_idle(version)
         self.memory = configuration.memory_size or 128
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
