@@ -30,6 +30,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     layers: int = 5
     memory_mb: int = 10_240
     timeout: int = 900
+    idle_seconds: float = 14 * 86_400.0
+    """How long a function in a VPC may go without an invocation before it becomes Inactive."""
     zip_entries: int = 100_000
     """Files and folders in one package; a bound of ours, so that a package cannot use up the disk's inodes."""
     log_buffer: int = 32 * _MB

@@ -12,6 +12,7 @@ from cumulet.api import lambda_ as api
 from cumulet.compute import ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation, Outcome, RuntimeUnavailable
 from cumulet.services.lambda_ import lineage, reports
 from cumulet.services.lambda_.errors import conflict, recursive
+from cumulet.services.lambda_.idle import wake
 from cumulet.services.lambda_.logs import LogStream
 from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.names import Reference
@@ -273,13 +274,17 @@ def of_tenant(spec: FunctionSpec, tenant: str) -> FunctionSpec:
 async def ready_target(lambda_: Lambda, reference: Reference) -> Target:
     """The version to invoke; raises ResourceNotFoundException, or ResourceConflictException when it cannot be invoked."""
     target = lambda_.targets.known(reference)
-    if target is not None:
+    if target is not None and not target.idles:
         return target
-    target = await lambda_.targets.find(reference)
+    target = target or await lambda_.targets.find(reference)
     if target.version.pending:
         await lambda_.settled(reference.key)
         target = await lambda_.targets.find(reference)
     state = target.version.configuration.state
+    if target.idles:
+        lambda_.idle.note(reference.key, lambda_.clock.now())
+    if state == "Inactive":
+        await wake(lambda_, reference.key)
     if state != "Active":
         raise conflict(
             f"The operation cannot be performed at this time. The function is currently in the following state: {state}"

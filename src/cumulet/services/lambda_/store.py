@@ -133,10 +133,10 @@ class FunctionStore:
         rows = await self._read(within, sql, key)
         return self._opened(key, rows[0][0]) if rows else None
 
-    async def versions(self, key: FunctionKey, after: int, limit: int) -> list[Version]:
+    async def versions(self, key: FunctionKey, after: int, limit: int, within: Reader | None = None) -> list[Version]:
         """In order of their numbers, $LATEST (number 0) first."""
         sql = f"SELECT document FROM lambda_version WHERE {_FUNCTION} AND number > $4 ORDER BY number LIMIT $5"
-        return [self._opened(key, row[0]) for row in await self._db.read(sql, (*key, after, limit))]
+        return [self._opened(key, row[0]) for row in await self._read(within, sql, (*key, after, limit))]
 
     async def all_versions(
         self, account: str, region: str, after: tuple[str, int], limit: int

@@ -7,9 +7,9 @@ from cumulet.compute import FunctionSpec
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.idle import can_idle
 from cumulet.services.lambda_.lineage import name_of
 from cumulet.services.lambda_.metrics import Series
-from cumulet.services.lambda_.idle import can_idle
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
 from cumulet.services.lambda_.packages import Packages
