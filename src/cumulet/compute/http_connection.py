@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._asked = False
         self._keep_alive = True
+        self._take: Callable[[bytes], None] | None = None
         self._begin()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -160,7 +161,7 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._head = 0
         self._body: list[bytes] = []
-        self._take: Callable[[bytes], None] | None = None
+        self._take = None
         self._size = 0
 
     def _take_head(self, size: int) -> None:

@@ -25,6 +25,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     payload: int = 6 * _MB
     event_payload: int = _MB
     response: int = 6 * _MB + 100
+    stream_total: int = 200 * _MB
+    stream_burst: int = 6 * _MB
+    """Bytes of a streamed response that come as fast as they can."""
+    stream_rate: int = 2 * _MB
+    """Bytes a second of what is over that."""
     policy_size: int = 20_480
     tags: int = 50
     layers: int = 5

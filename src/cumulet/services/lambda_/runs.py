@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
-from cumulet.compute import ComputeUnavailable, EnvironmentInfo, FunctionSpec, Invocation, Outcome, RuntimeUnavailable
+from cumulet.compute import (
+    ComputeUnavailable,
+    EnvironmentInfo,
+    FunctionSpec,
+    Invocation,
+    Outcome,
+    ResponseStream,
+    RuntimeUnavailable,
+)
 from cumulet.services.lambda_ import lineage, reports
 from cumulet.services.lambda_.errors import conflict, recursive
 from cumulet.services.lambda_.idle import wake
@@ -72,8 +80,15 @@ class Run:
         self._ended: asyncio.Task[None] | None = None
         self.trace = ""
 
-    async def go(self, payload: bytes, *, client_context: bytes | None = None, trace: str = "") -> Outcome:
-        """Run it. Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a
+    async def go(
+        self,
+        payload: bytes,
+        *,
+        client_context: bytes | None = None,
+        trace: str = "",
+        stream: ResponseStream | None = None,
+    ) -> Outcome:
+        """Run it; its response goes into `stream`, if there is one. Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a
         loop, and AWS's errors for a function that cannot run.
         """
         lambda_, target = self._lambda, self.target
@@ -88,6 +103,7 @@ class Run:
             trace=self.trace,
             tenant_id=self._tenant,
             max_response=lambda_.limits.response,
+            stream=stream,
         )
         pool = lambda_.provisioner.find(target.key, target.version.number)
         spec = pool.spec if pool is not None else None
