@@ -3,6 +3,7 @@
 They are served on the node's own listeners alone, never inside a sandbox, and not to web pages of other sites.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qs
@@ -19,6 +20,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _PREFIXES = ("/_cumulet/", "/_localstack/")
 _LARGEST_BODY = 4_096
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class BadRequest(Exception):
@@ -29,7 +31,7 @@ class Admin:
     """Answers `/_cumulet/...` and hands everything else on.
 
     `status` describes the node (compute level, runtimes, environments, endpoint), `denied` lists calls that no policy
-    allows, `moved` is called after the clock was moved.
+    allows, `moved` is called after the clock was moved, `usage` gives what functions used from a day on (all, or one's).
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Admin:
         status: Callable[[], Awaitable[dict[str, Any]]],
         denied: Callable[[], list[Any]],
         moved: Callable[[], None],
+        usage: Callable[[str, str], Awaitable[list[Any]]],
     ) -> None:
         self._dispatcher = dispatcher
         self._recorder = recorder
@@ -48,12 +51,14 @@ class Admin:
         self._status = status
         self._denied = denied
         self._moved = moved
+        self._usage = usage
         self._pages: dict[tuple[str, str], Callable[[HttpRequest], Awaitable[Any]]] = {
             ("GET", "/_cumulet/health"): self._health,
             ("GET", "/_localstack/health"): self._health,
             ("GET", "/_cumulet/status"): self._node,
             ("GET", "/_cumulet/calls"): self._calls,
             ("GET", "/_cumulet/denied"): self._denials,
+            ("GET", "/_cumulet/usage"): self._used,
             ("GET", "/_cumulet/clock"): self._time,
             ("POST", "/_cumulet/clock"): self._move,
         }
@@ -61,10 +66,10 @@ class Admin:
     def wrap(self, handler: Handler) -> Handler:
         """A handler that answers the node's own pages itself."""
 
-        async def handle(request: HttpRequest) -> HttpResponse:
+        def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
             if request.path.startswith(_PREFIXES):
-                return await self._answer(request)
-            return await handler(request)
+                return self._answer(request)
+            return handler(request)
 
         return handle
 
@@ -105,6 +110,13 @@ class Admin:
 
     async def _denials(self, _: HttpRequest) -> list[Any]:
         return self._denied()
+
+    async def _used(self, request: HttpRequest) -> list[Any]:
+        query = parse_qs(request.query)
+        since = query.get("since", [""])[0]
+        if since and not _DAY.fullmatch(since):
+            raise BadRequest("since takes a day, such as ?since=2026-01-31.")
+        return await self._usage(since, query.get("function", [""])[0])
 
     async def _time(self, _: HttpRequest) -> dict[str, float]:
         return {"now": self._clock.now(), "offset": self._clock.offset}

@@ -127,6 +127,11 @@ class RequestBody:
             self._waiter.set_result(None)
 
 
+def is_read(request: HttpRequest, limit: int) -> bool:
+    """Whether `read_content` has nothing to do: the body came whole, within `limit`, or there is none."""
+    return 0 < len(request.content) <= limit or (not request.content and request.body.length == 0)
+
+
 async def read_content(request: HttpRequest, limit: int) -> bytes:
     """The whole body, put in `request.content` too; the body can be read again from there. At most `limit` bytes.
 

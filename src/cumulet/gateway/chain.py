@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from cumulet.gateway import browsers, websites
 from cumulet.gateway.authenticate import Authenticator
-from cumulet.gateway.body import read_content
+from cumulet.gateway.body import is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.kernel.call import Call
@@ -76,7 +76,8 @@ STYLES: Final[dict[type[Codec], sigv4.Style]] = {
     RestXmlCodec: "s3",
 }
 
-Step = Callable[["Gateway", Exchange], Awaitable[None]]
+# What it gives back has to be awaited; most steps have nothing to wait for.
+Step = Callable[["Gateway", Exchange], Awaitable[object] | None]
 
 
 class Gateway:
@@ -99,7 +100,8 @@ class Gateway:
         error = ""
         try:
             for step in STEPS:
-                await step(self, exchange)
+                if (waiting := step(self, exchange)) is not None:
+                    await waiting
         except route.RouteError as refused:
             answer = None
             if refused.service == "s3":
@@ -140,21 +142,34 @@ class Gateway:
         )
 
 
-async def find_operation(_: Gateway, exchange: Exchange) -> None:
+def find_operation(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Which service and operation is meant, and in which protocol."""
-    if route.needs_content(exchange.request):
-        try:
-            await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
-        except AwsError as error:
-            raise route.unread(exchange.request, error) from None
+    request = exchange.request
+    if route.needs_content(request) and not is_read(request, DEFAULT_CONTENT_LIMIT):
+        return _find_in_body(exchange)
+    _resolve(exchange)
+    return None
+
+
+async def _find_in_body(exchange: Exchange) -> None:
+    try:
+        await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
+    except AwsError as error:
+        raise route.unread(exchange.request, error) from None
+    _resolve(exchange)
+
+
+def _resolve(exchange: Exchange) -> None:
     found = exchange.route = route.resolve(exchange.request)
     exchange.style = STYLES[type(found.codec)]
 
 
-async def read_body(_: Gateway, exchange: Exchange) -> None:
+def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
     """Bodies are read whole, within the service's limit, but for those that are streams."""
-    if not exchange.route.codec.streaming:
-        await read_content(exchange.request, CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT))
+    limit = CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT)
+    if exchange.route.codec.streaming or is_read(exchange.request, limit):
+        return None
+    return read_content(exchange.request, limit)
 
 
 async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
@@ -175,16 +190,17 @@ async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
     )
 
 
-async def unwrap(_: Gateway, exchange: Exchange) -> None:
+def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """A streamed body becomes the bytes that were meant: out of `aws-chunked` framing, and checked as they are read."""
     if exchange.route.codec.streaming:
         exchange.request.body = sigv4.payload(exchange.request, exchange.signed, exchange.credential.secret)
     elif exchange.style == "s3":
         # S3 signs the hash that a header gives: that the body has it is still to be seen.
-        await sigv4.check_content(exchange.request, exchange.signed, exchange.credential.secret)
+        return sigv4.check_content(exchange.request, exchange.signed, exchange.credential.secret)
+    return None
 
 
-async def decode(_: Gateway, exchange: Exchange) -> None:
+def decode(_: Gateway, exchange: Exchange) -> None:
     """The operation's struct, valid by the service's model."""
     exchange.struct = exchange.route.decode(exchange.request)
 
@@ -197,7 +213,7 @@ async def run(gateway: Gateway, exchange: Exchange) -> None:
     )
 
 
-async def encode(_: Gateway, exchange: Exchange) -> None:
+def encode(_: Gateway, exchange: Exchange) -> None:
     """The result in the protocol the client spoke."""
     exchange.response = exchange.route.codec.encode(exchange.result, exchange.request_id)
 

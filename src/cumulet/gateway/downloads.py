@@ -23,9 +23,7 @@ Find = Callable[[str, Mapping[str, str]], Awaitable[Download | None]]
 def wrap(handler: Handler, prefix: str, find: Find) -> Handler:
     """A handler that answers addresses under `prefix` itself."""
 
-    async def handle(request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(prefix):
-            return await handler(request)
+    async def download(request: HttpRequest) -> HttpResponse:
         found = None
         if request.method == "GET":
             found = await find(request.path.removeprefix(prefix), dict(parse_qsl(request.query)))
@@ -34,5 +32,8 @@ def wrap(handler: Handler, prefix: str, find: Find) -> Handler:
             return HttpResponse(403, {"content-type": "application/json"}, body)
         headers = {"content-type": "application/zip", "content-length": str(found.length)}
         return HttpResponse(200, headers, found.body)
+
+    def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+        return download(request) if request.path.startswith(prefix) else handler(request)
 
     return handle

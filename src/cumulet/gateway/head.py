@@ -1,7 +1,7 @@
 """The head of an answer, as bytes."""
 
-import asyncio
 import email.utils
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -36,7 +36,7 @@ class Dates:
 
     def line(self) -> str:
         """The line for now."""
-        second = int(asyncio.get_running_loop().time())
+        second = int(time.monotonic())
         if second != self._second:
             self._second = second
             self._line = f"Date: {email.utils.formatdate(usegmt=True)}\r\n"

@@ -63,6 +63,7 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: dict[str, str] = {}
+        self._fields: list[tuple[bytes, bytes]] = []
         self._head_size = 0
         self._received = 0
         self._unfinished = 0
@@ -148,31 +149,38 @@ class RequestReader:
             self._refuse_head(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_size += len(name) + len(value) + 4
-        if self._head_size > self._head_limit:
-            self._refuse_head(431)
-        if self.incoming is not None:
-            return  # trailers: none of our protocols sign or need them
-        key = _NAMES.get(name) or _header_name(name)
-        text = value.decode("latin-1")
-        if text[-1:] in _BLANKS:
-            text = text.rstrip(" \t")
+        # Only kept, as this is called most: what there is to see is seen in one go. `_check_unfinished` bounds them.
+        if self.incoming is None:  # else trailers: none of our protocols sign or need them
+            self._fields.append((name, value))
+
+    def _take_headers(self) -> dict[str, str]:
         headers = self._headers
-        if key in headers:
-            if key in _ONCE:
-                self._refuse(400, f"duplicate {key} header")
-            headers[key] += "," + text
-        else:
-            headers[key] = text
+        size = self._head_size
+        for name, value in self._fields:
+            size += len(name) + len(value) + 4
+            key = _NAMES.get(name) or _header_name(name)
+            text = value.decode("latin-1")
+            if text[-1:] in _BLANKS:
+                text = text.rstrip(" \t")
+            if key in headers:
+                if key in _ONCE:
+                    self._refuse(400, f"duplicate {key} header")
+                headers[key] += "," + text
+            else:
+                headers[key] = text
+        self._fields.clear()
+        if size > self._head_limit:
+            self._refuse_head(431)
+        self._head_size = 0
+        return headers
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        self._head_size = 0
         self._unfinished = 0
         if self._resuming:
             return
         parser = self._parser
-        headers = self._headers
+        headers = self._take_headers()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,7 +27,7 @@ class Recorder:
 
     def __init__(self, now: Callable[[], float], keep: int = 1_000) -> None:
         self._now = now
-        self._last: deque[Record] = deque(maxlen=keep)
+        self._last: deque[tuple[Any, ...]] = deque(maxlen=keep)
         self.counts: Counter[tuple[str, str, int]] = Counter()
 
     def add(
@@ -35,8 +36,8 @@ class Recorder:
         """`caller` is account, region, principal ARN and request id."""
         # Operation names come from the models, so that clients cannot make this grow.
         self.counts[service, operation, status] += 1
-        self._last.append(Record(self._now(), service, operation, status, error, *caller, duration))
+        self._last.append((self._now(), service, operation, status, error, *caller, duration))
 
     def last(self, count: int = 100) -> list[Record]:
         """The newest calls, newest last."""
-        return list(self._last)[-count:]
+        return [Record(*each) for each in list(self._last)[-count:]]

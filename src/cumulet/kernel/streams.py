@@ -27,11 +27,30 @@ class BytesStream:
     def length(self) -> int | None:
         return len(self.data)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.data:
-            yield self.data
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self.data)
+
+
+class _Once:
+    """Gives its bytes, if any, in one piece. An async generator would cost the loop four times as much a request."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        data, self._data = self._data, b""
+        if not data:
+            raise StopAsyncIteration
+        return data
 
 
 async def read_all(stream: Stream) -> bytes:
     """The whole of a stream; for streams whose size something else has bounded."""
+    if isinstance(stream, BytesStream):
+        return stream.data
     return b"".join([piece async for piece in stream])

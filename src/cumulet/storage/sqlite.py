@@ -13,8 +13,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -89,6 +88,32 @@ def _run(connection: apsw.Connection, sql: str, values: Values) -> list[Row]:
         raise StorageError(f"the database refused a statement: {error}") from error
 
 
+class _Block:
+    """One `transaction()`. A class, as a generator would cost the loop as much as a statement does."""
+
+    __slots__ = ("_database", "_turn")
+
+    def __init__(self, database: "SqliteDatabase") -> None:
+        self._database = database
+        self._turn = _Turn(asyncio.get_running_loop())
+
+    async def __aenter__(self) -> Transaction:
+        return await self._database._enter(self._turn)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        database, turn = self._database, self._turn
+        if error is not None:
+            await database._fail(turn, error)
+            return
+        try:
+            database._end_block(turn)
+        except BaseException as failure:
+            await database._fail(turn, failure)
+            raise
+        database._leave(turn)
+        await turn.done
+
+
 class SqliteDatabase:
     """One file. Open it on the loop that uses it; one process at a time (the data folder's lock sees to that)."""
 
@@ -121,9 +146,10 @@ class SqliteDatabase:
         self._pump()
         return await done
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        turn = _Turn(asyncio.get_running_loop())
+    def transaction(self) -> "_Block":
+        return _Block(self)
+
+    async def _enter(self, turn: _Turn) -> Transaction:
         self._pending.append(turn)
         self._pump()
         try:
@@ -131,19 +157,15 @@ class SqliteDatabase:
         except asyncio.CancelledError:
             self._forget(turn)
             raise
-        try:
-            yield _Queries(self._writer, turn)
-            self._end_block(turn)
-        except BaseException as error:
-            turn.actions.clear()
-            self._undo(turn)
-            self._leave(turn)
-            if isinstance(error, Exception):
-                with contextlib.suppress(StorageError):
-                    await turn.done  # what the block saw, and failed for, may not be committed yet
-            raise
+        return _Queries(self._writer, turn)
+
+    async def _fail(self, turn: _Turn, error: BaseException) -> None:
+        turn.actions.clear()
+        self._undo(turn)
         self._leave(turn)
-        await turn.done
+        if isinstance(error, Exception):
+            with contextlib.suppress(StorageError):
+                await turn.done  # what the block saw, and failed for, may not be committed yet
 
     def _end_block(self, turn: _Turn) -> None:
         if not self._writer.in_transaction:

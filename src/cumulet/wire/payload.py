@@ -76,19 +76,26 @@ class HashedStream:
     def __init__(self, source: Stream, wanted: str) -> None:
         self._source = source
         self._wanted = wanted
+        self._digest = hashlib.sha256()
 
     @property
     def length(self) -> int | None:
         return self._source.length
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        digest = hashlib.sha256()
-        async for piece in self._source:
-            digest.update(piece)
-            yield piece
-        if (ours := digest.hexdigest()) != self._wanted:
-            raise AwsError(
-                "The provided 'x-amz-content-sha256' header does not match what was computed.",
-                code="XAmzContentSHA256Mismatch",
-                fields={"ClientComputedContentSHA256": self._wanted, "S3ComputedContentSHA256": ours},
-            )
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        self._pieces = aiter(self._source)
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await anext(self._pieces)
+        except StopAsyncIteration:
+            if (ours := self._digest.hexdigest()) != self._wanted:
+                raise AwsError(
+                    "The provided 'x-amz-content-sha256' header does not match what was computed.",
+                    code="XAmzContentSHA256Mismatch",
+                    fields={"ClientComputedContentSHA256": self._wanted, "S3ComputedContentSHA256": ours},
+                ) from None
+            raise
+        self._digest.update(piece)
+        return piece

@@ -5,7 +5,7 @@ What is left is S3's, as an address that is nothing else is a bucket's.
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NoReturn
 
 from msgspec import Struct
@@ -153,8 +153,7 @@ def _scope(request: HttpRequest) -> str:
     credential = request.headers.get("authorization", "")
     start = credential.find("Credential=")
     if start >= 0:
-        parts = credential[start + 11 :].partition(",")[0].split("/")
-        return parts[-2].strip().lower() if len(parts) >= 5 else ""
+        return _service_in(credential[start + 11 :].partition(",")[0])
     if credential.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
         return "s3"
     if "Amz-Credential=" in request.query:
@@ -163,6 +162,12 @@ def _scope(request: HttpRequest) -> str:
                 parts = value.split("/")
                 return parts[-2].lower() if len(parts) >= 5 else ""
     return ""
+
+
+@lru_cache(1024)
+def _service_in(credential: str) -> str:
+    parts = credential.split("/")
+    return parts[-2].strip().lower() if len(parts) >= 5 else ""
 
 
 def _service_of(name: str) -> str:

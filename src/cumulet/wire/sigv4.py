@@ -40,6 +40,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 # Sent with a signature, but never part of what S3 wants signed.
 _MAY_BE_UNSIGNED = frozenset({"x-amz-content-sha256"})
+_BETWEEN = (" ", ",")
 _QUERY_NAMES = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
 _INCOMPLETE_QUERY = (
     "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date,"
@@ -94,12 +95,16 @@ def verify(request: HttpRequest, signed: Signed, secret: str | None, now: float,
 
 
 def _from_header(request: HttpRequest, authorization: str, style: Style) -> Signed:
-    parts: dict[str, str] = {}
-    for part in authorization[len(ALGORITHM) :].split(","):
-        name, _, value = part.strip().partition("=")
-        parts[name] = value
-    absent = [name for name in ("Credential", "Signature", "SignedHeaders") if not parts.get(name)]
-    if absent:
+    # Clients write the signature last. What comes before it is the same in all requests of a client for a day.
+    before, _, signature = authorization.rpartition("Signature=")
+    if before[-1:] in _BETWEEN and "," not in signature:
+        parts = _parts(before)
+    else:
+        parts = _parts(authorization)
+        signature = parts.get("Signature", "")
+    if not (signature and parts.get("Credential") and parts.get("SignedHeaders")):
+        held = parts | {"Signature": signature}
+        absent = [name for name in ("Credential", "Signature", "SignedHeaders") if not held.get(name)]
         raise errors.incomplete_header(style, authorization, absent)
     credential = _credential(parts["Credential"])
     if credential is None:
@@ -117,7 +122,7 @@ def _from_header(request: HttpRequest, authorization: str, style: Style) -> Sign
         region=region,
         service=service,
         signed_headers=_names(parts["SignedHeaders"]),
-        signature=parts["Signature"],
+        signature=signature.strip(),
         timestamp=timestamp,
         session_token=headers.get("x-amz-security-token"),
         payload=headers.get("x-amz-content-sha256", ""),
@@ -169,6 +174,16 @@ def _expires(text: str, style: Style) -> int:
             f" {MAX_EXPIRES} seconds",
         )
     return seconds
+
+
+@lru_cache(1024)
+def _parts(text: str) -> dict[str, str]:
+    """The names and values of an Authorization header. Shared: do not change it."""
+    found: dict[str, str] = {}
+    for part in text[len(ALGORITHM) :].split(","):
+        name, _, value = part.strip().partition("=")
+        found[name] = value
+    return found
 
 
 @lru_cache(1024)

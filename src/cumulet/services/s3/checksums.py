@@ -1,6 +1,7 @@
 """The x-amz-checksum-* members of requests and answers, and Content-MD5."""
 
 import base64
+import operator
 from typing import Any
 
 from cumulet.kernel import checksums
@@ -24,6 +25,7 @@ MEMBERS = {
     "XXHASH3": "checksum_xxhash3",
     "XXHASH128": "checksum_xxhash128",
 }
+_values = operator.attrgetter(*MEMBERS.values())
 _LENGTHS = {
     "CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32, "SHA512": 64, "MD5": 16,
     "XXHASH64": 8, "XXHASH3": 8, "XXHASH128": 16,
@@ -35,16 +37,12 @@ _NAMES = "CRC32, CRC32C, CRC64NVME, SHA1, SHA256"
 
 def sent(request: Any) -> tuple[str, str]:
     """The algorithm and value of the checksum member that a request has; two empty strings when it has none."""
-    found = ("", "")
-    for algorithm, member in MEMBERS.items():
-        value = getattr(request, member)
-        if value is not None:
-            if found[0]:
-                raise invalid_request(
-                    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
-                )
-            found = (algorithm, value)
-    return found
+    found = [
+        (algorithm, value) for algorithm, value in zip(MEMBERS, _values(request), strict=True) if value is not None
+    ]
+    if len(found) > 1:
+        raise invalid_request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+    return found[0] if found else ("", "")
 
 
 def checked_algorithm(name: str) -> str:

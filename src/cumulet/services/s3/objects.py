@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from cumulet.api import s3 as api
@@ -20,6 +21,7 @@ from cumulet.services.s3.versions import find, keep, shown_version
 _OVERRIDES = (
     "cache_control", "content_disposition", "content_encoding", "content_language", "content_type", "expires",
 )  # fmt: skip
+_overrides = attrgetter(*(f"response_{name}" for name in _OVERRIDES))
 _ATTEMPTS = 3
 
 
@@ -157,8 +159,7 @@ async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Fa
         setattr(answer, checksums.MEMBERS[row.algorithm], checksum)
         answer.checksum_type = row.checksum_type
     _describe_facts(facts, answer)
-    for name in _OVERRIDES:
-        override = getattr(request, f"response_{name}")
+    for name, override in zip(_OVERRIDES, _overrides(request), strict=True):
         if override is not None:
             setattr(answer, name, headers.checked_override(name, override))
     return start, end
