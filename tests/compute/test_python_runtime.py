@@ -50,7 +50,7 @@ def test_says_why_a_handler_cannot_be_loaded(
     document = json.loads(outcome["payload"])
     assert outcome["error"] == "init"
     assert (document["errorType"], document["errorMessage"]) == (kind, message)
-    assert f"[ERROR] {kind}: {message}\n" in outcome["init_logs"]
+    assert f"[ERROR] {kind}: {message}\n" in outcome["logs"]
 
 
 def test_says_where_the_syntax_is_wrong(machine: Machine) -> None:
@@ -75,7 +75,7 @@ def test_gives_an_exception_with_the_functions_own_frames(machine: Machine) -> N
         '  File "/var/task/app.py", line 4, in inner',
     ]
     assert outcome["logs"].startswith(
-        "[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n  File \"/var/task/app.py\""
+        "[ERROR] KeyError: 'k'\nTraceback (most recent call last):\n\u00a0\u00a0File \"/var/task/app.py\""
     )
     lines = machine.ask("lines", key=function["key"])
     assert len(lines) == 1, "a traceback is one event of the log"
@@ -287,3 +287,67 @@ def test_a_slow_start_counts_into_the_invocation(machine: Machine) -> None:
     assert outcome["duration"] > 0.6
     outcome = machine.invoke(machine.function(code, init_timeout=0.2, timeout=0.3))
     assert outcome["error"] == "timeout"
+
+
+_WRAPPER = """#!/bin/sh
+echo "wrapper: $#"
+export ADDED=1 _HANDLER=app.other
+exec "$@"
+"""
+
+
+def test_a_wrapper_script_starts_the_runtime(machine: Machine) -> None:
+    layer = machine.folder / f"wrapper-{machine.level}"
+    layer.mkdir()
+    (layer / "wrap").write_text(_WRAPPER)
+    (layer / "wrap").chmod(0o755)
+    code = """
+import os, sys
+def other(event, context):
+    return [event, os.environ["ADDED"], os.environ["MINE"], sys.argv[0], context.function_name, "boto3" in sys.modules]
+"""
+    function = machine.function(
+        code, layers=[str(layer)],
+        environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap", "MINE": "2", "AWS_LAMBDA_FUNCTION_NAME": "f", "_HANDLER": "app.handler"},
+    )  # fmt: skip
+    expected = [1, "1", "2", "/var/runtime/bootstrap", "f", False]
+    assert machine.result(function, 1) == expected
+    assert machine.result(function, 1) == expected
+    assert machine.ask("lines", key=function["key"])[0] == "wrapper: 2"
+
+
+def test_a_wrapper_script_that_is_missing_ends_the_runtime(machine: Machine) -> None:
+    function = machine.function("", environment={"AWS_LAMBDA_EXEC_WRAPPER": "/idontexist.sh"})
+    outcome = machine.invoke(function, request_id="w-1")
+    assert json.loads(outcome["payload"]) == {
+        "errorType": "Runtime.ExitError",
+        "errorMessage": "RequestId: w-1 Error: Runtime exited with error: exit status 127",
+    }
+
+
+def test_logs_as_json(machine: Machine) -> None:
+    code = """
+import logging
+log = logging.getLogger("mine")
+def handler(event, context):
+    log.debug("hidden")
+    log.info("says %s", "ü", extra={"more": [1]})
+    log.warning({"a": 1})
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        log.exception("caught")
+    raise KeyError("k")
+"""
+    variables = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "INFO"}
+    outcome = machine.invoke(machine.function(code, environment=variables), request_id="j-1")
+    said, structured, caught, raised = (json.loads(line) for line in outcome["logs"].splitlines())
+    assert said == {"timestamp": said["timestamp"], "level": "INFO", "message": "says ü", "logger": "mine",
+                    "requestId": "j-1", "more": [1]}  # fmt: skip
+    assert structured["message"] == {"a": 1}
+    assert (caught["errorType"], caught["errorMessage"]) == ("ZeroDivisionError", "division by zero")
+    assert caught["location"] == "/var/task/app.py:handler:11"
+    assert caught["stackTrace"][0].startswith('  File "/var/task/app.py", line 9, in handler')
+    assert list(raised)[:2] == ["timestamp", "level"]
+    assert (raised["level"], raised["errorType"], raised["errorMessage"], raised["requestId"]) == (
+        "ERROR", "KeyError", "'k'", "j-1")  # fmt: skip

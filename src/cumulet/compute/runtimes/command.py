@@ -15,8 +15,9 @@ def wrapped(argv: Sequence[str], environment: Mapping[str, str]) -> dict[str, ob
 
     https://docs.aws.amazon.com/lambda/latest/dg/runtimes-modify.html#runtime-wrapper
     """
-    whole = [environment[WRAPPER], *argv] if environment.get(WRAPPER) else list(argv)
-    return {"programs": whole[:1], "arguments": whole[1:]}
+    if environment.get(WRAPPER):
+        return {"programs": [environment[WRAPPER]], "arguments": list(argv), "wrapped": True}
+    return {"programs": list(argv[:1]), "arguments": list(argv[1:])}
 
 
 def launch_alone() -> Sequence[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
@@ -16,6 +17,7 @@ SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "si
 
 _INSIDE = "/var/rapid/compute"
 _PREFIX = "/var/lang"
+_BOOTSTRAP = "/var/runtime/bootstrap.py"
 
 
 class PythonRuntime:
@@ -43,6 +45,7 @@ class PythonRuntime:
         system = self._prefix == Path("/usr")
         prefix = "/usr" if system else _PREFIX
         binds = [(str(Path(__file__).parent.parent), _INSIDE)]
+        binds.append((str(Path(__file__).parent / "inside" / "bootstrap.py"), _BOOTSTRAP))
         if not system:
             binds.append((str(self._prefix), _PREFIX))
         if self._sdk is not None:
@@ -67,23 +70,31 @@ class PythonRuntime:
         return self
 
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
-        del environment
         try:
             bundled = set(SDK).intersection(os.listdir(code))  # noqa: PTH208 - one of these for every environment
         except OSError:
             bundled = set()  # the sandbox says what is wrong with it
         packages = f"/opt/python/lib/python{self.version}/site-packages"
         return {
+            **self._wrapper(environment),
             "handler": handler,
             "forget": [name.removesuffix(".py") for name in bundled],
             "root": "/var/task",
             "paths": ["/var/task", packages, "/opt/python"],
         }
 
+    def _wrapper(self, environment: Mapping[str, str]) -> Mapping[str, object]:
+        script = environment.get(command.WRAPPER)
+        if not script:
+            return {}
+        prefix = "/usr" if self._prefix == Path("/usr") else _PREFIX
+        return {"wrapper": script, "interpreter": f"{prefix}/bin/python{self.version}", "bootstrap": _BOOTSTRAP}
+
     def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
         packages = f"python/lib/python{self.version}/site-packages"
         above = [f"{layer}/{folder}" for layer in reversed(layers) for folder in (packages, "python")]
-        return {"root": code, "paths": [code, *above]}
+        bootstrap = str(Path(__file__).parent / "inside" / "bootstrap.py")
+        return {"root": code, "paths": [code, *above], "interpreter": self.path, "bootstrap": bootstrap}
 
     def launch_alone(self) -> Sequence[str]:
         launcher = Path(__file__).parent.parent / "sandbox" / "launch.py"

@@ -17,6 +17,8 @@ from cumulet.compute.sandbox import messages
 CHANNEL, ORDERS = 3, 4
 """The descriptors a program gets that speaks frames."""
 _FIRST_FREE = 10
+_NOT_FOUND = 127
+"""How the shell ends that starts wrapper scripts on Lambda, where there is none."""
 
 
 def warm(config: messages.Message) -> None:
@@ -39,6 +41,8 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
         return
     environment = assignment["environment"]
     program = next((path for path in assignment["programs"] if Path(path).is_file()), None)
+    if program is None and assignment.get("wrapped"):
+        os._exit(_NOT_FOUND)
     if program is None:
         reason = f"Couldn't find valid bootstrap(s): [{' '.join(assignment['programs'])}]"
     else:
@@ -49,6 +53,11 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
         channel = socket.socket(fileno=spare)
         reason = _execute([program, *assignment["arguments"]], environment)
     frames.Frames(channel).send(frames.NOT_STARTED, reason.encode())
+
+
+def give(assignment: messages.Message, channel: socket.socket) -> None:
+    """Put the assignment and the channel where the program that is started next looks for them."""
+    _hand_over(channel.fileno(), _as_pipe(assignment))
 
 
 def restore_signals() -> None:

@@ -25,7 +25,14 @@ def describe(error: BaseException, request_id: str) -> tuple[bytes, str]:
         kind, message, frames = type(error).__name__, _text(error), stack(error.__traceback__)
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": frames}
     lines = [f"[ERROR] {kind}: {message}", "Traceback (most recent call last):"]
-    return json.dumps(document).encode(), "\n".join(lines + [frame.rstrip("\n") for frame in frames])
+    shown = [_indented(line) for frame in frames for line in frame.splitlines()]
+    return json.dumps(document).encode(), "\n".join(lines + shown)
+
+
+def _indented(line: str) -> str:
+    """By spaces that no reader of logs takes away."""
+    bare = line.lstrip(" ")
+    return "\u00a0" * (len(line) - len(bare)) + bare
 
 
 def stack(trace: TracebackType | None) -> list[str]:

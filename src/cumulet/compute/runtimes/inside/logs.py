@@ -8,12 +8,13 @@ import logging
 import os
 import sys
 import time
+import traceback
 from typing import Any
 
 JOINED = "\x1e"
 """Stands for a line's end within one message, so that a traceback stays one event; the platform puts it back."""
 
-_LEVELS = {"TRACE": 5, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+_LEVELS = {"TRACE": 10, "DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
 _PLAIN = logging.LogRecord("", 0, "", 0, "", (), None).__dict__.keys() | {
     "aws_request_id",
     "tenant_id",
@@ -30,6 +31,7 @@ class Output:
             os.fdopen(1, "wb", closefd=False), encoding="utf-8", errors="replace", line_buffering=True
         )
         self.request_id = ""
+        self.json = False
         self.tenant_id: str | None = None
         sys.stdout = self._text
         sys.stderr = io.TextIOWrapper(
@@ -40,6 +42,14 @@ class Output:
     def message(self, text: str) -> None:
         """Write one message that may have several lines."""
         self._text.write(text.rstrip("\n").replace("\n", JOINED) + "\n")
+
+    def fault(self, document: bytes, text: str) -> None:
+        """Write what went wrong, of which the document is what a caller sees."""
+        if self.json:
+            start = json.dumps({"timestamp": _timestamp(time.time()), "level": "ERROR"})
+            self.message(f"{start[:-1]}, {document.decode()[1:]}")
+        else:
+            self.message(text)
 
     def flush(self) -> None:
         for stream in (sys.stdout, self._text, self._error_text):
@@ -76,32 +86,39 @@ class _Marks(logging.Filter):
 
 
 class _JsonFormatter(logging.Formatter):
-    """Lambda's advanced logging format."""
+    """Lambda's advanced logging format: https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html."""
 
     def format(self, record: logging.LogRecord) -> str:
+        level = min(50, max(0, record.levelno)) // 10 * 10
+        structured = isinstance(record.msg, dict) and not record.args
+        kind, error, trace = record.exc_info or (None, None, None)
         document = {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname,
-            "message": record.getMessage(),
+            "timestamp": _timestamp(record.created),
+            "level": logging.getLevelName(level),
+            "message": record.msg if structured else record.getMessage(),
             "logger": record.name,
+            "stackTrace": traceback.format_tb(trace) if kind else None,
+            "errorType": kind.__name__ if kind else None,
+            "errorMessage": str(error) if kind else None,
             "requestId": record.__dict__.get("aws_request_id"),
+            "location": f"{record.pathname}:{record.funcName}:{record.lineno}" if kind else None,
+            "tenantId": record.__dict__.get("tenant_id"),
         }
-        if tenant := record.__dict__.get("tenant_id"):
-            document["tenantId"] = tenant
-        if record.exc_info and record.exc_info[0]:
-            document["stackTrace"] = self.formatException(record.exc_info).split("\n")
-            document["errorType"] = record.exc_info[0].__name__
-            document["errorMessage"] = str(record.exc_info[1])
-            document["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
-        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN}
-        return json.dumps({**document, **extra}, default=str)
+        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN and name not in document}
+        shown = {name: value for name, value in {**document, **extra}.items() if value is not None}
+        return json.dumps(shown, default=str, ensure_ascii=False)
+
+
+def _timestamp(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def set_up_logging(output: Output) -> None:
     """Give the root logger Lambda's handler, in the format and level the function is configured with."""
     handler = _Handler(output)
     handler.addFilter(_Marks(output))
-    if os.environ.get("AWS_LAMBDA_LOG_FORMAT") == "JSON":
+    if os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
+        output.json = True
         handler.setFormatter(_JsonFormatter())
     else:
         layout = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
@@ -110,6 +127,6 @@ def set_up_logging(output: Output) -> None:
         handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    level = _LEVELS.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", ""))
+    level = _LEVELS.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper())
     if level is not None:
         root.setLevel(level)

@@ -16,7 +16,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk
+from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, wrapper
 from cumulet.compute.runtimes.inside.context import Function, LambdaContext
 from cumulet.compute.sandbox import messages
 
@@ -59,6 +59,13 @@ def serve(orders: socket.socket, channel: socket.socket) -> None:
     orders.close()
     if assignment is None:
         os._exit(0)
+    if "wrapper" in assignment:
+        wrapper.begin(assignment, channel)
+    serve_assigned(assignment, channel)
+
+
+def serve_assigned(assignment: messages.Message, channel: socket.socket) -> None:
+    """Serve the invocations of a function; does not return."""
     output = logs.Output()
     try:
         _serve(assignment, frames.Frames(channel), output)
@@ -80,7 +87,7 @@ def _serve(assignment: messages.Message, channel: frames.Frames, output: logs.Ou
         function = handler.load(assignment["handler"])
     except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's answer
         document, message = faults.describe(error, "")
-        output.message(message)
+        output.fault(document, message)
         output.flush()
         channel.send(frames.INIT_ERROR, document)
         return
@@ -115,7 +122,7 @@ class Loaded:
             return frames.RESPONSE, _encode(result, self._encoder)
         except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
             document, message = faults.describe(error, header["request_id"])
-            self._output.message(message)
+            self._output.fault(document, message)
             return frames.ERROR, document
 
 

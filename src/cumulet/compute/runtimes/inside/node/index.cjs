@@ -99,7 +99,7 @@ async function main() {
     current.invocation.run(current.handler, event);
   });
   watchErrors(channel, current);
-  const handler = await load(process.env.LAMBDA_TASK_ROOT, assignment.handler);
+  const handler = await load(process.env.LAMBDA_TASK_ROOT, (!ahead && process.env._HANDLER) || assignment.handler);
   if (PROMISES_ONLY && handler.length >= 3 && !isStreaming(handler)) {
     throw runtimeError('CallbackHandlerDeprecated', NO_CALLBACKS);
   }
