@@ -230,6 +230,24 @@ def test_invoke_refuses_what_is_no_json_and_names_what_is_missing(run: Run, acco
     assert "ResourceNotFoundException" in ended.stderr
 
 
+def test_cost_shows_what_was_used(run: Run, function: str, account: str) -> None:
+    for _ in range(3):
+        run("invoke", function, '{"name": "Ann"}', "--account", account)
+    ended = run("cost", function, "--account", account)
+    titles, line, total = ended.stdout.splitlines()
+    assert titles.split() == ["FUNCTION", "REQUESTS", "GB-SECONDS", "PROVISIONED", "COST"]
+    assert line.split()[:2] == [function, "3"]
+    assert total.split()[:2] == ["all", "3"]
+    assert "free tier" in ended.stderr
+    told = json.loads(run("cost", "--account", account, "--json").stdout)
+    [item] = told["lines"]
+    assert (item["function"], item["requests"]) == (function, 3)
+    assert item["total"] == pytest.approx(item["costs"]["requests"] + item["costs"]["compute"])
+    assert item["costs"]["requests"] == pytest.approx(6e-7)
+    assert run("cost", "nothing").returncode == 1
+    assert run("cost", "--since", "yesterday").returncode == 2
+
+
 def test_logs_of_a_function_and_of_a_group(run: Run, function: str, account: str) -> None:
     run("invoke", function, '{"name": "Ann"}', "--account", account)
     mine = ["--account", account]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cumulet.cli.errors import CliError
-from cumulet.cli.logs import _start
 from cumulet.cli.profile import with_section
+from cumulet.cli.times import seconds_since_1970
 from cumulet.cli.up import check_isolation
 from cumulet.kernel.config import load
 
@@ -53,12 +53,12 @@ def test_a_file_without_a_last_newline_and_with_comments_keeps_them() -> None:
     [("30s", 970_000), ("10m", 400_000), ("9h", 0), ("1970-01-01T00:01:00Z", 60_000), ("1970-01-01", 0)],
 )
 def test_since_takes_spans_and_times(since: str, expected: int) -> None:
-    assert _start(since, 1_000.0) == expected
+    assert int(seconds_since_1970(since, 1_000.0) * 1000) == expected
 
 
 def test_since_refuses_the_rest() -> None:
     with pytest.raises(click.BadParameter):
-        _start("yesterday", 1_000.0)
+        seconds_since_1970("yesterday", 1_000.0)
 
 
 def test_the_command_line_imports_no_sdk_and_no_server() -> None:

@@ -1,7 +1,6 @@
 """`cumulet logs`: a function's log, or any log group's."""
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,9 +13,8 @@ from cumulet.cli.api_call import ApiError, Caller, with_caller_options
 from cumulet.cli.errors import CliError
 from cumulet.cli.node import data_option, find_node
 from cumulet.cli.output import data as print_data
+from cumulet.cli.times import seconds_since_1970
 
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-_AGO = re.compile(r"(\d{1,9})([smhdw])")
 _POLL = 0.5
 # A function's line may be stored a moment after its time; looking back a little finds it.
 _LOOK_BACK_MS = 10_000
@@ -42,7 +40,7 @@ def logs(
 ) -> None:
     """Print the log of a function, or of a log group (whose name has a slash)."""
     node = find_node(data)
-    start = _start(since, float(node.page("/_cumulet/clock")["now"]))
+    start = int(seconds_since_1970(since, float(node.page("/_cumulet/clock")["now"])) * 1000)
     caller = Caller.from_options(node, account, region)
     query: dict[str, Any] = {"logGroupName": name if "/" in name else f"/aws/lambda/{name}", "startTime": start}
     if pattern:
@@ -57,17 +55,6 @@ def logs(
         if not follow:
             return
         time.sleep(_POLL)
-
-
-def _start(since: str, now: float) -> int:
-    """Milliseconds since 1970 on the node's clock, which may have been moved."""
-    if (found := _AGO.fullmatch(since)) is not None:
-        return max(0, int((now - int(found[1]) * _UNITS[found[2]]) * 1000))
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        raise click.BadParameter("it takes 30s, 10m, 2h, 1d or an ISO time.", param_hint="--since") from None
-    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
 
 
 def _events(caller: Caller, query: dict[str, Any], *, tolerant: bool) -> Iterator[dict[str, Any]]:

@@ -29,7 +29,7 @@ def ready(functions: Any, name: str, qualifier: str) -> Any:
         if config["Status"] != "IN_PROGRESS":
             return config
         time.sleep(0.05)
-    raise AssertionError(config)
+    raise AssertionError("it stays under way")
 
 
 def run(functions: Any, name: str, qualifier: str, event: Any = None) -> Any:
