@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from cumulet.gateway import browsers, websites
 from cumulet.gateway.authenticate import Authenticator
-from cumulet.gateway.body import is_read, read_content
+from cumulet.gateway.body import BodyTooLarge, is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.kernel.call import Call
@@ -29,8 +29,8 @@ from cumulet.wire.rest_xml import RestXmlCodec
 log = logging.getLogger(__name__)
 
 MEBIBYTE: Final = 1_048_576
-# Bodies that are read whole; streamed ones (objects) have no limit here. Lambda's own are about 70 MB for a package.
-CONTENT_LIMITS: Final = {"lambda": 72 * MEBIBYTE, "s3": 16 * MEBIBYTE}
+# Bodies that are read whole; streamed ones (objects) have no limit here.
+CONTENT_LIMITS: Final = {"lambda": 70_167_211, "s3": 16 * MEBIBYTE}
 DEFAULT_CONTENT_LIMIT: Final = 12 * MEBIBYTE
 
 
@@ -169,7 +169,21 @@ def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
     limit = CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT)
     if exchange.route.codec.streaming or is_read(exchange.request, limit):
         return None
+    if exchange.route.service == "lambda":
+        return _read_for_lambda(exchange, limit)
     return read_content(exchange.request, limit)
+
+
+async def _read_for_lambda(exchange: Exchange, limit: int) -> None:
+    """Lambda has words of its own for requests that are too large, as packages can be."""
+    try:
+        await read_content(exchange.request, limit)
+    except BodyTooLarge as error:
+        raise AwsError(
+            f"Request must be smaller than {limit} bytes for the {exchange.route.operation} operation",
+            code="RequestEntityTooLargeException",
+            status=413,
+        ) from error
 
 
 async def authenticate(gateway: Gateway, exchange: Exchange) -> None:

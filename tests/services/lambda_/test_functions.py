@@ -184,3 +184,16 @@ def test_the_location_gives_the_code(
     advance(601)
     with pytest.raises(HTTPError, match="403"):
         urlopen(code["Location"])
+
+
+def test_requests_that_are_too_large(functions: Any, role: str) -> None:
+    for size, message in [
+        (53_000_000, "Request must be smaller than 70167211 bytes for the CreateFunction operation"),
+        (52_428_801, "Zipped size must be smaller than 52428800 bytes"),
+    ]:
+        with pytest.raises(ClientError, match=message) as caught:
+            functions.create_function(
+                FunctionName="large", Runtime="python3.11", Handler="h.h", Role=role, Code={"ZipFile": bytes(size)}
+            )
+        assert caught.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413

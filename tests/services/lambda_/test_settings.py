@@ -88,3 +88,19 @@ def test_what_is_no_policy_of_the_function_is_refused(policy: str, make: Callabl
     with pytest.raises(ClientError) as caught:
         functions.put_resource_policy(ResourceArn=arn, Policy=policy)
     assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
+
+
+def test_tags_of_what_is_not_there(functions: Any, account: str) -> None:
+    for kind, name, message in [
+        ("capacity-provider", "x", "Capacity provider not found: arn:"),
+        ("event-source-mapping", "11111111-2222-4333-8444-555555555555", "Event source mapping not found: arn:"),
+        ("function", "x", "Function not found: arn:"),
+    ]:
+        arn = f"arn:aws:lambda:us-east-1:{account}:{kind}:{name}"
+        for call in (
+            lambda arn: functions.list_tags(Resource=arn),
+            lambda arn: functions.tag_resource(Resource=arn, Tags={"a": "b"}),
+            lambda arn: functions.untag_resource(Resource=arn, TagKeys=["a"]),
+        ):
+            with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
+                call(arn)

@@ -166,6 +166,7 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
     lambda_.cleanups.append(lambda_.idle.forget)
+    lambda_.tags.kinds["capacity-provider"] = tags.no_capacity_provider
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     await lambda_.packages.start(await lambda_.store.packages())
     notices = Notices(lambda_)

@@ -150,6 +150,8 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
     key, qualifier = reference.key, reference.qualifier or ""
     if qualifier == LATEST:
         raise invalid("$LATEST version cannot be deleted without deleting the function.")
+    if "$" in qualifier:  # neither a version nor an alias can be called so
+        raise no_function(key.arn)
     if not is_version(qualifier):
         raise invalid("Deletion of aliases is not currently supported.")
     await lambda_.settled(key)

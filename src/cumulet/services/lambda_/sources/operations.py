@@ -143,7 +143,7 @@ async def check_tagged(lambda_: Lambda, call: Call, arn: str, within: Transactio
     """Raises ResourceNotFoundException when the ARN is of no mapping of the caller's."""
     mapping = await lambda_.sources.store.get(arn.rpartition(":")[2], within)
     if mapping is None or mapping.arn != arn or (mapping.account, mapping.region) != (call.account, call.region):
-        raise _nothing()
+        raise not_found(f"Event source mapping not found: {arn}")
 
 
 def _merged(
