@@ -118,7 +118,7 @@ def test_says_why_a_handler_cannot_be_loaded(
     assert outcome["error"] == "init"
     assert (document["errorType"], document["errorMessage"]) == (kind, message)
     assert document["trace"]
-    assert "\tundefined\tERROR\tUncaught Exception \t{" in outcome["init_logs"]
+    assert "\tundefined\tERROR\tUncaught Exception \t{" in outcome["logs"]
 
 
 @pytest.mark.parametrize("kind", ["async () => { throw new RangeError('no') }", "() => { throw new RangeError('no') }"])
@@ -265,7 +265,7 @@ def test_sees_its_environment_and_nothing_else(machine: Machine, make: Make) -> 
     assert seen["env"]["_X_AMZN_TRACE_ID"] == "Root=1-2-3"
     assert set(seen["env"]) - {"PORT"} == {
         "A", "TZ", "AWS_SESSION_TOKEN", "_X_AMZN_TRACE_ID", "PATH", "LD_LIBRARY_PATH", "NODE_PATH", "LANG",
-        "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "AWS_LAMBDA_RUNTIME_API",
     }  # fmt: skip
 
 
