@@ -197,3 +197,20 @@ def test_requests_that_are_too_large(functions: Any, role: str) -> None:
             )
         assert caught.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+def test_functions_are_made_in_the_own_account_and_region(make: Callable[..., Any], functions: Any) -> None:
+    with pytest.raises(ClientError, match="another account") as caught:
+        make("arn:aws:lambda:us-east-1:111122223333:function:theirs")
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    with pytest.raises(functions.exceptions.ResourceNotFoundException, match="not reachable in this region"):
+        make("arn:aws:lambda:eu-west-1:111122223333:function:far")
+
+
+def test_only_versions_are_deleted_by_qualifier(make: Callable[..., Any], functions: Any) -> None:
+    make("whole")
+    for qualifier, message in [("$LATEST", "without deleting the function"), ("name", "Deletion of aliases")]:
+        with pytest.raises(functions.exceptions.InvalidParameterValueException, match=message):
+            functions.delete_function(FunctionName="whole", Qualifier=qualifier)
+    with pytest.raises(functions.exceptions.ResourceNotFoundException, match=r":function:whole$"):
+        functions.delete_function(FunctionName="whole", Qualifier="$latest")

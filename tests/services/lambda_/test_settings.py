@@ -104,3 +104,15 @@ def test_tags_of_what_is_not_there(functions: Any, account: str) -> None:
         ):
             with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
                 call(arn)
+
+
+def test_event_invoke_configs_of_what_is_not_there(make: Callable[..., Any], functions: Any) -> None:
+    make("there")
+    missing = functions.exceptions.ResourceNotFoundException
+    for change in (functions.put_function_event_invoke_config, functions.update_function_event_invoke_config):
+        with pytest.raises(missing, match="The function doesn't exist"):
+            change(FunctionName="nobody", MaximumRetryAttempts=1)
+    with pytest.raises(missing, match="The function doesn't exist"):
+        functions.put_function_event_invoke_config(FunctionName="there", Qualifier="nothing", MaximumRetryAttempts=1)
+    with pytest.raises(missing, match=r"The function .*:there:\$LATEST doesn't have an EventInvokeConfig"):
+        functions.update_function_event_invoke_config(FunctionName="there", MaximumRetryAttempts=1)

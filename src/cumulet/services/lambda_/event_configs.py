@@ -49,6 +49,8 @@ async def update_function_event_invoke_config(
     lambda_: Lambda, call: Call, request: api.UpdateFunctionEventInvokeConfigRequest
 ) -> api.FunctionEventInvokeConfig:
     reference = refer(call, request.function_name, request.qualifier)
+    if await lambda_.store.function(reference.key) is None:
+        raise _no_function()
     return await _change(lambda_, call, request, await _find(lambda_, reference))
 
 
@@ -73,7 +75,7 @@ async def list_function_event_invoke_configs(
 ) -> api.ListFunctionEventInvokeConfigsResponse:
     key = refer(call, request.function_name).key
     if await lambda_.store.function(key) is None:
-        raise not_found("The function doesn't exist.")
+        raise _no_function()
     limit = min(request.max_items or _PAGE, _PAGE)
     found = await lambda_.store.settings(_KIND, key, decode_marker(request.marker), limit + 1)
     answer = api.ListFunctionEventInvokeConfigsResponse(
@@ -117,15 +119,21 @@ async def _change(
     config = replace(old, **changes)
     async with lambda_.change(reference.key) as tx:
         if await lambda_.store.function(reference.key, tx) is None:
-            raise not_found("The function doesn't exist.")
+            raise _no_function()
         await lambda_.store.put_setting(tx, _KIND, reference.key, _place(reference), json.encode(config))
     return config.answer(_arn(reference))
 
 
 async def _check_reference(lambda_: Lambda, reference: Reference) -> None:
-    if await lambda_.store.function(reference.key) is None:
-        raise not_found("The function doesn't exist.")
-    await lambda_.version(reference)
+    try:
+        await lambda_.version(reference)
+    except api.ResourceNotFoundException as error:
+        raise _no_function() from error
+
+
+def _no_function() -> api.ResourceNotFoundException:
+    """What is said of a function, a version and an alias alike."""
+    return not_found("The function doesn't exist.")
 
 
 async def _check_destinations(lambda_: Lambda, key: FunctionKey, config: api.DestinationConfig) -> None:
