@@ -89,9 +89,27 @@ def test_malformed_xml(content: bytes) -> None:
     assert refusal(request("PUT", "/b?tagging", content=content, scope="s3")).code == "MalformedXML"
 
 
-def test_xml_is_bounded() -> None:
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"<a>" + b"<b/>" * 10_000 + b"</a>",
+        b"<a>" + b"<b/>" * 3_000_000 + b"</a>",
+        b"<a " + b" ".join(b'b%d="c"' % i for i in range(50_000)) + b"/>",
+        b"<a>" + b"&amp;" * 100_000 + b"</a>",
+    ],
+    ids=["elements", "a great many elements", "attributes", "text"],
+)
+def test_xml_is_bounded(document: bytes) -> None:
     with pytest.raises(MalformedXml):
-        parse(b"<a>" + b"<b/>" * 250_000 + b"</a>")
+        parse(document)
+
+
+def test_as_many_parts_as_an_upload_may_have() -> None:
+    part = b"<Part><PartNumber>%d</PartNumber><ETag>e</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>"
+    parts = b"".join(part % number for number in range(1, 10_001))
+    document = b"<CompleteMultipartUpload>" + parts + b"</CompleteMultipartUpload>"
+    sent = request("POST", "/b/k?uploadId=u", content=document, scope="s3")
+    assert len(route.resolve(sent).decode(sent).multipart_upload.parts) == 10_000
 
 
 @pytest.mark.parametrize(

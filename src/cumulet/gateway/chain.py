@@ -1,5 +1,6 @@
 """The life of a request between its bytes and its operation: the steps, in order."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers, websites
+from cumulet.gateway import browsers, function_urls, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -32,6 +33,7 @@ MEBIBYTE: Final = 1_048_576
 # Bodies that are read whole; streamed ones (objects) have no limit here.
 CONTENT_LIMITS: Final = {"lambda": 70_167_211, "s3": 16 * MEBIBYTE}
 DEFAULT_CONTENT_LIMIT: Final = 12 * MEBIBYTE
+LARGE_XML: Final = 65_536
 
 
 class Exchange:
@@ -93,7 +95,10 @@ class Gateway:
         """The whole life of a request. Never raises but when the client goes away."""
         started = time.perf_counter()
         exchange = Exchange(request, new_id())
-        if websites.MARK in request.headers.get("host", ""):
+        host = request.headers.get("host", "")
+        if function_urls.MARK in host:
+            return await function_urls.serve(self, request, exchange.request_id)
+        if websites.MARK in host:
             return await websites.serve(
                 self.dispatcher, self.authenticator.account, self.region, request, exchange.request_id
             )
@@ -214,9 +219,18 @@ def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     return None
 
 
-def decode(_: Gateway, exchange: Exchange) -> None:
+def decode(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """The operation's struct, valid by the service's model."""
+    if exchange.style == "s3" and len(exchange.request.content) > LARGE_XML:
+        return _decode_aside(exchange)
     exchange.struct = exchange.route.decode(exchange.request)
+    return None
+
+
+async def _decode_aside(exchange: Exchange) -> None:
+    """On a thread: 10,000 parts take 0.3 s, in which the loop still gets its turns."""
+    decoding = asyncio.get_running_loop().run_in_executor(None, exchange.route.decode, exchange.request)
+    exchange.struct = await decoding
 
 
 async def run(gateway: Gateway, exchange: Exchange) -> None:

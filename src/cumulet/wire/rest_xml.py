@@ -27,6 +27,15 @@ _LAST = {
     "ListObjectsV2": ("contents", "common_prefixes"),
 }
 
+# Elements that the largest body AWS takes has, where the usual limit is too low: 10,000 parts of a number, an ETag and a
+# checksum; 1,000 rules with filters and actions.
+_ELEMENTS = {
+    "CompleteMultipartUpload": 50_000,
+    "PutBucketLifecycle": 50_000,
+    "PutBucketLifecycleConfiguration": 50_000,
+    "PutBucketReplication": 50_000,
+}
+
 
 def host_id(request_id: str) -> str:
     """An x-amz-id-2: 76 characters that go with a request id."""
@@ -131,7 +140,7 @@ class RestXmlCodec(RestCodec):
 
     def _parse(self, content: bytes) -> Any:
         try:
-            return self._read_root([xml.parse(content)])
+            return self._read_root([xml.parse(content, _ELEMENTS.get(self.name, xml.MAX_NODES))])
         except (ValueError, OverflowError):
             raise malformed() from None
 

@@ -123,3 +123,22 @@ def test_ranges_of_very_many_digits_are_no_ranges(client: Callable[..., Any], bu
     s3.put_object(Bucket=bucket, Key="a", Body=b"0123")
     for sent in ("bytes=0-" + "9" * 5000, "bytes=-" + "9" * 5000, "bytes=" + "9" * 5000 + "-"):
         assert s3.get_object(Bucket=bucket, Key="a", Range=sent)["Body"].read() == b"0123"
+
+
+def test_a_large_document(client: Callable[..., Any], bucket: str) -> None:
+    s3 = client("s3")
+    s3.put_object(Bucket=bucket, Key="kept")
+    s3.put_object(Bucket=bucket, Key="0-" + "k" * 200)
+    keys = [{"Key": f"{number}-" + "k" * 200} for number in range(1_000)]
+    assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})["Deleted"]) == 1_000
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["kept"]
+    delete = {"Objects": [*keys, {"Key": "kept"}]}
+    assert _code(s3.delete_objects, Bucket=bucket, Delete=delete) == "MalformedXML"
+
+
+def test_mfa_delete(client: Callable[..., Any], bucket: str) -> None:
+    s3 = client("s3")
+    wanted = {"Status": "Enabled", "MFADelete": "Enabled"}
+    code = _code(s3.put_bucket_versioning, Bucket=bucket, MFA="serial 123456", VersioningConfiguration=wanted)
+    assert code == "InvalidRequest"
+    assert "Status" not in s3.get_bucket_versioning(Bucket=bucket)
