@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
 from cumulet.services.lambda_.code_signing import attachable, check_deployment
