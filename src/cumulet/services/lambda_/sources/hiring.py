@@ -1,13 +1,20 @@
 """Which worker a mapping needs."""
 
-import functools
+from collections.abc import Callable
+from functools import partial
 
+from cumulet.kernel.arn import Arn
+from cumulet.services.lambda_.sources.batches import FOREVER, Rules
 from cumulet.services.lambda_.sources.calls import Invoker
+from cumulet.services.lambda_.sources.checkpoints import StoredLedger
 from cumulet.services.lambda_.sources.filters import compile_filters
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.operations import check_tagged
+from cumulet.services.lambda_.sources.port import QueueSource, ShardSource
 from cumulet.services.lambda_.sources.queue_poller import Pace, QueuePoller
 from cumulet.services.lambda_.sources.roster import Hire, Roster, Worker
+from cumulet.services.lambda_.sources.shard_poller import ShardPoller
+from cumulet.services.lambda_.sources.shard_reader import ShardReader
 from cumulet.services.lambda_.sources.sqs import SqsSource
 from cumulet.services.lambda_.sources.store import MappingStore
 from cumulet.services.lambda_.state import Lambda
@@ -19,27 +26,71 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventsourcemapping.html#
 
 def hiring(lambda_: Lambda) -> Hire:
     """What makes the workers of this node."""
-    return functools.partial(_hire, lambda_)
+    return partial(_hire, lambda_)
 
 
 def roster(lambda_: Lambda) -> Roster:
     """The service's mappings; `start` it once the store can be read."""
-    lambda_.tags.kinds["event-source-mapping"] = functools.partial(check_tagged, lambda_)
+    lambda_.tags.kinds["event-source-mapping"] = partial(check_tagged, lambda_)
     found = Roster(MappingStore(lambda_.db, lambda_.tags), lambda_.clock, lambda_.tasks)
     found.hire = hiring(lambda_)
     return found
 
 
+QUEUES: dict[str, Callable[[Lambda, Mapping, Invoker], QueueSource]] = {
+    "sqs": lambda lambda_, mapping, invoker: SqsSource(mapping, lambda_.calls, lambda_.clock, invoker.as_role),
+}
+"""How a queue is opened, by the service in its ARN."""
+STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {}
+"""The same for streams: Kinesis and the others add themselves when their services are there."""
+
+
 def _hire(lambda_: Lambda, mapping: Mapping) -> Worker:
+    service = Arn.parse(mapping.source).service
     invoker = Invoker(lambda_, mapping)
+    if service in STREAMS:
+        return _stream_worker(lambda_, mapping, invoker, STREAMS[service](lambda_, mapping, invoker))
     return QueuePoller(
-        SqsSource(mapping, lambda_.calls, lambda_.clock, invoker.as_role),
+        QUEUES[service](lambda_, mapping, invoker),
         invoker,
         queue_pace(mapping),
         wanted=compile_filters(mapping.configuration.filter_criteria),
-        note=functools.partial(lambda_.sources.note, mapping.uuid),
+        note=partial(lambda_.sources.note, mapping.uuid),
         clock=lambda_.clock,
         tasks=lambda_.tasks,
+    )
+
+
+def _stream_worker(lambda_: Lambda, mapping: Mapping, invoker: Invoker, source: ShardSource) -> Worker:
+    ledger = StoredLedger(lambda_, mapping, source)
+    note = partial(lambda_.sources.note, mapping.uuid)
+    reader = partial(
+        ShardReader,
+        source=source,
+        source_arn=mapping.source,
+        function=invoker,
+        ledger=ledger,
+        rules=stream_rules(mapping),
+        wanted=compile_filters(mapping.configuration.filter_criteria),
+        note=note,
+        clock=lambda_.clock,
+    )
+    return ShardPoller(source, ledger, reader, note=note, clock=lambda_.clock, tasks=lambda_.tasks)
+
+
+def stream_rules(mapping: Mapping) -> Rules:
+    """How a stream is worked off as its mapping says."""
+    configuration = mapping.configuration
+    retries, age = configuration.maximum_retry_attempts, configuration.maximum_record_age_in_seconds
+    return Rules(
+        size=configuration.batch_size or 1,
+        window=configuration.maximum_batching_window_in_seconds or 0,
+        factor=configuration.parallelization_factor or 1,
+        partial=mapping.partial,
+        bisect=bool(configuration.bisect_batch_on_function_error),
+        retries=FOREVER if retries is None else retries,
+        age=FOREVER if age is None else age,
+        tumbling=configuration.tumbling_window_in_seconds or 0,
     )
 
 

@@ -61,9 +61,13 @@ class Record(Struct, frozen=True):
 
 
 class Reading(Struct, frozen=True):
-    """What a read found. `ended`: the shard is closed, and this was the rest of it."""
+    """What a read found. `position` is where the next one goes on, also when there were no records (None: where this one began).
+
+    `ended`: the shard is closed, and this was the rest of it.
+    """
 
     records: Sequence[Record]
+    position: str | None = None
     ended: bool = False
 
 
@@ -75,7 +79,7 @@ class ShardSource(Protocol):
         ...
 
     async def read(self, shard: str, after: str | None, limit: int) -> Reading:
-        """Records after a sequence number; from the mapping's starting position when `after` is None. Raises SourceGone."""
+        """Records after a position; from the mapping's starting position when `after` is None. Raises SourceGone."""
         ...
 
     async def wait(self, shard: str, patience: float) -> None:

@@ -1,0 +1,112 @@
+"""Follows a stream: a reader for each shard, those that came of a split or a merge after their parents."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.sources.checkpoints import Checkpoint, Ledger
+from cumulet.services.lambda_.sources.port import ShardSource, SourceGone
+from cumulet.services.lambda_.sources.shard_reader import ShardReader
+
+log = logging.getLogger(__name__)
+
+_LOOK = 10.0
+"""Seconds between looks for new shards, when no reader's end asks for one."""
+_SHORTEST, _LONGEST = 0.5, 60.0
+
+MakeReader = Callable[[str, Checkpoint], ShardReader]
+
+
+class ShardPoller:
+    """One mapping's work. `reader` makes the reader of a shard from its last checkpoint."""
+
+    def __init__(
+        self,
+        source: ShardSource,
+        ledger: Ledger,
+        reader: MakeReader,
+        *,
+        note: Callable[[str], None],
+        clock: Clock,
+        tasks: Tasks,
+    ) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._reader = reader
+        self._note = note
+        self._clock = clock
+        self._tasks = tasks
+        self._readers: dict[str, asyncio.Task[None]] = {}
+        self._look = asyncio.Event()
+        self._finder: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._finder = self._tasks.start("find shards", self._find())
+
+    async def stop(self) -> None:
+        """Break off: what is not in a checkpoint yet is read again."""
+        working = [task for task in (self._finder, *self._readers.values()) if task is not None]
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
+    async def drained(self) -> None:
+        """Nothing goes on after `stop`."""
+
+    async def _find(self) -> None:
+        pause = _SHORTEST
+        while True:
+            self._look.clear()
+            try:
+                await self._hire()
+                pause = _SHORTEST
+            except (AwsError, SourceGone) as error:
+                self._note(f"PROBLEM: {error}")
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+                continue
+            await self._wait()
+
+    async def _hire(self) -> None:
+        """Start readers for shards that have none and whose parents are read."""
+        shards = await self._source.shards()
+        known = await self._ledger.load()
+        held = {shard.id for shard in shards}
+        for shard in shards:
+            checkpoint = known.get(shard.id, Checkpoint())
+            if shard.id in self._readers or checkpoint.ended:
+                continue
+            if all(parent not in held or known.get(parent, Checkpoint()).ended for parent in shard.parents):
+                self._readers[shard.id] = self._tasks.start(
+                    f"read shard {shard.id}", self._follow(shard.id, checkpoint)
+                )
+
+    async def _follow(self, shard: str, checkpoint: Checkpoint) -> None:
+        pause = _SHORTEST
+        try:
+            while True:
+                try:
+                    await self._reader(shard, checkpoint).run()
+                except (AwsError, SourceGone) as error:
+                    self._note(f"PROBLEM: {error}")
+                else:
+                    return
+                await self._clock.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+                checkpoint = (await self._ledger.load()).get(shard, checkpoint)
+        finally:
+            self._readers.pop(shard, None)
+            self._look.set()
+
+    async def _wait(self) -> None:
+        """Until a reader has come to its end, or it is time to look again."""
+        timer = asyncio.ensure_future(self._clock.sleep(_LOOK))
+        ended = asyncio.ensure_future(self._look.wait())
+        try:
+            await asyncio.wait((timer, ended), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            ended.cancel()
