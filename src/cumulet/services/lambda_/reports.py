@@ -157,13 +157,14 @@ def _message(outcome: Outcome) -> str:
 def _json_end(target: Target, invocation: Invocation, outcome: Outcome, now: float) -> list[str]:
     status = records.status(outcome)
     level = _WARN if status != "success" else _INFO
-    kind = _error_type(outcome)
-    done = records.runtime_done(invocation, outcome.duration, len(outcome.payload), status, kind)
-    lines = [
-        _json(target, now, "platform.runtimeDone", _sampled(done), _WARN if status != "success" else _DEBUG),
-        _json(target, now, "platform.report", _sampled(records.report(invocation, target.memory, outcome)), level),
-    ]
-    return [line for line in lines if line]
+    least, lines = _least(target), []
+    if (_WARN if status != "success" else _DEBUG) >= least:
+        done = records.runtime_done(invocation, outcome.duration, len(outcome.payload), status, _error_type(outcome))
+        lines.append(_line(now, "platform.runtimeDone", _sampled(done)))
+    if level >= least:
+        report = records.report(invocation, target.memory, outcome)
+        lines.append(_line(now, "platform.report", _sampled(report)))
+    return lines
 
 
 def _sampled(record: dict[str, Any]) -> dict[str, Any]:
@@ -174,9 +175,12 @@ def _sampled(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json(target: Target, now: float, kind: str, record: Mapping[str, Any], level: int) -> str:
+    return _line(now, kind, record) if level >= _least(target) else ""
+
+
+def _least(target: Target) -> int:
     logging = target.version.configuration.logging_config
-    least = (logging.system_log_level if logging else None) or "INFO"
-    return _line(now, kind, record) if level >= _LEVELS.index(least) else ""
+    return _LEVELS.index((logging.system_log_level if logging else None) or "INFO")
 
 
 def _line(now: float, kind: str, record: Mapping[str, Any]) -> str:
