@@ -95,13 +95,8 @@ class Gateway:
         """The whole life of a request. Never raises but when the client goes away."""
         started = time.perf_counter()
         exchange = Exchange(request, new_id())
-        host = request.headers.get("host", "")
-        if function_urls.MARK in host:
-            return await function_urls.serve(self, request, exchange.request_id)
-        if websites.MARK in host:
-            return await websites.serve(
-                self.dispatcher, self.authenticator.account, self.region, request, exchange.request_id
-            )
+        if (elsewhere := self._by_host(request, exchange.request_id)) is not None:
+            return await elsewhere
         error = ""
         try:
             for step in STEPS:
@@ -132,6 +127,15 @@ class Gateway:
             await browsers.share(self.dispatcher, request, exchange.response)
         self._record(exchange, error, time.perf_counter() - started)
         return exchange.response
+
+    def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
+        """The answer of what has hosts of its own, which is not of AWS's protocols."""
+        host = request.headers.get("host", "")
+        if function_urls.MARK in host:
+            return function_urls.serve(self, request, request_id)
+        if websites.MARK in host:
+            return websites.serve(self.dispatcher, self.authenticator.account, self.region, request, request_id)
+        return None
 
     def _record(self, exchange: Exchange, error: str, seconds: float) -> None:
         found = getattr(exchange, "route", None)

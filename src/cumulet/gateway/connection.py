@@ -234,8 +234,8 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             self._transport.abort()
             raise
-        except Exception:
-            log.exception("the answer to %s %s broke off", exchange.request.method, exchange.request.path)
+        except Exception as error:
+            _tell(exchange.request, error)
             if self._head_sent:
                 self._transport.abort()
             else:
@@ -333,6 +333,8 @@ class Connection(asyncio.Protocol):
             framing += "Connection: close\r\n"
         elif exchange.http10:
             framing += "Connection: keep-alive\r\n"
+        if response.cookies:
+            framing += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in response.cookies])
         head = encode_head(response.status, response.headers, framing, self._owner.dates.line())
         self._head_sent = True
         return head
@@ -482,6 +484,14 @@ def _header(response: HttpResponse, name: str) -> str | None:
         if len(key) == len(name) and key.lower() == name:
             return value
     return None
+
+
+def _tell(request: HttpRequest, error: Exception) -> None:
+    """Of an answer that broke off; an AwsError is what its maker has to say, anything else a defect."""
+    if isinstance(error, AwsError):
+        log.warning("the answer to %s %s broke off: %s", request.method, request.path, error.message)
+    else:
+        log.error("the answer to %s %s broke off", request.method, request.path, exc_info=error)
 
 
 async def _end(body: object) -> None:

@@ -85,6 +85,7 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "lambda": {
         "Invoke": ("InvokeFunction",),
         "InvokeAsync": ("InvokeFunction",),
+        "InvokeFunctionUrl": ("InvokeFunctionUrl", "InvokeFunction"),  # no operation, but asked for all the same
         "InvokeWithResponseStream": ("InvokeFunction",),
         "GetLayerVersionByArn": ("GetLayerVersion",),
     },

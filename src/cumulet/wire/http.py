@@ -28,9 +28,11 @@ class HttpRequest(Struct):
 class HttpResponse(Struct):
     """One answer. A body that is an async iterable is sent chunked, or with `content-length` when headers hold it.
 
-    Header names are sent as written here, since some clients compare AWS's casing.
+    Header names are sent as written here, since some clients compare AWS's casing. `cookies` are whole values of
+    Set-Cookie, without line breaks.
     """
 
     status: int
     headers: dict[str, str] = {}
     body: bytes | AsyncIterable[bytes] = b""
+    cookies: tuple[str, ...] = ()

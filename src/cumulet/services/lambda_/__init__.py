@@ -43,6 +43,9 @@ from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Noti
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
 from cumulet.services.lambda_.durable.store import DurableStore
+from cumulet.services.lambda_.images.images import Images
+from cumulet.services.lambda_.images.registry import Registry
+from cumulet.services.lambda_.images.store import ImageStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
@@ -56,6 +59,9 @@ from cumulet.services.lambda_.sources.hiring import roster
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.store import SCHEMA, FunctionStore
 from cumulet.services.lambda_.targets import Targets
+from cumulet.services.lambda_.urls import operations as urls
+from cumulet.services.lambda_.urls import store as url_store
+from cumulet.services.lambda_.urls.front import UrlFront
 from cumulet.services.lambda_.workers import EventWorker
 from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import Database
@@ -81,13 +87,16 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     compute: Compute,
     folder: Path,
     secret: bytes,
+    images: Blobs,
+    images_folder: Path,
     enforce: bool = False,
     limits: Limits | None = None,
     code_path: str = "/_cumulet/lambda/code/",
 ) -> Service:
     """Assemble the service.
 
-    `wall` is real time, in which functions live whatever the clock shows. `blobs` and `folder` are for packages alone.
+    `wall` is real time, in which functions live whatever the clock shows. `blobs` and `folder` are for packages alone, `images`
+    and `images_folder` for the registry of container images, and those unpacked.
     `secret` is the node's key, `enforce` whether permissions are enforced, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log` must lead to
     `state.logs.line`.
     """
@@ -95,11 +104,12 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     store = FunctionStore(db, Seal(secret, "lambda"))
     packages = Packages(folder, blobs, tasks, limits)
     credentials = CredentialCache(calls, clock, enforce)
+    unpacked = Images(Registry(ImageStore(db), images), images_folder)
     lambda_ = Lambda(
         db=db,
         store=store,
         packages=packages,
-        targets=Targets(store, packages, credentials),
+        targets=Targets(store, packages, credentials, unpacked),
         logs=LogWriter(calls, clock, tasks, limits.log_buffer),
         compute=compute,
         calls=calls,
@@ -113,7 +123,10 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         locations=Locations(hashlib.sha256(b"lambda code" + secret).digest(), clock, code_path),
         credentials=credentials,
         enforce=enforce,
+        images=unpacked,
     )
+    lambda_.front = UrlFront(lambda_)
+    lambda_.cleanups.append(lambda_.urls.clean)
     lambda_.provisioner = Provisioner(lambda_)
     lambda_.sources = roster(lambda_)
     lambda_.durable = Engine(lambda_, DurableStore(db))
@@ -149,6 +162,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             streams,
             tags,
             updates,
+            urls,
             versions,
         ),
         start=lambda: _start(lambda_),
@@ -165,10 +179,13 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda_idle", idle.SCHEMA)
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
+    await lambda_.db.migrate("lambda_urls", url_store.SCHEMA)
     lambda_.cleanups.append(lambda_.idle.forget)
     lambda_.tags.kinds["capacity-provider"] = tags.no_capacity_provider
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
-    await lambda_.packages.start(await lambda_.store.packages())
+    packages = await lambda_.store.packages()
+    await lambda_.packages.start(packages)
+    await lambda_.images.start(packages)
     notices = Notices(lambda_)
     lambda_.outbox.handle(DESTINATION, notices.destination)
     lambda_.outbox.handle(DEAD_LETTER, notices.dead_letter)

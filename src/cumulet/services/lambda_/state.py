@@ -16,6 +16,7 @@ from cumulet.services.lambda_.code_signing_store import SigningStore
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.idle import Idleness, can_idle
+from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.layer_store import LayerStore
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.locations import Locations
@@ -29,6 +30,7 @@ from cumulet.services.lambda_.slots import Slots
 from cumulet.services.lambda_.store import FunctionStore
 from cumulet.services.lambda_.tag_store import TagStore
 from cumulet.services.lambda_.targets import Targets
+from cumulet.services.lambda_.urls.store import UrlStore
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.sources.roster import Roster
+    from cumulet.services.lambda_.urls.front import UrlFront
 
 CHANGED = "lambda:changed"
 
@@ -58,6 +61,7 @@ class Lambda:
     sources: "Roster"
     """Event source mappings; set by `build`."""
 
+    front: "UrlFront"
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""
 
@@ -81,6 +85,7 @@ class Lambda:
         locations: Locations,
         credentials: CredentialCache,
         enforce: bool,
+        images: Images,
     ) -> None:
         self.db = db
         self.store = store
@@ -99,11 +104,13 @@ class Lambda:
         self.locations = locations
         self.credentials = credentials
         self.enforce = enforce
+        self.images = images
         self.slots = Slots(limits)
         self.metrics = Metrics(db, clock, tasks)
         self.tags = TagStore(db)
         self.layers = LayerStore(db)
         self.signing = SigningStore(db)
+        self.urls = UrlStore(db)
         self.idle = Idleness(db)
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
@@ -187,22 +194,36 @@ class Lambda:
     async def _settle(self, key: FunctionKey, before: "asyncio.Task[None] | None") -> None:
         if before is not None:
             await asyncio.wait((before,))
+        unusable = await self._fetch_images(key)
         async with self.change(key) as tx:
             for version in await self.store.pending_versions(key, tx):
-                await self.store.put_version(tx, key, self._made_ready(version))
+                await self.store.put_version(tx, key, self._made_ready(version, unusable.get(version.code, "")))
                 if can_idle(version):
                     await self.idle.touch(tx, key, self.clock.now())
 
-    def _made_ready(self, version: Version) -> Version:
-        """The version with the state that this node's runtimes allow."""
+    async def _fetch_images(self, key: FunctionKey) -> dict[str, str]:
+        """Unpack the images of versions that are to become Active; why not, by package, for those that cannot be."""
+        unusable = {}
+        for version in await self.store.pending_versions(key, self.db):
+            package = await self.store.package(version.code) if version.image_uri else None
+            if package is not None:
+                try:
+                    await self.images.ready(package)
+                except RuntimeUnavailable as error:
+                    unusable[package.id] = str(error)
+        return unusable
+
+    def _made_ready(self, version: Version, unusable: str) -> Version:
+        """The version with the state that this node's runtimes, and its image, allow."""
         configuration = version.configuration
-        reason: str | None = None
-        try:
-            self.compute.check(configuration.runtime or "")
-            self.compute.prepare(configuration.runtime or "", configuration.memory_size or 128)
-        except RuntimeUnavailable as error:
-            reason = str(error)
-        code = None if reason is None else "InvalidRuntime"
+        reason = unusable or None
+        if not version.image_uri:
+            try:
+                self.compute.check(configuration.runtime or "")
+                self.compute.prepare(configuration.runtime or "", configuration.memory_size or 128)
+            except RuntimeUnavailable as error:
+                reason = str(error)
+        code = None if reason is None else "InvalidImage" if unusable else "InvalidRuntime"
         if configuration.last_update_status == "InProgress":
             return version.changed(
                 revision_id=new_id(),
@@ -233,6 +254,10 @@ class Lambda:
             await asyncio.sleep(1.0)
             waited += 1.0
         for package in packages:
+            if package.is_image:
+                if await self.store.package(package.id) is None:
+                    await self.images.remove(package)
+                continue
             now = await self.store.package(package.id)  # the same code may have come back meanwhile, in another blob
             if now is None:
                 await self.packages.remove(package.id, package.blob)

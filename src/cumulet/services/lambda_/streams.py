@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.ht
 """
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from cumulet.api import lambda_ as api
 from cumulet.compute import Outcome, ResponseStream, StreamLimits
@@ -45,7 +45,7 @@ class StreamedRun:
         if self._error is not None and not self.stream.begun:
             raise self._error
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
         """The response as it comes; what is not read is dropped."""
         try:
             async for piece in self.stream:
