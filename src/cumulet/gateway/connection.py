@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Protocol, cast
 
 from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
+from cumulet.gateway.failures import broken, tell
 from cumulet.gateway.head import Dates, encode_head
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
@@ -215,9 +216,9 @@ class Connection(asyncio.Protocol):
             if self._closed or (task is not None and task.cancelling()):
                 self._transport.abort()
                 raise
-            response = _broken(error)  # not ours: the handler awaited something that was cancelled
+            response = broken(error)  # not ours: the handler awaited something that was cancelled
         except Exception as error:  # noqa: BLE001 -- nothing a handler does may end the connection's other requests
-            response = _broken(error)
+            response = broken(error)
         if self._closed:
             await _end(response.body)
             return
@@ -234,8 +235,8 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             self._transport.abort()
             raise
-        except Exception as error:
-            _tell(exchange.request, error)
+        except Exception as error:  # noqa: BLE001 -- as above
+            tell(exchange.request, error)
             if self._head_sent:
                 self._transport.abort()
             else:
@@ -486,23 +487,7 @@ def _header(response: HttpResponse, name: str) -> str | None:
     return None
 
 
-def _tell(request: HttpRequest, error: Exception) -> None:
-    """Of an answer that broke off; an AwsError is what its maker has to say, anything else a defect."""
-    if isinstance(error, AwsError):
-        log.warning("the answer to %s %s broke off: %s", request.method, request.path, error.message)
-    else:
-        log.error("the answer to %s %s broke off", request.method, request.path, exc_info=error)
-
-
 async def _end(body: object) -> None:
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()
-
-
-def _broken(error: BaseException) -> HttpResponse:
-    """The answer of last resort: handlers shape their own errors."""
-    if isinstance(error, AwsError):
-        return HttpResponse(error.status, dict(_TEXT), f"{error.code}: {error.message}\n".encode())
-    log.error("the handler failed", exc_info=error)
-    return HttpResponse(500, dict(_TEXT), b"InternalFailure\n")
