@@ -205,7 +205,13 @@ def test_payloads_have_limits(make: Callable[..., Any], functions: Any) -> None:
     with pytest.raises(functions.exceptions.RequestTooLargeException) as caught:
         functions.invoke(FunctionName="limited", Payload=large)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
-    with pytest.raises(functions.exceptions.RequestTooLargeException):
+    assert caught.value.response["Error"]["Message"] == (
+        "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    )
+    with pytest.raises(
+        functions.exceptions.RequestTooLargeException,
+        match=r"1048577 byte payload is too large for the Event invocation type \(limit 1048576 bytes\)",
+    ):
         functions.invoke(FunctionName="limited", Payload=large[: 1024 * 1024] + b'"', InvocationType="Event")
     answer = functions.invoke(FunctionName="limited", Payload=b"6291600")
     assert answer["FunctionError"] == "Unhandled"

@@ -50,6 +50,10 @@ def bad_content(message: str) -> api.InvalidRequestContentException:
 
 
 def too_large(size: int, limit: int, invocation_type: str) -> api.RequestTooLargeException:
+    if invocation_type != "Event":
+        return api.RequestTooLargeException(
+            f"Request must be smaller than {limit} bytes for the InvokeFunction operation"
+        )
     return api.RequestTooLargeException(
         f"{size} byte payload is too large for the {invocation_type} invocation type (limit {limit} bytes)"
     )

@@ -95,8 +95,11 @@ class LogWriter:
         if stream is not None and stream.style is not None:
             self.add(stream, of_platform(stream.style, kind, record, self._clock.now()))
 
-    def add(self, stream: LogStream, text: str) -> None:
-        """Queue one event; a text too long for one becomes several, an empty one none."""
+    def add(self, stream: LogStream, text: str, *, platform: bool = False) -> None:
+        """Queue one event; a text too long for one becomes several, an empty one none.
+
+        What the `platform` says of an invocation has room of its own, so that a function cannot drown its reports.
+        """
         if not text:
             return
         if len(text) * 4 > _LONGEST and len(pieces := _pieces(text)) > 1:
@@ -104,7 +107,7 @@ class LogWriter:
                 self.add(stream, piece)
             return
         size = len(text) + _OVERHEAD
-        if self._waiting + size > self._limit:
+        if self._waiting + size > self._limit * (1 + platform):
             stream.lost += 1
             return
         stream.events.append((int(self._clock.now() * 1000), text))

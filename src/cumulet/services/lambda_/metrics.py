@@ -110,7 +110,6 @@ class Series:
         self.used[kind] = self.used.get(kind, 0.0) + amount
         self._dirty[self] = None
 
-
     def take(self) -> tuple[dict[str, list[float]], dict[str, float]]:
         """What was counted, which begins anew: statistics (samples, sum, least, most) by metric, and use by kind."""
         stats, used, durations = self.stats, self.used, self.durations

@@ -88,8 +88,10 @@ class Run:
         trace: str = "",
         stream: ResponseStream | None = None,
     ) -> Outcome:
-        """Run it; its response goes into `stream`, if there is one. Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a
-        loop, and AWS's errors for a function that cannot run.
+        """Run it; its response goes into `stream`, if there is one.
+
+        Raises TooManyRequestsException when there is no slot, RecursiveInvocationException when it is one of a loop, and
+        AWS's errors for a function that cannot run.
         """
         lambda_, target = self._lambda, self.target
         series = lambda_.metrics.of(target, self._reference.qualifier)
@@ -248,14 +250,14 @@ class Run:
         if self._stream is not None and not self._started:
             self._started = True
             now = self._lambda.clock.now()
-            self._lambda.logs.add(self._stream, reports.start(self.target, self._invocation, now))
+            self._lambda.logs.add(self._stream, reports.start(self.target, self._invocation, now), platform=True)
 
     def _report(self) -> None:
         self._start()  # of an environment that died before it got the event
         if self._stream is not None:
             now = self._lambda.clock.now()
             for line in reports.end(self.target, self._invocation, self.outcome, now):
-                self._lambda.logs.add(self._stream, line)
+                self._lambda.logs.add(self._stream, line, platform=True)
 
 
 def open_environment(
