@@ -17,7 +17,7 @@ import msgspec
 
 from cumulet import __version__
 from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
-from cumulet.gateway import downloads
+from cumulet.gateway import downloads, registry
 from cumulet.gateway.admin import Admin
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authorize import Authorizer
@@ -74,6 +74,7 @@ class Node:
         authenticator = Authenticator(
             find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
         )
+        self._registry = registry.Front(self._images, authenticator, public=config.loopback and config.iam != "enforce")
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
         inside = Authenticator(
             find=self._find_key,
@@ -163,7 +164,8 @@ class Node:
             moved=lambda: self._folder.save_clock(self.clock.offset),
             usage=self._usage,
         )
-        self._server = Server(downloads.wrap(admin.wrap(self._gateway.handle), _CODE_PATH, self._code))
+        handler = self._registry.wrap(admin.wrap(self._gateway.handle))
+        self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
         tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
         try:
             listener = await self._server.listen_tcp(config.host, config.port, ssl=tls)
@@ -216,6 +218,11 @@ class Node:
 
         return stop
 
+    async def _images(self) -> Any:
+        """The registry of container images."""
+        service: Any = await self._dispatcher.service("lambda")
+        return service.state.images.registry
+
     async def _code(self, package: str, query: Mapping[str, str]) -> downloads.Download | None:
         """A function's code, for an address that GetFunction gave."""
         service: Any = await self._dispatcher.service("lambda")
@@ -226,6 +233,9 @@ class Node:
         """What functions used from a day on, for the bill."""
         service: Any = await self._dispatcher.service("lambda")
         return [use._asdict() for use in await service.state.metrics.usage(since, name)]
+
+        service: Any = await self._dispatcher.service("lambda")
+        return await warm(service.state, arn)
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
@@ -302,6 +312,8 @@ class Node:
         service = lambda_.build(
             db=self._database("lambda"),
             blobs=FolderBlobs(self.config.data / "packages"),
+            images=FolderBlobs(self.config.data / "images"),
+            images_folder=self.config.data / "compute" / "images",
             signals=self._signals,
             clock=self.clock,
             calls=self._dispatcher,

@@ -1,12 +1,14 @@
 """Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
 
 from cumulet.compute.compute import Compute, ComputeConfig, OnEndpoint
+from cumulet.compute.images import image_unpacker
 from cumulet.compute.level import Level
 from cumulet.compute.model import (
     ComputeUnavailable,
     EnvironmentInfo,
     EnvironmentStatus,
     FunctionSpec,
+    Image,
     Invocation,
     OnEnvironment,
     OnEvent,
@@ -25,6 +27,7 @@ __all__ = [
     "EnvironmentInfo",
     "EnvironmentStatus",
     "FunctionSpec",
+    "Image",
     "Invocation",
     "Level",
     "OnEndpoint",
@@ -36,5 +39,6 @@ __all__ = [
     "ResponseStream",
     "RuntimeUnavailable",
     "StreamLimits",
+    "image_unpacker",
     "node_sdk_places",
 ]

@@ -30,6 +30,7 @@ from cumulet.compute.model import (
 from cumulet.compute.pool import Pool
 from cumulet.compute.resolver import name_servers, resolver
 from cumulet.compute.runtimes import found, node, python
+from cumulet.compute.runtimes.image import ImageRuntime
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -176,6 +177,10 @@ class Compute:
         """Invocations of this function in flight."""
         return self._running[key]
 
+    def keys(self) -> set[str]:
+        """The functions that environments hold, or are being made for."""
+        return {*self._running, *(environment.key for environment in self._all.values())}
+
     def idle(self, key: str) -> int:
         """Environments of this function that wait for an event: the next invocations need no cold start."""
         idle = self._idle.get(key)
@@ -218,6 +223,15 @@ class Compute:
 
         False when the function cannot be loaded: its environment is ended then. Raises as `invoke` does.
         """
+        self._running[spec.key] += 1  # its code is not to be removed meanwhile
+        try:
+            return await self._initialise_ahead(spec, on_environment)
+        finally:
+            self._running[spec.key] -= 1
+            if not self._running[spec.key]:
+                del self._running[spec.key]
+
+    async def _initialise_ahead(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> bool:
         environment, _ = await self._start(spec, on_environment)
         nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
         failed = await self._initialise(environment, spec, nothing, spec.init_timeout)
@@ -376,7 +390,10 @@ class Compute:
     ) -> tuple[Environment, EnvironmentInfo]:
         """Take a blank environment and have it load the function. `known_as` is its id for others, if not its own."""
         assert self._pool is not None
-        environment = await self._pool.take(self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment))
+        runtime = self._runtime_of(spec)
+        environment = await self._pool.take(runtime)
+        if spec.image is not None:
+            environment.runtime = runtime  # a blank serves every function of its image, each with its own program
         self._all[environment.id] = environment
         environment.key, environment.kept = spec.key, spec.kept
         environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
@@ -479,6 +496,11 @@ class Compute:
             close = self._on_endpoint(info, listener)
             if close is not None:
                 environment.on_end.append(close)
+
+    def _runtime_of(self, spec: FunctionSpec) -> Runtime:
+        if spec.image is not None:
+            return ImageRuntime(spec.image)
+        return self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment)
 
     def _runtime(self, name: str) -> Runtime:
         if name not in self._runtimes and time.monotonic() > self._looked + _LOOK_AGAIN:

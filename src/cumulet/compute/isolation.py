@@ -135,7 +135,13 @@ class Sandbox:
 
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
         layers = [str(layer) for layer in spec.layers]
-        order = {"op": "assign", "id": self.id, "code": str(spec.code), "layers": layers, "tmp_mb": spec.tmp_mb}
+        order = {
+            "op": "assign",
+            "id": self.id,
+            "code": "" if spec.image else str(spec.code),
+            "layers": layers,
+            "tmp_mb": spec.tmp_mb,
+        }
         if not self._group.counts_memory:
             self._watch = MemoryWatch(self._pidfd, spec.memory_mb * _MB, self.kill)
             self._watch.start()

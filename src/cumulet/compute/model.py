@@ -17,6 +17,16 @@ MAX_RESPONSE = MAX_PAYLOAD + 100
 """Bytes of a buffered response; AWS allows a hundred more than the 6 MB it documents."""
 
 
+class Image(msgspec.Struct, frozen=True, kw_only=True):
+    """A container image, unpacked. Environments of an equal `id` share a root file system; `argv` is the program with its
+    arguments, looked for in PATH where it names no folder; `folder` is where it starts."""
+
+    id: str
+    root: Path
+    argv: tuple[str, ...]
+    folder: str = "/"
+
+
 class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an environment needs to hold one function.
 
@@ -45,6 +55,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     runtime_version_arn: str = ""
     kept: bool = False
     """Environments of it stay when they are idle, as provisioned concurrency asks."""
+    image: Image | None = None
+    """What it runs in and is, instead of `runtime`, `handler`, `code` and `layers`."""
     init_timeout: float = 10.0
     """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
 

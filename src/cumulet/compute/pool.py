@@ -164,6 +164,7 @@ class Pool:
                 return zygote
             launch = runtime.launch()
             order = {"op": "runtime", "id": runtime.zygote, "argv": list(launch.argv), "binds": list(launch.binds)}
+            order["root"] = launch.root
             self._supervision.order({**order, "environment": dict(launch.environment), "module": launch.module})
         return zygote
 

@@ -55,6 +55,33 @@ def build(root: str, binds: Sequence[tuple[str, str]], resolver: str, keep_proc:
     _devices(base)
     if keep_proc:
         sys.mount("/proc", str(base / "proc"), None, sys.MS_BIND | sys.MS_REC)
+    _enter(root)
+
+
+def build_image(root: str, image: str, resolver: str, keep_proc: bool) -> None:
+    """The same with the folder `image`, an unpacked container image, as what is there; nothing is written into it.
+
+    What is mounted over are folders and files of it and no links: its unpacking saw to that.
+    """
+    sys.unshare(sys.CLONE_NEWNS)
+    sys.mount(None, "/", None, sys.MS_REC | sys.MS_PRIVATE)
+    sys.mount(image, root, None, sys.MS_BIND)
+    base = Path(root)
+    sys.mount("tmpfs", str(base / "dev"), "tmpfs", sys.MS_NOSUID, "size=1m,mode=755")
+    _devices(base)
+    for name, text in {"hosts": _FILES["etc/hosts"], "resolv.conf": resolver}.items():
+        (base / "dev" / name).write_text(text)
+        _bind(str(base / "dev" / name), base / "etc" / name)
+        (base / "dev" / name).unlink()
+    read_only = sys.MS_REMOUNT | sys.MS_BIND | sys.MS_RDONLY | sys.MS_NOSUID
+    sys.mount(None, str(base / "dev"), None, read_only)
+    if keep_proc:
+        sys.mount("/proc", str(base / "proc"), None, sys.MS_BIND | sys.MS_REC)
+    _enter(root)
+
+
+def _enter(root: str) -> None:
+    """Make it this process's own root, read-only."""
     os.chdir(root)
     sys.pivot_root(".", ".")
     sys.unmount(".")

@@ -20,6 +20,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     argv: Sequence[str] = ()
     environment: Mapping[str, str] = {}
     module: str = ""
+    root: str = ""
+    """A folder that is the root, read-only, instead of the machine's system with the binds."""
 
 
 class Runtime(Protocol):

@@ -140,7 +140,10 @@ class Supervisor:
         if not order["argv"]:  # what it needs is loaded before the machine's files are gone
             zygote = importlib.import_module("cumulet.compute.sandbox.zygote")
             runtime = importlib.import_module("cumulet.compute.runtimes.inside." + order["module"])
-            rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
+            if order["root"]:
+                rootfs.build_image(self._place, order["root"], self._resolver, keep_proc=not self._root)
+            else:
+                rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
             config = {"control": control.detach(), "pid_namespace": self._pid_namespace, "runtime": runtime.__name__}
             zygote.main(config)
             return
@@ -235,7 +238,8 @@ class Supervisor:
         mounts: list[tuple[str, int]] = [("/tmp", disk)] if disk >= 0 else []  # noqa: S108 - the sandbox's own
         try:
             self._hierarchy.group(order["id"]).limit_memory(order["memory"] + (in_memory << 20))
-            mounts.append(("/var/task", _read_only_tree(order["code"])))
+            if order["code"]:  # an image has its own
+                mounts.append(("/var/task", _read_only_tree(order["code"])))
             if order["layers"]:
                 mounts.append(("/opt", self._layers(order["layers"])))
             message = {

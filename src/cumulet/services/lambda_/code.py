@@ -1,13 +1,13 @@
 """Where a function's code comes from, and how it becomes a package."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from cumulet.api import lambda_ as api
 from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.errors import invalid, package_too_large
 from cumulet.services.lambda_.packages import Package
 from cumulet.services.lambda_.state import Lambda
@@ -21,12 +21,11 @@ class Staged(NamedTuple):
     package: Package
     reference: api.ResolvedS3Object | None
     source_key: str | None
+    image_uri: str = ""
 
 
 async def fetch(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, api.ResolvedS3Object | None]:
     """The zip that a request brings or names, and the object it is when it is not to be copied. Raises AWS's errors."""
-    if getattr(source, "image_uri", None):
-        raise NotImplementedHere("ImageUri is not implemented yet. See docs/services/lambda.md.")
     if source.zip_file is not None:
         if source.s3_bucket or source.s3_key or source.s3_object_storage_mode == "REFERENCE":
             raise invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
@@ -60,11 +59,17 @@ async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, 
 
 
 @asynccontextmanager
-async def staged(lambda_: Lambda, call: Call, source: Source) -> AsyncIterator[Staged]:
-    """The package that a request brings: checked, unpacked and durable. What of it is not used at the end is removed.
+async def staged(
+    lambda_: Lambda, call: Call, source: Source, architectures: Sequence[str] | None = None
+) -> AsyncIterator[Staged]:
+    """The package that a request brings: checked, unpacked and durable; or the image, for `architectures`, that it names.
 
-    Raises AWS's errors; the smaller limit holds for a zip that comes in the request.
+    What of it is not used at the end is removed. Raises AWS's errors; the smaller limit holds for a zip that comes in the
+    request.
     """
+    if uri := getattr(source, "image_uri", None):
+        yield Staged(await lambda_.images.find(call, uri, architectures or ()), None, None, uri)
+        return
     data, reference = await fetch(lambda_, call, source)
     if source.zip_file is not None and len(data) > lambda_.limits.code_size_zipped:
         raise package_too_large(lambda_.limits.code_size_zipped)

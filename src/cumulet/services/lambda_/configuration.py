@@ -17,7 +17,6 @@ from cumulet.services.lambda_.runtimes import check_runtime
 
 _MISSING = {
     "file_system_configs": "FileSystemConfigs",
-    "image_config": "ImageConfig",
     "capacity_provider_config": "CapacityProviderConfig",
     "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
@@ -60,9 +59,12 @@ def new_configuration(
     key: FunctionKey, request: api.CreateFunctionRequest, limits: Limits
 ) -> api.FunctionConfiguration:
     """What CreateFunction makes of its request, but for code, revision and time. Raises AWS's errors."""
-    if (request.package_type or "Zip") != "Zip":
-        raise NotImplementedHere("PackageType Image is not implemented yet. See docs/services/lambda.md.")
-    if not request.runtime or not request.handler:
+    image = request.package_type == "Image"
+    if image:
+        _check_image(request)
+    elif request.code.image_uri:
+        raise invalid("Please don't provide ImageUri when creating a function with packageType Zip.")
+    elif not request.runtime or not request.handler:
         raise invalid("Runtime and Handler are mandatory parameters for functions created with deployment packages.")
     defaults = api.FunctionConfiguration(
         function_name=key.name,
@@ -72,7 +74,7 @@ def new_configuration(
         timeout=3,
         memory_size=128,
         version=LATEST,
-        package_type="Zip",
+        package_type="Image" if image else "Zip",
         architectures=request.architectures or ["x86_64"],
         ephemeral_storage=api.EphemeralStorage(size=512),
         tracing_config=api.TracingConfigResponse(mode="PassThrough"),
@@ -96,6 +98,7 @@ def changed_configuration(
         for member in ("role", "handler", "description", "timeout", "memory_size", "ephemeral_storage")
         if (value := getattr(request, member)) is not None
     }
+    changes |= _image_members(old, request)
     if request.runtime is not None:
         check_runtime(request.runtime)
         changes |= {"runtime": request.runtime, "runtime_version_config": runtime_version(key.region, request.runtime)}
@@ -118,6 +121,36 @@ def changed_configuration(
     if request.ephemeral_storage is not None:
         _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, 10_240)
     return msgspec.structs.replace(old, **changes)
+
+
+def check_kind(old: api.FunctionConfiguration, request: api.UpdateFunctionCodeRequest) -> None:
+    """A zip stays a zip and an image an image: raises AWS's errors."""
+    image = old.package_type == "Image"
+    if image and not request.image_uri:
+        raise invalid("Please provide ImageUri when updating a function with packageType Image.")
+    if request.image_uri and not image:
+        raise invalid("Please don't provide ImageUri when updating a function with packageType Zip.")
+
+
+def _check_image(request: api.CreateFunctionRequest) -> None:
+    if not request.code.image_uri:
+        raise invalid("Please provide ImageUri when creating a function with packageType Image.")
+    if request.code.zip_file is not None or request.code.s3_bucket or request.code.s3_key:
+        raise invalid("Please don't provide other FunctionCode parameters when providing an ImageUri.")
+
+
+def _image_members(old: api.FunctionConfiguration, request: Request) -> dict[str, object]:
+    """What changes that only images have. Raises AWS's errors for members of the other package type."""
+    if old.package_type == "Image":
+        if request.runtime or request.handler or request.layers:
+            raise invalid(
+                "Please don't provide Handler or Runtime or Layer when the intended function PackageType is IMAGE."
+            )
+    elif request.image_config is not None:
+        raise invalid("Please don't provide ImageConfig when the intended function PackageType is ZIP.")
+    if request.image_config is None:
+        return {}
+    return {"image_config_response": api.ImageConfigResponse(image_config=request.image_config)}
 
 
 def runtime_version(region: str, runtime: str) -> api.RuntimeVersionConfig:

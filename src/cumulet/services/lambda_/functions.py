@@ -12,6 +12,7 @@ from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import new_configuration
 from cumulet.services.lambda_.errors import conflict, invalid, no_function
 from cumulet.services.lambda_.function_layers import check_allowed, check_arns, dressed
+from cumulet.services.lambda_.images.names import resolved
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Function, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version, refer
@@ -46,7 +47,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     await check_role(lambda_, call, request.role)
     await check_allowed(lambda_, call, layers)
     await check_deployment(lambda_, call, key, request.code_signing_config_arn)
-    async with code.staged(lambda_, call, request.code) as staged:
+    async with code.staged(lambda_, call, request.code, configuration.architectures) as staged:
         package = staged.package
         latest = Version(
             configuration=replace(
@@ -60,6 +61,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
             deployment=token(),
             reference=staged.reference,
             source_key=staged.source_key,
+            image_uri=staged.image_uri,
         )
         async with lambda_.change(key) as tx:
             if await lambda_.store.function(key, tx) is not None:
@@ -86,17 +88,27 @@ async def get_function(lambda_: Lambda, call: Call, request: api.GetFunctionRequ
     function = await lambda_.function(reference.key)
     answer = api.GetFunctionResponse(
         configuration=version.answer(reference.arn),
-        code=api.FunctionCodeLocation(
-            repository_type="S3",
-            location=lambda_.locations.make(call.endpoint, reference.key, version.code),
-            resolved_s3_object=version.reference,
-            source_kms_key_arn=version.source_key,
-        ),
+        code=_location(lambda_, call, reference.key, version),
         tags=function.tags or None,
     )
     if function.reserved is not None:
         answer.concurrency = api.Concurrency(reserved_concurrent_executions=function.reserved)
     return answer
+
+
+def _location(lambda_: Lambda, call: Call, key: FunctionKey, version: Version) -> api.FunctionCodeLocation:
+    if version.image_uri:
+        return api.FunctionCodeLocation(
+            repository_type="ECR",
+            image_uri=version.image_uri,
+            resolved_image_uri=resolved(version.image_uri, version.code),
+        )
+    return api.FunctionCodeLocation(
+        repository_type="S3",
+        location=lambda_.locations.make(call.endpoint, key, version.code),
+        resolved_s3_object=version.reference,
+        source_kms_key_arn=version.source_key,
+    )
 
 
 async def get_function_configuration(

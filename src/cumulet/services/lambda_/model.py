@@ -41,6 +41,8 @@ class Version(Struct, frozen=True, kw_only=True):
     sealed: str = ""
     reference: ResolvedS3Object | None = None
     source_key: str | None = None
+    image_uri: str = ""
+    """Of a function that is an image: its name as the request had it."""
 
     @property
     def number(self) -> str:

@@ -24,6 +24,8 @@ from cumulet.storage.blobs import Blobs
 log = logging.getLogger(__name__)
 
 _MARK = ".synced"
+IMAGE = "image:"
+"""What the `blob` of a package begins with that is a container image: its repository and digest follow."""
 
 
 class Package(Struct, frozen=True, kw_only=True):
@@ -38,8 +40,15 @@ class Package(Struct, frozen=True, kw_only=True):
     unpacked: int = 0
 
     @property
+    def is_image(self) -> bool:
+        """Its `id` is the digest of the image's manifest then; see `images`."""
+        return self.blob.startswith(IMAGE)
+
+    @property
     def sha256(self) -> str:
         """CodeSha256 of AWS's answers."""
+        if self.is_image:
+            return self.id
         return code_sha256(bytes.fromhex(self.id))
 
 

@@ -3,16 +3,17 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from cumulet.compute import FunctionSpec
+from cumulet.compute import FunctionSpec, Image
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.idle import can_idle
+from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.lineage import name_of
 from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
-from cumulet.services.lambda_.packages import Packages
+from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.store import FunctionStore
 
 _KEPT = 10_000
@@ -78,10 +79,12 @@ class Targets:
         store: FunctionStore,
         packages: Packages,
         credentials: CredentialCache,
+        images: Images,
     ) -> None:
         self._store = store
         self._packages = packages
         self._credentials = credentials
+        self._images = images
         self._known: dict[FunctionKey, dict[str, Target | _Route]] = {}
         self._changes = 0
 
@@ -143,24 +146,33 @@ class Targets:
         package = await self._store.package(target.version.code)
         if package is None:
             raise Superseded
+        image, variables = await self._image(target.version, package)
         storage = configuration.ephemeral_storage
         version_config = configuration.runtime_version_config
         spec = FunctionSpec(
             key=f"{deployment}.{credentials.generation}",
             runtime=configuration.runtime or "",
             handler=configuration.handler or "",
-            code=await self._packages.folder(package.id, package.blob),
+            code=image.root if image else await self._packages.folder(package.id, package.blob),
+            image=image,
             layers=await self._layers(target.version),
             memory_mb=target.memory,
             timeout=target.timeout,
             tmp_mb=storage.size if storage else 512,
-            environment=environment(target) | credentials.variables,
+            environment=variables | environment(target) | credentials.variables,
             account=target.key.account,
             runtime_version_arn=version_config.runtime_version_arn or "" if version_config else "",
         )
         target.renew = credentials.renew
         target.spec = spec
         return spec
+
+    async def _image(self, version: Version, package: Package) -> tuple[Image | None, dict[str, str]]:
+        """The image that the version is, and what of its variables are the image's own."""
+        if not package.is_image:
+            return None, {}
+        config = version.configuration.image_config_response
+        return await self._images.image(package, config.image_config if config else None)
 
     async def _layers(self, version: Version) -> tuple[Path, ...]:
         """Where its layers lie unpacked, in order. Raises Superseded."""
@@ -194,6 +206,10 @@ def environment(target: Target) -> dict[str, str]:
         "_AWS_XRAY_DAEMON_PORT": "2000",
         "PWD": "/var/task",
         "SHLVL": "0",
+    }
+    if target.version.image_uri:
+        variables = {}  # an image has its own
+    variables |= {
         **(own or {}),
         "_HANDLER": configuration.handler or "",
         "AWS_REGION": target.key.region,
@@ -206,7 +222,7 @@ def environment(target: Target) -> dict[str, str]:
         "LAMBDA_TASK_ROOT": "/var/task",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
-    if not runtime.startswith("provided"):
+    if runtime and not runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
     logging = configuration.logging_config
     if logging is not None and logging.log_format == "JSON":

@@ -9,7 +9,7 @@ from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
 from cumulet.services.lambda_.code_signing import check_deployment
 from cumulet.services.lambda_.compatibility import check_architectures
-from cumulet.services.lambda_.configuration import changed_configuration
+from cumulet.services.lambda_.configuration import changed_configuration, check_kind
 from cumulet.services.lambda_.errors import conflict, stale_revision
 from cumulet.services.lambda_.function_layers import check_allowed, check_arns, check_code, dressed
 from cumulet.services.lambda_.model import CREATING, Version, timestamp
@@ -30,13 +30,15 @@ async def update_function_code(
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
+    check_kind(before.configuration, request)
     await check_deployment(lambda_, call, key)
-    async with code.staged(lambda_, call, request) as staged:
+    architectures = request.architectures or before.configuration.architectures
+    async with code.staged(lambda_, call, request, architectures) as staged:
         package = staged.package
         members = {
             "code_sha256": package.sha256,
             "code_size": package.size,
-            "architectures": request.architectures or before.configuration.architectures,
+            "architectures": architectures,
         }
         if request.dry_run:
             return before.changed(**members).answer(key.arn)
@@ -49,6 +51,7 @@ async def update_function_code(
                 code=package.id,
                 reference=staged.reference,
                 source_key=staged.source_key,
+                image_uri=staged.image_uri,
             )
             await lambda_.store.put_version(tx, key, changed)
             await lambda_.store.put_package(tx, package)

@@ -40,18 +40,20 @@ def run(orders: socket.socket, channel: socket.socket, start: messages.Message) 
     if assignment is None:
         return
     environment = assignment["environment"]
+    reason = _enter(assignment.get("folder") or environment["LAMBDA_TASK_ROOT"])
     program = next((path for path in assignment["programs"] if Path(path).is_file()), None)
-    if program is None and assignment.get("wrapped"):
-        os._exit(_NOT_FOUND)
     if program is None:
-        reason = f"Couldn't find valid bootstrap(s): [{' '.join(assignment['programs'])}]"
-    else:
-        os.chdir(environment["LAMBDA_TASK_ROOT"])
+        reason = (
+            reason
+            or assignment.get("missing")
+            or f"Couldn't find valid bootstrap(s): [{' '.join(assignment['programs'])}]"
+        )
+    elif not reason:
         spare = fcntl.fcntl(channel.fileno(), fcntl.F_DUPFD_CLOEXEC, _FIRST_FREE)
         if assignment["frames"]:
             _hand_over(channel.fileno(), _as_pipe(assignment))
         channel = socket.socket(fileno=spare)
-        reason = _execute([program, *assignment["arguments"]], environment)
+        reason = _execute(program, [assignment.get("name") or program, *assignment["arguments"]], environment)
     frames.Frames(channel).send(frames.NOT_STARTED, reason.encode())
 
 
@@ -66,12 +68,21 @@ def restore_signals() -> None:
         signal.signal(ignored, signal.SIG_DFL)
 
 
-def _execute(argv: list[str], environment: Mapping[str, str]) -> str:
+def _enter(folder: str) -> str:
+    """Why it could not be; empty when it was."""
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        return f"chdir {folder}: {os.strerror(error.errno or errno.EIO).lower()}"
+    return ""
+
+
+def _execute(program: str, argv: list[str], environment: Mapping[str, str]) -> str:
     """Why it could not be."""
     try:
-        os.execve(argv[0], argv, environment)  # noqa: S606 - no shell is wanted
+        os.execve(program, argv, environment)  # noqa: S606 - no shell is wanted
     except OSError as error:
-        return f"fork/exec {argv[0]}: {os.strerror(error.errno or errno.EIO).lower()}"
+        return f"fork/exec {program}: {os.strerror(error.errno or errno.EIO).lower()}"
 
 
 def _as_pipe(assignment: messages.Message) -> int:

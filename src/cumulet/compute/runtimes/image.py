@@ -1,0 +1,56 @@
+"""Functions that bring their whole file system: a container image, whose program speaks the HTTP Runtime API.
+
+https://docs.aws.amazon.com/lambda/latest/dg/images-create.html
+"""
+
+from collections.abc import Mapping
+
+from cumulet.compute.model import Image
+from cumulet.compute.runtimes import command
+from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
+
+_USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class ImageRuntime:
+    """One image: its zygote, which has the image as its root, serves every function that is made of it."""
+
+    channel: Channel = "http"
+    forked = False
+    lean = None
+    growth: Mapping[str, object] = {}
+    start: Mapping[str, object] = {}
+
+    def __init__(self, image: Image) -> None:
+        self.name = "image"
+        self.zygote = self.blank = f"image {image.id}"
+        self.path = str(image.root)
+        self._image = image
+
+    def for_function(self, memory_mb: int, environment: Mapping[str, str]) -> Runtime:
+        del memory_mb, environment
+        return self
+
+    def launch(self) -> Launch:
+        return Launch(binds=(), module=command.MODULE, root=str(self._image.root))
+
+    def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
+        del handler, code
+        image = self._image
+        name = image.argv[0]
+        missing = f"fork/exec {name}: no such file or directory"
+        programs = [name]
+        if "/" not in name:
+            programs = [f"{folder}/{name}" for folder in environment.get("PATH", _USUAL_PATH).split(":") if folder]
+            missing = f'exec: "{name}": executable file not found in $PATH'
+        return {
+            "programs": programs,
+            "name": name,
+            "arguments": list(image.argv[1:]),
+            "frames": False,
+            "folder": image.folder,
+            "missing": missing,
+        }
+
+    def variables(self) -> Mapping[str, str]:
+        return {"PATH": _USUAL_PATH, "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}

@@ -1,0 +1,1 @@
+"""Container images: a registry for them, and functions made of them."""
