@@ -234,9 +234,6 @@ class Node:
         service: Any = await self._dispatcher.service("lambda")
         return [use._asdict() for use in await service.state.metrics.usage(since, name)]
 
-        service: Any = await self._dispatcher.service("lambda")
-        return await warm(service.state, arn)
-
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
         await asyncio.sleep(_WARM_UP_DELAY)
