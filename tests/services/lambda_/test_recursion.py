@@ -74,3 +74,70 @@ def test_an_event_of_a_loop_goes_to_the_dead_letter_queue(
     ):
         assert time.monotonic() < deadline
     assert found[0]["Body"] == '{"a": 1}'
+
+
+PASS_ON = """
+import boto3, os
+sqs = boto3.client("sqs")
+def handler(event, context):
+    for record in event["Records"]:
+        sqs.send_message(QueueUrl=os.environ["SEEN"], MessageBody=record["body"])
+        sqs.send_message(QueueUrl=os.environ["SOURCE"], MessageBody=record["body"])
+"""
+
+
+def test_a_loop_through_a_queue_ends(functions: Any, make: Callable[..., Any], client: Callable[..., Any]) -> None:
+    queues = client("sqs")
+    source = queues.create_queue(QueueName="source", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
+    seen = queues.create_queue(QueueName="seen")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=source, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    make("loop", PASS_ON, Environment={"Variables": {"SEEN": seen, "SOURCE": source}})
+    functions.create_event_source_mapping(FunctionName="loop", EventSourceArn=arn, BatchSize=1)
+    queues.send_message(QueueUrl=source, MessageBody="round")
+    deadline = time.monotonic() + 40
+    while count(queues, seen) < 16:
+        assert time.monotonic() < deadline, count(queues, seen)
+        time.sleep(0.1)
+    time.sleep(1.0)
+    assert count(queues, seen) == 16
+
+
+def count(queues: Any, url: str) -> int:
+    """Messages in a queue."""
+    attributes = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+
+
+ON_OBJECTS = """
+import boto3
+s3 = boto3.client("s3")
+def handler(event, context):
+    for record in event["Records"]:
+        bucket = record["s3"]["bucket"]["name"]
+        s3.put_object(Bucket=bucket, Key=record["s3"]["object"]["key"] + "x", Body=b"")
+"""
+
+
+def test_a_loop_through_a_bucket_ends(
+    functions: Any, make: Callable[..., Any], client: Callable[..., Any], account: str
+) -> None:
+    s3 = client("s3")
+    bucket = f"loop-{account}"
+    s3.create_bucket(Bucket=bucket)
+    arn = make("loop", ON_OBJECTS)["FunctionArn"]
+    functions.add_permission(
+        FunctionName="loop", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
+    )
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
+    s3.put_object(Bucket=bucket, Key="x")
+    deadline = time.monotonic() + 40
+    while s3.list_objects_v2(Bucket=bucket)["KeyCount"] < 17:
+        assert time.monotonic() < deadline, s3.list_objects_v2(Bucket=bucket)["KeyCount"]
+        time.sleep(0.1)
+    time.sleep(1.0)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 17
