@@ -163,6 +163,7 @@ class Node:
             denied=self._authorizer.denied,
             moved=lambda: self._folder.save_clock(self.clock.offset),
             usage=self._usage,
+            warm=self._warm_function,
         )
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
         self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
@@ -233,6 +234,12 @@ class Node:
         """What functions used from a day on, for the bill."""
         service: Any = await self._dispatcher.service("lambda")
         return [use._asdict() for use in await service.state.metrics.usage(since, name)]
+
+    async def _warm_function(self, arn: str) -> bool:
+        from cumulet.services.lambda_.warming import warm
+
+        service: Any = await self._dispatcher.service("lambda")
+        return await warm(service.state, arn)
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""

@@ -51,13 +51,21 @@ class Caller:
         return json.loads(answer.body)
 
     def send(
-        self, service: str, path: str, body: bytes, headers: dict[str, str], query: str = "", timeout: float = 960.0
+        self,
+        service: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        query: str = "",
+        *,
+        method: str = "POST",
+        timeout: float = 960.0,
     ) -> Answer:
-        """POST a signed request; `path` is encoded already. Raises CliError with AWS's code and message."""
+        """Send a signed request; `path` is encoded already. Raises CliError with AWS's code and message."""
         connection = self.node.connect(timeout)
-        signed = self._sign(service, path, query, body, headers)
+        signed = self._sign(method, service, path, query, body, headers)
         try:
-            connection.request("POST", path + (f"?{query}" if query else ""), body, signed)
+            connection.request(method, path + (f"?{query}" if query else ""), body, signed)
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -71,7 +79,9 @@ class Caller:
             raise ApiError(found.get("x-amzn-errortype", ""), content)
         return Answer(answer.status, found, content)
 
-    def _sign(self, service: str, path: str, query: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
+    def _sign(
+        self, method: str, service: str, path: str, query: str, body: bytes, headers: dict[str, str]
+    ) -> dict[str, str]:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         headers = headers | {"host": self.node.endpoint.partition("://")[2], "x-amz-date": moment}
         if self.token:
@@ -79,7 +89,7 @@ class Caller:
         names = ";".join(sorted(headers))
         lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
         digest = hashlib.sha256(body).hexdigest()
-        canonical = "\n".join(("POST", quote(path, safe="/-_.~"), query, lines, names, digest))
+        canonical = "\n".join((method, quote(path, safe="/-_.~"), query, lines, names, digest))
         scope = f"{moment[:8]}/{self.region}/{service}/aws4_request"
         text = "\n".join(("AWS4-HMAC-SHA256", moment, scope, hashlib.sha256(canonical.encode()).hexdigest()))
         key = f"AWS4{self.secret}".encode()

@@ -36,7 +36,7 @@ def invoke(
 
     The result goes to stdout, the end of the log to stderr. Exit code 4 when the function failed.
     """
-    event = _payload(payload)
+    event = read_payload(payload)
     caller = Caller.from_options(find_node(data), account, region)
     headers = {"x-amz-invocation-type": "Event" if asynchronous else "RequestResponse", "x-amz-log-type": "Tail"}
     path = f"/2015-03-31/functions/{quote(function, safe='')}/invocations"
@@ -45,10 +45,11 @@ def invoke(
     if asynchronous:
         say(f"Queued (request {answer.headers.get('x-amzn-requestid', '?')}).")
         return
-    _show(answer, as_json)
+    show(answer, as_json=as_json)
 
 
-def _payload(text: str) -> bytes:
+def read_payload(text: str) -> bytes:
+    """JSON text, @file, or - for standard input. Raises BadParameter."""
     try:
         if text == "-":
             raw = sys.stdin.buffer.read()
@@ -65,7 +66,8 @@ def _payload(text: str) -> bytes:
     return raw
 
 
-def _show(answer: Answer, as_json: bool) -> None:
+def show(answer: Answer, *, as_json: bool) -> None:
+    """The result to stdout, the end of the log to stderr. Raises FunctionFailed."""
     log = base64.b64decode(answer.headers.get("x-amz-log-result", "")).decode(errors="replace")
     failure = answer.headers.get("x-amz-function-error")
     if as_json:

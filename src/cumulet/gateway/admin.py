@@ -5,7 +5,7 @@ They are served on the node's own listeners alone, never inside a sandbox, and n
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -13,9 +13,11 @@ import msgspec
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.kernel.clock import MovableClock
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import read_all
 from cumulet.wire.http import HttpRequest, HttpResponse
 
+T = TypeVar("T")
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 _PREFIXES = ("/_cumulet/", "/_localstack/")
@@ -31,7 +33,8 @@ class Admin:
     """Answers `/_cumulet/...` and hands everything else on.
 
     `status` describes the node (compute level, runtimes, environments, endpoint), `denied` lists calls that no policy
-    allows, `moved` is called after the clock was moved, `usage` gives what functions used from a day on (all, or one's).
+    allows, `moved` is called after the clock was moved, `usage` gives what functions used from a day on (all, or one's),
+    `warm` has a function (by its ARN) loaded before it is called, and tells whether it could be.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Admin:
         denied: Callable[[], list[Any]],
         moved: Callable[[], None],
         usage: Callable[[str, str], Awaitable[list[Any]]],
+        warm: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._dispatcher = dispatcher
         self._recorder = recorder
@@ -52,6 +56,7 @@ class Admin:
         self._denied = denied
         self._moved = moved
         self._usage = usage
+        self._warm = warm
         self._pages: dict[tuple[str, str], Callable[[HttpRequest], Awaitable[Any]]] = {
             ("GET", "/_cumulet/health"): self._health,
             ("GET", "/_localstack/health"): self._health,
@@ -61,6 +66,7 @@ class Admin:
             ("GET", "/_cumulet/usage"): self._used,
             ("GET", "/_cumulet/clock"): self._time,
             ("POST", "/_cumulet/clock"): self._move,
+            ("POST", "/_cumulet/warm"): self._warm_up,
         }
 
     def wrap(self, handler: Handler) -> Handler:
@@ -122,18 +128,30 @@ class Admin:
         return {"now": self._clock.now(), "offset": self._clock.offset}
 
     async def _move(self, request: HttpRequest) -> dict[str, float]:
-        length = request.body.length
-        if length is None or length > _LARGEST_BODY:
-            raise BadRequest('The clock takes {"advance": seconds}.')
-        try:
-            seconds = msgspec.json.decode(await read_all(request.body), type=dict[str, float])["advance"]
-        except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
-            raise BadRequest('The clock takes {"advance": seconds}.') from None
+        seconds = await _member(request, "advance", float, 'The clock takes {"advance": seconds}.')
         if not 0 <= seconds <= 3_200_000_000:
             raise BadRequest("The clock moves forward only, by at most a century.")
         await self._clock.advance(seconds)
         self._moved()
         return await self._time(request)
+
+    async def _warm_up(self, request: HttpRequest) -> dict[str, bool]:
+        arn = await _member(request, "function", str, 'This takes {"function": ARN}.')
+        try:
+            return {"ready": await self._warm(arn)}
+        except AwsError as error:
+            raise BadRequest(error.message) from error
+
+
+async def _member(request: HttpRequest, name: str, kind: type[T], usage: str) -> T:
+    """The one member of a small JSON body; raises BadRequest with `usage`."""
+    length = request.body.length
+    if length is None or length > _LARGEST_BODY:
+        raise BadRequest(usage)
+    try:
+        return msgspec.json.decode(await read_all(request.body), type=dict[str, kind])[name]  # type: ignore[valid-type]
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
+        raise BadRequest(usage) from None
 
 
 def _json(status: int, value: Any) -> HttpResponse:

@@ -246,13 +246,13 @@ class Lambda:
             del self._settling[key]
 
     async def _retire(self, deployments: set[str], packages: Sequence[Package]) -> None:
-        keys = {status.key for status in self.compute.environments() if status.key.partition(".")[0] in deployments}
-        for key in keys:
-            await self.compute.retire(key)
+        await self._retire_environments(deployments)
         waited = 0.0
-        while packages and any(self.compute.running(key) for key in keys) and waited < _RETIRE_PATIENCE:
-            await asyncio.sleep(1.0)
+        while packages and waited < _RETIRE_PATIENCE:
+            await asyncio.sleep(1.0)  # who was about to invoke the old code does it now
             waited += 1.0
+            if not await self._retire_environments(deployments):
+                break
         for package in packages:
             if package.is_image:
                 if await self.store.package(package.id) is None:
@@ -263,6 +263,13 @@ class Lambda:
                 await self.packages.remove(package.id, package.blob)
             elif now.blob != package.blob:
                 await self.packages.forget_blob(package.blob)
+
+    async def _retire_environments(self, deployments: set[str]) -> bool:
+        """Tells whether any of them is still at work."""
+        keys = [key for key in self.compute.keys() if key.partition(".")[0] in deployments]
+        for key in keys:
+            await self.compute.retire(key)
+        return any(self.compute.running(key) for key in keys)
 
     def _forget(self, payload: bytes) -> None:
         account, region, name = payload.decode().split("\0")
