@@ -211,3 +211,50 @@ def test_other_accounts_need_the_permission(start_node: Callable[..., Any]) -> N
     )
     assert other.get_layer_version_by_arn(Arn=arn)["Version"] == 1
     assert other.get_layer_version(LayerName=arn.rpartition(":")[0], VersionNumber=1)["Version"] == 1
+
+
+def archive(**files: str) -> bytes:
+    """A package of files by path; programs can be executed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name, text in files.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o755 << 16
+            made.writestr(info, text)
+    return out.getvalue()
+
+
+def test_node_js_finds_modules_of_layers(make: Callable[..., Any], functions: Any, node: Any) -> None:
+    runtime = next(
+        (name for name in node.get(node.endpoint + "/_cumulet/status")["runtimes"] if "nodejs" in name), None
+    )
+    if runtime is None:
+        pytest.skip("no Node.js on this machine")
+    files = {"nodejs/node_modules/greeting/index.js": "module.exports = 'from a layer';"}
+    layer = functions.publish_layer_version(LayerName="modules", Content={"ZipFile": archive(**files)})
+    source = "exports.handler = async () => require('greeting');"
+    make("node", Code={"ZipFile": package(source, "index.js")}, Runtime=runtime, Layers=[layer["LayerVersionArn"]])
+
+    assert payload(functions.invoke(FunctionName="node")) == "from a layer"
+
+
+def test_a_layer_can_be_the_runtime_and_its_programs_are_found(make: Callable[..., Any], functions: Any) -> None:
+    bootstrap = """#!/bin/sh
+api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation
+while true; do
+    event=$(curl -sS -D /tmp/head "$api/next")
+    id=$(grep -i '^lambda-runtime-aws-request-id:' /tmp/head | tr -d '\\r' | cut -d' ' -f2)
+    curl -sS -o /dev/null -d "\\"$(answer) $(cat /var/task/word)\\"" "$api/$id/response"
+done
+"""
+    files = {"bootstrap": bootstrap, "bin/answer": "#!/bin/sh\necho hello\n"}
+    layer = functions.publish_layer_version(LayerName="runtime", Content={"ZipFile": archive(**files)})
+    make(
+        "own",
+        Code={"ZipFile": archive(word="world")},
+        Runtime="provided.al2023",
+        Handler="any",
+        Layers=[layer["LayerVersionArn"]],
+    )
+
+    assert payload(functions.invoke(FunctionName="own")) == "hello world"
