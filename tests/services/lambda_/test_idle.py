@@ -16,7 +16,7 @@ def until(functions: Any, name: str, state: str) -> Any:
         found = functions.get_function_configuration(FunctionName=name)
         if found["State"] == state:
             return found
-    raise AssertionError(f"{name} is {found['State']}, not {state}")
+    raise AssertionError(f"{name} did not become {state}")
 
 
 def create(functions: Any, account: str, name: str, **members: Any) -> None:

@@ -97,13 +97,12 @@ def test_tags_of_what_is_not_there(functions: Any, account: str) -> None:
         ("function", "x", "Function not found: arn:"),
     ]:
         arn = f"arn:aws:lambda:us-east-1:{account}:{kind}:{name}"
-        for call in (
-            lambda arn: functions.list_tags(Resource=arn),
-            lambda arn: functions.tag_resource(Resource=arn, Tags={"a": "b"}),
-            lambda arn: functions.untag_resource(Resource=arn, TagKeys=["a"]),
-        ):
-            with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
-                call(arn)
+        with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
+            functions.list_tags(Resource=arn)
+        with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
+            functions.tag_resource(Resource=arn, Tags={"a": "b"})
+        with pytest.raises(functions.exceptions.ResourceNotFoundException, match=message):
+            functions.untag_resource(Resource=arn, TagKeys=["a"])
 
 
 def test_event_invoke_configs_of_what_is_not_there(make: Callable[..., Any], functions: Any) -> None:
