@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 
 import hashlib
 
-from cumulet.kernel.ids import token
+from cumulet.kernel.ids import digits
 from cumulet.services.lambda_.names import FunctionKey
 
 LIMIT = 16
@@ -30,11 +30,11 @@ def step(trace: str, name: str, now: float) -> tuple[str, int]:
     Gives also how often the function ran before in this chain. A header that is not one counts as none.
     """
     if not trace or len(trace) > _LONGEST:
-        random = token(20)
-        return f"Root=1-{int(now):08x}-{random[:24]};Parent={random[24:]};Sampled=0;Lineage=1:{name}:0", 0
+        unique = digits(40)
+        return f"Root=1-{int(now):08x}-{unique[:24]};Parent={unique[24:]};Sampled=0;Lineage=1:{name}:0", 0
     fields = dict(part.strip().partition("=")[::2] for part in trace.split(";"))
-    root = fields.get("Root") or f"1-{int(now):08x}-{token(12)}"
-    parent = fields.get("Parent") or token(8)
+    root = fields.get("Root") or f"1-{int(now):08x}-{digits(24)}"
+    parent = fields.get("Parent") or digits(16)
     before = _parse(fields.get("Lineage", ""))
     times = before.pop(name, -1) + 1
     chain = [f"{name}:{times}", *(f"{other}:{count}" for other, count in before.items())][:_FUNCTIONS]

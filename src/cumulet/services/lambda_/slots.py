@@ -54,22 +54,27 @@ class Slots:
         `reserved` is what a function with reserved concurrency has to itself; without (None) it shares the account's
         `unreserved` pool.
         """
-        refusal = self.refusal(key, reserved, unreserved)
-        if refusal is not None:
-            raise refusal
-        self._functions[key] = self._functions.get(key, 0) + 1
-        if reserved is None:
-            pool = key[:2]
-            self._pools[pool] = self._pools.get(pool, 0) + 1
-        return reserved is None
+        running = self._functions.get(key, 0)
+        if reserved is not None:
+            if running >= reserved:
+                raise _function_full()
+            self._functions[key] = running + 1
+            return False
+        place = key[:2]
+        pooled = self._pools.get(place, 0)
+        if pooled >= unreserved:
+            raise _account_full()
+        self._functions[key] = running + 1
+        self._pools[place] = pooled + 1
+        return True
 
     def refusal(self, key: FunctionKey, reserved: int | None, unreserved: int) -> AwsError | None:
         """Why there is no room for another invocation now."""
         if reserved is not None:
             if self._functions.get(key, 0) >= reserved:
-                return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+                return _function_full()
         elif self._pools.get(key[:2], 0) >= unreserved:
-            return throttled("ConcurrentInvocationLimitExceeded", retry_after=1)
+            return _account_full()
         return None
 
     def release(self, key: FunctionKey, pooled: bool) -> None:
@@ -104,6 +109,14 @@ class Slots:
     def pooled(self, account: str, region: str) -> int:
         """Invocations under way of the account's functions without a reservation."""
         return self._pools.get((account, region), 0)
+
+
+def _function_full() -> AwsError:
+    return throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+
+
+def _account_full() -> AwsError:
+    return throttled("ConcurrentInvocationLimitExceeded", retry_after=1)
 
 
 def _new(buckets: dict[Any, _Bucket], place: tuple[str, ...], size: float, now: float) -> _Bucket:
