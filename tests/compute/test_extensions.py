@@ -278,3 +278,69 @@ while True: event()
 """})  # fmt: skip
     assert machine.result(function, 1) == 1
     assert machine.result(machine.function(_ECHO), 2) == 2
+
+
+def test_runtimes_that_speak_http_have_extensions_too(machine: Machine, extended: Make) -> None:
+    function = extended({"first": _FOLLOW}, runtime="provided.al2023")
+    bootstrap = Path(function["code"]) / "bootstrap"
+    bootstrap.write_text(CLIENT + """
+accepted = register("INVOKE", name="inside")
+import threading
+threading.Thread(target=lambda: [event() for _ in range(9)], daemon=True).start()
+mine = {}
+def runtime(method, path, body=None):
+    global ID
+    return ask(method, path, body, mine, version="2018-06-01/runtime")
+while True:
+    _, headers, body = runtime("GET", "invocation/next")
+    runtime("POST", "invocation/" + headers["Lambda-Runtime-Aws-Request-Id"] + "/response", body)
+""")  # fmt: skip
+    bootstrap.chmod(0o755)
+    assert machine.result(function, {"n": 1}, request_id="r-1") == {"n": 1}
+    assert machine.result(function, 2, request_id="r-2") == 2
+    machine.ask("retire", key=function["key"])
+    said = [json.loads(line) for line in lines(machine, function, 3)]
+    assert [one.get("requestId", one.get("shutdownReason")) for one in said] == ["r-1", "r-2", "SPINDOWN"]
+    names = [record["name"] for record in platform(machine, function, "platform.extension")]
+    assert sorted(names) == ["first", "inside"]
+
+
+def test_a_runtime_with_an_internal_extension_ends_in_order(machine: Machine) -> None:
+    code = (
+        CLIENT.replace("sys.argv[0]", '"x"')
+        + """
+import signal, threading
+def bye(*_):
+    say("bye"); sys.exit(0)
+signal.signal(signal.SIGTERM, bye)
+register(name="inside")
+threading.Thread(target=event, daemon=True).start()
+time.sleep(0.2)
+def handler(e, c): return 1
+"""
+    )
+    function = machine.function(code)
+    assert machine.result(function) == 1
+    machine.ask("retire", key=function["key"])
+    assert lines(machine, function, 1) == ["bye"]
+
+
+def test_nothing_stays_of_environments_with_extensions(machine: Machine, extended: Make) -> None:
+    def live() -> None:
+        function = extended({"first": _FOLLOW})
+        machine.result(function)
+        machine.ask("retire", key=function["key"])
+        lines(machine, function, 2)
+
+    def opened() -> int:
+        return len(list(Path(f"/proc/{machine.process.pid}/fd").iterdir()))
+
+    live()
+    before = opened()
+    for _ in range(5):
+        live()
+    for _ in range(300):
+        if opened() <= before + 6:  # one environment's, which may be a blank; five of these would be more
+            return
+        time.sleep(0.01)
+    raise AssertionError(before, opened())

@@ -181,7 +181,6 @@ class Environment:
         if self.guests is not None and not self._killed:
             self.wake()
             self._deadline.clear()
-            self.hull.tell({"process": True})
             await self.guests.shut_down(reason)
 
     async def ending(self) -> messages.Message:

@@ -61,6 +61,7 @@ class Guests:
         self._count = 0
         self._processes: list[int] = []
         self._runtime = -1
+        self._runtime_known: asyncio.Future[None] = self._loop.create_future()
         self._outputs: list[LogPipe] = []
         self._gone = asyncio.Event()
         self._closed = False
@@ -78,9 +79,10 @@ class Guests:
         elif "ended" in message:
             self._extensions.ended(message["ended"], documents.exit_code(message))
             self._gone.set()
-        elif "runtime" in message and fds:
+        elif "runtime" in message and fds and self._runtime < 0:
             self._runtime = fds[0]
-            self._processes.append(fds[0])
+            self._processes += fds
+            self._runtime_known.set_result(None)
         elif (waiting := self._sockets.pop(message.get("socket", 0), None)) is not None and fds and not waiting.done():
             waiting.set_result(fds[0])
         else:
@@ -174,7 +176,13 @@ class Guests:
         self._processes.clear()
 
     async def _end_runtime(self, limit: float) -> None:
-        if self._runtime < 0 or self._hull.ending.done():
+        if self._hull.ending.done():
+            return
+        if self._runtime < 0:
+            self._hull.tell({"process": True})
+            known: set[asyncio.Future[Any]] = {self._runtime_known, self._hull.ending}
+            await asyncio.wait(known, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        if self._runtime < 0:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             syscalls.pidfd_send_signal(self._runtime, signal.SIGTERM)
