@@ -11,14 +11,19 @@ from cumulet.kernel.ids import token
 from cumulet.storage.database import StorageError
 
 _PIECE = 262_144  # what each of many slow readers may hold
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class _FileWriter:
     def __init__(self, root: Path) -> None:
         self.blob = token()
         self.path = _place(root, self.blob)
-        self.path.parent.mkdir(exist_ok=True)
-        self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            self._file = os.open(self.path, _NEW, 0o600)
+        except FileNotFoundError:  # the first blob of its folder
+            self.path.parent.mkdir(exist_ok=True)
+            _sync_folder(root)
+            self._file = os.open(self.path, _NEW, 0o600)
         self.committed = False
 
     async def write(self, data: bytes) -> None:
@@ -38,11 +43,7 @@ class _FileWriter:
     def _sync(self) -> None:
         try:
             os.fsync(self._file)
-            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(self.path.parent)
         except OSError as error:
             raise StorageError(f"a blob could not be made durable: {error.strerror}") from error
 
@@ -90,6 +91,15 @@ class FolderBlobs:
         for folder in sorted(self._root.iterdir()):
             for file in folder.iterdir():
                 yield folder.name + file.name
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _remove(path: Path) -> None:
