@@ -51,7 +51,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
 
     async def resource_policy(call: Call, arn: str) -> str | None:
         queue = await sqs.queue_by_arn(arn)
-        return await store.policy(queue) or None if queue else None
+        return await sqs.directory.policy(queue) or None if queue else None
 
     modules = (queues, tags, permissions, sending, receiving, acknowledging, moves)
     return Service("sqs", sqs, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)

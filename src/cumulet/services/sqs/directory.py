@@ -21,6 +21,7 @@ class Directory:
         self._signals = signals
         self._clock = clock
         self._found: dict[Key, tuple[float, Queue]] = {}
+        self._policies: dict[Key, tuple[float, str]] = {}
         self._changes = 0
         signals.subscribe(_TOPIC, self._changed)
 
@@ -38,6 +39,20 @@ class Directory:
             self._found[key] = (now + _SECONDS, queue)
         return queue
 
+    async def policy(self, queue: Queue) -> str:
+        """Its policy document, empty without one: every call of a role or user is held against it."""
+        key, now = (queue.account, queue.region, queue.name), self._clock.now()
+        held = self._policies.get(key)
+        if held is not None and now < held[0]:
+            return held[1]
+        changes = self._changes
+        policy = await self._store.policy(queue)
+        if changes == self._changes:
+            if len(self._policies) >= _MOST:
+                self._policies.clear()
+            self._policies[key] = (now + _SECONDS, policy)
+        return policy
+
     def changed(self, queue: Queue) -> None:
         """To be called once a change of a queue is durable."""
         self._signals.publish(_TOPIC, f"{queue.account}/{queue.region}/{queue.name}".encode())
@@ -46,3 +61,4 @@ class Directory:
         self._changes += 1
         account, region, name = payload.decode().split("/")
         self._found.pop((account, region, name), None)
+        self._policies.pop((account, region, name), None)

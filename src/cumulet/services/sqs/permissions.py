@@ -65,6 +65,7 @@ async def add_permission(sqs: Sqs, call: Call, request: api.AddPermissionRequest
         return _with(queue, record, [*statements, statement])
 
     await sqs.queues.edit(queue, change, sqs.clock.now())
+    sqs.directory.changed(queue)
 
 
 async def remove_permission(sqs: Sqs, call: Call, request: api.RemovePermissionRequest) -> None:
@@ -78,6 +79,7 @@ async def remove_permission(sqs: Sqs, call: Call, request: api.RemovePermissionR
         return _with(queue, record, kept)
 
     await sqs.queues.edit(queue, change, sqs.clock.now())
+    sqs.directory.changed(queue)
 
 
 def _with(queue: Queue, record: Record, statements: list[dict[str, Any]]) -> Record:

@@ -8,9 +8,11 @@ from cumulet.compute import Outcome
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
+from cumulet.services.lambda_.credentials import RoleCredentials
 from cumulet.services.lambda_.runs import Run, ready_target
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.state import CHANGED, Lambda
+from cumulet.services.lambda_.targets import Target
 
 _BACKSTOP = 30.0
 """Seconds after which a function that could not run is looked at again, in case nobody said that it can."""
@@ -35,8 +37,10 @@ class Invoker:
     def __init__(self, lambda_: Lambda, mapping: Mapping) -> None:
         self._lambda = lambda_
         self._mapping = mapping
+        self._reference = mapping.reference
         self._changed = asyncio.Event()
-        self._name = "\0".join(mapping.reference.key).encode()
+        self._name = "\0".join(self._reference.key).encode()
+        self._acting: tuple[Target, RoleCredentials] | None = None
         self._end = lambda_.signals.subscribe(CHANGED, self._note)
 
     def close(self) -> None:
@@ -44,7 +48,7 @@ class Invoker:
 
     async def invoke(self, payload: bytes, trace: str = "") -> Answer:
         """Raises AwsError when the function was not run: throttled, gone, or not able to."""
-        reference = self._mapping.reference
+        reference = self._reference
         target = await ready_target(self._lambda, reference)
         run = Run(self._lambda, reference, target, new_id(), patient=True)
         outcome = await run.go(payload, trace=trace)
@@ -52,15 +56,17 @@ class Invoker:
 
     async def as_role(self) -> Call:
         """A call as the function's execution role; raises AwsError when there is no such function, or its role is refused."""
-        return await self.role_call(self._lambda, self._mapping)
+        lambda_, acting = self._lambda, self._acting
+        target = lambda_.targets.known(self._reference)
+        if acting is None or target is not acting[0] or lambda_.clock.now() >= acting[1].renew:
+            target = target or await lambda_.targets.find(self._reference)
+            self._acting = acting = (target, await _credentials(lambda_, target))
+        return _call(self._mapping, acting[1])
 
     @staticmethod
     async def role_call(lambda_: Lambda, mapping: Mapping) -> Call:
         """The same for a mapping that nothing works for yet."""
-        target = await lambda_.targets.find(mapping.reference)
-        version = target.version
-        role = await lambda_.credentials.get(target.key, version.deployment, version.configuration.role or "")
-        return Call(mapping.account, mapping.region, role.principal, new_id(), source_arn=mapping.arn)
+        return _call(mapping, await _credentials(lambda_, await lambda_.targets.find(mapping.reference)))
 
     async def room(self, note: Callable[[str], None]) -> None:
         """Return once the function can run; `note` is told what keeps it from that."""
@@ -68,7 +74,7 @@ class Invoker:
         while True:
             self._changed.clear()
             try:
-                target = await ready_target(self._lambda, self._mapping.reference)
+                target = await ready_target(self._lambda, self._reference)
             except AwsError as error:
                 note(f"PROBLEM: {error.message}")
                 await self._change()
@@ -94,3 +100,12 @@ class Invoker:
     def _note(self, payload: bytes) -> None:
         if payload == self._name:
             self._changed.set()
+
+
+async def _credentials(lambda_: Lambda, target: Target) -> RoleCredentials:
+    version = target.version
+    return await lambda_.credentials.get(target.key, version.deployment, version.configuration.role or "")
+
+
+def _call(mapping: Mapping, role: RoleCredentials) -> Call:
+    return Call(mapping.account, mapping.region, role.principal, new_id(), source_arn=mapping.arn)
