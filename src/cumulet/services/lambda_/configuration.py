@@ -119,7 +119,7 @@ def changed_configuration(
     _check_bound("timeout", request.timeout, limits.timeout)
     _check_bound("memorySize", request.memory_size, limits.memory_mb)
     if request.ephemeral_storage is not None:
-        _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, 10_240)
+        _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, limits.ephemeral_mb)
     return msgspec.structs.replace(old, **changes)
 
 

@@ -4,6 +4,7 @@ That is so for functions in a VPC; others are ready for ever.
 https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 from cumulet.kernel.ids import new_id
@@ -13,6 +14,8 @@ from cumulet.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.state import Lambda
+
+log = logging.getLogger(__name__)
 
 SCHEMA = (
     """CREATE TABLE lambda_idle (account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
@@ -73,7 +76,10 @@ async def sweep(lambda_: "Lambda") -> None:
     while True:
         await lambda_.clock.sleep(_SWEEP)
         for key in await lambda_.idle.since(lambda_.clock.now() - lambda_.limits.idle_seconds):
-            await _deactivate(lambda_, key)
+            try:
+                await _deactivate(lambda_, key)
+            except Exception:
+                log.exception("%s stays active for now", key.arn)
 
 
 async def wake(lambda_: "Lambda", key: FunctionKey) -> None:

@@ -34,6 +34,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     tags: int = 50
     layers: int = 5
     memory_mb: int = 10_240
+    ephemeral_mb: int = 10_240
     timeout: int = 900
     idle_seconds: float = 14 * 86_400.0
     """How long a function in a VPC may go without an invocation before it becomes Inactive."""
