@@ -218,7 +218,8 @@ class QueuePoller:
                 return await self._function.invoke(payload, trace)
             except AwsError as error:
                 self._note(f"PROBLEM: {error.message}")
-                if self._stopping or self._clock.now() + pause >= until:
+                # 400: it will not be run with this event, however long we wait (it goes round in a loop, say).
+                if error.status == 400 or self._stopping or self._clock.now() + pause >= until:
                     return None
             await self._clock.sleep(pause)
             pause = min(pause * 2, 2.0)
