@@ -30,7 +30,7 @@ from cumulet.compute.model import (
 from cumulet.compute.pool import Pool
 from cumulet.compute.resolver import name_servers, resolver
 from cumulet.compute.runtimes import found, node, python
-from cumulet.compute.runtimes.image import ImageRuntime
+from cumulet.compute.runtimes.image import ImageRuntime, image_zygote
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -172,6 +172,11 @@ class Compute:
         """Have a blank of this runtime made in the background: a function that may soon be called is new here."""
         if self._pool is not None and (found := self._runtimes.get(runtime)) is not None:
             self._pool.prepare(found.for_function(memory_mb, {}))
+
+    def forget_image(self, id: str) -> None:
+        """No function is made of this image any more, and its root is going away."""
+        if self._pool is not None:
+            self._pool.end(image_zygote(id))
 
     def running(self, key: str) -> int:
         """Invocations of this function in flight."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import logging
 import weakref
 from collections.abc import Mapping
@@ -108,6 +109,13 @@ class Pool:
                 self._zygote_ended(name, "the supervisor of sandboxes ended")
             self.close()
 
+    def end(self, runtime: str) -> None:
+        """End the zygote of this name and the blanks that came from it: what it runs on is going away."""
+        self._drop(runtime)
+        if runtime in self._zygotes:
+            with contextlib.suppress(ComputeUnavailable):
+                self._supervision.order({"op": "end", "id": runtime})
+
     def close(self) -> None:
         """End the blanks."""
         for ready in self._ready.values():
@@ -117,7 +125,7 @@ class Pool:
 
     def _wants(self, runtime: Runtime) -> None:
         """Of a runtime that comes in variants, blanks are kept only of those asked for last."""
-        variants = self._variants[runtime.zygote]
+        variants = self._variants[runtime.name]
         variants.pop(runtime.blank, None)
         variants[runtime.blank] = None
         if len(variants) > _MOST_VARIANTS:

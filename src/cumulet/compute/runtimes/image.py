@@ -12,6 +12,11 @@ from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 _USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def image_zygote(id: str) -> str:
+    """What the zygote of an image is called."""
+    return f"image {id}"
+
+
 class ImageRuntime:
     """One image: its zygote, which has the image as its root, serves every function that is made of it."""
 
@@ -23,7 +28,7 @@ class ImageRuntime:
 
     def __init__(self, image: Image) -> None:
         self.name = "image"
-        self.zygote = self.blank = f"image {image.id}"
+        self.zygote = self.blank = image_zygote(image.id)
         self.path = str(image.root)
         self._image = image
 

@@ -121,6 +121,13 @@ class Supervisor:
         there.close()
         self._know(str(order["id"]), Zygote(here, pid))
 
+    def _op_end(self, order: messages.Message, fds: list[int]) -> None:
+        """A zygote that is not wanted any more; its end is heard as of one that ended by itself."""
+        del fds
+        zygote = self._zygotes.get(order["id"])
+        if zygote is not None and zygote.pid is not None:
+            os.kill(zygote.pid, signal.SIGKILL)
+
     def _op_grow(self, order: messages.Message, fds: list[int]) -> None:
         del fds
         lean = self._zygotes.get(order["lean"])

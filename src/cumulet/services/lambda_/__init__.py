@@ -40,6 +40,7 @@ from cumulet.services.lambda_ import (
 )
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
+from cumulet.services.lambda_.debugging import Debugging
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
 from cumulet.services.lambda_.durable.store import DurableStore
@@ -104,7 +105,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     store = FunctionStore(db, Seal(secret, "lambda"))
     packages = Packages(folder, blobs, tasks, limits)
     credentials = CredentialCache(calls, clock, enforce)
-    unpacked = Images(Registry(ImageStore(db), images), images_folder)
+    unpacked = Images(Registry(ImageStore(db), images), images_folder, compute.forget_image)
     lambda_ = Lambda(
         db=db,
         store=store,
@@ -130,6 +131,8 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     lambda_.provisioner = Provisioner(lambda_)
     lambda_.sources = roster(lambda_)
     lambda_.durable = Engine(lambda_, DurableStore(db))
+    lambda_.debugging = Debugging(compute, tasks, folder / "debuggers", lambda_.targets.forget)
+    lambda_.targets.alter = lambda_.debugging.spec
 
     async def resource_policy(call: Call, arn: str) -> str | None:
         if ":layer:" in arn:

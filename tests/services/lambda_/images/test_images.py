@@ -1,5 +1,6 @@
 """Container images: pushed as their tools push them, run in their own file system."""
 
+import base64
 import functools
 import gzip
 import hashlib
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,6 +201,37 @@ def test_a_tag_that_moves_changes_a_function_only_when_it_is_updated(
     functions.get_waiter("function_updated_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
     assert result(functions, "f")["data"] == "changed"
     assert result(functions, "f:1")["data"] == "above"
+
+
+def test_an_image_that_was_removed_with_its_function_serves_again(
+    functions: Any, create: Callable[..., Any], node: Any, registry: Registry, account: str
+) -> None:
+    registry.push("one", "v1", [layer({"program": program(), "own": account.encode()})], Entrypoint=["/program"])
+    image = f"{registry.host}/one:v1"
+    create("f", image)
+    assert result(functions, "f")["name"] == "f"
+    unpacked = (
+        node.data / "compute" / "images" / functions.get_function(FunctionName="f")["Configuration"]["CodeSha256"]
+    )
+    assert unpacked.exists()
+    functions.delete_function(FunctionName="f")
+    while unpacked.exists():
+        time.sleep(0.05)
+    create("g", image)
+    assert result(functions, "g")["name"] == "g"
+
+
+def test_where_permissions_are_enforced_only_the_accounts_root_pushes_and_pulls(
+    start_node: Callable[..., Any],
+) -> None:
+    node = start_node("--iam", "enforce")
+    account = "123456789012"
+    status, headers, _ = Registry(node.endpoint, account).ask("GET", "/v2/")
+    assert (status, headers["www-authenticate"]) == (401, f'Basic realm="{account}"')
+    for user, expected in ((account, 200), ("999999999999", 403), ("AKIAUNKNOWN", 401)):
+        key = base64.b64encode(f"{user}:secret".encode()).decode()
+        assert Registry(node.endpoint, account, {"Authorization": f"Basic {key}"}).ask("GET", "/v2/")[0] == expected
+    node.stop()
 
 
 def test_an_image_that_cannot_be_unpacked_makes_the_function_failed(

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -52,11 +52,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Images:
-    """`root` is for unpacked images alone: `root`/<digest>. They are copies of what the registry has."""
+    """`root` is for unpacked images alone: `root`/<digest>. They are copies of what the registry has.
+    `on_removal` gets the id of an image that is not there any more."""
 
-    def __init__(self, registry: Registry, root: Path) -> None:
+    def __init__(self, registry: Registry, root: Path, on_removal: Callable[[str], None]) -> None:
         self.registry = registry
         self._root = root
+        self._on_removal = on_removal
         self._settings: dict[str, Settings] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -125,8 +127,11 @@ class Images:
     async def remove(self, package: Package) -> None:
         """Forget an unpacked image that no function uses; the registry keeps it."""
         self._settings.pop(package.id, None)
-        async with self._turns.setdefault(package.id, asyncio.Lock()):
-            await asyncio.to_thread(shutil.rmtree, self._root / package.id, ignore_errors=True)
+        place, scratch = self._root / package.id, self._root / f"old-{token(8)}"
+        if place.exists():
+            place.rename(scratch)
+        self._on_removal(package.id)
+        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 
     async def _unpack(self, package: Package, place: Path) -> None:
         repository, digest = _origin(package)
