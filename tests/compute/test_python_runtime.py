@@ -351,3 +351,11 @@ def handler(event, context):
     assert list(raised)[:2] == ["timestamp", "level"]
     assert (raised["level"], raised["errorType"], raised["errorMessage"], raised["requestId"]) == (
         "ERROR", "KeyError", "'k'", "j-1")  # fmt: skip
+
+
+def test_the_context_tells_the_callers_trace(machine: Machine) -> None:
+    function = machine.function("def handler(event, context): return [context.w3c(), vars(context.client_context)]")
+    context = {"w3c": {"traceparent": "00-1-2-01", "baggage": 3, "more": "x"}, "custom": {"a": "b"}}
+    w3c, client = machine.result(function, client_context=json.dumps(context))
+    assert w3c == {"traceparent": "00-1-2-01"}
+    assert client == {"custom": {"a": "b"}, "env": None, "client": None}

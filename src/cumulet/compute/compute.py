@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Literal
 
@@ -237,15 +237,26 @@ class Compute:
                 del self._running[spec.key]
 
     async def _initialise_ahead(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> bool:
-        environment, _ = await self._start(spec, on_environment)
+        started = time.perf_counter()
+        environment, info = await self._start(spec, on_environment)
         nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
         failed = await self._initialise(environment, spec, nothing, spec.init_timeout)
+        self._report_init(environment, info, spec, "init", time.perf_counter() - started, failed)
         environment.last_logs()
         if failed is not None:
             self._end(environment)
             return False
         self._release(environment)
         return True
+
+    async def connect(self, key: str, port: int, without: Container[str] = ()) -> tuple[str, socket.socket]:
+        """The first environment of this function, but for those with an id in `without`, that listens on a port inside:
+        its id, and a connection. Raises OSError."""
+        for environment in list(self._all.values()):
+            if environment.key == key and environment.id not in without:
+                with contextlib.suppress(OSError):
+                    return environment.id, await environment.connect(port)
+        raise ConnectionRefusedError("no environment listens")
 
     def trim(self, key: str, count: int) -> None:
         """End idle environments of this function until no more than `count` hold it."""

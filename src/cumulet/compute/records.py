@@ -104,7 +104,7 @@ def extension(name: str, state: str, events: Sequence[str], error_type: str) -> 
 
 
 def initialization_type(spec: FunctionSpec) -> str:
-    return spec.environment.get("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    return "provisioned-concurrency" if spec.kept else "on-demand"
 
 
 def _whose(invocation: Invocation) -> Record:

@@ -143,3 +143,12 @@ def test_a_traced_invocation_is_reported_so(make: Call, functions: Any, log: Cal
     assert (
         "\tXRAY TraceId: 1-5759e988-bd862e3fe1be46a994272793\tSegmentId: 53995c3f42cd8ad8\tSampled: true\t\n" in report
     )
+
+
+def test_with_active_tracing_the_first_invocation_is_traced(make: Call, functions: Any, log: Call) -> None:
+    make("f", "import os\ndef handler(e, c): return os.environ['_X_AMZN_TRACE_ID']", TracingConfig={"Mode": "Active"})
+    trace = json.loads(functions.invoke(FunctionName="f")["Payload"].read())
+    fields = dict(part.split("=") for part in trace.split(";"))
+    assert (len(fields["Root"]), len(fields["Parent"]), fields["Sampled"]) == (35, 16, "1")
+    [report] = [line for line in log("f", "REPORT RequestId") if line.startswith("REPORT")]
+    assert f"XRAY TraceId: {fields['Root']}\tSegmentId: {fields['Parent']}\tSampled: true" in report

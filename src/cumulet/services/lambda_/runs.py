@@ -18,6 +18,7 @@ from cumulet.compute import (
     ResponseStream,
     RuntimeUnavailable,
 )
+from cumulet.kernel.ids import token
 from cumulet.services.lambda_ import lineage, reports
 from cumulet.services.lambda_.errors import conflict, recursive
 from cumulet.services.lambda_.idle import wake
@@ -30,8 +31,11 @@ from cumulet.services.lambda_.targets import Superseded, Target
 if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Pool
 
+_TRACED_SHARE = 65_536 // 20
 _FREE_STORAGE = 512
 """MB of /tmp that cost nothing."""
+_FREE_STREAM = 6 << 20
+"""Bytes of a streamed response that cost nothing."""
 
 
 class Run:
@@ -211,7 +215,10 @@ class Run:
     def _follow(self, trace: str, series: Series) -> None:
         """Take the place in the chain of invocations that led here; raises RecursiveInvocationException at its end."""
         target = self.target
-        self.trace, before = lineage.step(trace, target.lineage, self._lambda.clock.now())
+        now = self._lambda.clock.now()
+        self.trace, before = lineage.step(trace, target.lineage, now)
+        if target.traced and "Sampled" not in trace and _is_sampled(target, now):
+            self.trace = self.trace.replace("Sampled=0", "Sampled=1")
         if before >= lineage.LIMIT and target.function.recursive_loop != "Allow":
             series.add("RecursiveInvocationsDropped")
             raise recursive()
@@ -221,6 +228,9 @@ class Run:
         series.ran(outcome.duration * 1000, outcome.error is not None)
         seconds = reports.billed(outcome) / 1000
         series.use("provisioned-compute" if provisioned else "compute", seconds * target.memory / 1024)
+        stream = self._invocation.stream
+        if stream is not None and stream.total > _FREE_STREAM:
+            series.use("streamed", float(stream.total - _FREE_STREAM))
         if target.storage_mb > _FREE_STORAGE:
             series.use("storage", seconds * (target.storage_mb - _FREE_STORAGE) / 1024)
 
@@ -282,6 +292,17 @@ async def initialise(lambda_: Lambda, target: Target, spec: FunctionSpec) -> boo
     return await lambda_.compute.initialise(
         spec, on_environment=lambda info: open_environment(lambda_, target, info, "provisioned-concurrency")[1]
     )
+
+
+def _is_sampled(target: Target, now: float) -> bool:
+    """The first invocation of a second, and a twentieth of the others.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-xray.html
+    """
+    if now >= target.sample_at:
+        target.sample_at = now + 1.0
+        return True
+    return int(token(2), 16) < _TRACED_SHARE
 
 
 def of_tenant(spec: FunctionSpec, tenant: str) -> FunctionSpec:

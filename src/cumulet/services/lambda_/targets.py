@@ -1,5 +1,6 @@
 """What an invocation needs to know of a function, kept in memory until the function changes."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,11 +36,13 @@ class Target:
         "log_group",
         "memory",
         "renew",
+        "sample_at",
         "series",
         "spec",
         "storage_mb",
         "tenancy",
         "timeout",
+        "traced",
         "version",
     )
 
@@ -61,6 +64,9 @@ class Target:
         """Where what is measured goes, by the qualifier of the call."""
         self.spec: FunctionSpec | None = None
         self.renew = 0.0
+        self.traced = configuration.tracing_config is not None and configuration.tracing_config.mode == "Active"
+        self.sample_at = 0.0
+        """When the next invocation is traced in any case."""
 
 
 class _Route(NamedTuple):
@@ -72,7 +78,7 @@ class _Route(NamedTuple):
 
 
 class Targets:
-    """The cache; `forget` must be called whenever something of a function changed."""
+    """The cache; `forget` must be called whenever something of a function changed. `alter` has the last word on a spec."""
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class Targets:
         self._packages = packages
         self._credentials = credentials
         self._images = images
+        self.alter: Callable[[FunctionKey, FunctionSpec], FunctionSpec] = lambda _, spec: spec
         self._known: dict[FunctionKey, dict[str, Target | _Route]] = {}
         self._changes = 0
 
@@ -163,6 +170,8 @@ class Targets:
             account=target.key.account,
             runtime_version_arn=version_config.runtime_version_arn or "" if version_config else "",
         )
+        spec = self.alter(target.key, spec)
+        target.timeout = spec.timeout
         target.renew = credentials.renew
         target.spec = spec
         return spec

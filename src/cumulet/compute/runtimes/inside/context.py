@@ -10,6 +10,8 @@ import sys
 import time
 from typing import Any
 
+_W3C = ("traceparent", "tracestate", "baggage")
+
 
 class Client:
     """The mobile application that called."""
@@ -65,6 +67,8 @@ class LambdaContext:
 
     def __init__(self, header: dict[str, Any], function: Function) -> None:
         client_context = header.get("client_context")
+        w3c = client_context.pop("w3c", None) if isinstance(client_context, dict) else None
+        self._w3c = w3c if isinstance(w3c, dict) else {}
         self.aws_request_id: str = header["request_id"]
         self.log_group_name = function.log_group_name
         self.log_stream_name = function.log_stream_name
@@ -81,6 +85,10 @@ class LambdaContext:
         """Milliseconds until the function must have answered; never below 0."""
         left = self._epoch_deadline_time_in_ms - int(time.time() * 1000)
         return max(left, 0)
+
+    def w3c(self) -> dict[str, str]:
+        """The W3C trace context that the caller sent in its client context."""
+        return {name: self._w3c[name] for name in _W3C if isinstance(self._w3c.get(name), str)}
 
     def log(self, message: object) -> None:
         """Write to the function's log."""
