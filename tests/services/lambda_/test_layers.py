@@ -198,6 +198,14 @@ def test_layers_come_from_a_bucket_too(functions: Any, client: Callable[..., Any
     assert published["Content"]["CodeSize"] == len(package("x = 1"))
 
 
+def test_layers_are_published_in_the_own_account(publish: Callable[..., Any], functions: Any) -> None:
+    with pytest.raises(ClientError, match="another account") as caught:
+        publish("arn:aws:lambda:us-east-1:111122223333:layer:theirs")
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    arn = publish("mine")["LayerArn"]
+    assert publish(arn)["LayerVersionArn"] == f"{arn}:2"
+
+
 def test_other_accounts_need_the_permission(start_node: Callable[..., Any]) -> None:
     node = start_node("--iam", "enforce")
     owner, other = node.client("lambda", "111122223333"), node.client("lambda", "444455556666")

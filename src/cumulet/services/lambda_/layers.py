@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_ import code
 from cumulet.services.lambda_.compatibility import check_compatible, check_filter
 from cumulet.services.lambda_.errors import not_found
@@ -25,6 +26,12 @@ async def publish_layer_version(
 ) -> api.PublishLayerVersionResponse:
     check_compatible(request.compatible_runtimes, request.compatible_architectures)
     key = layer_key(call, request.layer_name)
+    if key.account != call.account:
+        raise AwsError(
+            f"The layer {key.arn} would be of another account than {call.account}.",
+            code="AccessDeniedException",
+            status=403,
+        )
     async with code.staged(lambda_, call, request.content) as staged:
         package = staged.package
         version = LayerVersion(
