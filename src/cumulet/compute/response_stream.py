@@ -31,7 +31,7 @@ class ResponseStream:
 
     The environment is made to wait while 256 KB are unread, and while it is ahead of the limits' rate. `content_type` is
     known once the stream has begun; `error_type` is what the function gave for an error after that. `overflowed` says that
-    more than the limits' total came, of which the rest was dropped.
+    more than `limit` bytes came, of which the rest was dropped.
     """
 
     def __init__(self, limits: StreamLimits | None = None) -> None:
@@ -40,6 +40,7 @@ class ResponseStream:
         self.begun = False
         self.overflowed = False
         self._limits = limits or StreamLimits()
+        self.limit = self._limits.total
         self._loop = asyncio.get_running_loop()
         self._pieces: deque[bytes] = deque()
         self._held = 0
@@ -53,6 +54,11 @@ class ResponseStream:
         self._abandoned = False
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def total(self) -> int:
+        """Bytes that came so far, those over the limit included."""
+        return self._total
 
     # The environment's end
 

@@ -17,6 +17,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError, InternalFailure
 from cumulet.kernel.ids import new_id
+from cumulet.kernel.streams import BytesStream
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
 from cumulet.wire.cbor import CborCodec
@@ -174,9 +175,9 @@ def _resolve(exchange: Exchange) -> None:
 
 
 def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
-    """Bodies are read whole, within the service's limit, but for those that are streams."""
+    """Bodies are read whole, within the service's limit, but for S3's streams: other services' signatures cover the body."""
     limit = CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT)
-    if exchange.route.codec.streaming or is_read(exchange.request, limit):
+    if (exchange.route.codec.streaming and exchange.style == "s3") or is_read(exchange.request, limit):
         return None
     if exchange.route.service == "lambda":
         return _read_for_lambda(exchange, limit)
@@ -215,9 +216,12 @@ async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
 
 def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """A streamed body becomes the bytes that were meant: out of `aws-chunked` framing, and checked as they are read."""
-    if exchange.route.codec.streaming:
+    if exchange.style != "s3":
+        if exchange.route.codec.streaming:
+            exchange.request.body = BytesStream(exchange.request.content)
+    elif exchange.route.codec.streaming:
         exchange.request.body = sigv4.payload(exchange.request, exchange.signed, exchange.credential.secret)
-    elif exchange.style == "s3":
+    else:
         # S3 signs the hash that a header gives: that the body has it is still to be seen.
         return sigv4.check_content(exchange.request, exchange.signed, exchange.credential.secret)
     return None

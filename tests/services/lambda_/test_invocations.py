@@ -282,3 +282,15 @@ def test_some_concurrency_stays_unreserved(make: Callable[..., Any], functions: 
     assert (limits["ConcurrentExecutions"], limits["UnreservedConcurrentExecutions"]) == (1000, 100)
     functions.delete_function_concurrency(FunctionName="greedy")
     assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName="greedy")
+
+
+def test_the_older_operation_queues_as_well(make: Callable[..., Any], functions: Any) -> None:
+    make("older")
+
+    answer = functions.invoke_async(FunctionName="older", InvokeArgs=b'{"a": 1}')
+
+    assert (answer["Status"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (202, 202)
+    with pytest.raises(functions.exceptions.InvalidRequestContentException):
+        functions.invoke_async(FunctionName="older", InvokeArgs=b"{")
+    with pytest.raises(functions.exceptions.ResourceNotFoundException):
+        functions.invoke_async(FunctionName="none", InvokeArgs=b"{}")

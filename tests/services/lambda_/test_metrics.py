@@ -74,6 +74,11 @@ def test_a_resource_is_a_part_of_its_function(tmp_path: Path) -> None:
         assert point.samples == 2
         [point] = await metrics.points(KEY, "Throttles", START, START + 60, "f:live")
         assert point.samples == 1
+        assert await metrics.names(KEY.account, KEY.region) == [
+            ("Throttles", "f", "f", ""),
+            ("Throttles", "f", "f:live", "3"),
+            ("Throttles", "g", "g", ""),
+        ]
 
     with_metrics(tmp_path, story)
 

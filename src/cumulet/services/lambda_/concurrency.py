@@ -31,8 +31,12 @@ async def put_function_concurrency(
             )
         others = await lambda_.store.reserved(key.account, key.region, tx)
         others.pop(key.name, None)
+        taken = sum(others.values())
+        for name, document in await lambda_.store.settings_of_account(PROVISIONED, key.account, key.region):
+            if name != key.name and name not in others:
+                taken += json.decode(document, type=Provision).requested
         limits = lambda_.limits
-        if wanted and limits.concurrent_executions - sum(others.values()) - wanted < limits.minimum_unreserved:
+        if wanted and limits.concurrent_executions - taken - wanted < limits.minimum_unreserved:
             raise unlabelled(
                 "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
                 f"below its minimum value of [{limits.minimum_unreserved}]."

@@ -198,6 +198,13 @@ class Metrics:
         rows = await self._db.read(sql, args)
         return [Point(row[0] * 60.0, int(row[1]), float(row[2]), float(row[3]), float(row[4])) for row in rows]
 
+    async def names(self, account: str, region: str) -> list[tuple[str, str, str, str]]:
+        """What there are points of: metric, function ("" for all of them), resource and executed version."""
+        await self.flush()
+        sql = """SELECT DISTINCT metric, name, resource, version FROM lambda_metric
+                 WHERE account = $1 AND region = $2 ORDER BY metric, name, resource, version"""
+        return [(row[0], row[1], row[2], row[3]) for row in await self._db.read(sql, (account, region))]
+
     async def usage(self, since: str = "", name: str = "") -> list[Use]:
         """What functions used, from a day on (YYYY-MM-DD), by function and day."""
         await self.flush()
