@@ -36,7 +36,8 @@ def exit_code(how: dict[str, Any]) -> str:
 
 
 def too_large(invocation: Invocation) -> bytes:
-    limit = invocation.max_response
+    stream = invocation.stream
+    limit = stream.limit if stream is not None and stream.overflowed else invocation.max_response
     message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
     return _document("Function.ResponseSizeTooLarge", message)
 

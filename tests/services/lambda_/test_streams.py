@@ -194,3 +194,23 @@ def test_what_is_wrong_with_the_request_is_answered_at_once(functions: Any, stre
     with pytest.raises(ClientError) as refused:
         invoke(FunctionName=own)
     assert refused.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
+
+
+def test_more_than_the_node_takes(start_node: Callable[..., Any], runtime: str) -> None:
+    node = start_node("--limit", "lambda.stream_total=3000000", "--limit", "lambda.stream_burst=1000000")
+    functions = node.client("lambda", "123412341234")
+    functions.create_function(
+        FunctionName="f",
+        Runtime=runtime,
+        Handler="index.handler",
+        Role="arn:aws:iam::123412341234:role/r",
+        Code=package("index.js", SOURCE),
+        Timeout=30,
+    )
+    chunks, end = stream(functions, "f", {"mb": 4})
+    assert 2_900_000 < sum(map(len, chunks)) <= 3_000_000
+    assert json.loads(end["ErrorDetails"]) == {
+        "errorType": "Function.ResponseSizeTooLarge",
+        "errorMessage": "Response payload size exceeded maximum allowed payload size (3000000 bytes).",
+    }
+    assert stream(functions, "f")[1] == {}
