@@ -41,10 +41,6 @@ class Invoker:
         self._changed = asyncio.Event()
         self._name = "\0".join(self._reference.key).encode()
         self._acting: tuple[Target, RoleCredentials] | None = None
-        self._end = lambda_.signals.subscribe(CHANGED, self._note)
-
-    def close(self) -> None:
-        self._end()
 
     async def invoke(self, payload: bytes, trace: str = "") -> Answer:
         """Raises AwsError when the function was not run: throttled, gone, or not able to."""
@@ -72,7 +68,6 @@ class Invoker:
         """Return once the function can run; `note` is told what keeps it from that."""
         wait = _BUSY_WAIT
         while True:
-            self._changed.clear()
             try:
                 target = await ready_target(self._lambda, self._reference)
             except AwsError as error:
@@ -91,11 +86,15 @@ class Invoker:
 
     async def _change(self) -> None:
         """Until something of the function changed."""
+        self._changed.clear()
+        end = self._lambda.signals.subscribe(CHANGED, self._note)
         try:
             async with asyncio.timeout(_BACKSTOP):
                 await self._changed.wait()
         except TimeoutError:
             return
+        finally:
+            end()
 
     def _note(self, payload: bytes) -> None:
         if payload == self._name:

@@ -110,4 +110,5 @@ def queue_pace(mapping: Mapping) -> Pace:
         first=first,
         most=most,
         partial=mapping.partial,
+        ordered=mapping.source.endswith(".fifo"),
     )

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -30,17 +31,26 @@ _STEP_SECONDS = 1.0
 """300 more at once a minute, as on AWS."""
 _QUICK = 0.05
 """Seconds an invocation may take on average before more at once are worth their environments."""
+_AHEAD = 4
+"""Batches that are received at once from a queue that is full, for a function that is quick."""
+_FULL = 10
+_TOGETHER = 0.004
+"""Seconds for which removals from a full queue wait for each other."""
 _SHORTEST, _LONGEST = 0.05, 60.0
 
 
 class Pace(Struct, frozen=True, kw_only=True):
-    """How a queue is worked off: records and seconds a batch, and how many batches at once, at first and at most."""
+    """How a queue is worked off: records and seconds a batch, and how many batches at once, at first and at most.
+
+    `ordered`: messages wait for those before them to be removed.
+    """
 
     size: int
     window: int
     first: int = 5
     most: int = 1250
     partial: bool = False
+    ordered: bool = False
     payload: int = _PAYLOAD
 
 
@@ -74,6 +84,10 @@ class QueuePoller:
         self._clock = clock
         self._tasks = tasks
         self._held: list[Item] = []
+        self._ready: deque[Sequence[Item]] = deque()
+        self._full = False
+        self._busy = 0
+        self._flush: asyncio.Future[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._free = asyncio.Event()
         self._allowed = min(pace.first, pace.most)
@@ -103,38 +117,36 @@ class QueuePoller:
         pause = _SHORTEST
         try:
             while not self._stopping:
-                await self._room()
                 try:
-                    batch = await self._gather()
+                    await self._room()
+                    if not self._ready:
+                        await self._gather()
                     pause = _SHORTEST
                 except SourceGone as error:
                     self._note(f"PROBLEM: {error}")
                     await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-                    continue
                 except AwsError as error:
                     log.warning("a queue cannot be read at the moment: %s", error.message)
                     await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-                    continue
-                if batch:
-                    self._begin(batch)
+                except Exception:
+                    log.exception("a queue cannot be read, again in a moment")
+                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
+                if self._ready:
+                    self._begin(self._ready.popleft())
         finally:
-            if self._held:  # gathered, but not all that the window had time for
-                self._begin(self._held)
+            self._make_ready()  # gathered, but not all that the window had time for
+            for batch in self._ready:
+                self._begin(batch)
 
     def _begin(self, batch: Sequence[Item]) -> None:
-        if batch is self._held:
-            self._held = []
+        self._busy += 1
         task = self._tasks.start("queue batch", self._handle(batch))
         self._running.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: "asyncio.Task[None]") -> None:
-        self._running.discard(task)
-        self._free.set()
+        task.add_done_callback(self._running.discard)
 
     async def _room(self) -> None:
         """Wait until another batch may be worked on."""
-        while len(self._running) >= self._allowed:
+        while self._busy >= self._allowed:
             self._free.clear()
             try:
                 async with asyncio.timeout(_STEP_SECONDS):
@@ -151,18 +163,37 @@ class QueuePoller:
             self._grown = now
             self._allowed = min(self._allowed + _STEP, self._pace.most)
 
-    async def _gather(self) -> Sequence[Item]:
-        """A batch: what there is at once, or what comes within the window; nothing when nothing came for a while."""
+    async def _gather(self) -> None:
+        """Batches: what there is at once, or what comes within the window; none when nothing came for a while."""
         pace = self._pace
-        if not self._held:
+        if self._full and not pace.window and self._took < _QUICK:
+            await self._take_ahead()
+        if not self._ready:
             await self._take(pace.size, _PATIENCE)
-        if not self._held:
-            self._allowed = min(pace.first, pace.most)
-            return ()
-        if pace.window:
-            await self._collect()
-        batch, self._held = _cut(self._held, pace)
-        return batch
+            if not self._held:
+                self._allowed = min(pace.first, pace.most)
+            elif pace.window:
+                await self._collect()
+        self._make_ready()
+
+    async def _take_ahead(self) -> None:
+        """Several batches of a full queue side by side: the store makes their receiving durable at once."""
+        several = [self._source.receive(self._pace.size, 0) for _ in range(_AHEAD)]
+        failure: BaseException | None = None
+        for found in await asyncio.gather(*several, return_exceptions=True):
+            if isinstance(found, BaseException):
+                failure = found
+                continue
+            await self._keep(found)
+            self._make_ready()
+        if failure is not None:
+            raise failure
+
+    def _make_ready(self) -> None:
+        """Cut what is held into batches."""
+        while self._held:
+            batch, self._held = _cut(self._held, self._pace)
+            self._ready.append(batch)
 
     async def _collect(self) -> None:
         """Take more until the batch is full or its window closes."""
@@ -178,23 +209,29 @@ class QueuePoller:
                 return
 
     async def _take(self, limit: int, patience: int) -> None:
-        """Receive into what is held; what filters do not want is removed from the queue."""
-        found = await self._source.receive(limit, patience)
+        await self._keep(await self._source.receive(limit, patience))
         self._note("")
-        if self._wanted is not None and found:
-            kept: list[Item] = []
-            rest: list[Item] = []
-            for item in found:
-                (kept if self._wanted(self._source.view(item)) else rest).append(item)
-            if rest:
-                await self._remove(rest)
-            found = kept
-        self._held += found
+
+    async def _keep(self, found: Sequence[Item]) -> None:
+        """Hold what was received; what filters do not want is removed from the queue."""
+        self._full = len(found) >= min(self._pace.size, _FULL)
+        if self._wanted is None:
+            self._held += found
+            return
+        rest: list[Item] = []
+        for item in found:
+            (self._held if self._wanted(self._source.view(item)) else rest).append(item)
+        if rest:
+            await self._remove(rest)
 
     async def _handle(self, batch: Sequence[Item]) -> None:
         payload = b'{"Records":[' + b",".join([item.record for item in batch]) + b"]}"
         started = asyncio.get_running_loop().time()
-        answer = await self._invoke(payload, batch)
+        try:
+            answer = await self._invoke(payload, batch)
+        finally:
+            self._busy -= 1
+            self._free.set()
         self._took += (asyncio.get_running_loop().time() - started - self._took) / 8
         if answer is None or answer.failed:
             return
@@ -225,6 +262,10 @@ class QueuePoller:
             pause = min(pause * 2, 2.0)
 
     async def _remove(self, items: Sequence[Item]) -> None:
+        if self._full and not self._pace.ordered:
+            if self._flush is None or self._flush.done():
+                self._flush = asyncio.ensure_future(asyncio.sleep(_TOGETHER))
+            await asyncio.shield(self._flush)  # with what others have done by then, as one durable change
         try:
             await self._source.remove(items)
         except (AwsError, SourceGone) as error:
