@@ -111,7 +111,9 @@ class Provisioner:
 
     def lost(self, pool: Pool) -> None:
         """An environment may have ended: it is replaced."""
-        if pool.spec is not None and not pool.gone and self._lambda.compute.holding(pool.spec.key) < pool.requested:
+        if pool.spec is None or pool.gone or pool.task is not None:
+            return
+        if self._lambda.compute.holding(pool.spec.key) < pool.requested:
             self.fill(pool)
 
     def measure(self, seconds: float) -> None:
@@ -125,6 +127,8 @@ class Provisioner:
                     series.use("provisioned", pool.allocated * gigabytes * seconds)
                 if pool.spec is not None and now >= pool.renew and pool.task is None:
                     self.fill(pool)
+                else:
+                    self.lost(pool)  # one may have died while nothing was asked of it
 
     async def _work(self, pool: Pool) -> None:
         try:
