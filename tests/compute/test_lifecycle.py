@@ -142,7 +142,7 @@ def test_leaves_nothing_after_many_environments() -> None:
         before = held()
         for _ in range(10):
             round_of(20)
-        slack = (80, 2, 48, 24)  # eight blanks are made ahead while demand is high
+        slack = (144, 2, 48, 24)  # eight blanks are made ahead while demand is high, each with sixteen descriptors
         assert _until(lambda: all(now <= then + more for now, then, more in zip(held(), before, slack, strict=True))), (
             before,
             held(),

@@ -38,7 +38,7 @@ def test_reports_the_memory_used(machine: Machine) -> None:
     code = "import time\ndef handler(event, context):\n    held = b'x' * (event << 20)\n    time.sleep(0.3)\n    return len(held)"
     function = machine.function(code)
     small, large = machine.invoke(function, 1), machine.invoke(function, 100)
-    assert 10 << 20 < small["max_memory"] < 90 << 20
+    assert 4 << 20 < small["max_memory"] < 90 << 20
     assert small["max_memory"] + (80 << 20) < large["max_memory"] < 200 << 20
 
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from cumulet.compute import documents
 from cumulet.compute.linux import syscalls
 from cumulet.compute.linux.cgroup import Group, read_meter
 from cumulet.compute.memory_watch import MemoryWatch
@@ -96,7 +97,7 @@ class Sandbox:
         self._supervision = supervision
         self._loop = asyncio.get_running_loop()
         self._made: asyncio.Future[None] = self._loop.create_future()
-        self._pidfd = -1
+        self._pidfd = self._runtime_pidfd = -1
         self._freezer: int | None = None
         self._meter: int | None = None
         self._watch: MemoryWatch | None = None
@@ -143,8 +144,9 @@ class Sandbox:
             "tmp_mb": spec.tmp_mb,
         }
         if not self._group.counts_memory:
-            self._watch = MemoryWatch(self._pidfd, spec.memory_mb * _MB, self.kill)
+            self._watch = MemoryWatch((self._pidfd, self._runtime_pidfd), spec.memory_mb * _MB, self.kill)
             self._watch.start()
+        self._forget_runtime()
         memory = max(_MIN_MEMORY, spec.memory_mb * _MB - self._baseline)
         self._supervision.order({**order, "memory": memory, "assignment": dict(assignment)})
 
@@ -196,11 +198,13 @@ class Sandbox:
                 self.failed("it ended while starting")
             message = {"signal": _SIGKILL}
         if "ready" in message:
-            self._pidfd = fds[0]
-            self.listeners = [socket.socket(fileno=fd) for fd in fds[1:]]
+            self._pidfd, self._runtime_pidfd = fds[:2]
+            self.listeners = [socket.socket(fileno=fd) for fd in fds[2:]]
             self.runtime_api = self.listeners.pop()
             if not self._made.done():
                 self._made.set_result(None)
+        elif not self._made.done():
+            self.failed(f"it ended while starting ({message.get('why') or documents.ending(message)})")
         elif self.on_message is not None and _OTHERS & message.keys():
             self.on_message(message, fds)
         elif not self.ending.done():
@@ -221,7 +225,13 @@ class Sandbox:
             self.ending.set_result({"signal": _SIGKILL})
         self._free()
 
+    def _forget_runtime(self) -> None:
+        if self._runtime_pidfd >= 0:
+            os.close(self._runtime_pidfd)
+            self._runtime_pidfd = -1
+
     def _free(self) -> None:
+        self._forget_runtime()
         for descriptor in (self._freezer, self._meter):
             if descriptor is not None:
                 os.close(descriptor)

@@ -9,10 +9,13 @@ _PAGE = 4096
 
 
 class MemoryWatch:
-    """Looks ten times a second at what an environment's processes hold, while it works. `limit` is in bytes."""
+    """Looks ten times a second at what an environment's processes hold, while it works. `limit` is in bytes.
 
-    def __init__(self, pidfd: int, limit: int, on_exceeded: Callable[[], None]) -> None:
-        self._init = _pid_of(pidfd)
+    `pidfds` are of the first process of its pid namespace, which orphans are left to, and of its runtime's.
+    """
+
+    def __init__(self, pidfds: tuple[int, int], limit: int, on_exceeded: Callable[[], None]) -> None:
+        self._init, self._runtime = map(_pid_of, pidfds)
         self._limit = limit
         self._on_exceeded = on_exceeded
         self._timer: asyncio.TimerHandle | None = None
@@ -22,7 +25,8 @@ class MemoryWatch:
     @property
     def peak(self) -> int:
         """The most bytes seen, now included."""
-        self._peak = max(self._peak, sum(_anonymous(pid) for pid in _below(self._init)))
+        held = sum(_anonymous(pid) for pid in (self._runtime, *_below(self._runtime), *_below(self._init)))
+        self._peak = max(self._peak, held)
         return self._peak
 
     def start(self) -> None:

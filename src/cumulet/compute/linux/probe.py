@@ -71,7 +71,7 @@ def _hosts() -> None:
 
 def _filter() -> None:
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    syscalls.install_filter(seccomp.program())
+    syscalls.Filter(seccomp.program()).install()
     try:
         syscalls.unshare(syscalls.CLONE_NEWUTS)
     except PermissionError:
@@ -142,11 +142,19 @@ def failure(work: Callable[[], None]) -> str:
 
 
 def missing() -> str:
-    """Why there can be no sandbox here; empty when there can."""
+    """Why there can be no sandbox here; empty when there can. All is tried in one process, each only if that fails."""
+    if not failure(_everything):
+        return ""
     for name, work in ESSENTIAL.items():
         if reason := failure(work):
             return f"{name}: {reason}"
     return ""
+
+
+def _everything() -> None:
+    _privileged()
+    for work in (_hosts, _network, _processes, _mounts, _filter):
+        work()
 
 
 def report(name: str, tool_path: str) -> dict[str, str]:

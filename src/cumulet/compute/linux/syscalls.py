@@ -41,6 +41,8 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
+CAP_SYS_ADMIN = 21
+
 MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NOSUID = 2
 MOUNT_ATTR_NODEV = 4
@@ -69,6 +71,7 @@ _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 _libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
 _libc.unshare.argtypes = [ctypes.c_int]
+_libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
 
 
 def _check(result: int, what: str) -> int:
@@ -175,18 +178,53 @@ def drop_bounding_set() -> None:
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 
 
+def fork_in_new_pid_namespace() -> int:
+    """`os.fork`, with the child as the first of a new pid namespace; this process stays in its own, as do its other
+    children."""
+    python = ctypes.PyDLL(None, use_errno=True)  # as `os.fork`, it does not let go of the interpreter meanwhile
+    python.syscall.restype = ctypes.c_long
+    ctypes.pythonapi.PyOS_BeforeFork()
+    nothing = ctypes.c_long(0)
+    flags = ctypes.c_long(CLONE_NEWPID | _SIGCHLD)
+    pid = int(python.syscall(ctypes.c_long(_CLONE), flags, nothing, nothing, nothing, nothing))
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    else:
+        ctypes.pythonapi.PyOS_AfterFork_Parent()
+    return _check(pid, "clone")
+
+
+def clone_waiting(flags: int, stack: ctypes.Array[ctypes.c_char]) -> int:
+    """A copy of this process that waits for ever, and returns to no Python; its pid."""
+    top = (ctypes.addressof(stack) + len(stack) - 64) & ~15  # room for what a call may leave above
+    return _check(_libc.clone(ctypes.cast(_libc.pause, ctypes.c_void_p), top, flags | _SIGCHLD, None), "clone")
+
+
+def keep_capability(number: int) -> None:
+    """Give up every capability of this process but one of the first 32."""
+    _set_capabilities(struct.pack("IIIIII", 1 << number, 1 << number, 0, 0, 0, 0))
+
+
 def drop_capabilities() -> None:
     """Give up every capability of this process."""
+    _set_capabilities(bytes(24))
+
+
+def _set_capabilities(sets: bytes) -> None:
     header = ctypes.create_string_buffer(struct.pack("II", 0x20080522, 0), 8)
-    nothing = ctypes.create_string_buffer(24)
-    _check(_libc.capset(header, nothing), "capset")
+    _check(_libc.capset(header, ctypes.create_string_buffer(sets, 24)), "capset")
 
 
-def install_filter(program: bytes) -> None:
-    """Put a seccomp program (struct sock_filter[]) on this thread and what it makes."""
-    instructions = ctypes.create_string_buffer(program, len(program))
-    header = struct.pack("H6xQ", len(program) // 8, ctypes.addressof(instructions))
-    syscall("seccomp", _SECCOMP, 1, 0, ctypes.create_string_buffer(header, len(header)))
+class Filter:
+    """A seccomp program (struct sock_filter[]), to be put on this thread and what it makes."""
+
+    def __init__(self, program: bytes) -> None:
+        self._instructions = ctypes.create_string_buffer(program, len(program))
+        header = struct.pack("H6xQ", len(program) // 8, ctypes.addressof(self._instructions))
+        self._header = ctypes.create_string_buffer(header, len(header))
+
+    def install(self) -> None:
+        syscall("seccomp", _SECCOMP, 1, 0, self._header)
 
 
 def loopback_up() -> None:

@@ -51,7 +51,7 @@ class PythonRuntime:
         if self._sdk is not None:
             binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
         config = {"runtime": "cumulet.compute.runtimes.inside.python"}
-        text = json.dumps(config)[:-1] + ', "control": {control}, "pid_namespace": {pids}}'
+        text = json.dumps(config)[:-1] + ', "control": {control}, "namespaces": {namespaces}, "root": {root}}'
         return Launch(
             binds=binds,
             argv=[

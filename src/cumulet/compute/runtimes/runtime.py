@@ -11,9 +11,10 @@ Channel = Literal["frames", "http"]
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """How a runtime's zygote starts inside its root file system.
 
-    `argv` and `environment` are exec'ed there; `{control}` and `{pids}` in an argument become the numbers of the
-    control socket's and the pid namespace's descriptors. `binds` are (source on the machine, target inside). Without
-    `argv` the zygote is a fork of the supervisor, and `module` (of `cumulet.compute.runtimes.inside`) its runtime.
+    `argv` and `environment` are exec'ed there; `{control}` and `{namespaces}` in an argument become the numbers of the
+    control socket's and the namespaces' descriptors, `{root}` whether it runs as root. `binds` are (source on the
+    machine, target inside). Without `argv` the zygote is a fork of the supervisor, and `module` (of
+    `cumulet.compute.runtimes.inside`) its runtime.
     """
 
     binds: Sequence[tuple[str, str]]

@@ -87,7 +87,6 @@ class Disks:
     def _start(self, folder: str, theirs: socket.socket) -> None:
         if os.fork() == 0:
             try:
-                syscalls.die_with_parent()
                 syscalls.name_process("cumulet-disks")
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 syscalls.close_all_but([0, 1, 2, theirs.fileno()])

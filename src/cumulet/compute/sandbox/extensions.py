@@ -1,4 +1,4 @@
-"""External extensions from the inside: started by an environment's init, before its runtime goes on.
+"""External extensions from the inside: started by an environment's attendant, before its runtime goes on.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -49,20 +49,17 @@ def launch(names: list[str], environment: dict[str, str], confine: Callable[[int
 
 
 def report(channel: socket.socket, runtime: int, members: list[Member]) -> None:
-    """Tell the platform of the runtime's and the extensions' processes, with a way to watch, end and hear each."""
+    """Tell the platform of the runtime's and the extensions' processes, with a way to watch, end and hear each.
+
+    `runtime` is a descriptor of its process.
+    """
     started = [member for member in members if member.pid]
-    processes = [syscalls.pidfd_open(pid) for pid in (runtime, *(member.pid for member in started))]
+    processes = [syscalls.pidfd_open(member.pid) for member in started]
     outputs = [member.output for member in started]
     told = [{"name": member.name, "error": member.error} for member in members]
-    messages.send(channel, {"extensions": told}, [*processes, *outputs])
+    messages.send(channel, {"extensions": told}, [runtime, *processes, *outputs])
     for fd in (*processes, *outputs):
         os.close(fd)
-
-
-def give_socket(channel: socket.socket, order: messages.Message) -> None:
-    """Give the platform a socket of this network, which it connects with its own patience."""
-    with socket.socket() as outgoing:
-        messages.send(channel, {"socket": order["socket"]}, [outgoing.fileno()])
 
 
 def _launch(name: str, environment: dict[str, str], confine: Callable[[int], None]) -> Member:

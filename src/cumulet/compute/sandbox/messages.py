@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import array
 import json
+import os
 import socket
 from collections.abc import Iterable
 from typing import Any
@@ -37,3 +38,8 @@ def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
     return (json.loads(data) if data else None), list(fds)
+
+
+def ending(status: int) -> Message:
+    """How a process ended, from what `wait` gave: {"signal": n} or {"status": n}."""
+    return {"signal": os.WTERMSIG(status)} if os.WIFSIGNALED(status) else {"status": os.WEXITSTATUS(status)}

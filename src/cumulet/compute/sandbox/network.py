@@ -30,7 +30,6 @@ _LINKS = 64 * 64
 _UPLINK_TIMEOUT = 5.0
 _PLACE = "/mnt"
 _TUN = "/dev/net/tun"
-_END_TIMEOUT = 3.0
 
 Taker = Callable[[int], None]
 """Takes a network namespace, which stays the giver's to close; -1 where there is no outbound network."""
@@ -39,19 +38,12 @@ Taker = Callable[[int], None]
 class Networks:
     """The supervisor's side. `channel` becomes readable when a network is ready: then call `receive`."""
 
-    def __init__(self, config: messages.Message) -> None:
-        self.channel, theirs = messages.pair()
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
         self._ready: list[int] = []
         self._waiting: list[Taker] = []
         self._asked = 0
         self._possible = True
-        self._pid = os.fork()
-        if self._pid == 0:
-            try:
-                _become_maker(config, theirs)
-            finally:
-                os._exit(0)
-        theirs.close()
         for _ in range(_AHEAD):
             self._ask()
 
@@ -86,16 +78,8 @@ class Networks:
         return True
 
     def close(self) -> None:
-        """Have the process leave the machine as it found it."""
+        """Have the process leave the machine as it found it, and end."""
         self.channel.close()
-        deadline = time.monotonic() + _END_TIMEOUT
-        while time.monotonic() < deadline:
-            with contextlib.suppress(ChildProcessError):
-                if os.waitpid(self._pid, os.WNOHANG) == (0, 0):
-                    time.sleep(0.01)
-                    continue
-            return
-        os.kill(self._pid, signal.SIGKILL)
 
     def _ask(self) -> None:
         if self._possible and self._asked < max(_MOST_AHEAD, len(self._waiting)):
@@ -273,25 +257,25 @@ def check(config: messages.Message) -> None:
         router.close()
 
 
-def _become_maker(config: messages.Message, orders: socket.socket) -> None:
-    """Ends when the supervisor does: not with it, for it still has to clean up."""
-    os.setsid()
+def serve(config: messages.Message, orders: socket.socket) -> None:
+    """Make networks until the supervisor is gone, and clean up then."""
     syscalls.name_process("cumulet-net")
     syscalls.close_all_but([0, 1, 2, orders.fileno()])
     router = None
     try:
         router = Router(config)
         router.open()
-        _serve(router, orders)
+        _make(router, orders)
     except OSError as error:
         if router is not None:
             print(f"cumulet: {error}", file=sys.stderr)  # noqa: T201 - the node's standard error
     finally:
+        orders.close()  # nobody need wait for more
         if router is not None:
             router.close()
 
 
-def _serve(router: Router, orders: socket.socket) -> None:
+def _make(router: Router, orders: socket.socket) -> None:
     poll = select.poll()
     poll.register(orders.fileno(), select.POLLIN)
     watched = router.watch()

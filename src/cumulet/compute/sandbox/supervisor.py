@@ -3,9 +3,9 @@
 The node orders over one socket; zygotes, one a runtime, fork what it orders. It ends when the node does, and takes
 everything with it.
 
-Orders (`op`): `runtime` starts a zygote; `grow` has one fork another that loads more; `slot` makes an environment's
-groups and has a zygote fork it; `assign` mounts a function's folders into one; `free` removes what a dead environment
-leaves. Reports to the node: `up`, `zygote`, `failed`.
+Orders (`op`): `runtime` starts a zygote; `end` ends one; `grow` has one fork another that loads more; `slot` makes an
+environment's groups and has a zygote fork it; `assign` mounts a function's folders into one; `free` removes what a dead
+environment leaves. Reports to the node: `up`, `zygote`, `failed`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import json
 import os
+import resource
 import selectors
 import signal
 import socket
+import sys
 import time
+import traceback
+from collections.abc import Callable, Mapping
 
 from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
-from cumulet.compute.sandbox import disks, messages, network
+from cumulet.compute.sandbox import disks, inits, messages, network, slot, worlds
 
 _FIRST_UID = 200_000
 _UIDS = 60_000
@@ -30,41 +35,41 @@ _READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.
 
 
 class Zygote:
-    """The supervisor's end of a zygote; without `pid` where it grew from another, which it ends with."""
+    """The supervisor's end of a zygote, and the mount namespace with its runtime's files."""
 
-    def __init__(self, control: socket.socket, pid: int | None = None) -> None:
+    def __init__(self, control: socket.socket, root: int = -1) -> None:
         self.control = control
-        self.pid = pid
+        self.root = root
 
-
-class Blank:
-    """The way into an environment that has no function yet; whether its /tmp is a disk."""
-
-    def __init__(self, orders: socket.socket, *, on_disk: bool) -> None:
-        self.orders = orders
-        self.on_disk = on_disk
+    def close(self) -> None:
+        self.control.close()
+        if self.root >= 0:
+            os.close(self.root)
 
 
 class Supervisor:
-    """State: the zygotes by runtime, and the way into each environment that has no function yet."""
+    """State: the zygotes by runtime, and the environments."""
 
-    def __init__(self, config: messages.Message, node: socket.socket, hierarchy: cgroup.Hierarchy) -> None:
+    def __init__(
+        self, config: messages.Message, node: socket.socket, hierarchy: cgroup.Hierarchy, networks: socket.socket
+    ) -> None:
         self._node = node
         self._root: bool = config["root"]
         self._ports: list[int] = config["ports"]
         self._resolver: str = config["resolver"]
         self._hierarchy = hierarchy
         self._zygotes: dict[str, Zygote] = {}
-        self._blanks: dict[str, Blank] = {}
+        self._slots: dict[str, slot.Slot] = {}
         self._leaving: list[cgroup.Group] = []
         self._count = 0
         self._selector = selectors.DefaultSelector()
-        self._pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
+        self._own = worlds.Own()
+        self._inits = inits.Inits()
         self._place = f"{config['folder']}/root"
         os.makedirs(self._place, exist_ok=True)  # noqa: PTH103 - keeps start-up free of more modules
         memory_counts = cgroup.MEMORY in hierarchy.controllers  # if not, /tmp may as well be memory
         self._disks = disks.Disks(config["folder"], possible=self._root and memory_counts)
-        self._networks = network.Networks(config)
+        self._networks = network.Networks(networks)
         self._ordered: set[str] = set()
 
     def serve(self) -> None:
@@ -80,11 +85,10 @@ class Supervisor:
 
     def close(self) -> None:
         """End every zygote, which ends every environment, and remove the groups."""
+        for one in self._slots.values():
+            one.close()
         for zygote in self._zygotes.values():
-            zygote.control.close()
-            if zygote.pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(zygote.pid, signal.SIGKILL)
+            zygote.close()
         self._networks.close()
         deadline = time.monotonic() + 2.0
         while self._hierarchy.sweep() and time.monotonic() < deadline:
@@ -110,8 +114,7 @@ class Supervisor:
     def _op_runtime(self, order: messages.Message, fds: list[int]) -> None:
         del fds
         here, there = messages.pair()
-        pid = os.fork()
-        if pid == 0:
+        if os.fork() == 0:
             try:
                 self._become_zygote(order, there)
             except BaseException as error:  # noqa: BLE001 - nothing may return into the supervisor's loop
@@ -119,14 +122,14 @@ class Supervisor:
             finally:
                 os._exit(98)
         there.close()
-        self._know(str(order["id"]), Zygote(here, pid))
+        self._know(str(order["id"]), Zygote(here))
 
     def _op_end(self, order: messages.Message, fds: list[int]) -> None:
         """A zygote that is not wanted any more; its end is heard as of one that ended by itself."""
         del fds
         zygote = self._zygotes.get(order["id"])
-        if zygote is not None and zygote.pid is not None:
-            os.kill(zygote.pid, signal.SIGKILL)
+        if zygote is not None:
+            zygote.control.shutdown(socket.SHUT_RDWR)
 
     def _op_grow(self, order: messages.Message, fds: list[int]) -> None:
         del fds
@@ -136,49 +139,67 @@ class Supervisor:
         here, there = messages.pair()
         with there:
             messages.send(lean.control, {"grow": order["config"]}, [there.fileno()])
-        self._know(str(order["id"]), Zygote(here))
+        self._know(str(order["id"]), Zygote(here, os.dup(lean.root)))
 
     def _know(self, name: str, zygote: Zygote) -> None:
         self._zygotes[name] = zygote
         self._selector.register(zygote.control, selectors.EVENT_READ, lambda: self._on_zygote(name, zygote.control))
 
     def _become_zygote(self, order: messages.Message, control: socket.socket) -> None:
-        syscalls.die_with_parent()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        loaded = None
         if not order["argv"]:  # what it needs is loaded before the machine's files are gone
-            zygote = importlib.import_module("cumulet.compute.sandbox.zygote")
             runtime = importlib.import_module("cumulet.compute.runtimes.inside." + order["module"])
-            if order["root"]:
-                rootfs.build_image(self._place, order["root"], self._resolver, keep_proc=not self._root)
-            else:
-                rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
-            config = {"control": control.detach(), "pid_namespace": self._pid_namespace, "runtime": runtime.__name__}
+            loaded = importlib.import_module("cumulet.compute.sandbox.zygote"), runtime.__name__
+        if order["root"]:
+            rootfs.build_image(self._place, order["root"], self._resolver, keep_proc=not self._root)
+        else:
+            rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
+        namespaces = self._own.here()
+        messages.send(control, {"root": True}, [namespaces[1]])
+        if loaded is not None:
+            zygote, name = loaded
+            config = {"control": control.detach(), "runtime": name, "root": self._root, "namespaces": namespaces}
             zygote.main(config)
             return
-        rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
-        for fd in (control.fileno(), self._pid_namespace):
+        for fd in (control.fileno(), *namespaces):
             os.set_inheritable(fd, True)
-        argv = [
-            text.replace("{control}", str(control.fileno())).replace("{pids}", str(self._pid_namespace))
-            for text in order["argv"]
-        ]
+        values = {"{control}": control.fileno(), "{namespaces}": namespaces, "{root}": self._root}
+        argv = [_fill(text, values) for text in order["argv"]]
         os.execve(argv[0], argv, order["environment"])  # noqa: S606 - no shell is wanted
 
     def _on_zygote(self, name: str, control: socket.socket) -> bool:
         try:
-            message, _ = messages.receive(control)
+            message, fds = messages.receive(control)
         except OSError:
-            message = None
+            message, fds = None, []
+        if message is not None and "ready" not in message:
+            if "root" in message:
+                self._zygotes[name].root = fds[0]
+            else:
+                self._on_environment(message, fds)
+            return True
         if message is None:
             message = {"ready": False, "why": "the zygote ended"}
         if not message["ready"]:
             self._selector.unregister(control)
-            control.close()
-            zygote = self._zygotes.pop(name)
-            if zygote.pid is not None:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(zygote.pid, 0)
+            self._zygotes.pop(name).close()
+            for one in self._slots.values():
+                if one.zygote == name:
+                    one.ended({"signal": 9})
         messages.send(self._node, {"report": "zygote", "id": name, **message})
         return True
+
+    def _on_environment(self, message: messages.Message, fds: list[int]) -> None:
+        """A zygote has forked one's process, or that has ended."""
+        one = self._slots.get(message.pop("ended", None) or message.pop("forked", None))
+        if one is None:
+            for fd in fds:
+                os.close(fd)
+        elif fds:
+            one.forked(fds[0])
+        else:
+            one.ended(message)
 
     def _on_maker(self, maker: disks.Disks | network.Networks) -> bool:
         if not maker.receive():
@@ -210,37 +231,53 @@ class Supervisor:
             raise OSError(f"no zygote runs for {order['runtime']}")
         group = self._hierarchy.group(order["id"])
         group.create(_MAX_PROCESSES)
-        entries = group.entries()
-        here, there = messages.pair()
         report, channel, log = fds
         self._count += 1
         uid = _FIRST_UID + self._count % _UIDS if self._root else None
         disk = self._disks.take()
-        tmp = [] if disk is None else [disk]
-        ports = [*self._ports, *order["ports"]]
-        networks = [] if network < 0 else [network]
-        slot = {"uid": uid, "ports": ports, "start": order["start"]}
-        slot |= {"tmp_mounts": len(tmp), "networks": len(networks)}
         try:
-            messages.send(zygote.control, slot, [report, there.fileno(), channel, log, *tmp, *networks, *entries])
+            world = self._own.make(zygote.root, disk, network, uid, [*self._ports, *order["ports"]])
+        finally:
+            if disk is not None:
+                os.close(disk)
+        here, there = messages.pair()
+        init, reporting = self._inits.make(), socket.socket(fileno=os.dup(report))
+        zygote_name, on_disk = order["runtime"], disk is not None
+        made = slot.Slot(group, zygote_name, (reporting, here), init, world, uid, self._own, on_disk=on_disk)
+        self._slots[order["id"]] = made
+        entries = group.entries()
+        told = {"id": order["id"], "uid": uid, "start": order["start"]}
+        try:
+            given = [init, *world.namespaces, there.fileno(), channel, log, *entries]
+            messages.send(zygote.control, told, given)
         finally:
             there.close()
-            for fd in (*tmp, *entries):
+            for fd in entries:
                 os.close(fd)
-        self._blanks[order["id"]] = Blank(here, on_disk=disk is not None)
+        self._selector.register(here, selectors.EVENT_READ, lambda: self._on_slot(here, made.hear_runtime))
+        self._selector.register(made.report, selectors.EVENT_READ, lambda: self._on_slot(made.report, made.hear_node))
+
+    def _on_slot(self, channel: socket.socket, hear: Callable[[], bool]) -> bool:
+        if not hear():
+            with contextlib.suppress(KeyError, ValueError):  # freed since it was found readable
+                self._selector.unregister(channel)
+        return True
 
     def _op_assign(self, order: messages.Message, fds: list[int]) -> None:
         del fds
-        blank = self._blanks.pop(order["id"])
-        if not blank.on_disk:
-            self._assign(blank, order, "memory", -1)
+        on_disk = self._slots[order["id"]].on_disk
+        if not on_disk:
+            self._assign(order, "memory", -1)
         elif order["tmp_mb"] == disks.USUAL_MB:
-            self._assign(blank, order, "disk", -1)
+            self._assign(order, "disk", -1)
         else:
-            self._disks.make(order["tmp_mb"], lambda fd: self._assign(blank, order, "memory" if fd < 0 else "disk", fd))
+            self._disks.make(order["tmp_mb"], lambda fd: self._assign(order, "memory" if fd < 0 else "disk", fd))
 
-    def _assign(self, blank: Blank, order: messages.Message, tmp: str, disk: int) -> None:
+    def _assign(self, order: messages.Message, tmp: str, disk: int) -> None:
         """Mount the function's folders and start it; /tmp in memory is allowed on top of the function's own."""
+        one = self._slots.get(order["id"])
+        if one is None:
+            return
         in_memory = order["tmp_mb"] if tmp == "memory" else 0
         mounts: list[tuple[str, int]] = [("/tmp", disk)] if disk >= 0 else []  # noqa: S108 - the sandbox's own
         try:
@@ -249,16 +286,10 @@ class Supervisor:
                 mounts.append(("/var/task", _read_only_tree(order["code"])))
             if order["layers"]:
                 mounts.append(("/opt", self._layers(order["layers"])))
-            message = {
-                "mounts": [target for target, _ in mounts],
-                "tmp_mb": in_memory,
-                "assignment": order["assignment"],
-            }
-            messages.send(blank.orders, message, [fd for _, fd in mounts])
+            one.assign(mounts, in_memory, order["assignment"])
         except OSError as error:
             self._failed(order, error)
         finally:
-            blank.orders.close()
             for _, fd in mounts:
                 if fd != disk:
                     os.close(fd)
@@ -276,13 +307,22 @@ class Supervisor:
     def _op_free(self, order: messages.Message, fds: list[int]) -> None:
         del fds
         self._ordered.discard(order["id"])
-        blank = self._blanks.pop(order["id"], None)
-        if blank is not None:
-            blank.orders.close()
+        gone = self._slots.pop(order["id"], None)
+        if gone is not None:
+            for channel in (gone.report, gone.orders):
+                if channel is not None and channel.fileno() in self._selector.get_map():
+                    self._selector.unregister(channel)
+            gone.close()
         group = self._hierarchy.group(order["id"])
         if not group.remove():
             group.kill()
             self._leaving.append(group)
+
+
+def _fill(text: str, values: Mapping[str, object]) -> str:
+    for name, value in values.items():
+        text = text.replace(name, json.dumps(value))
+    return text
 
 
 def _read_only_tree(path: str) -> int:
@@ -297,24 +337,58 @@ def _read_only_tree(path: str) -> int:
 
 def main(config: messages.Message) -> None:
     """Run until the node ends. `config`: node (fd), name, root, ports, resolver, folder, and what
-    `network.Router` takes."""
+    `network.Router` takes.
+
+    The supervisor is the first of a pid namespace: when it ends, however that comes, so does everything that it made.
+    The process that was started makes networks, and cleans up after them.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
-    syscalls.name_process("cumulet-super")
     node = socket.socket(fileno=config["node"])
     node.set_inheritable(False)  # nobody else may speak to the node as the supervisor
     if missing := probe.missing():
         messages.send(node, {"report": "up", "missing": missing})
         return
+    _raise_descriptors()
     hierarchy = cgroup.find(config["name"])
     hierarchy.sweep()
     if not config["root"]:
         probe.enter_user_namespace()
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount(None, "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-    supervisor = Supervisor(config, node, hierarchy)
+    networks, orders = messages.pair()
+    pid = syscalls.fork_in_new_pid_namespace()
+    if pid == 0:
+        try:
+            orders.close()
+            _supervise(config, node, hierarchy, networks)
+        except BaseException:  # noqa: BLE001 - nothing may return from here
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            os._exit(0)
+    networks.close()
+    node.close()
+    network.serve(config, orders)
+    os.waitpid(pid, 0)
+
+
+def _supervise(
+    config: messages.Message, node: socket.socket, hierarchy: cgroup.Hierarchy, networks: socket.socket
+) -> None:
+    syscalls.die_with_parent()
+    syscalls.name_process("cumulet-super")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # what is left to it is reaped by the kernel
+    if not config["root"]:  # nobody but root may come back to the machine's
+        syscalls.unshare(syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET)
+    supervisor = Supervisor(config, node, hierarchy, networks)
     messages.send(node, {"report": "up", "missing": "", "groups": hierarchy.describe()})
     try:
         supervisor.serve()
     finally:
         supervisor.close()
+
+
+def _raise_descriptors() -> None:
+    """A few for each environment."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
