@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.compute.conftest import Machine, make_machine
+from tests.compute.test_extensions import CLIENT
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +126,24 @@ while True:
 """)
     bootstrap.chmod(0o755)
     assert [plain.result(function, 1), plain.result(function, [2])] == [1, [2]]
+
+
+def test_wrapper_scripts_and_internal_extensions_work(plain: Machine) -> None:
+    script = plain.folder / "wrap"
+    script.write_text('#!/bin/sh\nexport ADDED=1\nexec "$@"\n')
+    script.chmod(0o755)
+    code = (
+        CLIENT.replace("sys.argv[0]", '"x"')
+        + """
+import threading
+heard = [register("INVOKE", name="inside")[0]]
+threading.Thread(target=lambda: heard.append(event()["requestId"]), daemon=True).start()
+def handler(e, c):
+    for _ in range(100):
+        if len(heard) == 2: break
+        time.sleep(0.01)
+    return [os.environ["ADDED"], *heard]
+"""
+    )
+    function = plain.function(code, environment={"AWS_LAMBDA_EXEC_WRAPPER": str(script)})
+    assert plain.result(function, request_id="p-1") == ["1", 200, "p-1"]
