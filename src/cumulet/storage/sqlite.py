@@ -179,6 +179,8 @@ class SqliteDatabase:
         self._pump()
 
     async def migrate(self, name: str, statements: Sequence[str]) -> None:
+        if self._version(name) >= len(statements):
+            return  # as at every start but the first: nothing is written, so no disk is waited for
         async with self.transaction() as tx:
             await tx.write("CREATE TABLE IF NOT EXISTS cumulet_schema (name TEXT PRIMARY KEY, version BIGINT NOT NULL)")
             rows = await tx.read("SELECT version FROM cumulet_schema WHERE name = $1", (name,))
@@ -189,6 +191,13 @@ class SqliteDatabase:
                 "INSERT INTO cumulet_schema (name, version) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET version = $2",
                 (name, max(done, len(statements))),
             )
+
+    def _version(self, name: str) -> int:
+        try:
+            rows = _run(self._reader, "SELECT version FROM cumulet_schema WHERE name = $1", (name,))
+        except apsw.SQLError:  # there is no such table yet
+            return 0
+        return int(rows[0][0]) if rows else 0
 
     async def close(self) -> None:
         async with self.transaction():  # its turn comes after everything that was accepted before
