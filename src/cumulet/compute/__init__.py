@@ -1,6 +1,7 @@
 """Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
 
-from cumulet.compute.compute import Compute, ComputeConfig, OnEndpoint
+from cumulet.compute.compute import Compute, OnEndpoint
+from cumulet.compute.config import ComputeConfig
 from cumulet.compute.images import image_unpacker
 from cumulet.compute.level import Level
 from cumulet.compute.model import (

@@ -158,6 +158,7 @@ class InsideApi:
     """What listens in environments whose runtime speaks frames: for extensions alone."""
 
     body_limit = _MAX_BODY
+    streaming = False
 
     def __init__(self, extensions: Callable[[], ExtensionApi | None]) -> None:
         """`extensions` gives what answers, as soon as there is a function."""

@@ -1,0 +1,32 @@
+"""How a node's compute is set up."""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+
+class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`name` is unique per node on a machine: its control groups are called so and swept at start."""
+
+    folder: Path
+    name: str
+    endpoint_port: int = 4566
+    level: Literal["auto", "full", "rootless", "process"] = "auto"
+    idle_timeout: float = 300.0
+    """Seconds an environment is kept without an invocation."""
+    search_path: str = "/usr/local/bin:/usr/bin:/bin"
+    """Where interpreters are looked for, beside the folders of pyenv, uv and mise under `home`."""
+    home: Path = msgspec.field(default_factory=Path.home)
+    sdk_path: tuple[str, ...] = ()
+    """Folders of which the first that holds boto3 is given to Python functions."""
+    tool_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    """Where `nft`, `iptables` and `pasta` are looked for, which outbound network needs."""
+    internal_ports: tuple[int, ...] = ()
+    """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
+    node_sdk_path: tuple[Path, ...] = ()
+    """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
+    java_home: str = ""
+    """A Java to look at before those of the search path, as JAVA_HOME names one."""
+    preferred_runtime: str = ""
+    """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
