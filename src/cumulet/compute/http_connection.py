@@ -9,7 +9,6 @@ import httptools
 import msgspec
 
 _MAX_HEAD = 64 * 1024
-_MODE = b"lambda-runtime-function-response-mode"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BAD = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -36,12 +35,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Api(Protocol):
-    """Who answers. `connected` tells whether one connection more is taken; `taker` gives what takes a body as it comes,
-    for a request whose headers are there and which wants to be streamed.
+    """Who answers. `connected` tells whether one connection more is taken; while it is `streaming`, `taker`
+    gives what takes a body as it comes, for a request whose headers are there.
     """
 
     @property
     def body_limit(self) -> int: ...
+
+    @property
+    def streaming(self) -> bool: ...
 
     def connected(self, connection: "Connection") -> bool: ...
 
@@ -129,7 +131,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
             self._transport.write(_CONTINUE)
-        if _MODE in self._headers and not self._asked:
+        if self._api.streaming and not self._asked:
             self._take = self._api.taker(self, self._request(b""))
 
     def on_body(self, body: bytes) -> None:

@@ -27,6 +27,7 @@ _ERROR_TYPE = b"lambda-runtime-function-error-type"
 _ERROR_BODY = b"lambda-runtime-function-error-body"
 _RESPONSE_MODE = b"lambda-runtime-function-response-mode"
 _BYTES = b"application/octet-stream"
+_WITH_METADATA = b"application/vnd.awslambda.http-integration-response"
 _TRUNCATED = b"Runtime.TruncatedResponse"
 _WITH_CAUSE = b"application/vnd.aws.lambda.error.cause+json"
 _SHOWN = ("errorMessage", "errorType", "stackTrace")
@@ -114,19 +115,27 @@ class RuntimeApi:
             )
 
     def taker(self, connection: Connection, request: Request) -> Callable[[bytes], None] | None:
-        """What takes a response as it comes, where who invoked the function wants it so; None for other bodies."""
+        """What takes a response as it comes, where who invoked the function wants it so; None for other bodies.
+
+        Whether the runtime says that it streams is all the same: the official Go client does not.
+        """
         invocation, path = self._invocation, request.path.removeprefix(_PREFIX)
         if (
             invocation is None
             or invocation.stream is None
             or self._state != "running"
             or path != f"/runtime/invocation/{invocation.request_id}/response"
-            or request.headers[_RESPONSE_MODE] != b"streaming"
+            or request.headers.get(_RESPONSE_MODE, b"streaming") != b"streaming"
         ):
             return None
         self._writer, self._state = connection, "sending"
         self._on_frame((frames.BEGIN, request.headers.get(b"content-type", _BYTES)))
         return lambda piece: self._on_frame((frames.PART, piece))
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a response is wanted as it comes."""
+        return self._invocation is not None and self._invocation.stream is not None
 
     @property
     def body_limit(self) -> int:
@@ -209,12 +218,13 @@ class RuntimeApi:
             return _error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
         if kind == "error":
             self._on_frame((frames.ERROR, _error_body(request)))
-        elif mode and _ERROR_TYPE in request.headers:
+        elif _ERROR_TYPE in request.headers:  # a trailer
             self._on_frame((frames.FAULT, request.headers[_ERROR_TYPE]))
             self._on_frame((frames.ERROR, _trailing_error(request.headers)))
         else:
-            if mode and not request.streamed:
-                self._on_frame((frames.BEGIN, request.headers.get(b"content-type", _BYTES)))
+            type_ = request.headers.get(b"content-type", _BYTES)
+            if (mode or type_ == _WITH_METADATA) and not request.streamed:
+                self._on_frame((frames.BEGIN, type_))
             self._on_frame((frames.RESPONSE, request.body))
         return _ACCEPTED
 
