@@ -124,3 +124,38 @@ def test_a_package_without_bootstrap(functions: Any, role: str) -> None:
         "errorMessage": f"RequestId: {answer['ResponseMetadata']['RequestId']} Error: "
         "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]",
     }
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        ("require('./nothing')", "Runtime.ImportModuleError", "Error: Cannot find module './nothing'"),
+        ("exports.other = 1", "Runtime.HandlerNotFound", "index.handler is undefined or not exported"),
+        ("exports.handler = async (", "Runtime.UserCodeSyntaxError", "SyntaxError: "),
+        ("exports.handler = async () => { null.x }", "TypeError", "Cannot read properties of null"),
+        ("exports.handler = async () => process.exit(1)", "Runtime.ExitError", "exit status 1"),
+        ("exports.handler = async () => process.kill(process.pid, 'SIGKILL')", "Runtime.ExitError", "signal: killed"),
+        (
+            "exports.handler = async () => { Promise.reject(new Error('lost'));"
+            " await new Promise((done) => setTimeout(done, 5000)) }",
+            "Runtime.UnhandledPromiseRejection",
+            "Error: lost",
+        ),
+    ],
+)
+def test_errors_have_their_class(source: str, kind: str, message: str, functions: Any, role: str, runtime: str) -> None:
+    functions.create_function(
+        FunctionName="bad",
+        Runtime=runtime,
+        Handler="index.handler",
+        Role=role,
+        Timeout=10,
+        Code=package(source, "index.js"),
+    )
+
+    answer = functions.invoke(FunctionName="bad")
+
+    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
+    error = payload(answer)
+    assert error["errorType"] == kind
+    assert message in error["errorMessage"]
