@@ -18,7 +18,7 @@ import msgspec
 from cumulet import __version__
 from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
 from cumulet.gateway import downloads, registry
-from cumulet.gateway.admin import Admin
+from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
@@ -163,7 +163,7 @@ class Node:
             denied=self._authorizer.denied,
             moved=lambda: self._folder.save_clock(self.clock.offset),
             usage=self._usage,
-            warm=self._warm_function,
+            bench=Workbench(self._warm_function, self._debug_function, self._debugged_function),
         )
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
         self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
@@ -240,6 +240,18 @@ class Node:
 
         service: Any = await self._dispatcher.service("lambda")
         return await warm(service.state, arn)
+
+    async def _debug_function(self, arn: str, port: int | None) -> dict[str, Any]:
+        from cumulet.services.lambda_.warming import debug
+
+        service: Any = await self._dispatcher.service("lambda")
+        return await debug(service.state, arn, port)
+
+    async def _debugged_function(self, arn: str) -> None:
+        from cumulet.services.lambda_.warming import end_debugging
+
+        service: Any = await self._dispatcher.service("lambda")
+        end_debugging(service.state, arn)
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""

@@ -26,6 +26,7 @@ COMMANDS = {
     "aws": ("cumulet.cli.aws", "Run the AWS CLI against the node."),
     "invoke": ("cumulet.cli.invoke", "Invoke a function and print its result."),
     "dev": ("cumulet.cli.dev", "Deploy a folder as a function, again whenever a file is saved."),
+    "debug": ("cumulet.cli.debug", "Open a function to a debugger, with its timeouts paused."),
     "logs": ("cumulet.cli.logs", "Print the log of a function or of a log group."),
     "cost": ("cumulet.cli.cost", "Show what functions used, and its price on AWS."),
 }

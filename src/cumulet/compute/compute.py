@@ -6,13 +6,13 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from cumulet.compute import outcomes, records
+from cumulet.compute.config import ComputeConfig
 from cumulet.compute.environment import Ended, Environment
 from cumulet.compute.level import Level, detect
 from cumulet.compute.model import (
@@ -46,32 +46,6 @@ OnEndpoint = Callable[[EnvironmentInfo, socket.socket], Callable[[], None] | Non
 until that is called."""
 
 
-class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`name` is unique per node on a machine: its control groups are called so and swept at start."""
-
-    folder: Path
-    name: str
-    endpoint_port: int = 4566
-    level: Literal["auto", "full", "rootless", "process"] = "auto"
-    idle_timeout: float = 300.0
-    """Seconds an environment is kept without an invocation."""
-    search_path: str = "/usr/local/bin:/usr/bin:/bin"
-    """Where interpreters are looked for, beside the folders of pyenv, uv and mise under `home`."""
-    home: Path = msgspec.field(default_factory=Path.home)
-    sdk_path: tuple[str, ...] = ()
-    """Folders of which the first that holds boto3 is given to Python functions."""
-    tool_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    """Where `nft`, `iptables` and `pasta` are looked for, which outbound network needs."""
-    internal_ports: tuple[int, ...] = ()
-    """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
-    node_sdk_path: tuple[Path, ...] = ()
-    """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
-    java_home: str = ""
-    """A Java to look at before those of the search path, as JAVA_HOME names one."""
-    preferred_runtime: str = ""
-    """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
-
-
 class Compute:
     """All environments of a node. Used from one event loop."""
 
@@ -94,6 +68,7 @@ class Compute:
         self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
         self._all: dict[str, Environment] = {}
         self._running: collections.Counter[str] = collections.Counter()
+        self._turns: dict[str, asyncio.Lock] = {}
         self._tasks = Tasks()
         self._level: Level | None = None
 
@@ -182,7 +157,7 @@ class Compute:
         """Invocations of this function in flight."""
         return self._running[key]
 
-    def keys(self) -> set[str]:
+    def held(self) -> set[str]:
         """The functions that environments hold, or are being made for."""
         return {*self._running, *(environment.key for environment in self._all.values())}
 
@@ -213,15 +188,16 @@ class Compute:
         ComputeUnavailable when no environment could be made.
         """
         self._running[spec.key] += 1
+        turn: asyncio.Lock | None = None
         try:
+            if spec.debugged:
+                turn = await self._turn(spec.key)
             idle = self._idle.get(spec.key)
             if idle:
                 return await self._invoke_warm(idle.pop(), spec, invocation, on_environment, on_event)
             return await self._invoke_cold(spec, invocation, on_environment, on_event)
         finally:
-            self._running[spec.key] -= 1
-            if not self._running[spec.key]:
-                del self._running[spec.key]
+            self._done(spec.key, turn)
 
     async def initialise(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> bool:
         """Make an environment and have it load the function, without an event; it waits for invocations of `spec.key`.
@@ -229,12 +205,27 @@ class Compute:
         False when the function cannot be loaded: its environment is ended then. Raises as `invoke` does.
         """
         self._running[spec.key] += 1  # its code is not to be removed meanwhile
+        turn: asyncio.Lock | None = None
         try:
+            if spec.debugged:
+                turn = await self._turn(spec.key)
             return await self._initialise_ahead(spec, on_environment)
         finally:
-            self._running[spec.key] -= 1
-            if not self._running[spec.key]:
-                del self._running[spec.key]
+            self._done(spec.key, turn)
+
+    async def _turn(self, key: str) -> asyncio.Lock:
+        """A debugged function has one environment, the debugger's: who comes while it is in use waits."""
+        turn = self._turns.setdefault(key, asyncio.Lock())
+        await turn.acquire()
+        return turn
+
+    def _done(self, key: str, turn: asyncio.Lock | None) -> None:
+        if turn is not None:
+            turn.release()
+        self._running[key] -= 1
+        if not self._running[key]:
+            del self._running[key]
+            self._turns.pop(key, None)
 
     async def _initialise_ahead(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> bool:
         started = time.perf_counter()
@@ -249,14 +240,12 @@ class Compute:
         self._release(environment)
         return True
 
-    async def connect(self, key: str, port: int, without: Container[str] = ()) -> tuple[str, socket.socket]:
-        """The first environment of this function, but for those with an id in `without`, that listens on a port inside:
-        its id, and a connection. Raises OSError."""
+    async def connect(self, key: str, port: int) -> socket.socket:
+        """A connection to what listens on a port inside the environment of a debugged function. Raises OSError."""
         for environment in list(self._all.values()):
-            if environment.key == key and environment.id not in without:
-                with contextlib.suppress(OSError):
-                    return environment.id, await environment.connect(port)
-        raise ConnectionRefusedError("no environment listens")
+            if environment.key == key:
+                return await environment.connect(port)
+        raise ConnectionRefusedError("there is no environment")
 
     def trim(self, key: str, count: int) -> None:
         """End idle environments of this function until no more than `count` hold it."""

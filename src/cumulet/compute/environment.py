@@ -204,7 +204,8 @@ class Environment:
         """Between invocations it makes no progress. Frozen a little later, so that a busy one is left alone."""
         self.state = "idle"
         self.idle_since = self._loop.time()
-        self._freezing.set(self.idle_since + _FREEZE_AFTER)
+        if self._spec is None or not self._spec.debugged:
+            self._freezing.set(self.idle_since + _FREEZE_AFTER)
 
     def wake(self) -> None:
         self._freezing.clear()
@@ -233,6 +234,13 @@ class Environment:
             self._loop.remove_reader(self.hull.log)
             self._log.close()
         self.hull.kill()
+
+    async def connect(self, port: int) -> socket.socket:
+        """A connection to what listens inside on that port of the loopback. Raises OSError."""
+        host = self._host()
+        if host is None:
+            raise ConnectionRefusedError("the environment has no function")
+        return await host.connect(port)
 
     def status(self) -> EnvironmentStatus:
         return EnvironmentStatus(

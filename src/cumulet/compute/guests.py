@@ -216,6 +216,10 @@ class Guests:
         self.telemetry.emit("platform.extension", record)
         self._listeners.platform("platform.extension", record)
 
+    async def connect(self, port: int) -> socket.socket:
+        """To what listens inside. Raises OSError."""
+        return await self._delivery.connect(port)
+
     async def _make_socket(self) -> socket.socket:
         self._count += 1
         waiting = self._sockets[self._count] = self._loop.create_future()

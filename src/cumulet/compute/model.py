@@ -55,6 +55,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     runtime_version_arn: str = ""
     kept: bool = False
     """Environments of it stay when they are idle, as provisioned concurrency asks."""
+    debugged: bool = False
+    """A debugger may be connected: its environments are not frozen, which would stop the debugger's end in them as well."""
     image: Image | None = None
     """What it runs in and is, instead of `runtime`, `handler`, `code` and `layers`."""
     init_timeout: float = 10.0

@@ -39,7 +39,8 @@ class Delivery:
             stream.close()
         self._streams.clear()
 
-    async def _connect(self, port: int) -> socket.socket:
+    async def connect(self, port: int) -> socket.socket:
+        """A connection to what listens inside. Raises OSError."""
         outgoing = await self._make_socket()
         try:
             outgoing.setblocking(False)
@@ -55,7 +56,7 @@ class Delivery:
             f"POST {destination.path} HTTP/1.1\r\nHost: {destination.host}\r\nContent-Type: application/json\r\n"
             f"Lambda-Extension-Sequence-Id: {next(self._numbers)}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
-        outgoing = await self._connect(destination.port)
+        outgoing = await self.connect(destination.port)
         try:
             await self._loop.sock_sendall(outgoing, head.encode() + body)
             answer = b""
@@ -73,7 +74,7 @@ class Delivery:
             raise ValueError(f"the extension answered {int(status[1])}")
 
     async def _stream(self, port: int, batch: list[bytes]) -> None:
-        stream = self._streams.pop(port, None) or await self._connect(port)
+        stream = self._streams.pop(port, None) or await self.connect(port)
         try:
             await self._loop.sock_sendall(stream, b"".join(event + b"\n" for event in batch))
         except BaseException:

@@ -5,10 +5,11 @@ They are served on the node's own listeners alone, never inside a sandbox, and n
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
+from msgspec import Struct
 
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
@@ -29,12 +30,24 @@ class BadRequest(Exception):
     """A page was asked for something it cannot do; the text says what it takes."""
 
 
+class Workbench(NamedTuple):
+    """What developers do with a function, by its ARN.
+
+    `warm` has it loaded before it is called, and tells whether it could be; `debug` opens a port (any that is free for 0)
+    to debuggers and keeps it open, `debugged` closes it.
+    """
+
+    warm: Callable[[str], Awaitable[bool]]
+    debug: Callable[[str, int | None], Awaitable[dict[str, Any]]]
+    debugged: Callable[[str], Awaitable[None]]
+
+
 class Admin:
     """Answers `/_cumulet/...` and hands everything else on.
 
     `status` describes the node (compute level, runtimes, environments, endpoint), `denied` lists calls that no policy
     allows, `moved` is called after the clock was moved, `usage` gives what functions used from a day on (all, or one's),
-    `warm` has a function (by its ARN) loaded before it is called, and tells whether it could be.
+    `bench` is for who works at a function.
     """
 
     def __init__(
@@ -47,7 +60,7 @@ class Admin:
         denied: Callable[[], list[Any]],
         moved: Callable[[], None],
         usage: Callable[[str, str], Awaitable[list[Any]]],
-        warm: Callable[[str], Awaitable[bool]],
+        bench: Workbench,
     ) -> None:
         self._dispatcher = dispatcher
         self._recorder = recorder
@@ -56,7 +69,7 @@ class Admin:
         self._denied = denied
         self._moved = moved
         self._usage = usage
-        self._warm = warm
+        self._bench = bench
         self._pages: dict[tuple[str, str], Callable[[HttpRequest], Awaitable[Any]]] = {
             ("GET", "/_cumulet/health"): self._health,
             ("GET", "/_localstack/health"): self._health,
@@ -67,6 +80,8 @@ class Admin:
             ("GET", "/_cumulet/clock"): self._time,
             ("POST", "/_cumulet/clock"): self._move,
             ("POST", "/_cumulet/warm"): self._warm_up,
+            ("POST", "/_cumulet/debug"): self._begin_debugging,
+            ("POST", "/_cumulet/debugged"): self._end_debugging,
         }
 
     def wrap(self, handler: Handler) -> Handler:
@@ -128,7 +143,7 @@ class Admin:
         return {"now": self._clock.now(), "offset": self._clock.offset}
 
     async def _move(self, request: HttpRequest) -> dict[str, float]:
-        seconds = await _member(request, "advance", float, 'The clock takes {"advance": seconds}.')
+        seconds = (await _body(request, _Advance, 'The clock takes {"advance": seconds}.')).advance
         if not 0 <= seconds <= 3_200_000_000:
             raise BadRequest("The clock moves forward only, by at most a century.")
         await self._clock.advance(seconds)
@@ -136,21 +151,42 @@ class Admin:
         return await self._time(request)
 
     async def _warm_up(self, request: HttpRequest) -> dict[str, bool]:
-        arn = await _member(request, "function", str, 'This takes {"function": ARN}.')
+        asked = await _body(request, _OfFunction, 'This takes {"function": ARN}.')
         try:
-            return {"ready": await self._warm(arn)}
+            return {"ready": await self._bench.warm(asked.function)}
         except AwsError as error:
             raise BadRequest(error.message) from error
 
+    async def _begin_debugging(self, request: HttpRequest) -> dict[str, Any]:
+        asked = await _body(request, _OfFunction, 'This takes {"function": ARN, "port": number}.')
+        try:
+            return await self._bench.debug(asked.function, asked.port)
+        except AwsError as error:
+            raise BadRequest(error.message) from error
 
-async def _member(request: HttpRequest, name: str, kind: type[T], usage: str) -> T:
-    """The one member of a small JSON body; raises BadRequest with `usage`."""
+    async def _end_debugging(self, request: HttpRequest) -> dict[str, Any]:
+        asked = await _body(request, _OfFunction, 'This takes {"function": ARN}.')
+        await self._bench.debugged(asked.function)
+        return {}
+
+
+class _Advance(Struct):
+    advance: float
+
+
+class _OfFunction(Struct):
+    function: str
+    port: int | None = None
+
+
+async def _body(request: HttpRequest, kind: type[T], usage: str) -> T:
+    """A small JSON body; raises BadRequest with `usage`."""
     length = request.body.length
     if length is None or length > _LARGEST_BODY:
         raise BadRequest(usage)
     try:
-        return msgspec.json.decode(await read_all(request.body), type=dict[str, kind])[name]  # type: ignore[valid-type]
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(await read_all(request.body), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BadRequest(usage) from None
 
 

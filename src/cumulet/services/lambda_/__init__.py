@@ -39,8 +39,8 @@ from cumulet.services.lambda_ import (
     versions,
 )
 from cumulet.services.lambda_.credentials import CredentialCache
-from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
 from cumulet.services.lambda_.debugging import Debugging
+from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
 from cumulet.services.lambda_.durable.store import DurableStore

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Provisioner
 
 if TYPE_CHECKING:
+    from cumulet.services.lambda_.debugging import Debugging
     from cumulet.services.lambda_.durable.engine import Engine
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Lambda:
     """The service's parts, and what several nouns need of them. `durable` is given to it when it is there: it needs it, too."""
 
     durable: "Engine"
+    debugging: "Debugging"
 
     sources: "Roster"
     """Event source mappings; set by `build`."""
@@ -266,7 +268,7 @@ class Lambda:
 
     async def _retire_environments(self, deployments: set[str]) -> bool:
         """Tells whether any of them is still at work."""
-        keys = [key for key in self.compute.keys() if key.partition(".")[0] in deployments]
+        keys = [key for key in self.compute.held() if key.partition(".")[0] in deployments]
         for key in keys:
             await self.compute.retire(key)
         return any(self.compute.running(key) for key in keys)
