@@ -70,7 +70,7 @@ class Pool:
     async def fill(self, runtime: Runtime) -> None:
         """Make blanks up to what recent demand asks for."""
         ready, coming = self._ready[runtime.blank], self._coming[runtime.blank]
-        wanted = self._wanted(runtime.blank) - len(ready)
+        wanted = self._wanted(runtime) - len(ready)
         making = [asyncio.ensure_future(self._make(runtime, ahead=True)) for _ in range(wanted)]
         coming += making
         made = await asyncio.gather(*making, return_exceptions=True)
@@ -195,11 +195,13 @@ class Pool:
             zygote.set_exception(ComputeUnavailable(f"{name} could not be started: {why}"))
             zygote.exception()
 
-    def _wanted(self, name: str) -> int:
-        taken = self._taken[name]
+    def _wanted(self, runtime: Runtime) -> int:
+        """By what was taken lately. What starts slowly is a second one ahead: the next may be wanted while one starts."""
+        taken = self._taken[runtime.blank]
         while taken and taken[0] < self._loop.time() - _DEMAND_WINDOW:
             taken.popleft()
-        return max(_AHEAD, min(_MOST_AHEAD, len(taken) // 2))
+        least = _AHEAD if runtime.forked or not taken else _AHEAD + 1
+        return max(least, min(_MOST_AHEAD, len(taken) // 2))
 
     def _refill_soon(self, runtime: Runtime, delay: float) -> None:
         if runtime.blank not in self._refilling:

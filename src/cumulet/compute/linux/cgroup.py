@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 MEMORY, CPU, PIDS, FREEZE = "memory", "cpu", "pids", "freeze"
-_CPU_PERIOD = 100_000
+_CPU_PERIOD = 20_000
+"""Microseconds, as on Lambda: who has used up its share waits for the rest of one. With the kernel's usual 100,000, a
+function of 128 MB that works for 8 ms waits for 92."""
 _MB_PER_CPU = 1769
 _V1 = (MEMORY, CPU, PIDS)
 
@@ -111,10 +113,12 @@ class Group:
         if CPU not in self._controllers:
             return
         quota = max(1000, _CPU_PERIOD * memory_mb // _MB_PER_CPU)
-        if CPU in self._v1:
-            _write(self._v1[CPU] + "/cpu.cfs_quota_us", str(quota))
-        else:
-            _write(self._folder(CPU) + "/cpu.max", f"{quota} {_CPU_PERIOD}")
+        folder = self._folder(CPU)
+        if CPU not in self._v1:
+            _write(folder + "/cpu.max", f"{quota} {_CPU_PERIOD}")
+            return
+        _write(folder + "/cpu.cfs_period_us", str(_CPU_PERIOD))
+        _write(folder + "/cpu.cfs_quota_us", str(quota))
 
     @property
     def counts_memory(self) -> bool:
