@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -135,6 +136,7 @@ class World:
         self.function = Function()
         self.pages = Pages()
         self.said: list[str] = []
+        self.counted: Counter[str] = Counter()
         self._tasks = Tasks()
 
     @asynccontextmanager
@@ -152,6 +154,7 @@ class World:
                 rules=rules or Rules(size=10),
                 wanted=wanted,
                 note=self.said.append,
+                count=self.count,
                 clock=self.clock,
             )
 
@@ -165,6 +168,9 @@ class World:
         finally:
             await poller.stop()
             await self._tasks.close()
+
+    def count(self, metric: str, value: int) -> None:
+        self.counted[metric] += value
 
     async def rest(self, seconds: float = 0.0) -> None:
         """Let everything go on that can, then move time."""
@@ -264,6 +270,12 @@ async def test_bisecting_finds_the_bad_record(world: World) -> None:
         await world.rest(60)
     assert world.function.batches == [list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7]]
     assert world.pages.discards == [([5], "RetryAttemptsExhausted", 1)]
+    assert world.counted == {
+        "PolledEventCount": 8,
+        "InvokedEventCount": 22,
+        "FailedInvokeEventCount": 15,
+        "DroppedEventCount": 1,
+    }
 
 
 @played

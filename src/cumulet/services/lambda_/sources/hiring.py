@@ -56,9 +56,18 @@ def _hire(lambda_: Lambda, mapping: Mapping) -> Worker:
         queue_pace(mapping),
         wanted=compile_filters(mapping.configuration.filter_criteria),
         note=partial(lambda_.sources.note, mapping.uuid),
+        count=_counter(lambda_, mapping),
         clock=lambda_.clock,
         tasks=lambda_.tasks,
     )
+
+
+def _counter(lambda_: Lambda, mapping: Mapping) -> Callable[[str, int], None]:
+    """Keeps AWS's metrics of a mapping, if it has them (MetricsConfig), under its UUID."""
+    config = mapping.configuration.metrics_config
+    if config is None or "EventCount" not in (config.metrics or ()):
+        return lambda metric, value: None
+    return lambda_.metrics.series(mapping.reference.key, f"event-source-mapping:{mapping.uuid}").add
 
 
 def _stream_worker(lambda_: Lambda, mapping: Mapping, invoker: Invoker, source: ShardSource) -> Worker:
@@ -73,6 +82,7 @@ def _stream_worker(lambda_: Lambda, mapping: Mapping, invoker: Invoker, source: 
         rules=stream_rules(mapping),
         wanted=compile_filters(mapping.configuration.filter_criteria),
         note=note,
+        count=_counter(lambda_, mapping),
         clock=lambda_.clock,
     )
     return ShardPoller(source, ledger, reader, note=note, clock=lambda_.clock, tasks=lambda_.tasks)

@@ -42,7 +42,7 @@ _CLEARABLE = ("filter_criteria", "scaling_config", "provisioned_poller_config")
 async def create_event_source_mapping(
     lambda_: Lambda, call: Call, request: api.CreateEventSourceMappingRequest
 ) -> api.EventSourceMappingConfiguration:
-    kind = rules.find_kind(request)
+    kind = rules.find_kind(request, call.region)
     rules.check_position(kind, request)
     rules.check_members(kind, request)
     uuid = new_id()
@@ -167,6 +167,8 @@ def _merged(
 async def _function(lambda_: Lambda, call: Call, name: str) -> Reference:
     """The function a request names; raises InvalidParameterValueException when there is none."""
     reference = refer(call, name)
+    if reference.key.account != call.account:
+        raise invalid("Function does not exist")
     try:
         await lambda_.version(reference)
     except api.ResourceNotFoundException as error:

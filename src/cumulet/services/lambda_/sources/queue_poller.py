@@ -63,7 +63,9 @@ class Function(Protocol):
 
 
 class QueuePoller:
-    """One mapping's work. `wanted` is its filters; `note` is told what is wrong at the moment, or nothing."""
+    """One mapping's work. `wanted` is its filters; `note` is told what is wrong at the moment, or nothing; `count` gets AWS's
+    metrics of the mapping.
+    """
 
     def __init__(
         self,
@@ -73,10 +75,12 @@ class QueuePoller:
         *,
         wanted: Callable[[Any], bool] | None,
         note: Callable[[str], None],
+        count: Callable[[str, int], None],
         clock: Clock,
         tasks: Tasks,
     ) -> None:
         self._source = source
+        self._count = count
         self._function = function
         self._pace = pace
         self._wanted = wanted
@@ -215,6 +219,8 @@ class QueuePoller:
     async def _keep(self, found: Sequence[Item]) -> None:
         """Hold what was received; what filters do not want is removed from the queue."""
         self._full = len(found) >= min(self._pace.size, _FULL)
+        if found:
+            self._count("PolledEventCount", len(found))
         if self._wanted is None:
             self._held += found
             return
@@ -222,6 +228,7 @@ class QueuePoller:
         for item in found:
             (self._held if self._wanted(self._source.view(item)) else rest).append(item)
         if rest:
+            self._count("FilteredOutEventCount", len(rest))
             await self._remove(rest)
 
     async def _handle(self, batch: Sequence[Item]) -> None:
@@ -233,16 +240,12 @@ class QueuePoller:
             self._busy -= 1
             self._free.set()
         self._took += (asyncio.get_running_loop().time() - started - self._took) / 8
-        if answer is None or answer.failed:
+        if answer is None:
             return
-        done = batch
-        if self._pace.partial:
-            failed = failed_items(answer.outcome.payload)
-            if failed is None or not {item.id for item in batch}.issuperset(failed):
-                return
-            if failed:
-                lost = set(failed)
-                done = [item for item in batch if item.id not in lost]
+        self._count("InvokedEventCount", len(batch))
+        done = _succeeded(batch, answer) if self._pace.partial else () if answer.failed else batch
+        if len(done) < len(batch):
+            self._count("FailedInvokeEventCount", len(batch) - len(done))
         if done:
             await self._remove(done)
 
@@ -268,8 +271,17 @@ class QueuePoller:
             await asyncio.shield(self._flush)  # with what others have done by then, as one durable change
         try:
             await self._source.remove(items)
+            self._count("DeletedEventCount", len(items))
         except (AwsError, SourceGone) as error:
             log.warning("%d messages that were dealt with could not be removed and come again: %s", len(items), error)
+
+
+def _succeeded(batch: Sequence[Item], answer: Answer) -> Sequence[Item]:
+    """Those that the function does not name as failed; none when the whole batch failed."""
+    failed = None if answer.failed else failed_items(answer.outcome.payload)
+    if failed is None or not {item.id for item in batch}.issuperset(failed):
+        return ()
+    return [item for item in batch if item.id not in failed]
 
 
 def _bytes(items: Sequence[Item]) -> int:

@@ -31,7 +31,7 @@ _ELSEWHERE = (
 _WIRE = {"rds": "DocumentDB"}
 
 
-def find_kind(request: api.CreateEventSourceMappingRequest) -> Kind:
+def find_kind(request: api.CreateEventSourceMappingRequest, region: str) -> Kind:
     """Raises InvalidParameterValueException for what is no source."""
     if request.self_managed_event_source is not None:
         if request.event_source_arn:
@@ -42,6 +42,9 @@ def find_kind(request: api.CreateEventSourceMappingRequest) -> Kind:
     kind = kind_of(request.event_source_arn or "")
     if kind is None:
         raise invalid("Unrecognized event source.")
+    there = (request.event_source_arn or "").split(":")[3]
+    if there and there != region:
+        raise invalid(f"The event source must be in the function's region ({region}), not in {there}.")
     return kind
 
 

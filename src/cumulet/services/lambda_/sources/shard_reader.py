@@ -39,6 +39,7 @@ class ShardReader:
         rules: Rules,
         wanted: Callable[[Any], bool] | None,
         note: Callable[[str], None],
+        count: Callable[[str, int], None],
         clock: Clock,
     ) -> None:
         self.shard = shard
@@ -51,6 +52,7 @@ class ShardReader:
         self._rules = rules
         self._wanted = wanted
         self._note = note
+        self._count = count
         self._clock = clock
         self._ended = False
         self._idle = False
@@ -81,9 +83,7 @@ class ShardReader:
             self._idle = not reading.records
             self._read_to = reading.position or self._read_to
             if reading.records:
-                found += [
-                    each for each in reading.records if self._wanted is None or self._wanted(self._source.view(each))
-                ]
+                found += self._kept(reading.records)
             now = self._clock.now()
             if found and not end:
                 end = now + rules.window
@@ -97,6 +97,16 @@ class ShardReader:
                 break
             await self._wait(end if found else now + self._patience(now))
         return found
+
+    def _kept(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Those that filters want."""
+        self._count("PolledEventCount", len(records))
+        if self._wanted is None:
+            return records
+        kept = [each for each in records if self._wanted(self._source.view(each))]
+        if len(kept) < len(records):
+            self._count("FilteredOutEventCount", len(records) - len(kept))
+        return kept
 
     async def _wait(self, until: float) -> None:
         """For more, until the clock shows `until`."""
@@ -149,6 +159,7 @@ class ShardReader:
                 pause = min(pause * 2, _LONGEST)
                 continue
             done, state = self._outcome(batch, answer)
+            self._count("InvokedEventCount", len(batch.records))
             if done:
                 pause = _SHORTEST
                 await self._progress(batch.records[done - 1], state, alone=alone)
@@ -156,6 +167,7 @@ class ShardReader:
                 self._note(OK)
                 continue
             self._note(FAILED)
+            self._count("FailedInvokeEventCount", len(batch.records) - done)
             following = again(batch, answer, done, self._rules)
             if not following:
                 given_up = Batch(batch.records[done:], batch.attempts + 1, answer)
@@ -197,6 +209,7 @@ class ShardReader:
             await self._save(replace(self._checkpoint, position=record.sequence))
 
     async def _discard(self, batch: Batch, records: Sequence[Record], condition: str, *, alone: bool) -> None:
+        self._count("DroppedEventCount", len(records))
         last = batch.last
         discard = Discard(
             shard=self.shard,
