@@ -60,6 +60,9 @@ class StreamedRun:
             self.outcome = await self.run.go(payload, client_context=context, trace=trace, stream=self.stream)
         except Exception as error:  # noqa: BLE001  whoever reads the stream raises it
             self._error = error
+        except BaseException:
+            self._error = api.ServiceException("The node is stopping.")
+            raise
         finally:
             self.stream.end()
 
