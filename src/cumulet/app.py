@@ -191,6 +191,7 @@ class Node:
                 internal_ports=self.config.internal_ports,
                 search_path=self.config.search_path,
                 java_home=self.config.java_home,
+                install_runtimes=self.config.install_runtimes,
                 sdk_path=tuple(sys.path),
             ),
             on_log=self._hear,

@@ -40,6 +40,12 @@ _START_PATIENCE = 30.0
 @click.option("--account", help="Account of the access key `test`.  [default: 000000000000]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: warning]")
 @click.option("--idle-timeout", type=float, help="Seconds an idle environment is kept.  [default: 300]")
+@click.option(
+    "--install-runtimes",
+    is_flag=True,
+    default=None,
+    help="Install runtimes that functions want and this machine lacks.",
+)
 @click.option("--internal-ports", help="Ports of this machine that functions may reach: 5432,6379.")
 @click.option(
     "--limit", "limits", multiple=True, help="A quota other than AWS's: lambda.timeout=1200. May be repeated."

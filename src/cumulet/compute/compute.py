@@ -31,6 +31,7 @@ from cumulet.compute.pool import Pool
 from cumulet.compute.resolver import name_servers, resolver
 from cumulet.compute.runtimes import found, node, python
 from cumulet.compute.runtimes.image import ImageRuntime, image_zygote
+from cumulet.compute.runtimes.installer import Installer
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.supervision import Supervision
@@ -63,6 +64,7 @@ class Compute:
         self._on_endpoint = on_endpoint
         self._runtimes: dict[str, Runtime] = {}
         self._looked = 0.0
+        self._installer = Installer(config.folder, config.search_path, allowed=config.install_runtimes)
         self._supervision: Supervision | None = None
         self._pool: Pool | None = None
         self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
@@ -142,6 +144,18 @@ class Compute:
     def check(self, runtime: str) -> None:
         """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
         self._runtime(runtime)
+
+    async def provide(self, runtime: str) -> None:
+        """Have a runtime that is missing installed, where that is allowed and possible; `check` tells whether it is there."""
+
+        def has() -> bool:
+            if runtime not in self._runtimes:
+                self.refresh()
+            return runtime in self._runtimes
+
+        if runtime not in self._runtimes:
+            await self._installer.provide(runtime, has)
+            self.refresh()
 
     def prepare(self, runtime: str, memory_mb: int = _USUAL_MB) -> None:
         """Have a blank of this runtime made in the background: a function that may soon be called is new here."""

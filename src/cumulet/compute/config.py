@@ -26,6 +26,8 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
     node_sdk_path: tuple[Path, ...] = ()
     """Folders of which the first that holds @aws-sdk is given to Node.js functions; `node_sdk_places` when empty."""
+    install_runtimes: bool = False
+    """Whether `Compute.provide` installs what is missing."""
     java_home: str = ""
     """A Java to look at before those of the search path, as JAVA_HOME names one."""
     preferred_runtime: str = ""

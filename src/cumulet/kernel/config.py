@@ -33,7 +33,8 @@ class Config(Struct, frozen=True, kw_only=True):
     it pass and records it, `enforce` refuses it. `isolation` is the least that is accepted for functions; `auto` takes
     the best that the machine can give. `internal_ports` are ports of this machine that functions may reach, `search_path`
     is where interpreters are looked for, `limits` are quotas that are not AWS's (`lambda.timeout=1200`), which win over
-    those in the TOML file `limits_file`, `java_home` a Java that comes before those there.
+    those in the TOML file `limits_file`, `java_home` a Java that comes before those there;
+    with `install_runtimes` a runtime that is missing is installed for the function that wants it.
     """
 
     data: Path = msgspec.field(default_factory=default_data)
@@ -51,6 +52,7 @@ class Config(Struct, frozen=True, kw_only=True):
     search_path: str = msgspec.field(default_factory=lambda: os.environ.get("PATH", os.defpath))
     limits: tuple[str, ...] = ()
     limits_file: Path | None = None
+    install_runtimes: bool = False
     java_home: str = msgspec.field(default_factory=lambda: os.environ.get("JAVA_HOME", ""))
 
     @property

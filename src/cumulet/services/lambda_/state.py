@@ -196,17 +196,20 @@ class Lambda:
     async def _settle(self, key: FunctionKey, before: "asyncio.Task[None] | None") -> None:
         if before is not None:
             await asyncio.wait((before,))
-        unusable = await self._fetch_images(key)
+        unusable = await self._fetch(key)
         async with self.change(key) as tx:
             for version in await self.store.pending_versions(key, tx):
                 await self.store.put_version(tx, key, self._made_ready(version, unusable.get(version.code, "")))
                 if can_idle(version):
                     await self.idle.touch(tx, key, self.clock.now())
 
-    async def _fetch_images(self, key: FunctionKey) -> dict[str, str]:
-        """Unpack the images of versions that are to become Active; why not, by package, for those that cannot be."""
+    async def _fetch(self, key: FunctionKey) -> dict[str, str]:
+        """Have what versions run on that are to become Active: runtimes, and their images unpacked; why not, by package, for
+        images that cannot be."""
         unusable = {}
         for version in await self.store.pending_versions(key, self.db):
+            if not version.image_uri:
+                await self.compute.provide(version.configuration.runtime or "")
             package = await self.store.package(version.code) if version.image_uri else None
             if package is not None:
                 try:
