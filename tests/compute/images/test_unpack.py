@@ -183,7 +183,9 @@ def test_a_huge_header_is_refused(made: Unpacked) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no archive", gzip.compress(b"x" * 600)[:-4], gzip.compress(layer(("a", FILE, "x" * 5000)))[:-40]]
+    "content",
+    [b"no archive", gzip.compress(b"x" * 600)[:-4], gzip.compress(layer(("a", FILE, "x" * 5000)))[:-40]],
+    ids=["text", "damaged", "cut"],
 )
 def test_what_is_no_archive_is_refused(made: Unpacked, content: bytes) -> None:
     assert made.unpack(content) != ""
