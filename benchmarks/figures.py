@@ -53,6 +53,7 @@ GOALS: dict[str, tuple[Goal, ...]] = {
     "lambda first invoke, Node": (Goal("first_ms", "less", 200),),
     "lambda next environment, Node": (Goal("first_ms", "less", 60),),
     "lambda 20 calls of 300 ms at once": (Goal("ms", "less", 700),),
+    "lambda drain of a queue": (Goal("per_s", "more", 8_000),),
     "lambda environments": (Goal("per_s", "more", 100), Goal("private_mb", "less", 5)),
 }
 
