@@ -1,5 +1,6 @@
 """Extensions of a layer, and what the log says of them and of initialisations, as text and as JSON."""
 
+import base64
 import io
 import json
 import time
@@ -53,8 +54,10 @@ def log(client: Call) -> Call:
 
 def test_an_extension_is_in_the_log_and_in_the_duration(make: Call, functions: Any, layer: Call, log: Call) -> None:
     make("f", Layers=[layer(_FOLLOW)], Timeout=10)
-    answer = functions.invoke(FunctionName="f", Payload="1")
+    answer = functions.invoke(FunctionName="f", Payload="1", LogType="Tail")
     assert answer["Payload"].read() == b"1"
+    tail = base64.b64decode(answer["LogResult"]).decode()
+    assert float(tail.split("\tDuration: ")[1].split()[0]) >= 200
     lines = log("f", "REPORT RequestId")
     assert "from the extension\n" in lines
     assert "EXTENSION\tName: watcher\tState: Ready\tEvents: [INVOKE, SHUTDOWN]\n" in lines
