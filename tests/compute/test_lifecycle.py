@@ -121,6 +121,15 @@ def test_what_a_function_leaves_running_ends_with_it(machine: Machine) -> None:
     assert _until(lambda: "left-behind" not in map(_comm, _processes(machine)))
 
 
+def test_blanks_of_a_rush_do_not_stay() -> None:
+    with make_machine("full") as machine:
+        function = machine.function(_SLEEP)
+        machine.ask_all([_invocation(function, "0.3")] * 20)
+        machine.ask("retire", key=function["key"])
+        assert _until(lambda: 2 < len({group.name for group in _groups(machine)}) < 20)
+        assert _until(lambda: len({group.name for group in _groups(machine)}) == 1, 15.0)
+
+
 def test_leaves_nothing_after_many_environments() -> None:
     with make_machine("full") as machine:
         function = machine.function(_SLEEP)

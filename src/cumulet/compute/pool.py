@@ -23,6 +23,7 @@ _MOST_AHEAD = 8
 _MOST_VARIANTS = 3
 _DEMAND_WINDOW = 5.0
 _REFILL_DELAY = 0.05
+_TRIM_EVERY = 5.5
 
 
 class Pool:
@@ -48,6 +49,8 @@ class Pool:
         if runtime.lean is not None and not self._is_up(runtime):
             runtime = runtime.lean
         ready = self._ready[runtime.blank]
+        if not self._taken[runtime.blank]:
+            self._loop.call_later(_TRIM_EVERY, self._trim, runtime)
         self._taken[runtime.blank].append(self._loop.time())
         coming = self._coming[runtime.blank]
         if ready:
@@ -202,6 +205,14 @@ class Pool:
             taken.popleft()
         least = _AHEAD if runtime.forked or not taken else _AHEAD + 1
         return max(least, min(_MOST_AHEAD, len(taken) // 2))
+
+    def _trim(self, runtime: Runtime) -> None:
+        """End the blanks of a rush that is over."""
+        ready = self._ready[runtime.blank]
+        while len(ready) > self._wanted(runtime):
+            ready.pop(0).kill()
+        if self._taken[runtime.blank]:
+            self._loop.call_later(_TRIM_EVERY, self._trim, runtime)
 
     def _refill_soon(self, runtime: Runtime, delay: float) -> None:
         if runtime.blank not in self._refilling:
