@@ -11,7 +11,7 @@ from pathlib import Path
 
 MEMORY, CPU, PIDS, FREEZE = "memory", "cpu", "pids", "freeze"
 _CPU_PERIOD = 20_000
-"""Microseconds, as on Lambda: who has used up its share waits for the rest of one. With the kernel's usual 100,000, a
+"""Microseconds: who has used up its share waits for the rest of one. With the kernel's usual 100,000, a
 function of 128 MB that works for 8 ms waits for 92."""
 _MB_PER_CPU = 1769
 _V1 = (MEMORY, CPU, PIDS)
