@@ -57,7 +57,13 @@ def test_everything_of_an_invocation_is_told(machine: Machine, extended: Make) -
     events = heard(machine, function, "platform.report")
     kinds = [one["type"] for one in events]
     assert kinds[0] == "platform.initStart"
-    in_order = ["platform.initRuntimeDone", "platform.initReport", "platform.start", "platform.runtimeDone", "platform.report"]
+    in_order = [
+        "platform.initRuntimeDone",
+        "platform.initReport",
+        "platform.start",
+        "platform.runtimeDone",
+        "platform.report",
+    ]
     assert [kind for kind in kinds if kind in in_order] == in_order
     assert "platform.extension" in kinds
     assert "platform.end" not in kinds
@@ -139,7 +145,7 @@ subscribe(destination={"protocol": "TCP", "port": 9009}, types=["function"])
 def test_what_is_no_subscription_is_refused(machine: Machine, extended: Make, changes: dict[str, Any]) -> None:
     if machine.level != "full":
         pytest.skip("the same at every level")
-    source = f'register()\nstatus, _, body = subscribe(**json.loads({json.dumps(changes)!r}))\nsay(json.dumps([status, body]))\nevent()'
+    source = f"register()\nstatus, _, body = subscribe(**json.loads({json.dumps(changes)!r}))\nsay(json.dumps([status, body]))\nevent()"
     function = extended({"odd": _LISTENER + source})
     assert machine.result(function, 1) == 1
     status, body = json.loads(lines(machine, function, 1)[0])

@@ -154,7 +154,28 @@ class ExtensionApi:
         return extension
 
 
-class InsideApi:
+class Served:
+    """What is served on a listener inside an environment: a bounded number of connections, closed together."""
+
+    def __init__(self) -> None:
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()
+
+    def connected(self, connection: Connection) -> bool:
+        """Whether it may stay."""
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            return False
+        self._connections.add(connection)
+        return True
+
+
+class InsideApi(Served):
     """What listens in environments whose runtime speaks frames: for extensions alone."""
 
     body_limit = _MAX_BODY
@@ -162,9 +183,8 @@ class InsideApi:
 
     def __init__(self, extensions: Callable[[], ExtensionApi | None]) -> None:
         """`extensions` gives what answers, as soon as there is a function."""
+        super().__init__()
         self._extensions = extensions
-        self._connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
         self._closed = False
 
     async def open(self, listener: socket.socket) -> None:
@@ -176,16 +196,7 @@ class InsideApi:
 
     def close(self) -> None:
         self._closed = True
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.close()
-
-    def connected(self, connection: Connection) -> bool:
-        if len(self._connections) >= _MAX_CONNECTIONS:
-            return False
-        self._connections.add(connection)
-        return True
+        super().close()
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)

@@ -14,12 +14,11 @@ from typing import Any
 import msgspec
 
 from cumulet.compute.channel import Frame
-from cumulet.compute.extension_api import PREFIXES, ExtensionApi
+from cumulet.compute.extension_api import PREFIXES, ExtensionApi, Served
 from cumulet.compute.http_connection import Answer, Connection, Request
 from cumulet.compute.model import MAX_RESPONSE, Invocation
 from cumulet.compute.runtimes.inside import frames
 
-_MAX_CONNECTIONS = 64
 _PREFIX = "/2018-06-01"
 _OF_INVOCATION = re.compile(r"/runtime/invocation/([^/]{1,128})/(response|error)")
 _BREAKS = re.compile(rb"[\r\n]+")
@@ -43,7 +42,7 @@ _STATES = {
 }
 
 
-class RuntimeApi:
+class RuntimeApi(Served):
     """The platform's end, in place of a channel of frames: what a runtime asks and tells becomes frames.
 
     The first request for an event is READY; a response, an error and an error of the initialisation are RESPONSE, ERROR
@@ -52,15 +51,14 @@ class RuntimeApi:
 
     def __init__(self, on_frame: Callable[[Frame], None], extensions: Callable[[], ExtensionApi | None]) -> None:
         """`extensions` gives what answers the requests of extensions, as soon as there is a function."""
+        super().__init__()
         self._on_frame = on_frame
         self._state = "started"
         self._invocation: Invocation | None = None
         self._given = False
         self._waiting: Connection | None = None
         self._writer: Connection | None = None
-        self._connections: set[Connection] = set()
         self._asking: dict[Connection, ExtensionApi] = {}
-        self._server: asyncio.Server | None = None
         self._extensions = extensions
 
     @classmethod
@@ -87,19 +85,6 @@ class RuntimeApi:
     def resume(self) -> None:
         if self._writer is not None:
             self._writer.resume()
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.close()
-
-    def connected(self, connection: Connection) -> bool:
-        """Whether it may stay."""
-        if len(self._connections) >= _MAX_CONNECTIONS:
-            return False
-        self._connections.add(connection)
-        return True
 
     def disconnected(self, connection: Connection) -> None:
         self._connections.discard(connection)
