@@ -31,9 +31,6 @@ FindText = Callable[[str, Call, str], Awaitable[str | None]]
 _REMEMBERED = 1_000
 _LOGGED = 10_000
 
-# Services that write for the resources of an account without a policy of the target's in between.
-_PLATFORM = {"logs": {"lambda.amazonaws.com"}, "cloudwatch": {"lambda.amazonaws.com"}, "xray": {"lambda.amazonaws.com"}}
-
 _FORBIDDEN: dict[str, tuple[str, int]] = {
     "apigateway": ("AccessDeniedException", 403),
     "apigatewayv2": ("AccessDeniedException", 403),
@@ -115,7 +112,7 @@ class Authorizer:
         self, call: Call, credential: Credential | None, service: str, operation: str, request: Struct
     ) -> None:
         """Raises the service's AccessDenied error in `enforce`, and only records in `audit`."""
-        if not self.needs_check(call, credential) or _is_platform(call, service):
+        if not self.needs_check(call, credential):
             return
         identity = await self._identity_of(call, credential)
         for asked in needs(call, service, operation, request):
@@ -240,10 +237,6 @@ _NOBODY = compile_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}',
     Grammar.RESOURCE,
 )
-
-
-def _is_platform(call: Call, service: str) -> bool:
-    return call.principal.kind == "service" and call.principal.arn in _PLATFORM.get(service, ())
 
 
 def _access_denied(call: Call, need: Need, decision: Decision) -> AwsError:

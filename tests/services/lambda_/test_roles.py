@@ -1,6 +1,7 @@
 """Execution roles where permissions are enforced."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -104,3 +105,23 @@ def test_a_destination_takes_records_from_roles_that_may_send(strict: Any) -> No
 
     [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
     assert json.loads(message["Body"])["requestContext"]["condition"] == "Success"
+
+
+def test_a_role_that_may_not_write_logs_has_none(strict: Any) -> None:
+    iam, logs = strict.client("iam", ACCOUNT), strict.client("logs", ACCOUNT)
+    for name in ("silent", "loud"):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting("lambda.amazonaws.com"))
+    basic = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+    iam.attach_role_policy(RoleName="loud", PolicyArn=basic)
+    for name in ("silent", "loud"):
+        functions = create(strict, name, name)
+        functions.invoke(FunctionName=name, Payload=b'"nowhere"')
+    groups: list[str] = []
+    for _ in range(100):
+        groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+        if "/aws/lambda/loud" in groups:
+            break
+        time.sleep(0.05)
+    assert "/aws/lambda/loud" in groups
+    assert "/aws/lambda/silent" not in groups
+    assert "writes no logs" in strict.log()

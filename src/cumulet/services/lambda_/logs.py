@@ -18,6 +18,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.names import FunctionKey
 from cumulet.services.lambda_.reports import Style, of_platform
+from cumulet.services.lambda_.targets import Target
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +33,19 @@ _LONGEST = 262_144 - _OVERHEAD
 _AT_ONCE = 4
 _KEPT = 4096
 _TRIES = 5
+_DENIED = "AccessDeniedException"
 
 
 class LogStream:
-    """The stream of one environment, with what waits to be written to it."""
+    """The stream of one environment, with what waits to be written to it. `principal` is the function's role: it writes."""
 
-    __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "size", "style")
+    __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "principal", "size", "style")
 
-    def __init__(self, key: FunctionKey, group: str, name: str) -> None:
+    def __init__(self, key: FunctionKey, group: str, name: str, principal: Principal) -> None:
         self.key = key
         self.group = group
         self.name = name
+        self.principal = principal
         self.events: list[tuple[int, str]] = []
         self.size = 0
         self.lost = 0
@@ -67,19 +70,22 @@ class LogWriter:
         self._waiting = 0
         self._streams: dict[str, LogStream] = {}
         self._dirty: dict[LogStream, None] = {}
+        self._refused: set[FunctionKey] = set()
         self._creating: defaultdict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wake = asyncio.Event()
 
     def start(self) -> None:
         self._tasks.start("lambda logs", self._work())
 
-    def open(self, environment: str, key: FunctionKey, group: str, version: str) -> LogStream:
-        """The stream of an environment; made when it is new."""
+    def open(self, environment: str, target: Target) -> LogStream:
+        """The stream of an environment, whose function has been given its credentials; made when it is new."""
         stream = self._streams.get(environment)
         if stream is None:
             if len(self._streams) >= _KEPT:
                 self._prune()
-            stream = LogStream(key, group, stream_name(self._clock.now(), version, environment))
+            assert target.principal is not None
+            name = stream_name(self._clock.now(), target.version.number, environment)
+            stream = LogStream(target.key, target.log_group, name, target.principal)
             self._streams[environment] = stream
         return stream
 
@@ -157,9 +163,20 @@ class LogWriter:
                 del events[: len(batch)]
             stream.failures = 0
         except AwsError as error:
-            self._failed(stream, events, error.message)
+            if error.code == _DENIED:
+                self._denied(stream, error.message)
+            else:
+                self._failed(stream, events, error.message)
         except Exception as error:  # noqa: BLE001  whatever it is, the other streams are to be written
             self._failed(stream, events, repr(error))
+
+    def _denied(self, stream: LogStream, reason: str) -> None:
+        """A role that may not write logs has none, as on AWS; said once a function."""
+        if stream.key not in self._refused:
+            if len(self._refused) >= _KEPT:
+                self._refused.clear()
+            self._refused.add(stream.key)
+            log.warning("%s writes no logs: %s", stream.key.arn, reason)
 
     def _failed(self, stream: LogStream, events: list[tuple[int, str]], reason: str) -> None:
         """Keep the events for the next round, a few times over."""
@@ -175,9 +192,7 @@ class LogWriter:
         self._wake.set()
 
     async def _run(self, stream: LogStream, operation: str, request: Any) -> None:
-        account = stream.key.account
-        principal = Principal.service("lambda.amazonaws.com", account)
-        call = Call(account, stream.key.region, principal, new_id(), source_arn=stream.key.arn)
+        call = Call(stream.key.account, stream.key.region, stream.principal, new_id(), source_arn=stream.key.arn)
         await self._calls.run(call, "logs", operation, request)
 
     async def _put(self, stream: LogStream, batch: list[api.InputLogEvent]) -> None:

@@ -274,7 +274,7 @@ def open_environment(
     lambda_: Lambda, target: Target, info: EnvironmentInfo, kind: str = "on-demand"
 ) -> tuple[LogStream, Mapping[str, str] | None]:
     """The log stream of an environment, and the variables that one just made gets in addition."""
-    stream = lambda_.logs.open(info.id, target.key, target.log_group, target.version.number)
+    stream = lambda_.logs.open(info.id, target)
     if not info.cold:
         return stream, None
     if stream.style is None:  # not the same environment again, after its initialisation failed

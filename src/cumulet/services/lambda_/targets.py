@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cumulet.compute import FunctionSpec, Image
+from cumulet.kernel.call import Principal
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
@@ -35,6 +36,7 @@ class Target:
         "lineage",
         "log_group",
         "memory",
+        "principal",
         "renew",
         "sample_at",
         "series",
@@ -64,6 +66,7 @@ class Target:
         """Where what is measured goes, by the qualifier of the call."""
         self.spec: FunctionSpec | None = None
         self.renew = 0.0
+        self.principal: Principal | None = None
         self.traced = configuration.tracing_config is not None and configuration.tracing_config.mode == "Active"
         self.sample_at = 0.0
         """When the next invocation is traced in any case."""
@@ -172,7 +175,7 @@ class Targets:
         )
         spec = self.alter(target.key, spec)
         target.timeout = spec.timeout
-        target.renew = credentials.renew
+        target.renew, target.principal = credentials.renew, credentials.principal
         target.spec = spec
         return spec
 
