@@ -45,7 +45,10 @@ _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
 _REST = 10.0
 _CODE_PATH = "/_cumulet/lambda/code/"
-_ENDPOINT_INSIDE = 4566  # where a function finds the endpoint, on its own loopback address
+_ENDPOINT_INSIDE = 4566
+"""Where a function finds the endpoint, on its own loopback address, beside the node's own port: so addresses that the node
+gives out are good inside as well."""
+_TAKEN_INSIDE = (80, 443, 9001)
 
 
 class Node:
@@ -185,7 +188,8 @@ class Node:
             ComputeConfig(
                 folder=self.config.data / "compute",
                 name=f"cumulet-{self._port}",
-                endpoint_port=_ENDPOINT_INSIDE,
+                endpoint_port=self._port if self._port not in _TAKEN_INSIDE else _ENDPOINT_INSIDE,
+                more_ports=(_ENDPOINT_INSIDE,),
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
                 internal_ports=self.config.internal_ports,
@@ -206,7 +210,7 @@ class Node:
     def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
         self._platform_log(environment, kind, record)
 
-    def _serve_environment(self, _: EnvironmentInfo, sock: socket.socket) -> Callable[[], None]:
+    def _serve_environment(self, _: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox."""
         inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
         serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, handler=inside))

@@ -35,12 +35,12 @@ class Driver:
             on_platform=lambda info, kind, record: self.platform.setdefault(info.key, []).append((kind, dict(record))),
         )
 
-    def serve(self, info: EnvironmentInfo, listener: socket.socket) -> Callable[[], None]:
+    def serve(self, info: EnvironmentInfo | None, listener: socket.socket) -> Callable[[], None]:
         """Answer each connection to the endpoint with the environment it came from."""
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readline()
-            writer.write(info.id.encode())
+            writer.write(b"shared" if info is None else info.id.encode())
             writer.close()
 
         task = asyncio.get_running_loop().create_task(asyncio.start_server(answer, sock=listener.dup()))

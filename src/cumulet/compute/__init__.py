@@ -1,6 +1,6 @@
 """Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
 
-from cumulet.compute.compute import Compute, OnEndpoint
+from cumulet.compute.compute import Compute
 from cumulet.compute.config import ComputeConfig
 from cumulet.compute.images import image_unpacker
 from cumulet.compute.level import Level
@@ -11,6 +11,7 @@ from cumulet.compute.model import (
     FunctionSpec,
     Image,
     Invocation,
+    OnEndpoint,
     OnEnvironment,
     OnEvent,
     OnLog,

@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from cumulet.compute.model import (
     EnvironmentStatus,
     FunctionSpec,
     Invocation,
+    OnEndpoint,
     OnEnvironment,
     OnEvent,
     OnLog,
@@ -27,8 +27,9 @@ from cumulet.compute.model import (
     Outcome,
     RuntimeUnavailable,
 )
+from cumulet.compute.platform import Platform
 from cumulet.compute.pool import Pool
-from cumulet.compute.resolver import name_servers, resolver
+from cumulet.compute.resolver import name_servers, resolver, text_inside
 from cumulet.compute.runtimes import found, node, python
 from cumulet.compute.runtimes.image import ImageRuntime, image_zygote
 from cumulet.compute.runtimes.installer import Installer
@@ -41,10 +42,6 @@ _REAP_EVERY = 5.0
 _USUAL_MB = 128
 _LOOK_AGAIN = 1.0
 """Seconds between looks at what the machine has, when something that it had not is asked for."""
-
-OnEndpoint = Callable[[EnvironmentInfo, socket.socket], Callable[[], None] | None]
-"""Serves a listener that is open inside an environment; what it gives back stops serving. The socket stays compute's
-until that is called."""
 
 
 class Compute:
@@ -66,6 +63,7 @@ class Compute:
         self._looked = 0.0
         self._installer = Installer(config.folder, config.search_path, allowed=config.install_runtimes)
         self._supervision: Supervision | None = None
+        self._platform: Platform | None = None
         self._pool: Pool | None = None
         self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
         self._all: dict[str, Environment] = {}
@@ -79,17 +77,19 @@ class Compute:
         config = self._config
         self._runtimes = self._find()
         names = resolver()
+        self._platform = Platform(name_servers(names), self._on_endpoint)
         order = {
             "name": config.name,
             "root": os.getuid() == 0,
-            "ports": [config.endpoint_port],
-            "resolver": names,
+            "ports": config.ports,
+            "platform_ports": config.platform_ports,
+            "resolver": text_inside(names),
             "name_servers": name_servers(names),
             "tool_path": config.tool_path,
             "internal_ports": config.internal_ports,
             "folder": str(config.folder),
         }
-        self._supervision = Supervision(order, self._on_report)
+        self._supervision = Supervision(order, self._on_report, self._platform.share)
         if config.level != "process":
             self._supervision.start()
         self._pool = Pool(self._supervision, self._tasks, config.level)
@@ -110,6 +110,8 @@ class Compute:
             self._pool.close()
         if self._supervision is not None:
             await self._supervision.stop()
+        if self._platform is not None:
+            self._platform.close()
 
     def runtimes(self) -> dict[str, str]:
         """Runtime identifiers that work here, and the interpreter of each."""
@@ -509,9 +511,9 @@ class Compute:
         return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold, endpoint_port=port)
 
     def _serve_endpoint(self, environment: Environment, info: EnvironmentInfo) -> None:
-        if self._on_endpoint is None:
+        if self._on_endpoint is None or self._platform is None:
             return
-        for listener in environment.hull.listeners:
+        for listener in self._platform.take_own(environment.hull.listeners, environment.on_end):
             close = self._on_endpoint(info, listener)
             if close is not None:
                 environment.on_end.append(close)

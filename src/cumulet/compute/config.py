@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+_HTTP = 80
+
 
 class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`name` is unique per node on a machine: its control groups are called so and swept at start."""
@@ -12,6 +14,9 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     name: str
     endpoint_port: int = 4566
+    """Where the platform answers in environments, on their loopback; functions are told this one."""
+    more_ports: tuple[int, ...] = ()
+    """Where it does too."""
     level: Literal["auto", "full", "rootless", "process"] = "auto"
     idle_timeout: float = 300.0
     """Seconds an environment is kept without an invocation."""
@@ -32,3 +37,13 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A Java to look at before those of the search path, as JAVA_HOME names one."""
     preferred_runtime: str = ""
     """Made ready at start, as lean as it can be; the Python that runs this node when empty."""
+
+    @property
+    def ports(self) -> list[int]:
+        """Of the platform in environments, on their loopback."""
+        return list(dict.fromkeys((self.endpoint_port, *self.more_ports)))
+
+    @property
+    def platform_ports(self) -> list[int]:
+        """Of the platform by AWS's names."""
+        return [_HTTP, *self.ports]

@@ -200,7 +200,7 @@ class Sandbox:
         if "ready" in message:
             self._pidfd, self._runtime_pidfd = fds[:2]
             self.listeners = [socket.socket(fileno=fd) for fd in fds[2:]]
-            self.runtime_api = self.listeners.pop()
+            self.runtime_api = self.listeners.pop(0)
             if not self._made.done():
                 self._made.set_result(None)
         elif not self._made.done():

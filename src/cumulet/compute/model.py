@@ -1,6 +1,7 @@
 """What goes into compute and what comes out: functions, invocations, outcomes. No AWS service is known here."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -141,6 +142,10 @@ class EnvironmentStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["starting", "busy", "idle"]
     invocations: int
 
+
+OnEndpoint = Callable[[EnvironmentInfo | None, socket.socket], Callable[[], None] | None]
+"""Serves a listener that is open inside an environment, or where all of them come (None); what it gives back stops
+serving. The socket stays compute's until that is called."""
 
 OnEnvironment = Callable[[EnvironmentInfo], Mapping[str, str] | None]
 """Called when the environment of an invocation is known, before it gets the event. What it gives back is added to the

@@ -1,15 +1,17 @@
-"""The name servers that functions ask: this machine's own, where a sandbox can reach them."""
+"""Name servers: this machine's own that a sandbox can reach, and what a sandbox is told."""
 
 import contextlib
 import ipaddress
 from pathlib import Path
+
+from cumulet.compute.linux.firewall import PLATFORM
 
 _UPSTREAM = ("/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf")
 """Where those that run a resolver on the loopback write down whom it asks."""
 
 
 def resolver(files: tuple[str, ...] = ("/etc/resolv.conf", *_UPSTREAM)) -> str:
-    """The text of resolv.conf for sandboxes, from the first file with a name server that can be reached from one.
+    """The text of a resolv.conf for sandboxes, from the first file with a name server that can be reached from one.
 
     That is one with an IPv4 address which is not of the loopback. Empty when there is none: then names are not found.
     """
@@ -22,6 +24,12 @@ def resolver(files: tuple[str, ...] = ("/etc/resolv.conf", *_UPSTREAM)) -> str:
                     f"{line}\n" for line in kept if line.split()[:1] in (["nameserver"], ["search"], ["options"])
                 )
     return ""
+
+
+def text_inside(text: str) -> str:
+    """The resolv.conf of sandboxes, whose name server is the platform, from the text that `resolver` gave."""
+    others = [line for line in text.splitlines() if not line.startswith("nameserver")]
+    return "".join(f"{line}\n" for line in (f"nameserver {PLATFORM}", *others))
 
 
 def name_servers(text: str) -> list[str]:

@@ -5,6 +5,7 @@ import collections
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -23,9 +24,16 @@ class Supervision:
     """The supervisor's process. `on_report` gets every report but `up`, and
     `lost` when it ended unasked and was started again."""
 
-    def __init__(self, config: dict[str, Any], on_report: Callable[[messages.Message], None]) -> None:
+    def __init__(
+        self,
+        config: dict[str, Any],
+        on_report: Callable[[messages.Message], None],
+        on_platform: Callable[[list[socket.socket]], None],
+    ) -> None:
+        """`on_platform` gets, each time that it starts, the sockets of `sandbox.platform_sockets`."""
         self._config = config
         self._on_report = on_report
+        self._on_platform = on_platform
         self._waiting: collections.deque[tuple[messages.Message, list[int]]] = collections.deque()
         self._loop = asyncio.get_running_loop()
         self._up: asyncio.Future[Hierarchy] = self._loop.create_future()
@@ -108,16 +116,18 @@ class Supervision:
     def _read(self) -> None:
         while True:
             try:
-                message, _ = messages.receive(self._socket)
+                message, fds = messages.receive(self._socket)
             except BlockingIOError:
                 return
             except OSError:
-                message = None
+                message, fds = None, []
             if message is None:
                 self._lost()
                 return
             if message["report"] == "up":
                 self._come_up(message)
+            elif message["report"] == "platform":
+                self._on_platform([socket.socket(fileno=fd) for fd in fds])
             else:
                 self._on_report(message)
 

@@ -14,6 +14,9 @@ from pathlib import Path
 GATEWAY = "169.254.0.1"
 """The router as environments see it: where they reach the listed ports of the machine."""
 GATEWAY_NAME = "host.cumulet.internal"
+PLATFORM = "169.254.0.2"
+"""Where AWS's names lead to in environments, and whom they ask for names."""
+NAMES_PORT = 53
 UPLINK = "up"
 PREFIX = "cml"
 _NEVER = "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 240.0.0.0/4"
@@ -33,13 +36,16 @@ class Link:
 class Firewall:
     """Rules by the `nft` of this machine. Raises OSError with what to install, or what nft said."""
 
-    def __init__(self, tool_path: str, resolvers: Sequence[str], ports: Sequence[int]) -> None:
+    def __init__(
+        self, tool_path: str, resolvers: Sequence[str], ports: Sequence[int], platform_ports: Sequence[int]
+    ) -> None:
         self._nft = find_tool("nft", tool_path)
         if not self._nft:
             raise OSError("no outbound network: install nftables (nft)")
         self._iptables = find_tool("iptables", tool_path)
         self._resolvers = resolvers
         self._ports = ports
+        self._platform = ", ".join(map(str, {NAMES_PORT, *platform_ports}))
 
     def guard_router(self, target: str) -> None:
         """In the router's namespace. Listed ports are at `target` from there."""
@@ -51,6 +57,7 @@ class Firewall:
                     iifname "{UPLINK}" accept
                     fib saddr . iif oif missing drop
                     {self._listed(f"ip daddr {GATEWAY}", "accept")}
+                    {self._to_platform()}
                     fib daddr type {{ {_NOT_UNICAST} }} {_REJECT}
                     {self._name_servers("")}
                     ip daddr {{ {_NEVER} }} {_REJECT}
@@ -69,6 +76,7 @@ class Firewall:
                 chain input {{
                     type filter hook input priority filter; policy drop
                     iifname "lo" accept
+                    {self._to_platform()}
                     iifname "{UPLINK}" ct state established,related accept
                 }}
                 chain out {{
@@ -140,6 +148,10 @@ class Firewall:
     def _listed(self, match: str, verdict: str) -> str:
         ports = ", ".join(map(str, self._ports))
         return f"{match} tcp dport {{ {ports} }} {verdict}" if ports else ""
+
+    def _to_platform(self) -> str:
+        match = f'iifname != "{UPLINK}" ip daddr {PLATFORM}'
+        return f"{match} tcp dport {{ {self._platform} }} accept\n{match} udp dport {NAMES_PORT} accept"
 
     def _name_servers(self, match: str) -> str:
         addresses = ", ".join(self._resolvers)

@@ -93,7 +93,16 @@ def _loop_devices() -> None:
 def _outbound(name: str, tool_path: str) -> None:
     root = os.getuid() == 0
     _privileged()
-    network.check({"name": name, "tool_path": tool_path, "root": root, "internal_ports": [], "name_servers": []})
+    network.check(
+        {
+            "name": name,
+            "tool_path": tool_path,
+            "root": root,
+            "internal_ports": [],
+            "platform_ports": [],
+            "name_servers": [],
+        }
+    )
 
 
 OUTBOUND = "outbound network"

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cumulet.compute.linux import firewall, netlink, syscalls
-from cumulet.compute.sandbox import messages
+from cumulet.compute.sandbox import messages, platform_sockets
 
 _AHEAD = 4
 _MOST_AHEAD = 16
@@ -38,8 +38,10 @@ Taker = Callable[[int], None]
 class Networks:
     """The supervisor's side. `channel` becomes readable when a network is ready: then call `receive`."""
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: socket.socket, on_platform: Callable[[list[int]], None]) -> None:
+        """`on_platform` gets the sockets of `platform_sockets`, which stay the giver's to close."""
         self.channel = channel
+        self._on_platform = on_platform
         self._ready: list[int] = []
         self._waiting: list[Taker] = []
         self._asked = 0
@@ -69,6 +71,11 @@ class Networks:
         if message is None or not fds:
             self._give_up()
             return message is not None
+        if "platform" in message:
+            self._on_platform(fds)
+            for fd in fds:
+                os.close(fd)
+            return True
         self._asked -= 1
         if self._waiting:
             self._waiting.pop(0)(fds[0])
@@ -101,7 +108,10 @@ class Router:
     def __init__(self, config: messages.Message) -> None:
         self._root: bool = config["root"]
         self._ports: list[int] = config["internal_ports"]
-        self._firewall = firewall.Firewall(config["tool_path"], config["name_servers"], self._ports)
+        self._platform_ports: list[int] = config["platform_ports"]
+        self._firewall = firewall.Firewall(
+            config["tool_path"], config["name_servers"], self._ports, config["platform_ports"]
+        )
         self._pasta = "" if self._root else firewall.find_tool("pasta", config["tool_path"])
         if not self._root and not self._pasta:
             raise OSError("no outbound network: install passt (pasta), or run as root")
@@ -129,12 +139,18 @@ class Router:
             _set(f"ipv4/conf/{name}/send_redirects", "0")
         _set("ipv4/ip_forward", "1")
         self._netlink.do(netlink.loopback_up(), netlink.address(1, firewall.GATEWAY, 32))
+        platform_sockets.take_address()
         self._firewall.guard_router(self._link.machine)
         if start_pasta is None:
             self._connect()
         else:
             self.update_machine_addresses()
             start_pasta()
+
+    def platform(self) -> list[socket.socket]:
+        """Where environments find the platform; see `platform_sockets`."""
+        syscalls.setns(self._namespace, syscalls.CLONE_NEWNET)
+        return platform_sockets.open_sockets(self._platform_ports)
 
     def make(self) -> int:
         """A network namespace with a way out; its descriptor."""
@@ -252,6 +268,7 @@ def check(config: messages.Message) -> None:
     router = Router(config)
     try:
         router.open()
+        router.platform()
         os.close(router.make())
     finally:
         router.close()
@@ -276,6 +293,10 @@ def serve(config: messages.Message, orders: socket.socket) -> None:
 
 
 def _make(router: Router, orders: socket.socket) -> None:
+    platform = router.platform()
+    messages.send(orders, {"platform": True}, [one.fileno() for one in platform])
+    for one in platform:
+        one.close()
     poll = select.poll()
     poll.register(orders.fileno(), select.POLLIN)
     watched = router.watch()

@@ -56,6 +56,7 @@ class Supervisor:
         self._node = node
         self._root: bool = config["root"]
         self._ports: list[int] = config["ports"]
+        self._platform_ports: list[int] = config["platform_ports"]
         self._resolver: str = config["resolver"]
         self._hierarchy = hierarchy
         self._zygotes: dict[str, Zygote] = {}
@@ -69,7 +70,7 @@ class Supervisor:
         os.makedirs(self._place, exist_ok=True)  # noqa: PTH103 - keeps start-up free of more modules
         memory_counts = cgroup.MEMORY in hierarchy.controllers  # if not, /tmp may as well be memory
         self._disks = disks.Disks(config["folder"], possible=self._root and memory_counts)
-        self._networks = network.Networks(networks)
+        self._networks = network.Networks(networks, self._on_platform)
         self._ordered: set[str] = set()
 
     def serve(self) -> None:
@@ -207,6 +208,9 @@ class Supervisor:
             self._selector.unregister(maker.channel)
         return True
 
+    def _on_platform(self, fds: list[int]) -> None:
+        messages.send(self._node, {"report": "platform"}, fds)
+
     def _op_slot(self, order: messages.Message, fds: list[int]) -> None:
         """Waits for a network, so keeps copies of the descriptors."""
         kept = [os.dup(fd) for fd in fds]
@@ -236,7 +240,8 @@ class Supervisor:
         uid = _FIRST_UID + self._count % _UIDS if self._root else None
         disk = self._disks.take()
         try:
-            world = self._own.make(zygote.root, disk, network, uid, [*self._ports, *order["ports"]])
+            ports = [*order["ports"], *self._ports]
+            world = self._own.make(zygote.root, disk, network, uid, ports, self._platform_ports)
         finally:
             if disk is not None:
                 os.close(disk)

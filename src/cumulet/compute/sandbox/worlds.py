@@ -12,6 +12,7 @@ import socket
 from collections.abc import Iterator, Sequence
 
 from cumulet.compute.linux import syscalls
+from cumulet.compute.sandbox import platform_sockets
 
 _KINDS = {
     "mnt": syscalls.CLONE_NEWNS,
@@ -73,9 +74,18 @@ class Own:
         self.pids = self._open("pid")
         self._namespaces = [self._open(name) for name in _KINDS]
 
-    def make(self, root: int, tmp: int | None, network: int, uid: int | None, ports: Sequence[int]) -> World:
+    def make(
+        self,
+        root: int,
+        tmp: int | None,
+        network: int,
+        uid: int | None,
+        ports: Sequence[int],
+        platform_ports: Sequence[int],
+    ) -> World:
         """`root` is the mount namespace with a runtime's files, `tmp` a detached mount for /tmp, `network` a network
-        namespace that leads out or -1. Raises OSError."""
+        namespace that leads out or -1: then what listens on `ports` is followed by sockets of the platform's own.
+        Raises OSError."""
         with self._away():
             syscalls.setns(root, syscalls.CLONE_NEWNS)
             syscalls.unshare(_MADE)
@@ -87,7 +97,10 @@ class Own:
             if uid is not None:
                 _name_user(uid)
             syscalls.sethostname(_HOST_NAME)
-            listeners = [_listen(port) for port in ports]
+            listeners = [platform_sockets.listen("127.0.0.1", port) for port in ports]
+            if network < 0:
+                platform_sockets.take_address()
+                listeners += platform_sockets.open_sockets(platform_ports)
             return World([self._open(name) for name in _KINDS], listeners)
 
     @contextlib.contextmanager
@@ -142,11 +155,3 @@ def _name_user(uid: int) -> None:
     os.close(fd)
     syscalls.mount(users, "/etc/passwd", None, syscalls.MS_BIND)
     os.unlink(users)  # noqa: PTH108
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    listener.listen(128)
-    return listener
