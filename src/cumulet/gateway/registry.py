@@ -4,7 +4,6 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 import base64
-import binascii
 import hmac
 import logging
 import re
@@ -16,6 +15,7 @@ import msgspec
 
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.kernel.errors import AwsError
+from cumulet.storage.database import StorageError
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:  # Lambda starts when it is first called
@@ -24,12 +24,13 @@ if TYPE_CHECKING:  # Lambda starts when it is first called
 
 log = logging.getLogger(__name__)
 
-_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.")
+_HOST = re.compile(r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.", re.ASCII)
 _VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _NAME = r"([a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*)"
 _MAX_MANIFEST = 4 << 20
 _MAX_PATH = 600
-_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})", re.ASCII)
+_CHUNK = re.compile(r"(\d{1,18})-\d{1,18}", re.ASCII)
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 Open = Callable[[], Awaitable["Registry"]]
@@ -65,6 +66,10 @@ class Front:
         except FileNotFoundError:
             log.exception("a blob of the registry is gone")
             response = _error(AwsError("blob unknown to registry", code="BLOB_UNKNOWN", status=404))
+        except StorageError as broken:
+            log.error("an upload could not be stored: %s", broken)  # noqa: TRY400  the cause is in the text
+            message = "The upload could not be stored; nothing was kept. Is the disk full?"
+            response = _error(AwsError(message, code="UNKNOWN", status=507))
         response.headers = _VERSION | response.headers
         if request.method == "HEAD":
             response.body = b""
@@ -76,7 +81,7 @@ class Front:
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
         try:
             user, _, password = base64.b64decode(sent, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             kind = user = password = ""
         credential = await self._authenticator.credential(user, None) if kind.lower() == "basic" and user else None
         known = credential is not None and (
@@ -146,7 +151,7 @@ class _Exchange:
         return answer
 
     async def append(self, repository: "Repository", id: str) -> HttpResponse:
-        sent = re.fullmatch(r"(\d+)-\d+", self._request.headers.get("content-range", ""))
+        sent = _CHUNK.fullmatch(self._request.headers.get("content-range", ""))
         if sent is not None and int(sent[1]) != self._registry.uploaded(repository, id):
             raise AwsError("the chunk does not follow what is there", code="RANGE_INVALID", status=416)
         size = await self._registry.append(repository, id, aiter(self._request.body))

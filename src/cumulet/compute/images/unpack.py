@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 import shutil
 import stat
 import sys
@@ -19,6 +20,9 @@ _OPAQUE = ".wh..wh..opq"
 _MAX_LINKS = 40
 _MAX_ENTRIES = 1_000_000
 _MAX_HEADER = 1 << 20
+_MAX_MEMORY = 1 << 30
+_MAX_SECONDS = 900
+"""Of the processor: what an archive leaves out costs time to read, too."""
 _IN_MEMORY = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -180,13 +184,15 @@ def main(config: dict[str, Any]) -> None:
     """`layers` (paths of archives, the lowest first), `root` (an empty folder), `limit` (bytes). Says on standard output
     why the image is no good; nothing when it is unpacked and on disk."""
     os.nice(5)
+    for limited, most in ((resource.RLIMIT_AS, _MAX_MEMORY), (resource.RLIMIT_CPU, _MAX_SECONDS)):
+        resource.setrlimit(limited, (most, most))
     tree = Tree(config["root"], config["limit"])
     try:
         for layer in config["layers"]:
             with open(layer, "rb") as stream:
                 tree.add(stream)
         tree.complete()
-    except (BadImage, OSError) as error:
+    except (BadImage, OSError, ValueError) as error:
         sys.stdout.write(str(error))
         return
     os.sync()

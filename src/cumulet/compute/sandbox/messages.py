@@ -6,6 +6,7 @@ They travel on SOCK_SEQPACKET sockets, so a message arrives whole or not at all.
 from __future__ import annotations
 
 import array
+import errno
 import json
 import os
 import socket
@@ -23,10 +24,13 @@ def pair() -> tuple[socket.socket, socket.socket]:
 
 
 def send(channel: socket.socket, message: Message, descriptors: Iterable[int] = ()) -> None:
-    """Raises OSError when the other side is gone or does not read."""
+    """Raises OSError when the other side is gone or does not read, and for messages larger than MAX_BYTES."""
     fds = array.array("i", descriptors)
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
-    channel.sendmsg([json.dumps(message).encode()], rights)
+    data = json.dumps(message).encode()
+    if len(data) > MAX_BYTES:  # the other side would take a part of it
+        raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+    channel.sendmsg([data], rights)
 
 
 def receive(channel: socket.socket) -> tuple[Message | None, list[int]]:

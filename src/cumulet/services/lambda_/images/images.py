@@ -24,6 +24,8 @@ from cumulet.services.lambda_.packages import IMAGE, Package
 
 _MAX_SIZE = 10 << 30
 _MAX_CONFIG = 4 << 20
+_MAX_SETTINGS = 32_768
+"""Bytes of an image's command and variables, which go to its sandbox in one message."""
 _KEPT = 1_000
 _MACHINES = {"amd64": "x86_64", "arm64": "arm64"}
 _MANIFESTS = (
@@ -84,19 +86,21 @@ class Images:
         manifest = await self.registry.find(repository, reference.wanted)
         if manifest is None:
             raise invalid(f"Source image {uri} does not exist. Provide a valid source image.")
+        unsupported = invalid(
+            f"The image manifest, config or layer media type for the source image {uri} is not supported."
+        )
+        try:
+            document = _document(manifest)
+        except Unusable:
+            raise unsupported from None
+        if manifest.media_type not in _MANIFESTS or any(layer.media_type not in _LAYERS for layer in document.layers):
+            raise unsupported
         package = Package(
             id=manifest.digest.removeprefix("sha256:"),
             blob=f"{IMAGE}{'/'.join(repository)}@{manifest.digest}",
             size=0,
         )
-        document = _document(manifest)
-        if manifest.media_type not in _MANIFESTS or any(
-            layer["mediaType"] not in _LAYERS for layer in document["layers"]
-        ):
-            raise invalid(
-                f"The image manifest, config or layer media type for the source image {uri} is not supported."
-            )
-        machine = (await self._config(repository, document)).get("architecture", "amd64")
+        machine = str((await self._config(repository, document)).get("architecture", "amd64"))
         if (architectures or ["x86_64"])[0] != _MACHINES.get(machine, machine):
             raise invalid(f"The image of {uri} is for {machine}, the function for {(architectures or ['x86_64'])[0]}.")
         return package
@@ -113,6 +117,8 @@ class Images:
         if not argv:
             raise Unusable("The image has neither ENTRYPOINT nor CMD, and the function's ImageConfig gives none.")
         folder = own.working_directory or settings.folder
+        if len(json.dumps([argv, folder, settings.environment])) > _MAX_SETTINGS:
+            raise Unusable(f"The image's command and variables are larger than {_MAX_SETTINGS} bytes.")
         return Image(id=package.id, root=root, argv=tuple(argv), folder=folder), settings.environment
 
     async def ready(self, package: Package) -> Path:
@@ -140,8 +146,8 @@ class Images:
         (scratch / "root").mkdir(parents=True)
         try:
             layers = []
-            for layer in document["layers"]:
-                blob = await self.registry.blob(repository, layer["digest"])
+            for layer in document.layers:
+                blob = await self.registry.blob(repository, layer.digest)
                 layers.append(str(await self._file(blob, scratch)))
             await _run_unpacker({"layers": layers, "root": str(scratch / "root"), "limit": _MAX_SIZE})
             (scratch / "root").chmod(0o755)
@@ -177,12 +183,12 @@ class Images:
             self._settings[package.id] = settings
         return settings
 
-    async def _config(self, repository: Repository, document: dict[str, Any]) -> dict[str, Any]:
-        blob = await self.registry.blob(repository, document["config"]["digest"])
+    async def _config(self, repository: Repository, document: "_Document") -> dict[str, Any]:
+        blob = await self.registry.blob(repository, document.config.digest)
         content = b"".join([piece async for piece in self.registry.read(blob, 0, min(blob.size, _MAX_CONFIG))])
         try:
             return msgspec.json.decode(content, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             raise invalid("The image's configuration is no JSON object.") from None
 
 
@@ -192,9 +198,24 @@ def _origin(package: Package) -> tuple[Repository, str]:
     return Repository(account, region, name), digest
 
 
-def _document(manifest: Manifest) -> dict[str, Any]:
-    document = msgspec.json.decode(manifest.content, type=dict[str, Any])
-    return {"layers": [], **document}
+class _Part(Struct):
+    digest: str
+    media_type: str = msgspec.field(name="mediaType", default="")
+
+
+class _Document(Struct):
+    """A manifest, as far as it matters here."""
+
+    config: _Part
+    layers: list[_Part] = []
+
+
+def _document(manifest: Manifest) -> _Document:
+    """Raises Unusable."""
+    try:
+        return msgspec.json.decode(manifest.content, type=_Document)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Unusable(f"The image's manifest is not as it should be: {error}") from None
 
 
 def _settings(config: dict[str, Any]) -> Settings:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 _URI = re.compile(
     r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.([a-z0-9.-]+(?::\d+)?)/"
-    r"([a-z0-9]+(?:[._/-][a-z0-9]+)*)"
+    r"([a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*)"
     r"(?::([A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(sha256:[0-9a-f]{64}))?"
 )
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

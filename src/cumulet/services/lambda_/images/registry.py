@@ -4,6 +4,7 @@ https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from cumulet.storage.blobs import Blobs, BlobWriter
 MAX_MANIFEST = 4 << 20
 MAX_BLOB = 10 << 30
 """Bytes; an image may have 10 GB unpacked."""
+_MEDIA_TYPE = re.compile(r"[\w.+-]{1,127}/[\w.+-]{1,127}", re.ASCII)
 _MOST_UPLOADS = 64
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 
@@ -31,6 +33,10 @@ class Refused(AwsError):
         super().__init__(message, code=code, status=status)
 
 
+def _unknown_upload() -> Refused:
+    return Refused(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+
+
 class _Upload:
     def __init__(self, repository: Repository, stack: AsyncExitStack, writer: BlobWriter) -> None:
         self.repository = repository
@@ -38,8 +44,11 @@ class _Upload:
         self.writer = writer
         self.size = 0
         self.hash = hashlib.sha256()
+        self.over = False
 
     async def add(self, piece: bytes) -> None:
+        if self.over:  # another request ended it: nothing may be added to what was checked
+            raise _unknown_upload()
         self.size += len(piece)
         if self.size > MAX_BLOB:
             raise Refused(413, "SIZE_INVALID", "a blob is larger than an image may be")
@@ -118,6 +127,7 @@ class Registry:
             await self._end(id)
             raise Refused(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         del self._uploads[id]
+        upload.over = True
         async with upload.stack:
             blob = StoredBlob(await upload.writer.commit(), upload.size)
         if not await self._store.put_blob(repository, digest, blob):
@@ -130,12 +140,13 @@ class Registry:
     async def _end(self, id: str) -> None:
         upload = self._uploads.pop(id, None)
         if upload is not None:
+            upload.over = True
             await upload.stack.aclose()
 
     def _upload(self, repository: Repository, id: str) -> _Upload:
         upload = self._uploads.get(id)
         if upload is None or upload.repository != repository:
-            raise Refused(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+            raise _unknown_upload()
         return upload
 
     # Manifests
@@ -158,10 +169,12 @@ class Registry:
             raise Refused(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         try:
             document = msgspec.json.decode(content, type=dict[str, Any])
-            kind = str(media_type or document.get("mediaType", ""))
+            kind = media_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
+            if not _MEDIA_TYPE.fullmatch(kind):
+                raise Refused(400, "MANIFEST_INVALID", "manifest invalid: its media type is none")
             for part in parts(document):
                 await self._check_part(repository, part, manifest=kind in _INDEXES)
-        except (msgspec.DecodeError, TypeError, KeyError, AttributeError):
+        except (msgspec.DecodeError, RecursionError, TypeError, KeyError, AttributeError):
             raise Refused(400, "MANIFEST_INVALID", "manifest invalid") from None
         tag = None if DIGEST.fullmatch(wanted) else wanted
         await self._store.put_manifest(repository, Manifest(digest, kind, content), tag)
