@@ -136,8 +136,10 @@ def test_a_package_without_bootstrap(functions: Any, role: str) -> None:
         ("exports.handler = async () => process.exit(1)", "Runtime.ExitError", "exit status 1"),
         ("exports.handler = async () => process.kill(process.pid, 'SIGKILL')", "Runtime.ExitError", "signal: killed"),
         (
-            "exports.handler = async () => { Promise.reject(new Error('lost'));"
-            " await new Promise((done) => setTimeout(done, 5000)) }",
+            (
+                "exports.handler = async () => { Promise.reject(new Error('lost'));"
+                " await new Promise((done) => setTimeout(done, 5000)) }"
+            ),
             "Runtime.UnhandledPromiseRejection",
             "Error: lost",
         ),
