@@ -61,6 +61,11 @@ class Bound:
         self._test = plan.test
         self._values = values
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """The paths it reads."""
+        return self.plan.routes
+
     def matches(self, item: Item) -> bool:
         """Whether it holds for an item; one that does not exist is `{}`."""
         return self._test(item, self._values)

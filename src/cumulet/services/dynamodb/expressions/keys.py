@@ -31,9 +31,14 @@ from cumulet.services.dynamodb.values import kind
 PARAMETER = "KeyConditionExpression"
 _TURNED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
+_INDEXABLE = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
+
 
 class KeyTerm(NamedTuple):
-    """A condition on one attribute: `=`, `<`, `<=`, `>`, `>=`, `BETWEEN` (two values) or `begins_with`."""
+    """A condition on one attribute: `=`, `<`, `<=`, `>`, `>=`, `BETWEEN` (two values) or `begins_with`.
+
+    The older KeyConditions may hold other operators; `key_condition` refuses them.
+    """
 
     attribute: str
     operator: str
@@ -142,6 +147,8 @@ def key_condition(
             if first or len(terms) > 1:
                 raise invalid(f"Query condition missed key schema element: {name}")
             continue
+        if term.operator not in _INDEXABLE:
+            raise invalid("Attempted conditional constraint is not an indexable operation")
         _check_values(term, wanted)
         if first and term.operator != "=":
             raise invalid("Query key condition not supported")
