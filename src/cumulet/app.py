@@ -66,6 +66,8 @@ class Node:
         self._recorder = Recorder(self.clock.now)
         self._dispatcher = Dispatcher(
             {
+                "dynamodb": self._dynamodb,
+                "dynamodbstreams": self._dynamodbstreams,
                 "iam": self._iam,
                 "lambda": self._lambda,
                 "logs": self._logs,
@@ -274,7 +276,9 @@ class Node:
     def _database(self, name: str) -> Database:
         folder = self.config.data / "records"
         folder.mkdir(exist_ok=True)
-        return self._databases.setdefault(name, SqliteDatabase(folder / f"{name}.db"))
+        if name not in self._databases:
+            self._databases[name] = SqliteDatabase(folder / f"{name}.db")
+        return self._databases[name]
 
     async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
         """Sessions carry their own proof; users' keys are IAM's."""
@@ -315,6 +319,22 @@ class Node:
 
         if (running := self._dispatcher.running.get("iam")) is not None:
             iam.uses(running).note(call, service)
+
+    def _dynamodb(self) -> Service:
+        from cumulet.services import dynamodb
+
+        return dynamodb.build(
+            db=self._database("dynamodb"),
+            signals=self._signals,
+            clock=self.clock,
+            tasks=self._tasks,
+            calls=self._dispatcher,
+        )
+
+    def _dynamodbstreams(self) -> Service:
+        from cumulet.services.dynamodb import streams
+
+        return streams.build(db=self._database("dynamodb"), clock=self.clock, tasks=self._tasks)
 
     def _iam(self) -> Service:
         from cumulet.services import iam

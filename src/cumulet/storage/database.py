@@ -63,7 +63,10 @@ class Database(Protocol):
         ...
 
     async def migrate(self, name: str, statements: Sequence[str]) -> None:
-        """Bring the schema called `name` up to date: statements are numbered by position and each runs once, ever."""
+        """Bring the schema called `name` up to date: statements are numbered by position and each runs once, ever.
+
+        A table whose statement ends with the comment `clustered` keeps its rows in the order of its key, if the engine can.
+        """
         ...
 
     async def close(self) -> None:

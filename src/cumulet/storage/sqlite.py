@@ -186,7 +186,8 @@ class SqliteDatabase:
             rows = await tx.read("SELECT version FROM cumulet_schema WHERE name = $1", (name,))
             done = int(rows[0][0]) if rows else 0
             for statement in statements[done:]:
-                await tx.write(statement)
+                # Rows in the order of their key, where a table asks for it; PostgreSQL sees a comment.
+                await tx.write(statement.replace("/* clustered */", "WITHOUT ROWID"))
             await tx.write(
                 "INSERT INTO cumulet_schema (name, version) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET version = $2",
                 (name, max(done, len(statements))),

@@ -33,7 +33,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     `java_types`: wrong types are told by Java class, not by JSON token.
     `type_prefix`: before `__type`; `types`: its full form for codes that do not follow that, by code.
     `query_codes`: the query protocol's code for errors that the model does not have, by JSON code.
-    `message_key`: the member with the text of an error that the model does not have.
+    `message_key`: the member with the text of an error that the model does not have. `message_keys`: the member with the text by
+    code, where it is spelled other than the model says.
     `milliseconds`: ISO 8601 moments always have them. `error_detail`: query errors have an empty `Detail`.
     `crc32`: answers carry x-amz-crc32. `roots`: the root elements of rest-xml answers by operation.
     `statuses`: HTTP statuses that the model does not tell, by operation. `schema_codes`: what "schema" answers a body with that
@@ -52,6 +53,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     types: Mapping[str, str] = {}
     query_codes: Mapping[str, str] = {}
     message_key: str = "message"
+    message_keys: Mapping[str, str] = {}
     milliseconds: bool = False
     error_detail: bool = False
     crc32: bool = False
@@ -139,6 +141,7 @@ QUIRKS: Mapping[str, Quirks] = {
     "dynamodb": Quirks(
         type_prefix="com.amazonaws.dynamodb.v20120810#",
         types={code: prefix + code for code, prefix in CORAL.items()},
+        message_keys={"ConditionalCheckFailedException": "Message", "TransactionCanceledException": "Message"},
         crc32=True,
     ),
     "dynamodbstreams": Quirks(

@@ -1,0 +1,56 @@
+"""Amazon DynamoDB: tables of items, found by their keys."""
+
+from cumulet.api.dynamodb import OPERATIONS
+from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.services.dynamodb import items, policies, tables, tags, ttl
+from cumulet.services.dynamodb.changes import Changes
+from cumulet.services.dynamodb.directory import Directory
+from cumulet.services.dynamodb.expirer import Expirer
+from cumulet.services.dynamodb.jobs import Jobs
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.store import SCHEMA, TableStore
+from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
+from cumulet.storage.database import Database
+from cumulet.storage.signals import Signals
+
+
+def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: Calls) -> Service:
+    """The service on a database of its own."""
+    store = TableStore(db)
+    directory = Directory(store, signals)
+    changes = Changes(db, clock, signals)
+    dynamodb = DynamoDb(
+        db=db,
+        tables=store,
+        directory=directory,
+        clock=clock,
+        signals=signals,
+        tasks=tasks,
+        calls=calls,
+        sweeper=Sweeper(db, clock),
+        builder=Builder(db, store, directory, tasks),
+        measurer=Measurer(db, clock, tasks),
+        changes=changes,
+        expirer=Expirer(db, store, changes, clock),
+        jobs=Jobs(db, tasks),
+    )
+    ttl.register(dynamodb)
+
+    async def start() -> None:
+        await db.migrate("dynamodb", SCHEMA)
+        await dynamodb.changes.start()
+        tasks.start("dynamodb sweeper", dynamodb.sweeper.work())
+        tasks.start("dynamodb expirer", dynamodb.expirer.work())
+        await dynamodb.builder.resume()
+        await dynamodb.jobs.resume()
+
+    async def resource_policy(_: Call, arn: str) -> str | None:
+        found = await policies.find(dynamodb, arn)
+        return found[0] if found else None
+
+    modules = (tables, tags, ttl, policies, items)
+    return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)

@@ -1,0 +1,190 @@
+"""Tables as DescribeTable shows them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from cumulet.api import dynamodb as api
+from cumulet.services.dynamodb.model import ACTIVE, ON_DEMAND, Index, Key, Table, Throughput, Units
+
+Measures = Mapping[int, tuple[int, int]]
+"""Items and bytes by the id of a table or an index."""
+
+_ON_DEMAND_WARM = Units(12_000, 4_000)
+LATEST_GLOBAL_TABLES = "2019.11.21"
+
+
+def describe(
+    table: Table, measures: Measures, *, status: str = "", warm: bool = True, index_status: str = ""
+) -> api.TableDescription:
+    """A table as it is. `status`, `index_status`: what is said instead of its state; `warm`: with its warm throughput
+    even if nobody set it, as DescribeTable has it and other answers do not."""
+    items, size = measures.get(table.id, (0, 0))
+    local = [_local(table, index, measures) for index in table.indexes if index.local]
+    others = [_global(table, index, measures, index_status, warm=warm) for index in table.indexes if not index.local]
+    return api.TableDescription(
+        attribute_definitions=_definitions(table),
+        table_name=table.name,
+        key_schema=_schema(table.key),
+        table_status=status or table.status,
+        creation_date_time=table.created,
+        provisioned_throughput=_throughput(table.throughput),
+        table_size_bytes=size,
+        item_count=items,
+        table_arn=table.arn,
+        table_id=table.uuid,
+        billing_mode_summary=_billing(table, told=warm),
+        local_secondary_indexes=local or None,
+        global_secondary_indexes=others or None,
+        stream_specification=_stream(table),
+        latest_stream_label=table.stream.label if table.stream else None,
+        latest_stream_arn=table.stream_arn or None,
+        global_table_version=LATEST_GLOBAL_TABLES if table.replicas else None,
+        replicas=_replicas(table, warm=warm) or None,
+        restore_summary=_restored(table),
+        sse_description=_encryption(table),
+        table_class_summary=_class(table),
+        deletion_protection_enabled=table.protected,
+        on_demand_throughput=_on_demand(table.on_demand),
+        warm_throughput=_warm(table, status, told=warm),
+    )
+
+
+def describe_gone(table: Table, measures: Measures) -> api.TableDescription:
+    """A table that is being deleted, as DeleteTable shows it."""
+    shown = describe(table, measures, status="DELETING", warm=False, index_status="DELETING")
+    shown.attribute_definitions = shown.key_schema = shown.creation_date_time = None
+    return shown
+
+
+def _definitions(table: Table) -> list[api.AttributeDefinition]:
+    return [api.AttributeDefinition(attribute_name=name, attribute_type=kind) for name, kind in table.definitions]
+
+
+def _schema(key: Key) -> list[api.KeySchemaElement]:
+    kinds = zip(key.names, ("HASH", "RANGE"), strict=False)
+    return [api.KeySchemaElement(attribute_name=name, key_type=kind) for name, kind in kinds]
+
+
+def _throughput(units: Throughput) -> api.ProvisionedThroughputDescription:
+    return api.ProvisionedThroughputDescription(
+        last_increase_date_time=units.increased,
+        last_decrease_date_time=units.decreased,
+        number_of_decreases_today=0,
+        read_capacity_units=units.read,
+        write_capacity_units=units.write,
+    )
+
+
+def _billing(table: Table, *, told: bool) -> api.BillingModeSummary | None:
+    if not table.billing_shown:
+        return None
+    return api.BillingModeSummary(
+        billing_mode=table.billing,
+        last_update_to_pay_per_request_date_time=table.billing_changed if told else None,
+    )
+
+
+def _projection(index: Index) -> api.Projection:
+    return api.Projection(projection_type=index.projection, non_key_attributes=list(index.included) or None)
+
+
+def _local(table: Table, index: Index, measures: Measures) -> api.LocalSecondaryIndexDescription:
+    items, size = measures.get(index.id, (0, 0))
+    return api.LocalSecondaryIndexDescription(
+        index_name=index.name,
+        key_schema=_schema(index.key),
+        projection=_projection(index),
+        index_size_bytes=size,
+        item_count=items,
+        index_arn=table.index_arn(index),
+    )
+
+
+def _global(
+    table: Table, index: Index, measures: Measures, status: str, *, warm: bool
+) -> api.GlobalSecondaryIndexDescription:
+    items, size = measures.get(index.id, (0, 0))
+    units = index.warm or (_default_warm(table, index.throughput) if warm else None)
+    return api.GlobalSecondaryIndexDescription(
+        index_name=index.name,
+        key_schema=_schema(index.key),
+        projection=_projection(index),
+        index_status=status or index.status,
+        backfilling=True if index.status == "CREATING" and warm else None,
+        provisioned_throughput=_throughput(index.throughput),
+        index_size_bytes=size,
+        item_count=items,
+        index_arn=table.index_arn(index),
+        on_demand_throughput=_on_demand(index.on_demand),
+        warm_throughput=api.GlobalSecondaryIndexWarmThroughputDescription(
+            read_units_per_second=units.read, write_units_per_second=units.write, status=_state(status)
+        )
+        if units
+        else None,
+    )
+
+
+def _default_warm(table: Table, units: Throughput) -> Units:
+    return _ON_DEMAND_WARM if table.billing == ON_DEMAND else Units(units.read, units.write)
+
+
+def _state(status: str) -> str:
+    return "UPDATING" if status in ("CREATING", "UPDATING") else ACTIVE
+
+
+def _warm(table: Table, status: str, *, told: bool) -> api.TableWarmThroughputDescription | None:
+    units = table.warm or (_default_warm(table, table.throughput) if told else None)
+    if units is None:
+        return None
+    return api.TableWarmThroughputDescription(
+        read_units_per_second=units.read, write_units_per_second=units.write, status=_state(status)
+    )
+
+
+def _on_demand(units: Units | None) -> api.OnDemandThroughput | None:
+    if units is None:
+        return None
+    return api.OnDemandThroughput(
+        max_read_request_units=-1 if units.read is None else units.read,
+        max_write_request_units=-1 if units.write is None else units.write,
+    )
+
+
+def _stream(table: Table) -> api.StreamSpecification | None:
+    if table.stream is None or not table.stream.enabled:
+        return None
+    return api.StreamSpecification(stream_enabled=True, stream_view_type=table.stream.view)
+
+
+def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
+    return [api.ReplicaDescription(region_name=region, replica_status=ACTIVE) for region in table.replicas]
+
+
+def _restored(table: Table) -> api.RestoreSummary | None:
+    if table.restored is None:
+        return None
+    return api.RestoreSummary(
+        source_backup_arn=table.restored.backup or None,
+        source_table_arn=table.restored.source_table,
+        restore_date_time=table.restored.moment,
+        restore_in_progress=False,
+    )
+
+
+def _encryption(table: Table) -> api.SSEDescription | None:
+    if table.encryption is None:
+        return None
+    return api.SSEDescription(status="ENABLED", sse_type="KMS", kms_master_key_arn=table.encryption.key_arn)
+
+
+def _class(table: Table) -> api.TableClassSummary | None:
+    if not table.table_class:
+        return None
+    return api.TableClassSummary(table_class=table.table_class, last_update_date_time=table.class_changed)
+
+
+def rows_of(table: Table) -> list[int]:
+    """The ids that its measures are under."""
+    return list(itertools.chain([table.id], (index.id for index in table.indexes)))

@@ -1,0 +1,26 @@
+"""What DynamoDB answers for what it refuses. ValidationException is not in its model, though most refusals are one."""
+
+from cumulet.api import dynamodb as api
+from cumulet.kernel.errors import AwsError
+
+NOT_FOUND = "Requested resource not found"
+WRONG_KEY = "The provided key element does not match the schema"
+
+
+def invalid(message: str) -> AwsError:
+    """A ValidationException with exactly this text."""
+    return AwsError(message, code="ValidationException")
+
+
+def invalid_values(reason: str) -> AwsError:
+    """A ValidationException in the words that most of them begin with."""
+    return AwsError(f"One or more parameter values were invalid: {reason}", code="ValidationException")
+
+
+def no_such_table(name: str) -> AwsError:
+    """What operations on tables answer; those on items say no more than `NOT_FOUND`."""
+    return api.ResourceNotFoundException(f"{NOT_FOUND}: Table: {name} not found")
+
+
+def no_such_resource() -> AwsError:
+    return api.ResourceNotFoundException(NOT_FOUND)

@@ -1,0 +1,240 @@
+"""PutItem, GetItem, DeleteItem and UpdateItem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from msgspec import Raw, Struct
+
+from cumulet.api import dynamodb as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
+from cumulet.services.dynamodb import capacity, rows, writing
+from cumulet.services.dynamodb.asked import (
+    Condition,
+    Update,
+    check_expressions,
+    condition_of,
+    projection_of,
+    update_of,
+)
+from cumulet.services.dynamodb.capacity import Consumed
+from cumulet.services.dynamodb.errors import invalid, no_such_resource
+from cumulet.services.dynamodb.keys import check_item_keys, check_key
+from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item, encode_item
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.values import MOST_BYTES, Item, check_item, item_size
+from cumulet.storage.database import Transaction
+
+TOO_LARGE = "Item size has exceeded the maximum allowed size"
+UPDATED_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
+FAILED = "The conditional request failed"
+
+
+class Written(Struct):
+    """What a write found and left."""
+
+    old: Stored | None
+    old_item: Item | None
+    new: Stored | None
+    new_item: Item | None
+
+
+Change = Callable[[Item | None, Stored | None], tuple[Item | None, Stored | None]]
+"""From the item that is there to the one that shall be, with its row; None for none."""
+
+
+def stored(item: Item, message: str = TOO_LARGE) -> Stored:
+    """An item's row. Raises ValidationException when it is larger than 400 KB."""
+    size = item_size(item)
+    if size > MOST_BYTES:
+        raise invalid(message)
+    return Stored(encode_item(item), size)
+
+
+def shown(held: Stored | None) -> Any:
+    """An item for an answer, as its row has it: nothing is decoded to be encoded again."""
+    return None if held is None else Raw(held.body)
+
+
+async def alter(
+    dynamodb: DynamoDb,
+    tx: Transaction,
+    table: Table,
+    place: Address,
+    change: Change,
+    condition: Condition | None,
+    on_failure: str | None,
+) -> Written:
+    """Change one item within a transaction. Raises ConditionalCheckFailedException."""
+    old = await rows.get(tx, table, place)
+    old_item = decode_item(old.body) if old is not None else None
+    if condition is not None and not condition.matches(old_item or {}):
+        raise condition_failed(old, on_failure)
+    new_item, new = change(old_item, old)
+    await writing.apply(tx, dynamodb.changes, table, place, old, new, new_item)
+    return Written(old, old_item, new, new_item)
+
+
+def condition_failed(old: Stored | None, on_failure: str | None) -> AwsError:
+    """What a condition that does not hold answers, with the item if that was asked for."""
+    fields = {"Item": shown(old)} if on_failure == "ALL_OLD" and old is not None else {}
+    return api.ConditionalCheckFailedException(FAILED, fields=fields)
+
+
+async def now_in(dynamodb: DynamoDb, table: Table) -> Table:
+    """The table as it is when its turn has come: an index may have been added since. Raises ResourceNotFoundException."""
+    now = await dynamodb.directory.find((table.account, table.region, table.name))
+    if now is None or now.id != table.id:
+        raise no_such_resource()
+    return now
+
+
+async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) -> api.PutItemOutput:
+    check_expressions(request, ("condition_expression",), ("expected",))
+    item = request.item
+    check_item(item)
+    returned = request.return_values
+    if returned not in (None, "NONE", "ALL_OLD"):
+        raise invalid("ReturnValues can only be ALL_OLD or NONE")
+    new = stored(item)
+    condition = condition_of(request)
+    table = await dynamodb.table(call, request.table_name)
+    check_item_keys(table, item)
+    place = address(table.key, item)
+    asked = request.return_consumed_capacity is not None or request.return_item_collection_metrics is not None
+    if condition is None and returned != "ALL_OLD" and not asked and writing.plain(table):
+        await rows.put_alone(dynamodb.db, table, place, new)
+        return api.PutItemOutput()
+
+    def change(_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored | None]:
+        return item, new
+
+    written = await _alone(dynamodb, table, place, change, condition, request)
+    return api.PutItemOutput(
+        attributes=shown(written.old) if returned == "ALL_OLD" else None,
+        consumed_capacity=_consumed(table, written, request),
+        item_collection_metrics=capacity.collection(table, item, request.return_item_collection_metrics),
+    )
+
+
+Writing = api.PutItemInput | api.DeleteItemInput | api.UpdateItemInput
+
+
+async def _alone(
+    dynamodb: DynamoDb, table: Table, place: Address, change: Change, condition: Condition | None, request: Writing
+) -> Written:
+    """Change one item in a transaction of its own."""
+    async with dynamodb.db.transaction() as tx:
+        table = await now_in(dynamodb, table)
+        on_failure = request.return_values_on_condition_check_failure
+        return await alter(dynamodb, tx, table, place, change, condition, on_failure)
+
+
+def _consumed(table: Table, written: Written, request: Writing) -> api.ConsumedCapacity | None:
+    if not capacity.wanted(request.return_consumed_capacity):
+        return None
+    consumed = Consumed(table)
+    consumed.add(*written_units(table, written))
+    return consumed.shown(request.return_consumed_capacity, name=request.table_name)
+
+
+def written_units(table: Table, written: Written) -> tuple[float, dict[str, float]]:
+    """Write units of a change, of the table and by index."""
+    by_index = capacity.index_units(table, written.old, written.old_item, written.new, written.new_item)
+    return capacity.write_units(written.old, written.new), by_index
+
+
+async def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) -> api.GetItemOutput:
+    check_expressions(request, ("projection_expression",), ("attributes_to_get",))
+    check_item(request.key)
+    projection = projection_of(request)
+    table = await dynamodb.table(call, request.table_name)
+    check_key(table.key, request.key)
+    if projection is not None:
+        projection.check(table)
+    held = await rows.get(dynamodb.db, table, address(table.key, request.key))
+    consumed = None
+    if capacity.wanted(request.return_consumed_capacity):
+        spent = Consumed(table)
+        spent.add(capacity.read_units(held.size if held else 0, consistent=bool(request.consistent_read)))
+        consumed = spent.shown(request.return_consumed_capacity, name=request.table_name)
+    if held is None:
+        return api.GetItemOutput(consumed_capacity=consumed)
+    item = shown(held) if projection is None else projection.apply(decode_item(held.body))
+    return api.GetItemOutput(item=item, consumed_capacity=consumed)
+
+
+async def delete_item(dynamodb: DynamoDb, call: Call, request: api.DeleteItemInput) -> api.DeleteItemOutput:
+    check_expressions(request, ("condition_expression",), ("expected",))
+    check_item(request.key)
+    returned = request.return_values
+    if returned not in (None, "NONE", "ALL_OLD"):
+        raise invalid("ReturnValues can only be ALL_OLD or NONE")
+    condition = condition_of(request)
+    table = await dynamodb.table(call, request.table_name)
+    check_key(table.key, request.key)
+    place = address(table.key, request.key)
+    written = await _alone(dynamodb, table, place, _gone, condition, request)
+    return api.DeleteItemOutput(
+        attributes=shown(written.old) if returned == "ALL_OLD" else None,
+        consumed_capacity=_consumed(table, written, request),
+        item_collection_metrics=capacity.collection(table, request.key, request.return_item_collection_metrics),
+    )
+
+
+def _gone(_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored | None]:
+    return None, None
+
+
+async def update_item(dynamodb: DynamoDb, call: Call, request: api.UpdateItemInput) -> api.UpdateItemOutput:
+    check_expressions(request, ("update_expression", "condition_expression"), ("attribute_updates", "expected"))
+    check_item(request.key)
+    update = update_of(request)
+    condition = condition_of(request)
+    table = await dynamodb.table(call, request.table_name)
+    check_key(table.key, request.key)
+    if update is not None:
+        update.check(table)
+    changing = Updating(table, request.key, update)
+    place = address(table.key, request.key)
+    written = await _alone(dynamodb, table, place, changing.change, condition, request)
+    return api.UpdateItemOutput(
+        attributes=_attributes(request.return_values, written, update),
+        consumed_capacity=_consumed(table, written, request),
+        item_collection_metrics=capacity.collection(table, request.key, request.return_item_collection_metrics),
+    )
+
+
+class Updating:
+    """An update of one item, as a change; without an update the item is there afterwards, if only with its key."""
+
+    def __init__(self, table: Table, key: Item, update: Update | None) -> None:
+        self._table = table
+        self._key = key
+        self._update = update
+
+    def change(self, old_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored | None]:
+        before = dict(self._key) if old_item is None else old_item
+        item = self._update.apply(before) if self._update is not None else before
+        if self._update is not None and self._table.indexes:
+            check_item_keys(self._table, item)
+        return item, stored(item, UPDATED_TOO_LARGE)
+
+
+def _attributes(returned: str | None, written: Written, update: Update | None) -> Any:
+    if returned in (None, "NONE"):
+        return None
+    if returned == "ALL_OLD":
+        return shown(written.old)
+    if returned == "ALL_NEW":
+        return shown(written.new)
+    if update is None:
+        return None
+    item = written.old_item if returned == "UPDATED_OLD" else written.new_item
+    if item is None:
+        return None
+    part = update.touched(item)
+    return cast("Any", part) or None

@@ -1,0 +1,178 @@
+"""Tables and their indexes as the service holds them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import msgspec
+from msgspec import Struct
+
+from cumulet.kernel.arn import Arn
+
+PROVISIONED, ON_DEMAND = "PROVISIONED", "PAY_PER_REQUEST"
+ACTIVE, CREATING, UPDATING, DELETING = "ACTIVE", "CREATING", "UPDATING", "DELETING"
+
+
+class Key(Struct, frozen=True):
+    """A primary key: the names of its attributes and their types (S, N or B). `range` is empty where there is none."""
+
+    hash: str
+    hash_kind: str
+    range: str = ""
+    range_kind: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.hash, self.range) if self.range else (self.hash,)
+
+
+class Throughput(Struct, frozen=True):
+    """Capacity units a second, and when they last went up or down. Zeros where the table is paid by request."""
+
+    read: int = 0
+    write: int = 0
+    increased: float | None = None
+    decreased: float | None = None
+
+
+class Units(Struct, frozen=True):
+    """A pair of limits that is kept and shown: warm throughput, or the most of an on-demand table. None is none."""
+
+    read: int | None = None
+    write: int | None = None
+
+
+class Index(Struct, frozen=True, kw_only=True):
+    """A secondary index. `id` is what its rows are under. `projection` is ALL, KEYS_ONLY or INCLUDE with `included`."""
+
+    id: int
+    name: str
+    key: Key
+    local: bool
+    projection: str
+    included: tuple[str, ...] = ()
+    status: str = ACTIVE
+    throughput: Throughput = Throughput()
+    warm: Units | None = None
+    on_demand: Units | None = None
+
+
+class StreamSettings(Struct, frozen=True):
+    """The table's stream. One that was turned off stays known by its label: `enabled` is False then."""
+
+    view: str
+    label: str
+    enabled: bool = True
+
+
+class Encryption(Struct, frozen=True):
+    """Server-side encryption by a key of KMS, kept and shown."""
+
+    key_arn: str
+
+
+class Restored(Struct, frozen=True):
+    """What a table was restored from, and to which moment."""
+
+    source_table: str
+    moment: float
+    backup: str = ""
+
+
+class Table(Struct, frozen=True, kw_only=True, dict=True):
+    """A table with all its settings. `id` is what its rows are under, and never comes again; `uuid` is the TableId."""
+
+    id: int
+    uuid: str
+    account: str
+    region: str
+    name: str
+    created: float
+    key: Key
+    definitions: tuple[tuple[str, str], ...]
+    """Attributes and their types, in the order they were given."""
+    indexes: tuple[Index, ...] = ()
+    billing: str = PROVISIONED
+    billing_shown: bool = False
+    """Whether the table was ever paid by request: only then AWS shows how it is."""
+    billing_changed: float | None = None
+    throughput: Throughput = Throughput()
+    on_demand: Units | None = None
+    warm: Units | None = None
+    table_class: str = ""
+    class_changed: float | None = None
+    protected: bool = False
+    encryption: Encryption | None = None
+    stream: StreamSettings | None = None
+    ttl: str = ""
+    """The attribute that holds when an item expires; empty when none does."""
+    ttl_changed: float = 0.0
+    recovery: bool = False
+    """Whether point-in-time recovery is on."""
+    held: int = 0
+    """How many copies of the table (backups, exports) are being made and need what items were before they changed."""
+    restored: Restored | None = None
+    status: str = ACTIVE
+    replicas: tuple[str, ...] = ()
+    """Other regions that hold the same table."""
+
+    @cached_property
+    def arn(self) -> str:
+        return str(Arn("dynamodb", self.region, self.account, f"table/{self.name}"))
+
+    @cached_property
+    def stream_arn(self) -> str:
+        """The ARN of the newest stream; empty when there never was one."""
+        return f"{self.arn}/stream/{self.stream.label}" if self.stream else ""
+
+    @cached_property
+    def streams(self) -> bool:
+        return self.stream is not None and self.stream.enabled
+
+    @cached_property
+    def recorded(self) -> bool:
+        """Whether changes of items are to be recorded: for a stream, for recovery, or for replicas."""
+        return self.streams or self.remembered
+
+    @cached_property
+    def remembered(self) -> bool:
+        """Whether it is kept what items were before they changed."""
+        return self.recovery or self.held > 0
+
+    @cached_property
+    def by_name(self) -> dict[str, Index]:
+        return {index.name: index for index in self.indexes}
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """The types of the attributes that are keys."""
+        return dict(self.definitions)
+
+    @cached_property
+    def index_keys(self) -> list[tuple[str, str, str]]:
+        """Attributes that are keys of indexes: name, type, index; in the order in which AWS checks them."""
+        ordered = [index for index in self.indexes if not index.local] + [i for i in self.indexes if i.local]
+        return [
+            (name, kind, index.name)
+            for index in ordered
+            for name, kind in ((index.key.hash, index.key.hash_kind), (index.key.range, index.key.range_kind))
+            if name and not (index.local and name == self.key.hash)
+        ]
+
+    @cached_property
+    def kept(self) -> dict[str, frozenset[str] | None]:
+        """By index, the attributes that its items have; None for all."""
+        return {index.name: _kept(self, index) for index in self.indexes}
+
+    def index_arn(self, index: Index) -> str:
+        return f"{self.arn}/index/{index.name}"
+
+
+def _kept(table: Table, index: Index) -> frozenset[str] | None:
+    if index.projection == "ALL":
+        return None
+    return frozenset((*table.key.names, *index.key.names, *index.included))
+
+
+encode_table = msgspec.json.Encoder().encode
+decode_table = msgspec.json.Decoder(Table).decode

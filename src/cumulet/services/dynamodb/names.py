@@ -1,0 +1,39 @@
+"""Names and ARNs of tables as requests give them."""
+
+from __future__ import annotations
+
+import re
+
+from cumulet.kernel.arn import Arn
+from cumulet.kernel.call import Call
+from cumulet.services.dynamodb.errors import invalid
+
+_NAME = re.compile(r"[a-zA-Z0-9_.-]+")
+Place = tuple[str, str, str]
+"""Account, region and name."""
+
+
+def place(call: Call, given: str, member: str = "TableName") -> Place:
+    """Where the table is that a request names, by its name or its ARN. Raises ValidationException."""
+    if given.startswith("arn:"):
+        try:
+            arn = Arn.parse(given)
+        except ValueError:
+            arn = None
+        if arn is None or arn.service != "dynamodb" or not arn.resource.startswith("table/"):
+            raise invalid(f"Invalid table/index name: {given} is not the ARN of a table")
+        return arn.account or call.account, arn.region or call.region, arn.resource.split("/")[1]
+    check_name(given, member)
+    return call.account, call.region, given
+
+
+def check_name(name: str, member: str = "TableName") -> None:
+    """The rules on a table's name. Raises ValidationException."""
+    if not 3 <= len(name) <= 255:
+        raise invalid(f"{member} must be at least 3 characters long and at most 255 characters long")
+    if _NAME.fullmatch(name) is None:
+        at = member[0].lower() + member[1:]
+        raise invalid(
+            f"1 validation error detected: Value '{name}' at '{at}' failed to satisfy constraint: "
+            f"Member must satisfy regular expression pattern: {_NAME.pattern}"
+        )

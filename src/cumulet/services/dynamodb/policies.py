@@ -1,0 +1,88 @@
+"""PutResourcePolicy, GetResourcePolicy and DeleteResourcePolicy: documents that are attached to a table or a stream."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cumulet.api import dynamodb as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.ids import new_id
+from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.tags import tagged
+from cumulet.storage.database import Transaction
+
+_MOST_BYTES = 20 * 1024
+_NO_POLICY = "NO_POLICY"
+
+
+def check(document: str) -> None:
+    """Refuse what is no policy document. Raises ValidationException."""
+    if len(document.encode()) > _MOST_BYTES:
+        raise invalid(f"The resource policy exceeds the maximum size of {_MOST_BYTES} bytes")
+    try:
+        value = msgspec.json.decode(document)
+    except (msgspec.DecodeError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or "Statement" not in value:
+        raise invalid("Invalid policy document: the document is not a JSON object with a Statement")
+
+
+async def put(tx: Transaction, table: Table, arn: str, document: str, revision: str) -> None:
+    await tx.write(
+        "INSERT INTO ddb_policy (tbl, arn, document, revision) VALUES ($1, $2, $3, $4) "
+        "ON CONFLICT (arn) DO UPDATE SET tbl = $1, document = $3, revision = $4",
+        (table.id, arn, document, revision),
+    )
+
+
+async def find(dynamodb: DynamoDb, arn: str) -> tuple[str, str] | None:
+    """The document at an ARN and its revision."""
+    row = await dynamodb.db.read_one("SELECT document, revision FROM ddb_policy WHERE arn = $1", (arn,))
+    return (str(row[0]), str(row[1])) if row else None
+
+
+async def put_resource_policy(
+    dynamodb: DynamoDb, call: Call, request: api.PutResourcePolicyInput
+) -> api.PutResourcePolicyOutput:
+    table = await tagged(dynamodb, call, request.resource_arn)
+    check(request.policy)
+    held = await find(dynamodb, request.resource_arn)
+    expected = request.expected_revision_id
+    if expected is not None and expected != (held[1] if held else _NO_POLICY):
+        raise _not_found(request.resource_arn)
+    if held is not None and held[0] == request.policy:
+        return api.PutResourcePolicyOutput(revision_id=held[1])
+    revision = new_id()
+    async with dynamodb.db.transaction() as tx:
+        await put(tx, table, request.resource_arn, request.policy, revision)
+    return api.PutResourcePolicyOutput(revision_id=revision)
+
+
+async def get_resource_policy(
+    dynamodb: DynamoDb, call: Call, request: api.GetResourcePolicyInput
+) -> api.GetResourcePolicyOutput:
+    await tagged(dynamodb, call, request.resource_arn)
+    held = await find(dynamodb, request.resource_arn)
+    if held is None:
+        raise _not_found(request.resource_arn)
+    return api.GetResourcePolicyOutput(policy=held[0], revision_id=held[1])
+
+
+async def delete_resource_policy(
+    dynamodb: DynamoDb, call: Call, request: api.DeleteResourcePolicyInput
+) -> api.DeleteResourcePolicyOutput:
+    await tagged(dynamodb, call, request.resource_arn)
+    held = await find(dynamodb, request.resource_arn)
+    expected = request.expected_revision_id
+    if expected is not None and (held is None or expected != held[1]):
+        raise _not_found(request.resource_arn)
+    if held is None:
+        return api.DeleteResourcePolicyOutput()
+    await dynamodb.db.write("DELETE FROM ddb_policy WHERE arn = $1", (request.resource_arn,))
+    return api.DeleteResourcePolicyOutput(revision_id=held[1])
+
+
+def _not_found(arn: str) -> api.PolicyNotFoundException:
+    return api.PolicyNotFoundException(f"Resource-based policy not found for the provided ResourceArn: {arn}")

@@ -1,0 +1,101 @@
+"""The rows of items and of index entries, and every query on them."""
+
+from __future__ import annotations
+
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from cumulet.services.dynamodb.model import Index, Key, Table
+from cumulet.services.dynamodb.values import Item, key_bytes
+from cumulet.storage.database import Database, Transaction
+
+encode_item = msgspec.json.Encoder().encode
+_decoders: list[msgspec.json.Decoder[Item]] = []
+
+_GET = "SELECT body, size FROM ddb_item WHERE tbl = $1 AND hash = $2 AND range = $3"
+_PUT = (
+    "INSERT INTO ddb_item (tbl, hash, range, size, body) VALUES ($1, $2, $3, $4, $5) "
+    "ON CONFLICT (tbl, hash, range) DO UPDATE SET size = excluded.size, body = excluded.body"
+)
+_DELETE = "DELETE FROM ddb_item WHERE tbl = $1 AND hash = $2 AND range = $3"
+_PUT_ENTRY = (
+    "INSERT INTO ddb_entry (idx, hash, range, item_hash, item_range, size, body) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+    "ON CONFLICT (idx, hash, range, item_hash, item_range) DO UPDATE SET size = excluded.size, body = excluded.body"
+)
+_DELETE_ENTRY = (
+    "DELETE FROM ddb_entry WHERE idx = $1 AND hash = $2 AND range = $3 AND item_hash = $4 AND item_range = $5"
+)
+
+
+class Address(NamedTuple):
+    """Where an item is within its table, or an entry within its index: the bytes of its key."""
+
+    hash: bytes
+    range: bytes
+
+
+class Stored(NamedTuple):
+    """An item as its row has it: JSON as the wire has it, and its size as DynamoDB counts it."""
+
+    body: bytes
+    size: int
+
+
+def decode_item(body: bytes) -> Item:
+    """An item from its row."""
+    if not _decoders:  # made when first needed, as the struct is
+        from cumulet.api import dynamodb as api  # noqa: PLC0415
+
+        _decoders.append(msgspec.json.Decoder(dict[str, api.AttributeValue]))
+    return _decoders[0].decode(body)
+
+
+def spread(key: bytes) -> bytes:
+    """A hash key with four bytes before it that spread the keys evenly: the order of scans, and their segments."""
+    return (zlib.crc32(key) * 0x9E3779B1 & 0xFFFFFFFF).to_bytes(4, "big") + key
+
+
+def address(key: Key, item: Item) -> Address:
+    """Where an item with a checked key belongs."""
+    range_ = key_bytes(item[key.range]) if key.range else b""
+    return Address(spread(key_bytes(item[key.hash])), range_)
+
+
+def entry_address(key: Key, item: Item) -> Address | None:
+    """Where an item belongs in an index; None when it lacks one of the keys, or has another type there."""
+    try:
+        for name, kind in ((key.hash, key.hash_kind), (key.range, key.range_kind)):
+            if name and getattr(item[name], kind.lower()) in (None, "", b""):
+                return None
+    except KeyError:
+        return None
+    return address(key, item)
+
+
+async def get(source: Database | Transaction, table: Table, place: Address) -> Stored | None:
+    """The item at an address, as committed or, given a transaction, as that sees it."""
+    rows = await source.read(_GET, (table.id, place.hash, place.range))
+    return Stored(*rows[0]) if rows else None
+
+
+async def put_alone(db: Database, table: Table, place: Address, stored: Stored) -> None:
+    """Write an item of a table without indexes or records of changes; durable on return."""
+    await db.write(_PUT, (table.id, place.hash, place.range, stored.size, stored.body))
+
+
+async def put(tx: Transaction, table: Table, place: Address, stored: Stored) -> None:
+    await tx.write(_PUT, (table.id, place.hash, place.range, stored.size, stored.body))
+
+
+async def delete(tx: Transaction, table: Table, place: Address) -> None:
+    await tx.write(_DELETE, (table.id, place.hash, place.range))
+
+
+async def put_entry(tx: Transaction, index: Index, at: Address, place: Address, stored: Stored) -> None:
+    await tx.write(_PUT_ENTRY, (index.id, at.hash, at.range, place.hash, place.range, stored.size, stored.body))
+
+
+async def delete_entry(tx: Transaction, index: Index, at: Address, place: Address) -> None:
+    await tx.write(_DELETE_ENTRY, (index.id, at.hash, at.range, place.hash, place.range))

@@ -1,0 +1,85 @@
+"""Writing an item: its row, its entries in indexes, and the record of the change, all in one transaction."""
+
+from __future__ import annotations
+
+from cumulet.services.dynamodb import rows
+from cumulet.services.dynamodb.changes import Changes
+from cumulet.services.dynamodb.model import ACTIVE, Index, Table
+from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item, entry_address
+from cumulet.services.dynamodb.values import Item, item_size
+from cumulet.storage.database import Transaction
+
+
+def plain(table: Table) -> bool:
+    """Whether nothing follows from a change of an item but its own row."""
+    return not table.indexes and not table.recorded and not table.ttl
+
+
+async def apply(
+    tx: Transaction,
+    changes: Changes,
+    table: Table,
+    place: Address,
+    old: Stored | None,
+    new: Stored | None,
+    new_item: Item | None,
+    *,
+    by_ttl: bool = False,
+) -> None:
+    """Make the item at `place`, which was `old`, be `new` (None: not there); `new_item` is the same, decoded."""
+    if new is not None:
+        if old is None or old.body != new.body:
+            await rows.put(tx, table, place, new)
+    elif old is not None:
+        await rows.delete(tx, table, place)
+    if plain(table):
+        return
+    old_item = decode_item(old.body) if old is not None else None
+    if table.indexes:
+        await _apply_to_indexes(tx, table, place, old, old_item, new, new_item)
+    if table.ttl:
+        await changes.expire(tx, table, place, old_item, new_item)
+    if table.recorded:
+        await changes.record(tx, table, place, new_item or old_item or {}, old, new, by_ttl=by_ttl)
+
+
+async def _apply_to_indexes(
+    tx: Transaction,
+    table: Table,
+    place: Address,
+    old: Stored | None,
+    old_item: Item | None,
+    new: Stored | None,
+    new_item: Item | None,
+) -> None:
+    for index in table.indexes:
+        before = entry_address(index.key, old_item) if old_item is not None else None
+        after = entry_address(index.key, new_item) if new_item is not None else None
+        if before is not None and before != after:
+            await rows.delete_entry(tx, index, before, place)
+        if after is None or new is None or new_item is None:
+            continue
+        entry = projected(table, index, new_item, new)
+        # An index that is being filled may not have the entry yet.
+        if before == after and old is not None and old_item is not None and index.status == ACTIVE:
+            if entry.body != projected(table, index, old_item, old).body:
+                await rows.put_entry(tx, index, after, place, entry)
+        else:
+            await rows.put_entry(tx, index, after, place, entry)
+
+
+def projected(table: Table, index: Index, item: Item, stored: Stored) -> Stored:
+    """An item as an index holds it."""
+    kept = table.kept[index.name]
+    if kept is None:
+        return stored
+    part = {name: value for name, value in item.items() if name in kept}
+    return Stored(encode_item(part), item_size(part))
+
+
+async def fill_entry(tx: Transaction, table: Table, index: Index, place: Address, stored: Stored) -> None:
+    """Enter an item in an index that is new. Items that lack its keys, or have other types there, are left out."""
+    item = decode_item(stored.body)
+    at = entry_address(index.key, item)
+    if at is not None:
+        await rows.put_entry(tx, index, at, place, projected(table, index, item, stored))
