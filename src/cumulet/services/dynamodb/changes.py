@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from cumulet.kernel.clock import Clock
-from cumulet.services.dynamodb import history
+from cumulet.services.dynamodb import expiry, history
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item
 from cumulet.services.dynamodb.streams import store as streams
@@ -22,12 +22,13 @@ _NEW, _OLD = frozenset({"NEW_IMAGE", "NEW_AND_OLD_IMAGES"}), frozenset({"OLD_IMA
 
 
 class Changes:
-    """Records changes of items, for the tables whose `recorded` says so."""
+    """Records changes of items, for the tables whose `recorded` says so. `alarm` rings when an item is to expire soon."""
 
     def __init__(self, db: Database, clock: Clock, signals: Signals) -> None:
         self._db = db
         self._clock = clock
         self._signals = signals
+        self.alarm = expiry.Alarm()
         self._last = 0
         self._open: dict[tuple[int, str], tuple[Stream, Shard]] = {}
 
@@ -35,6 +36,7 @@ class Changes:
         """Make the tables, and find the last number given, so that numbers grow whatever the clock does."""
         await self._db.migrate("dynamodb_streams", streams.SCHEMA)
         await self._db.migrate("dynamodb_history", history.SCHEMA)
+        await self._db.migrate("dynamodb_expiry", expiry.SCHEMA)
         self._last = max(await streams.last_sequence(self._db), await history.last_sequence(self._db))
 
     def moment(self) -> int:
@@ -69,6 +71,10 @@ class Changes:
             await streams.add(tx, stream.id, moment, kind, body, by_ttl=by_ttl)
             tx.after_commit(stream.publisher(self._signals.publish))
 
+    async def expire(self, tx: Transaction, table: Table, place: Address, old: Item | None, new: Item | None) -> None:
+        """Note when an item of a table with a time to live expires now, within the transaction that changes it."""
+        await expiry.note(tx, self.alarm, table, place, old, new)
+
     async def open_stream(self, tx: Transaction, table: Table) -> None:
         """Begin the stream that `table.stream` names; its label is new."""
         assert table.stream is not None
@@ -93,9 +99,8 @@ class Changes:
             self._forget(tx, (table.id, stream.label), stream)
 
     async def forget_table(self, tx: Transaction, table: Table) -> None:
-        """A table goes: its stream ends, and what its items were before is not needed any more."""
+        """A table goes: its stream ends. What else is kept of it, the sweeper removes."""
         await self.close_stream(tx, table)
-        await history.forget(tx, table.id)
 
     async def _shard(self, tx: Transaction, table: Table) -> tuple[Stream, Shard]:
         """The table's stream and its open shard; a shard that has been open for four hours is followed by another."""

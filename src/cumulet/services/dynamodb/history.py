@@ -16,6 +16,11 @@ SCHEMA = (
         body BYTEA, PRIMARY KEY (tbl, hash, range, seq)) /* clustered */""",
     "CREATE INDEX ddb_former_seq ON ddb_former (tbl, seq)",
 )
+SWEEP = (
+    "DELETE FROM ddb_former WHERE tbl = $1 AND seq IN "
+    "(SELECT seq FROM ddb_former WHERE tbl = $1 ORDER BY seq LIMIT $2) RETURNING 1"
+)
+"""Removes some of what is kept of a table."""
 _PIECE = 500
 _START = Address(b"", b"")
 _KEEP = "INSERT INTO ddb_former (tbl, hash, range, seq, size, body) VALUES ($1, $2, $3, $4, $5, $6)"
@@ -67,11 +72,6 @@ async def piece(tx: Transaction, table: int, moment: int, after: Address = _STAR
         else:
             found[place] = Stored(body, size)
     return Piece(sorted(found.items()), end)
-
-
-async def forget(tx: Transaction, table: int) -> None:
-    """Forget all of a table that is not remembered any more."""
-    await tx.write("DELETE FROM ddb_former WHERE tbl = $1", (table,))
 
 
 async def trim(db: Database, table: int, before: int) -> bool:
