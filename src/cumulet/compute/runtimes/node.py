@@ -12,7 +12,7 @@ from typing import Any
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
-VERSIONS = (18, 20, 22, 24, 26)
+VERSIONS = (16, 18, 20, 22, 24, 26)
 SDK = "@aws-sdk"
 _INSIDE = Path(__file__).parent / "inside" / "node"
 _BINARY = "/var/lang/bin/node"
