@@ -108,6 +108,20 @@ def _table(call: Call, name: str, request: Struct) -> str:
     return f"{table}/index/{index}" if index else table
 
 
+def _stream(_: Call, iterator: str, __: Struct) -> str:
+    """The stream in a shard iterator."""
+    return iterator.partition("|")[0]
+
+
+def _streams(call: Call, name: str, request: Struct) -> str:
+    """All streams of a table."""
+    return f"{_table(call, name, request)}/stream/*"
+
+
+def _new_table(call: Call, parameters: Any, request: Struct) -> str:
+    return _table(call, parameters.table_name, request)
+
+
 def _tables(call: Call, items: dict[str, Any], request: Struct) -> Iterable[str]:
     return [_table(call, name, request) for name in items]
 
@@ -188,10 +202,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("request_items", _tables),
         Rule("source_table_name", _table),
         Rule("table_arn", _itself),
+        Rule("target_table_name", _table),
         Rule("backup_arn", _itself),
+        Rule("export_arn", _itself),
+        Rule("import_arn", _itself),
+        Rule("table_creation_parameters", _new_table),
         Rule("resource_arn", _itself),
     ),
-    "dynamodbstreams": (Rule("stream_arn", _itself), Rule("table_name", _table)),
+    "dynamodbstreams": (Rule("stream_arn", _itself), Rule("shard_iterator", _stream), Rule("table_name", _streams)),
     "kinesis": (
         Rule("stream_arn", _itself),
         Rule("stream_name", _arn("kinesis", "stream/{}")),

@@ -7,6 +7,7 @@ from cumulet.kernel.arn import Arn
 from cumulet.services.lambda_.sources.batches import FOREVER, Rules
 from cumulet.services.lambda_.sources.calls import Invoker
 from cumulet.services.lambda_.sources.checkpoints import StoredLedger
+from cumulet.services.lambda_.sources.dynamodb import DynamoDbSource
 from cumulet.services.lambda_.sources.filters import compile_filters
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.operations import check_tagged
@@ -41,8 +42,12 @@ QUEUES: dict[str, Callable[[Lambda, Mapping, Invoker], QueueSource]] = {
     "sqs": lambda lambda_, mapping, invoker: SqsSource(mapping, lambda_.calls, lambda_.clock, invoker.as_role),
 }
 """How a queue is opened, by the service in its ARN."""
-STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {}
-"""The same for streams: Kinesis and the others add themselves when their services are there."""
+STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {
+    "dynamodb": lambda lambda_, mapping, invoker: DynamoDbSource(
+        mapping, lambda_.calls, lambda_.signals, invoker.as_role
+    ),
+}
+"""The same for streams."""
 
 
 def _hire(lambda_: Lambda, mapping: Mapping) -> Worker:

@@ -35,6 +35,7 @@ DYNAMODB = Kind(
     stream=True,
     ordered=True,
     positions=frozenset({"TRIM_HORIZON", "LATEST"}),
+    here=True,
 )
 KAFKA = Kind(name="kafka", batch=100, most=10_000, stream=True, positions=_ANY)
 MQ = Kind(name="mq", batch=100, most=10_000)

@@ -19,7 +19,8 @@ class Mapping(Struct, frozen=True, kw_only=True):
     """A function's tie to a source.
 
     `configuration` is what AWS's answers hold, its State included; `qualifier` is empty when the request gave none.
-    `wanted` is whether it is to be enabled once its State is steady.
+    `wanted` is whether it is to be enabled once its State is steady; `since` the moment at which it was made, in seconds
+    since 1970.
     """
 
     account: str
@@ -28,6 +29,7 @@ class Mapping(Struct, frozen=True, kw_only=True):
     qualifier: str = ""
     configuration: EventSourceMappingConfiguration
     wanted: bool = True
+    since: float = 0.0
 
     @property
     def uuid(self) -> str:

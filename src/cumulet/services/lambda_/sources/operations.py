@@ -11,7 +11,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.errors import conflict, invalid, not_found
 from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.names import Reference, refer
-from cumulet.services.lambda_.sources import rules, sqs
+from cumulet.services.lambda_.sources import dynamodb, rules, sqs
 from cumulet.services.lambda_.sources.calls import Invoker
 from cumulet.services.lambda_.sources.kinds import Kind, kind_of
 from cumulet.services.lambda_.sources.mapping import STREAM_USER, USER, Mapping
@@ -68,6 +68,7 @@ async def create_event_source_mapping(
             name=reference.key.name,
             configuration=configuration,
             wanted=enabled,
+            since=lambda_.clock.now(),
         ),
         reference,
     )
@@ -190,7 +191,10 @@ async def _check_source(lambda_: Lambda, mapping: Mapping) -> None:
         call = await Invoker.role_call(lambda_, mapping)
     except AwsError as error:
         raise invalid("The role defined for the function cannot be assumed by Lambda.") from error
-    await sqs.check_queue(lambda_.calls, call, mapping.source, target.timeout)
+    if _kind(mapping).name == "dynamodb":
+        await dynamodb.check_stream(lambda_.calls, call, mapping.source)
+    else:
+        await sqs.check_queue(lambda_.calls, call, mapping.source, target.timeout)
 
 
 async def _keep(lambda_: Lambda, kind: Kind, mapping: Mapping, tags: dict[str, str] | None = None) -> None:
