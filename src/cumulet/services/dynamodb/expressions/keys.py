@@ -14,6 +14,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions.condition_syntax import parse_condition
 from cumulet.services.dynamodb.expressions.conditions import Names, Plan, check_leaves, compile_condition
+from cumulet.services.dynamodb.expressions.lexer import refuse
 from cumulet.services.dynamodb.expressions.scope import Values, route
 from cumulet.services.dynamodb.expressions.trees import (
     Both,
@@ -86,7 +87,7 @@ def _terms(text: str, names: Names) -> tuple[_Term, ...]:
     for leaf in _leaves(parse_condition(text, PARAMETER)):
         term = _term(leaf, given)
         if term.attribute in found:
-            raise invalid("KeyConditionExpressions must only contain one condition per key")
+            raise refuse(PARAMETER, "KeyConditionExpressions must only contain one condition per key")
         found[term.attribute] = term
     return tuple(found.values())
 
@@ -111,13 +112,13 @@ def _term(node: Comparison | Call, names: dict[str, str]) -> _Term:
     attribute, at = "", 0
     for place, operand in enumerate(operands):
         if isinstance(operand, Call):
-            raise invalid("KeyConditionExpressions cannot contain nested operations")
+            raise refuse(PARAMETER, "KeyConditionExpressions cannot contain nested operations")
         if isinstance(operand, Path):
             if attribute:
                 raise _wrong("Multiple attribute names used in one condition")
             steps = route(operand, names)
             if len(steps) > 1:
-                raise invalid("KeyConditionExpressions cannot have conditions on nested attributes")
+                raise refuse(PARAMETER, "KeyConditionExpressions cannot have conditions on nested attributes")
             attribute, at = str(steps[0]), place
     if not attribute:
         raise _wrong("No key attribute specified")

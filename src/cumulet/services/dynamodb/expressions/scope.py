@@ -50,12 +50,20 @@ def undefined_value(name: str) -> str:
 
 
 def check_names(names: Mapping[str, str]) -> None:
-    """Refuse ExpressionAttributeNames that is empty or has keys that are no placeholders."""
+    """Refuse ExpressionAttributeNames that is empty, has keys that are no placeholders, or stands for no name."""
     if not names:
         raise invalid("ExpressionAttributeNames must not be empty")
     for key in names:
+        if len(key) > MOST_LETTERS:
+            raise invalid(
+                "ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is "
+                f"too long; size of key: {len(key.encode())}"
+            )
         if _NAME.fullmatch(key) is None:
             raise invalid(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
+    for key, name in names.items():
+        if not name:
+            raise invalid(f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}")
 
 
 def check_values(values: Values) -> None:
@@ -63,6 +71,11 @@ def check_values(values: Values) -> None:
     if not values:
         raise invalid("ExpressionAttributeValues must not be empty")
     for key in values:
+        if len(key) > MOST_LETTERS:
+            raise invalid(
+                "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is "
+                "too long;"
+            )
         if _VALUE.fullmatch(key) is None:
             raise invalid(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
     for key, value in values.items():
