@@ -159,11 +159,15 @@ async def _place(streams: Streams, stream: Stream, shard: Shard, request: api.Ge
     if kind == "AT_TIMESTAMP":
         if request.timestamp is None:
             raise invalid("Timestamp is required for the iterator type AT_TIMESTAMP.")
-        return max(shard.first, int(request.timestamp * 1e6))
+        return min(max(shard.first, int(request.timestamp * 1e6)), _FOREVER)
     if request.sequence_number is None:
         raise invalid(f"SequenceNumber is required for the iterator type {kind}.")
     seq = sequence_of(request.sequence_number)
-    if seq is None or seq < shard.first or (shard.last is not None and seq > shard.last):
+    last = shard.last
+    if last is None:
+        newest = await streams.store.newest(stream.id, shard.first, _FOREVER)
+        last = max(newest or 0, int(streams.clock.now() * 1e6))
+    if seq is None or not shard.first <= seq <= last:
         raise invalid(
             f"Invalid SequenceNumber: {request.sequence_number} is not in the shard {shard.id} of the stream {stream.arn}."
         )
