@@ -2,47 +2,14 @@
 
 import http.client
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-ACCOUNT = "111122223333"
-
-
-@pytest.fixture
-def strict(start_node: Callable[..., Any]) -> Any:
-    return start_node("--iam", "enforce")
-
-
-def deploy(node: Any, example: str, *arguments: str) -> str:
-    """What the script prints: the page's address."""
-    environment = {
-        **os.environ,
-        "AWS_ENDPOINT_URL": node.endpoint,
-        "AWS_ACCESS_KEY_ID": ACCOUNT,
-        "AWS_SECRET_ACCESS_KEY": "any",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    run = subprocess.run(
-        [sys.executable, EXAMPLES / example / "deploy.py", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return run.stdout.strip()
+from tests.journeys.examples import deploy
 
 
 def visit(
