@@ -19,6 +19,7 @@ from cumulet.compute import (
     EnvironmentInfo,
     FunctionSpec,
     Invocation,
+    NoRoom,
     Outcome,
     RuntimeUnavailable,
 )
@@ -65,6 +66,8 @@ class Driver:
                     )
                 except (ComputeUnavailable, RuntimeUnavailable) as error:
                     return {"unavailable": str(error)}
+                except NoRoom:
+                    return {"no_room": True}
                 answer = _shown(outcome)
                 if outcome.finished is not None:
                     answer["finished"] = _shown(await outcome.finished)

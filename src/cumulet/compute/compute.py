@@ -12,7 +12,8 @@ import msgspec
 
 from cumulet.compute import outcomes, records
 from cumulet.compute.config import ComputeConfig
-from cumulet.compute.environment import Ended, Environment
+from cumulet.compute.ended import Ended
+from cumulet.compute.environment import Environment
 from cumulet.compute.level import Level, detect
 from cumulet.compute.model import (
     EnvironmentInfo,
@@ -35,6 +36,7 @@ from cumulet.compute.runtimes.image import ImageRuntime, image_zygote
 from cumulet.compute.runtimes.installer import Installer
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
+from cumulet.compute.shared import Shared
 from cumulet.compute.supervision import Supervision
 from cumulet.kernel.tasks import Tasks
 
@@ -69,6 +71,7 @@ class Compute:
         self._all: dict[str, Environment] = {}
         self._running: collections.Counter[str] = collections.Counter()
         self._turns: dict[str, asyncio.Lock] = {}
+        self._shared = Shared(self)
         self._tasks = Tasks()
         self._level: Level | None = None
 
@@ -101,7 +104,7 @@ class Compute:
         """End every environment and everything that made them."""
         await self._tasks.close()
         for environment in list(self._all.values()):
-            self._end(environment)
+            self.end(environment)
         if self._leaving:
             await asyncio.wait(self._leaving.values())
         self._all.clear()
@@ -200,14 +203,16 @@ class Compute:
         """Run one event through a function, in a warm environment if there is one, else in one made now.
 
         `on_event` is called when the environment gets the event: what it logged before belongs to its initialisation.
-        Whatever the function does is an Outcome. Raises RuntimeUnavailable when nothing here runs its runtime, and
-        ComputeUnavailable when no environment could be made.
+        Whatever the function does is an Outcome. Raises RuntimeUnavailable when nothing here runs its runtime,
+        ComputeUnavailable when no environment could be made, and NoRoom when no more may be made.
         """
         self._running[spec.key] += 1
         turn: asyncio.Lock | None = None
         try:
             if spec.debugged:
                 turn = await self._turn(spec.key)
+            if spec.concurrency > 1:
+                return await self._shared.invoke(spec, invocation, on_environment, on_event)
             idle = self._idle.get(spec.key)
             if idle:
                 return await self._invoke_warm(idle.pop(), spec, invocation, on_environment, on_event)
@@ -225,6 +230,8 @@ class Compute:
         try:
             if spec.debugged:
                 turn = await self._turn(spec.key)
+            if spec.concurrency > 1:
+                return await self._shared.initialise(spec, on_environment)
             return await self._initialise_ahead(spec, on_environment)
         finally:
             self._done(spec.key, turn)
@@ -248,10 +255,10 @@ class Compute:
         environment, info = await self._start(spec, on_environment)
         nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
         failed = await self._initialise(environment, spec, nothing, spec.init_timeout)
-        self._report_init(environment, info, spec, "init", time.perf_counter() - started, failed)
+        self.report_init(environment, info, spec, "init", time.perf_counter() - started, failed)
         environment.last_logs()
         if failed is not None:
-            self._end(environment)
+            self.end(environment)
             return False
         self._release(environment)
         return True
@@ -265,17 +272,19 @@ class Compute:
 
     def trim(self, key: str, count: int) -> None:
         """End idle environments of this function until no more than `count` hold it."""
+        self._shared.trim(key, count)
         for environment in self._idle.get(key, [])[: max(0, self.holding(key) - count)]:
-            self._end(environment)
+            self.end(environment)
 
     async def retire(self, key: str) -> None:
         """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
         self._idle.pop(key, None)
+        self._shared.retire(key)
         for environment in list(self._all.values()):
             if environment.key == key:
                 environment.retired = True
-                if environment.state == "idle":
-                    self._end(environment)
+                if environment.state == "idle" and environment.crowd is None:
+                    self.end(environment)
 
     async def _invoke_warm(
         self,
@@ -306,7 +315,7 @@ class Compute:
         except Ended as ended:
             return await self._broken(environment, spec, invocation, ended)
         except BaseException:
-            self._end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
+            self.end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
             raise
         guests = environment.guests
         if guests is None:
@@ -332,7 +341,7 @@ class Compute:
             outcome = await self._broken(environment, spec, invocation, ended)
             return msgspec.structs.replace(outcome, init_duration=answered.init_duration, cold=answered.cold)
         except BaseException:
-            self._end(environment)
+            self.end(environment)
             raise
         duration = time.perf_counter() - environment.started
         memory = environment.max_memory(spec)
@@ -353,9 +362,9 @@ class Compute:
         failed = await self._initialise(environment, spec, invocation, spec.init_timeout)
         initialised = time.perf_counter() - started
         init_logs = environment.last_logs()
-        self._report_init(environment, info, spec, "init", initialised, failed)
+        self.report_init(environment, info, spec, "init", initialised, failed)
         if failed is not None:
-            self._end(environment, _reason(failed))
+            self.end(environment, _reason(failed))
             return await self._invoke_slow(spec, invocation, on_environment, on_event, info)
         if on_event is not None:
             on_event(info)
@@ -378,18 +387,18 @@ class Compute:
         environment, info = await self._start(spec, on_environment, first.id)
         started = environment.started = time.perf_counter()
         failed = await self._initialise(environment, spec, invocation, spec.timeout)
-        self._report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
+        self.report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
         if on_event is not None:
             on_event(info)
         if failed is not None:
-            self._end(environment, _reason(failed))
+            self.end(environment, _reason(failed))
             outcome = failed
         else:
             left = max(0.0, started + spec.timeout - time.perf_counter())
             outcome = await self._invoke_in(environment, spec, invocation, left)
         return msgspec.structs.replace(outcome, cold=True, duration=time.perf_counter() - started)
 
-    def _report_init(
+    def report_init(
         self,
         environment: Environment,
         info: EnvironmentInfo,
@@ -405,6 +414,12 @@ class Compute:
         if self._on_platform is not None:
             record = records.init_report(spec, phase, duration, status, error_type)
             self._on_platform(info, "platform.initReport", record)
+
+    async def begin(
+        self, spec: FunctionSpec, on_environment: OnEnvironment | None
+    ) -> tuple[Environment, EnvironmentInfo]:
+        """An environment that has begun to load a function."""
+        return await self._start(spec, on_environment)
 
     async def _start(
         self, spec: FunctionSpec, on_environment: OnEnvironment | None, known_as: str = ""
@@ -423,20 +438,22 @@ class Compute:
             if known_as:
                 info = msgspec.structs.replace(info, id=known_as)
             environment.on_platform = self._on_platform
-            environment.on_broken = lambda: self._end(environment, "FAILURE")
+            environment.on_broken = lambda: self.end(environment, "FAILURE")
             variables = {
                 **environment.runtime.variables(),
                 "LAMBDA_TASK_ROOT": "/var/task",
                 "LAMBDA_RUNTIME_DIR": "/var/runtime",
                 "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
             }
+            if spec.concurrency > 1:
+                variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(spec.concurrency)
             variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
             if on_environment is not None:
                 variables |= on_environment(info) or {}
             self._serve_endpoint(environment, info)
             environment.start(spec, info, variables, self._on_log)
         except BaseException:
-            self._end(environment)
+            self.end(environment)
             raise
         return environment, info
 
@@ -449,7 +466,7 @@ class Compute:
         except Ended as ended:
             return await self._failure(environment, spec, invocation, ended)
         except BaseException:
-            self._end(environment)  # cancelled: nobody waits for it any more
+            self.end(environment)  # cancelled: nobody waits for it any more
             raise
         return None if document is None else outcomes.not_loaded(environment, spec, document)
 
@@ -460,7 +477,7 @@ class Compute:
         outcome = await self._failure(environment, spec, invocation, ended)
         if environment.guests is not None:
             environment.guests.report(invocation, outcome)
-        self._end(environment, _reason(outcome))
+        self.end(environment, _reason(outcome))
         return outcome
 
     async def _failure(
@@ -469,22 +486,22 @@ class Compute:
         try:
             return await outcomes.failure(environment, spec, invocation, ended)
         except BaseException:
-            self._end(environment)
+            self.end(environment)
             raise
 
     def _release(self, environment: Environment) -> None:
         if environment.retired:
-            self._end(environment)
+            self.end(environment)
         else:
             environment.rest()
             self._idle[environment.key].append(environment)
 
     def _end_idle(self, environment: Environment) -> None:
         """It died between invocations."""
-        if environment.state == "idle":
-            self._end(environment)
+        if environment.state == "idle" and environment.crowd is None:
+            self.end(environment)
 
-    def _end(self, environment: Environment, reason: str = "SPINDOWN") -> None:
+    def end(self, environment: Environment, reason: str = "SPINDOWN") -> None:
         """End it; its extensions are told the `reason` and have a little time."""
         self._all.pop(environment.id, None)
         idle = self._idle.get(environment.key)
@@ -540,9 +557,10 @@ class Compute:
         while True:
             await asyncio.sleep(_REAP_EVERY)
             oldest = loop.time() - self._config.idle_timeout
+            self._shared.reap(oldest)
             for idle in list(self._idle.values()):
                 for environment in [one for one in idle if one.idle_since < oldest and not one.kept]:
-                    self._end(environment)
+                    self.end(environment)
 
     def _on_report(self, report: messages.Message) -> None:
         if self._pool is not None:

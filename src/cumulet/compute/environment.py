@@ -11,6 +11,9 @@ from typing import Any, Literal
 from cumulet.compute import documents
 from cumulet.compute.alarm import Alarm
 from cumulet.compute.channel import Frame, FrameChannel
+from cumulet.compute.concurrent_api import ConcurrentApi
+from cumulet.compute.crowd import Crowd
+from cumulet.compute.ended import Ended, Ending
 from cumulet.compute.extension_api import ExtensionApi, InsideApi
 from cumulet.compute.guests import Guests, Listeners
 from cumulet.compute.isolation import Isolation
@@ -39,22 +42,9 @@ _MB = 1 << 20
 _ANSWERS = frozenset({frames.RESPONSE, frames.ERROR, frames.LAST_ERROR})
 _PARTS = frozenset({frames.BEGIN, frames.PART, frames.FAULT})
 
-Ending = Literal["timeout", "crash", "entrypoint", "extension"]
-
-
-class Ended(Exception):
-    """The environment's runtime is gone, or must go; `why` it could not be started where that is so ("entrypoint"), or what
-    of an extension failed and how it did ("extension")."""
-
-    def __init__(self, how: Ending, why: str = "", kind: str = "") -> None:
-        super().__init__(how)
-        self.how: Ending = how
-        self.why = why
-        self.kind = kind
-
 
 class Environment:
-    """Serves one invocation at a time; who uses it sees to that."""
+    """Serves one invocation at a time, which who uses it sees to, or the invocations of its `crowd`."""
 
     def __init__(self, runtime: Runtime, hull: Isolation) -> None:
         self.id = hull.id
@@ -71,6 +61,7 @@ class Environment:
         self.on_broken: Callable[[], None] | None = None
         self.on_platform: OnPlatform | None = None
         self.guests: Guests | None = None
+        self.crowd: Crowd | None = None
         self._loop = asyncio.get_running_loop()
         self._deadline = Alarm(self._loop, lambda: self._fail("timeout"))
         self._freezing = Alarm(self._loop, self._freeze)
@@ -112,6 +103,8 @@ class Environment:
         self.key, self._info, self._on_log = spec.key, info, on_log
         self._spec, self._began = spec, time.time()  # noqa: TID251 - functions live in real time
         self.hull.on_message = self._on_hull_message
+        if spec.concurrency > 1:
+            self._share(spec)
         assignment = self.runtime.assignment(spec.handler, str(spec.code), variables)
         self.hull.assign(spec, {**assignment, "environment": variables})
 
@@ -190,6 +183,14 @@ class Environment:
         how = self.hull.ending.result() if self.hull.ending.done() else {"signal": _SIGKILL}
         return {**how, "oom": self.hull.out_of_memory()}
 
+    def drain_logs(self) -> None:
+        """Take in what it has written until now."""
+        if self._log is not None and not self._killed:
+            self._log.drain()
+
+    def out_of_memory(self) -> bool:
+        return self.hull.out_of_memory()
+
     def last_logs(self) -> bytes:
         """What it has written since the last call."""
         assert self._log is not None
@@ -227,7 +228,7 @@ class Environment:
         self._close_inside()
         for listener in self.hull.listeners:
             listener.close()
-        for channel in (self._channel, self._api):
+        for channel in (self._channel, self._api, self.crowd):
             if channel is not None:
                 channel.close()
         if self._log is not None:
@@ -258,6 +259,8 @@ class Environment:
         if not self._frame.done():
             self._frame.set_exception(Ended(how, why, kind))
             self._frame.exception()  # it is not an error that nobody waits
+        if self.crowd is not None:
+            self.crowd.fail(Ended(how, why, kind))
 
     def _on_frame(self, frame: Frame) -> None:
         if frame[0] in _PARTS and self.state == "busy" and not self._frame.done():
@@ -265,6 +268,8 @@ class Environment:
         elif frame[0] == frames.READY and self.guests is not None and self.state == "starting":
             waiting = self._frame
             self.guests.runtime_ready(lambda: None if waiting.done() else waiting.set_result(frame))
+        elif frame[0] == frames.WORKER_ENDED and self.crowd is not None:
+            self.crowd.worker_ended(frame[1] or b"")
         elif self._frame.done():
             self.kill()  # only an answer to an event is an answer
         else:
@@ -290,8 +295,20 @@ class Environment:
     def _log_line(self, line: bytes) -> None:
         if self._on_log is not None and self._info is not None:
             self._on_log(self._info, line)
+        if self.crowd is not None:
+            self.crowd.line(line)
         if self.guests is not None:
             self.guests.telemetry.emit("function", line.decode(errors="replace") + "\n")
+
+    def _share(self, spec: FunctionSpec) -> None:
+        """It serves several invocations at once, whatever its runtime by the HTTP Runtime API."""
+        api = ConcurrentApi(spec.concurrency, self._on_frame, self._extension_api)
+        self.crowd = Crowd(spec, api, self)
+        if self._api is not None:
+            self._api.successor = api
+        elif self.hull.runtime_api is not None:
+            self._loop.remove_reader(self.hull.runtime_api.fileno())
+            self._opening = self._loop.create_task(api.open(self.hull.runtime_api))
 
     def _freeze(self) -> None:
         if self.guests is not None:
@@ -332,7 +349,7 @@ class Environment:
             self.guests.close()
         if self._inside is not None:
             self._inside.close()
-        elif self._api is None and self.hull.runtime_api is not None:
+        elif self._api is None and self.crowd is None and self.hull.runtime_api is not None:
             self._loop.remove_reader(self.hull.runtime_api.fileno())
             self.hull.runtime_api.close()
 

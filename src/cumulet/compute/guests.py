@@ -103,9 +103,13 @@ class Guests:
         self.telemetry.settle()
 
     def invoke(self, invocation: Invocation) -> None:
+        self.began(invocation)
+        self._extensions.invoke(invocation)
+
+    def began(self, invocation: Invocation) -> None:
+        """An invocation begins, of which extensions learn by telemetry alone."""
         version = self.spec.environment.get("AWS_LAMBDA_FUNCTION_VERSION", "")
         self.telemetry.emit("platform.start", records.start(invocation, version))
-        self._extensions.invoke(invocation)
 
     def answered(self, invocation: Invocation, outcome: Outcome) -> None:
         """The runtime has answered."""

@@ -62,6 +62,10 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What it runs in and is, instead of `runtime`, `handler`, `code` and `layers`."""
     init_timeout: float = 10.0
     """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
+    concurrency: int = 1
+    """Invocations that one environment serves at once."""
+    max_environments: int = 0
+    """Environments there may be of it, where each serves several invocations at once; 0 for as many as are needed."""
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +172,10 @@ class RuntimeUnavailable(Exception):
 
 class ComputeUnavailable(Exception):
     """No environment could be made; the message says why."""
+
+
+class NoRoom(Exception):
+    """Every environment that there may be of a function serves as many invocations as it can."""
 
 
 class NoSandboxes(ComputeUnavailable):

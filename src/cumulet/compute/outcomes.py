@@ -4,14 +4,10 @@ import time
 
 import msgspec
 
-from cumulet.compute import documents
-from cumulet.compute.environment import Ended, Environment
-from cumulet.compute.model import ComputeUnavailable, ErrorKind, FunctionSpec, Invocation, Outcome
+from cumulet.compute.ended import Ended, told
+from cumulet.compute.environment import Environment
+from cumulet.compute.model import ComputeUnavailable, FunctionSpec, Invocation, Outcome
 
-TIMED_OUT = "Sandbox.Timedout"
-EXITED = "Runtime.ExitError"
-OUT_OF_MEMORY = "Runtime.OutOfMemory"
-NO_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 _UNKNOWN = "Runtime.Unknown"
 
 
@@ -33,24 +29,13 @@ async def failure(environment: Environment, spec: FunctionSpec, invocation: Invo
     """What comes of it; the environment is to be ended. Raises ComputeUnavailable where the platform failed."""
     logs, memory = environment.last_logs(), environment.max_memory(spec)
     duration = time.perf_counter() - environment.started
-    error: ErrorKind
-    detail, error_type = "", ""
-    if ended.how == "timeout":
-        error, payload = "timeout", documents.timed_out(invocation, spec.timeout)
-    elif ended.how == "entrypoint":
-        error, detail, error_type = "init", ended.why, NO_ENTRYPOINT
-        payload = documents.no_entrypoint(invocation, ended.why)
-    elif ended.how == "extension":
-        error, detail, error_type = "crash", ended.why, ended.kind
-        payload = documents.extension_failed(invocation, ended.kind, ended.why)
-    else:
+    how = None
+    if ended.how == "crash":
         how = await environment.ending()
         if "failed" in how:
             raise ComputeUnavailable(f"a function could not be put into its sandbox: {how['failed']}")
         logs += environment.last_logs()
-        detail = documents.ending(how)
-        error, error_type = ("oom", OUT_OF_MEMORY) if how["oom"] else ("crash", EXITED)
-        payload = documents.exited(invocation, detail)
+    error, detail, error_type, payload = told(spec, invocation, ended, how or {"oom": False})
     return Outcome(
         payload=payload,
         environment_id=environment.id,

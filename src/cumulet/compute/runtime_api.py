@@ -15,12 +15,12 @@ import msgspec
 
 from cumulet.compute.channel import Frame
 from cumulet.compute.extension_api import PREFIXES, ExtensionApi, Served
-from cumulet.compute.http_connection import Answer, Connection, Request
+from cumulet.compute.http_connection import Answer, Api, Connection, Request
 from cumulet.compute.model import MAX_RESPONSE, Invocation
 from cumulet.compute.runtimes.inside import frames
 
-_PREFIX = "/2018-06-01"
-_OF_INVOCATION = re.compile(r"/runtime/invocation/([^/]{1,128})/(response|error)")
+PREFIX = "/2018-06-01"
+OF_INVOCATION = re.compile(r"/runtime/invocation/([^/]{1,128})/(response|error)")
 _BREAKS = re.compile(rb"[\r\n]+")
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
 _ERROR_BODY = b"lambda-runtime-function-error-body"
@@ -31,8 +31,8 @@ _TRUNCATED = b"Runtime.TruncatedResponse"
 _WITH_CAUSE = b"application/vnd.aws.lambda.error.cause+json"
 _SHOWN = ("errorMessage", "errorType", "stackTrace")
 
-_ACCEPTED = Answer(202, b'{"status":"OK"}\n')
-_NOT_FOUND = Answer(404, b"404 page not found\n", b"text/plain; charset=utf-8")
+ACCEPTED = Answer(202, b'{"status":"OK"}\n')
+NOT_FOUND = Answer(404, b"404 page not found\n", b"text/plain; charset=utf-8")
 _STATES = {
     "started": "Started",
     "ready": "Ready",
@@ -60,6 +60,8 @@ class RuntimeApi(Served):
         self._writer: Connection | None = None
         self._asking: dict[Connection, ExtensionApi] = {}
         self._extensions = extensions
+        self.successor: Api | None = None
+        """Who answers connections made from now on: an environment is to serve several invocations at once."""
 
     @classmethod
     async def open(
@@ -68,7 +70,7 @@ class RuntimeApi(Served):
         """Serve on a listener that is open inside an environment; it is closed by `close`."""
         api = cls(on_frame, extensions)
         loop = asyncio.get_running_loop()
-        api._server = await loop.create_server(lambda: Connection(api), sock=listener)
+        api._server = await loop.create_server(lambda: Connection(api.successor or api), sock=listener)
         return api
 
     def invoke(self, invocation: Invocation) -> None:
@@ -94,27 +96,25 @@ class RuntimeApi(Served):
             self._waiting = None
         if self._writer is connection:
             self._writer, self._state = None, "sent"
-            self._on_frame((frames.FAULT, _TRUNCATED))
-            self._on_frame(
-                (frames.ERROR, b'{"errorType":"%b","errorMessage":"The response was cut off."}' % _TRUNCATED)
-            )
+            for frame in cut_off():
+                self._on_frame(frame)
 
     def taker(self, connection: Connection, request: Request) -> Callable[[bytes], None] | None:
         """What takes a response as it comes, where who invoked the function wants it so; None for other bodies.
 
-        Whether the runtime says that it streams is all the same: the official Go client does not.
+        See `streams`.
         """
-        invocation, path = self._invocation, request.path.removeprefix(_PREFIX)
+        invocation, path = self._invocation, request.path.removeprefix(PREFIX)
         if (
             invocation is None
             or invocation.stream is None
             or self._state != "running"
             or path != f"/runtime/invocation/{invocation.request_id}/response"
-            or request.headers.get(_RESPONSE_MODE, b"streaming") != b"streaming"
+            or not streams(request)
         ):
             return None
         self._writer, self._state = connection, "sending"
-        self._on_frame((frames.BEGIN, request.headers.get(b"content-type", _BYTES)))
+        self._on_frame((frames.BEGIN, content_type(request)))
         return lambda piece: self._on_frame((frames.PART, piece))
 
     @property
@@ -134,8 +134,8 @@ class RuntimeApi(Served):
             self._asking[connection] = extensions
             return
         path = request.path.partition("?")[0]
-        path = path[len(_PREFIX) :] if path.startswith(_PREFIX + "/") else ""
-        of_invocation = _OF_INVOCATION.fullmatch(path)
+        path = path[len(PREFIX) :] if path.startswith(PREFIX + "/") else ""
+        of_invocation = OF_INVOCATION.fullmatch(path)
         action: Callable[[Connection, Request], None]
         if path == "/runtime/invocation/next":
             method, action = "GET", self._next
@@ -148,7 +148,7 @@ class RuntimeApi(Served):
             id_, kind = of_invocation.groups()
             action = lambda connection, request: connection.answer(self._end(id_, kind, request))  # noqa: E731
         else:
-            connection.answer(_NOT_FOUND)
+            connection.answer(NOT_FOUND)
             return
         if request.method == method:
             action(connection, request)
@@ -173,57 +173,83 @@ class RuntimeApi(Served):
         invocation = self._invocation
         assert invocation is not None
         self._waiting, self._given, self._state = None, True, "running"
-        headers = (
-            (b"Lambda-Runtime-Aws-Request-Id", invocation.request_id.encode()),
-            (b"Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms).encode()),
-            (b"Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn.encode()),
-            (b"Lambda-Runtime-Trace-Id", invocation.trace.encode()),
-            (b"Lambda-Runtime-Client-Context", invocation.client_context or b""),
-            (b"Lambda-Runtime-Cognito-Identity", invocation.identity or b""),
-            (b"Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id.encode()),
-        )
-        extra = b"".join(b"%b: %b\r\n" % (name, _BREAKS.sub(b" ", value)) for name, value in headers if value)
-        connection.answer(Answer(200, invocation.payload, extra=extra))
+        connection.answer(event_of(invocation))
 
     def _end(self, id_: str, kind: str, request: Request) -> Answer:
         invocation = self._invocation
         if invocation is None or invocation.request_id != id_:
-            return _error(400, "InvalidRequestID", "Invalid request ID")
+            return error(400, "InvalidRequestID", "Invalid request ID")
         if self._state != ("sending" if request.streamed else "running"):
             return self._forbidden("InvocationResponse" if kind == "response" else "InvocationErrorResponse")
         self._state, self._writer = "sent", None
         self._invocation = msgspec.structs.replace(invocation, payload=b"", stream=None)
-        if request.body is None:
-            self._on_frame((frames.RESPONSE, None))
-            message = f"Exceeded maximum allowed payload size ({invocation.max_response} bytes)."
-            return _error(413, "RequestEntityTooLarge", message)
-        mode = request.headers.get(_RESPONSE_MODE, b"")
-        if mode not in {b"", b"streaming"}:
-            self._on_frame((frames.ERROR, b""))
-            return _error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
-        if kind == "error":
-            self._on_frame((frames.ERROR, _error_body(request)))
-        elif _ERROR_TYPE in request.headers:  # a trailer
-            self._on_frame((frames.FAULT, request.headers[_ERROR_TYPE]))
-            self._on_frame((frames.ERROR, _trailing_error(request.headers)))
-        else:
-            type_ = request.headers.get(b"content-type", _BYTES)
-            if (mode or type_ == _WITH_METADATA) and not request.streamed:
-                self._on_frame((frames.BEGIN, type_))
-            self._on_frame((frames.RESPONSE, request.body))
-        return _ACCEPTED
+        answer, told = ending_of(invocation, kind, request)
+        for frame in told:
+            self._on_frame(frame)
+        return answer
 
     def _init_error(self, connection: Connection, request: Request) -> None:
         if self._state != "started":
             connection.answer(self._forbidden("InitError"))
             return
         self._state = "sent"
-        connection.answer(_ACCEPTED)
+        connection.answer(ACCEPTED)
         self._on_frame((frames.INIT_ERROR, request.body or b""))
 
     def _forbidden(self, wanted: str) -> Answer:
         message = f"Transition from {_STATES[self._state]} to {wanted} failed for runtime. Error: State transition is not allowed"
-        return _error(403, "InvalidStateTransition", message)
+        return error(403, "InvalidStateTransition", message)
+
+
+def event_of(invocation: Invocation) -> Answer:
+    """The answer to who asked for the next event."""
+    headers = (
+        (b"Lambda-Runtime-Aws-Request-Id", invocation.request_id.encode()),
+        (b"Lambda-Runtime-Deadline-Ms", str(invocation.deadline_ms).encode()),
+        (b"Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn.encode()),
+        (b"Lambda-Runtime-Trace-Id", invocation.trace.encode()),
+        (b"Lambda-Runtime-Client-Context", invocation.client_context or b""),
+        (b"Lambda-Runtime-Cognito-Identity", invocation.identity or b""),
+        (b"Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id.encode()),
+    )
+    extra = b"".join(b"%b: %b\r\n" % (name, _BREAKS.sub(b" ", value)) for name, value in headers if value)
+    return Answer(200, invocation.payload, extra=extra)
+
+
+def ending_of(invocation: Invocation, kind: str, request: Request) -> tuple[Answer, list[Frame]]:
+    """What a runtime that ends an invocation is answered, and what that means as frames; `kind` is response or error."""
+    if request.body is None:
+        message = f"Exceeded maximum allowed payload size ({invocation.max_response} bytes)."
+        return error(413, "RequestEntityTooLarge", message), [(frames.RESPONSE, None)]
+    mode = request.headers.get(_RESPONSE_MODE, b"")
+    if mode not in {b"", b"streaming"}:
+        wrong = error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        return wrong, [(frames.ERROR, b"")]
+    if kind == "error":
+        return ACCEPTED, [(frames.ERROR, _error_body(request))]
+    if _ERROR_TYPE in request.headers:  # a trailer
+        fault = request.headers[_ERROR_TYPE]
+        return ACCEPTED, [(frames.FAULT, fault), (frames.ERROR, _trailing_error(request.headers))]
+    told: list[Frame] = [(frames.RESPONSE, request.body)]
+    type_ = request.headers.get(b"content-type", _BYTES)
+    if (mode or type_ == _WITH_METADATA) and not request.streamed:
+        told.insert(0, (frames.BEGIN, type_))
+    return ACCEPTED, told
+
+
+def streams(request: Request) -> bool:
+    """Whether a response may be taken as it comes; that the runtime says so is not asked: the official Go client does not."""
+    return request.headers.get(_RESPONSE_MODE, b"streaming") == b"streaming"
+
+
+def content_type(request: Request) -> bytes:
+    return request.headers.get(b"content-type", _BYTES)
+
+
+def cut_off() -> list[Frame]:
+    """A response whose connection ended within it."""
+    document = b'{"errorType":"%b","errorMessage":"The response was cut off."}' % _TRUNCATED
+    return [(frames.FAULT, _TRUNCATED), (frames.ERROR, document)]
 
 
 def _error_body(request: Request) -> bytes:
@@ -250,5 +276,5 @@ def _untold(headers: dict[bytes, bytes]) -> bytes:
     return msgspec.json.encode({"errorType": headers[_ERROR_TYPE].decode("utf-8", "replace"), "errorMessage": ""})
 
 
-def _error(status: int, kind: str, message: str) -> Answer:
+def error(status: int, kind: str, message: str) -> Answer:
     return Answer(status, msgspec.json.encode({"errorMessage": message, "errorType": kind}))

@@ -13,8 +13,9 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, wrapper
 from cumulet.compute.runtimes.inside.context import Function, LambdaContext
@@ -67,8 +68,16 @@ def serve(orders: socket.socket, channel: socket.socket) -> None:
 def serve_assigned(assignment: messages.Message, channel: socket.socket) -> None:
     """Serve the invocations of a function; does not return."""
     output = logs.Output()
+    if "AWS_LAMBDA_MAX_CONCURRENCY" in assignment["environment"]:
+        workers = importlib.import_module("cumulet.compute.runtimes.inside.workers")
+        end_as(lambda: workers.serve(assignment, channel, output), output)
+    end_as(lambda: _serve(assignment, frames.Frames(channel), output), output)
+
+
+def end_as(serve: Callable[[], None], output: logs.Output) -> NoReturn:
+    """Do it, and end this process as an interpreter does that had nothing else to do."""
     try:
-        _serve(assignment, frames.Frames(channel), output)
+        serve()
     except SystemExit as leaving:
         status = _exit_status(leaving, output)
     except BaseException as error:  # noqa: BLE001 - as an interpreter ends on what nobody caught
@@ -81,23 +90,31 @@ def serve_assigned(assignment: messages.Message, channel: socket.socket) -> None
 
 
 def _serve(assignment: messages.Message, channel: frames.Frames, output: logs.Output) -> None:
-    _become(assignment)
-    logs.set_up_logging(output)
-    try:
-        function = handler.load(assignment["handler"])
-    except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's answer
-        document, message = faults.describe(error, "")
-        output.fault(document, message)
-        output.flush()
-        channel.send(frames.INIT_ERROR, document)
+    become(assignment)
+    loaded = load(assignment["handler"], output)
+    if isinstance(loaded, bytes):
+        channel.send(frames.INIT_ERROR, loaded)
         return
-    output.flush()
     channel.send(frames.READY, b"")
-    loaded = Loaded(function, output)
     while (received := channel.receive()) is not None:
         kind, answer = loaded.invoke(*received)
         output.flush()
         channel.send(kind, answer)
+
+
+def load(name: str, output: logs.Output) -> Loaded | bytes:
+    """The function, ready for its invocations; the error's document when it cannot be loaded, which the log then tells of."""
+    logs.set_up_logging(output)
+    try:
+        function = handler.load(name)
+    except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's answer
+        document, message = faults.describe(error, "")
+        output.fault(document, message)
+        return document
+    else:
+        return Loaded(function, output)
+    finally:
+        output.flush()
 
 
 class Loaded:
@@ -140,15 +157,20 @@ def _encode(result: object, encoder: json.JSONEncoder) -> bytes:
         raise faults.Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
 
-def _become(assignment: messages.Message) -> None:
-    """Take on the function's environment; nothing of another process's randomness or time zone stays."""
-    os.environ.clear()
-    os.environ.update(assignment["environment"])
-    time.tzset()
+def reseed() -> None:
+    """Nothing of another process's randomness stays."""
     random.seed()
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()
+
+
+def become(assignment: messages.Message) -> None:
+    """Take on the function's environment; nothing of another process's randomness or time zone stays."""
+    os.environ.clear()
+    os.environ.update(assignment["environment"])
+    time.tzset()
+    reseed()
     os.chdir(assignment["root"])
     for name in assignment["forget"]:
         for module in [module for module in sys.modules if module == name or module.startswith(name + ".")]:

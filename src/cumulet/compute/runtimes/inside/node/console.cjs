@@ -11,7 +11,7 @@ const LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'];
 const METHODS = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-const log = { requestId: undefined, tenantId: undefined, json: false };
+const log = { requestId: undefined, tenantId: undefined, json: false, current: () => log }; // `current`: whose line it is
 
 /** Write one message that may have several lines. Waits while the platform is slow: nothing is lost. */
 function write(text) {
@@ -37,7 +37,8 @@ function asProperties(_key, value) {
 }
 
 function jsonLine(level, parts) {
-  const line = { timestamp: new Date().toISOString(), level, requestId: log.requestId, tenantId: log.tenantId };
+  const { requestId, tenantId } = log.current();
+  const line = { timestamp: new Date().toISOString(), level, requestId, tenantId };
   if (parts.length === 1) {
     line.message = parts[0];
     try {
@@ -53,7 +54,7 @@ function jsonLine(level, parts) {
 }
 
 function textLine(level, parts) {
-  return `${new Date().toISOString()}\t${log.requestId}\t${level}\t${util.format(...parts)}`;
+  return `${new Date().toISOString()}\t${log.current().requestId}\t${level}\t${util.format(...parts)}`;
 }
 
 /** Replace the console's methods, as the function's logging is configured. */

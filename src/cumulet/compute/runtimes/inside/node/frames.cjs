@@ -4,7 +4,7 @@
 const net = require('net');
 
 const HEAD = 9;
-const KIND = { READY: 2, INIT_ERROR: 3, RESPONSE: 4, ERROR: 5, LAST_ERROR: 7, BEGIN: 8, PART: 9, FAULT: 10 };
+const KIND = { READY: 2, INIT_ERROR: 3, RESPONSE: 4, ERROR: 5, LAST_ERROR: 7, BEGIN: 8, PART: 9, FAULT: 10, WORKER_ENDED: 11 };
 
 /** The runtime's end of the channel. While `resting` it keeps the process alive; while not, an idle loop may be seen. */
 class Channel {

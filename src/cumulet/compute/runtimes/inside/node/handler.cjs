@@ -7,8 +7,13 @@ const { createRequire } = require('module');
 const path = require('path');
 const { pathToFileURL } = require('url');
 const { runtimeError } = require('./errors.cjs');
+const { isStreaming } = require('./streaming.cjs');
 
 const requireUser = createRequire('/var/runtime/index.mjs');
+const NO_CALLBACKS =
+  'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this ' +
+  'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
+  'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
 const MAJOR = Number(process.versions.node.split('.')[0]);
 const TYPED = MAJOR >= 24;
 const PROMISES_ONLY = MAJOR >= 24;
@@ -37,6 +42,15 @@ async function load(root, name) {
   }
   if (typeof handler !== 'function') {
     throw runtimeError('HandlerNotFound', `${name} is not a function`);
+  }
+  return handler;
+}
+
+/** The same, refused where it is of a kind that this version has no place for. */
+async function loadChecked(root, name) {
+  const handler = await load(root, name);
+  if (PROMISES_ONLY && handler.length >= 3 && !isStreaming(handler)) {
+    throw runtimeError('CallbackHandlerDeprecated', NO_CALLBACKS);
   }
   return handler;
 }
@@ -91,4 +105,4 @@ function inModulePackage(folder) {
   return folder === '/' ? false : inModulePackage(path.dirname(folder));
 }
 
-module.exports = { PROMISES_ONLY, load };
+module.exports = { PROMISES_ONLY, loadChecked };

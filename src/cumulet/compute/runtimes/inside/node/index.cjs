@@ -7,9 +7,9 @@ const fs = require('fs');
 const { log, logError, patch } = require('./console.cjs');
 const { describe, runtimeError } = require('./errors.cjs');
 const { Channel, KIND } = require('./frames.cjs');
-const { PROMISES_ONLY, load } = require('./handler.cjs');
+const { PROMISES_ONLY, loadChecked } = require('./handler.cjs');
 const { Invocation } = require('./invocation.cjs');
-const { awslambda, isStreaming } = require('./streaming.cjs');
+const { awslambda } = require('./streaming.cjs');
 
 const CHANNEL = 3;
 const ORDERS = 4;
@@ -17,10 +17,6 @@ const MAX_ORDER = 1 << 16;
 const EXIT_UNCAUGHT = 129;
 const EXIT_REJECTION = 128;
 const ahead = process.argv[2] === 'ahead';
-const NO_CALLBACKS =
-  'AWS Lambda has removed support for callback-based function handlers starting with Node.js 24. You need to modify this ' +
-  'function to use a supported handler signature to use Node.js 24 or later. For more information see ' +
-  'https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.';
 
 /** Do what an invocation does, ahead of it: code is compiled and pages are touched now, not later. */
 async function rehearse() {
@@ -99,11 +95,12 @@ async function main() {
     current.invocation.run(current.handler, event);
   });
   watchErrors(channel, current);
-  const handler = await load(process.env.LAMBDA_TASK_ROOT, (!ahead && process.env._HANDLER) || assignment.handler);
-  if (PROMISES_ONLY && handler.length >= 3 && !isStreaming(handler)) {
-    throw runtimeError('CallbackHandlerDeprecated', NO_CALLBACKS);
+  const name = (!ahead && process.env._HANDLER) || assignment.handler;
+  if (process.env.AWS_LAMBDA_MAX_CONCURRENCY) {
+    require('./workers.cjs').start(channel, name);
+    return;
   }
-  current.handler = handler;
+  current.handler = await loadChecked(process.env.LAMBDA_TASK_ROOT, name);
   setImmediate(() => { // a rejection that loading left behind is told of before
     current.ready = true;
     channel.send(KIND.READY, '');

@@ -59,14 +59,19 @@ class Invocation {
     this.channel.send(kind, text, done);
   }
 
-  /** Call the handler; sooner or later the invocation ends by `answer`, `fail` or `idle`. */
-  run(handler, event) {
+  /** It is the process's only one. */
+  begin() {
     log.requestId = this.header.request_id;
     log.tenantId = this.header.tenant_id || undefined;
     Object.assign(process.env, this.header.environment);
     if (this.header.trace) {
       process.env._X_AMZN_TRACE_ID = this.header.trace;
     }
+  }
+
+  /** Call the handler; sooner or later the invocation ends by `answer`, `fail` or `idle`. */
+  run(handler, event) {
+    this.begin();
     this.onIdle =
       handler.constructor?.name === 'AsyncFunction' || PROMISES_ONLY
         ? () => this.fail(runtimeError('NodeJsExit', UNSETTLED))
