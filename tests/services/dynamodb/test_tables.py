@@ -73,13 +73,17 @@ def test_protected_tables_are_not_deleted(
     [
         (
             {"ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}},
-            "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
-            "when BillingMode is PAY_PER_REQUEST",
+            (
+                "One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified "
+                "when BillingMode is PAY_PER_REQUEST"
+            ),
         ),
         (
             {"KeySchema": [{"AttributeName": "no", "KeyType": "HASH"}]},
-            "One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. "
-            "Keys: [no], AttributeDefinitions: [id]",
+            (
+                "One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. "
+                "Keys: [no], AttributeDefinitions: [id]"
+            ),
         ),
         (
             {"KeySchema": [{"AttributeName": "id", "KeyType": "RANGE"}]},
@@ -92,8 +96,10 @@ def test_protected_tables_are_not_deleted(
                     {"AttributeName": "x", "AttributeType": "S"},
                 ]
             },
-            "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of "
-            "attributes defined in AttributeDefinitions",
+            (
+                "One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of "
+                "attributes defined in AttributeDefinitions"
+            ),
         ),
         ({"TableName": "ab"}, "TableName must be at least 3 characters long and at most 255 characters long"),
     ],

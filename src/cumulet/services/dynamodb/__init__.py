@@ -6,7 +6,7 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.dynamodb import items, policies, tables, tags, ttl
+from cumulet.services.dynamodb import items, policies, reading, tables, tags, ttl
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
@@ -52,5 +52,5 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         found = await policies.find(dynamodb, arn)
         return found[0] if found else None
 
-    modules = (tables, tags, ttl, policies, items)
+    modules = (tables, tags, ttl, policies, items, reading)
     return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)

@@ -2,45 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
-from cumulet.kernel.errors import NotImplementedHere
+from cumulet.api import dynamodb as api
+from cumulet.services.dynamodb.errors import invalid, invalid_values
+from cumulet.services.dynamodb.expressions import (
+    OF_GET,
+    OF_UPDATE,
+    OF_WRITE,
+    Condition,
+    LegacyCondition,
+    LegacyUpdate,
+    Projection,
+    Update,
+    attributes_to_get,
+    bind,
+    check_parameters,
+    expected_condition,
+    legacy_update,
+)
 from cumulet.services.dynamodb.model import Table
-from cumulet.services.dynamodb.values import Item
+
+AnyCondition = Condition | LegacyCondition
+AnyUpdate = Update | LegacyUpdate
+Route = tuple[str | int, ...]
+
+OF_TRANSACTED = (("condition_expression",), ())
+OF_TRANSACTED_UPDATE = (("update_expression", "condition_expression"), ())
 
 
-class Condition(Protocol):
-    def matches(self, item: Item) -> bool: ...
+def check_write(request: api.PutItemInput | api.DeleteItemInput) -> None:
+    """Refuse parameters that do not go together."""
+    if request.condition_expression is None or request.expected is not None:
+        check_parameters(request, OF_WRITE)
 
 
-class Projection(Protocol):
-    def check(self, table: Table) -> None: ...
-
-    def apply(self, item: Item) -> Item: ...
+def check_update(request: api.UpdateItemInput) -> None:
+    check_parameters(request, OF_UPDATE)
 
 
-class Update(Protocol):
-    def check(self, table: Table) -> None: ...
-
-    def apply(self, item: Item) -> Item: ...
-
-    def touched(self, item: Item) -> Item: ...
+def check_get(request: Any) -> None:
+    check_parameters(request, OF_GET)
 
 
-def check_expressions(request: Any, expressions: Sequence[str], others: Sequence[str]) -> None:
-    for name in (*expressions, *others):
-        if getattr(request, name) is not None:
-            raise NotImplementedHere(f"{name} is not there yet")
+def condition_of(request: Any) -> AnyCondition | None:
+    """The condition of a put, a deletion or a check. Raises ValidationException."""
+    if request.condition_expression is not None:
+        return bind(
+            request.expression_attribute_names,
+            request.expression_attribute_values,
+            condition=request.condition_expression,
+        ).condition
+    if getattr(request, "expected", None) is None and getattr(request, "conditional_operator", None) is None:
+        return None
+    return expected_condition(request.expected, request.conditional_operator)
 
 
-def condition_of(request: Any) -> Condition | None:
-    return None
+def update_of(request: Any) -> tuple[AnyUpdate | None, AnyCondition | None]:
+    """The update and its condition. Raises ValidationException."""
+    if request.update_expression is not None or request.condition_expression is not None:
+        bound = bind(
+            request.expression_attribute_names,
+            request.expression_attribute_values,
+            update=request.update_expression,
+            condition=request.condition_expression,
+        )
+        return bound.update, bound.condition
+    updates = getattr(request, "attribute_updates", None)
+    return (legacy_update(updates) if updates else None), condition_of(request)
 
 
 def projection_of(request: Any) -> Projection | None:
-    return None
+    """What shall be returned of an item; None for all. Raises ValidationException."""
+    if request.projection_expression is not None:
+        names = request.expression_attribute_names
+        return bind(names, None, projection=request.projection_expression).projection
+    names = getattr(request, "attributes_to_get", None)
+    return attributes_to_get(names) if names is not None else None
 
 
-def update_of(request: Any) -> Update | None:
-    return None
+def check_updated(table: Table, update: AnyUpdate) -> None:
+    """Keys are not updated. Raises ValidationException."""
+    for name in table.key.names:
+        if any(route[0] == name for route in update.routes):
+            raise invalid_values(f"Cannot update attribute {name}. This attribute is part of the key")
+    check_routes(table, update.routes)
+
+
+def check_routes(table: Table, routes: Iterable[Route]) -> None:
+    """Keys have no parts. Raises ValidationException."""
+    nested = {route[0] for route in routes if len(route) > 1}
+    if not nested:
+        return
+    reason = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed"
+    for name in table.key.names:
+        if name in nested:
+            raise invalid(f"{reason}: Key: {name}")
+    for name, _, _ in table.index_keys:
+        if name in nested:
+            raise invalid(f"{reason}: IndexKey: {name}")

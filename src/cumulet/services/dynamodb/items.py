@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -12,16 +12,20 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import capacity, rows, writing
 from cumulet.services.dynamodb.asked import (
-    Condition,
-    Update,
-    check_expressions,
+    AnyCondition,
+    AnyUpdate,
+    check_get,
+    check_routes,
+    check_update,
+    check_updated,
+    check_write,
     condition_of,
     projection_of,
     update_of,
 )
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.errors import invalid, no_such_resource
-from cumulet.services.dynamodb.keys import check_item_keys, check_key
+from cumulet.services.dynamodb.keys import check_index_keys, check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item, encode_item
 from cumulet.services.dynamodb.state import DynamoDb
@@ -65,7 +69,7 @@ async def alter(
     table: Table,
     place: Address,
     change: Change,
-    condition: Condition | None,
+    condition: AnyCondition | None,
     on_failure: str | None,
 ) -> Written:
     """Change one item within a transaction. Raises ConditionalCheckFailedException."""
@@ -93,7 +97,7 @@ async def now_in(dynamodb: DynamoDb, table: Table) -> Table:
 
 
 async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) -> api.PutItemOutput:
-    check_expressions(request, ("condition_expression",), ("expected",))
+    check_write(request)
     item = request.item
     check_item(item)
     returned = request.return_values
@@ -124,7 +128,7 @@ Writing = api.PutItemInput | api.DeleteItemInput | api.UpdateItemInput
 
 
 async def _alone(
-    dynamodb: DynamoDb, table: Table, place: Address, change: Change, condition: Condition | None, request: Writing
+    dynamodb: DynamoDb, table: Table, place: Address, change: Change, condition: AnyCondition | None, request: Writing
 ) -> Written:
     """Change one item in a transaction of its own."""
     async with dynamodb.db.transaction() as tx:
@@ -148,13 +152,13 @@ def written_units(table: Table, written: Written) -> tuple[float, dict[str, floa
 
 
 async def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) -> api.GetItemOutput:
-    check_expressions(request, ("projection_expression",), ("attributes_to_get",))
+    check_get(request)
     check_item(request.key)
     projection = projection_of(request)
     table = await dynamodb.table(call, request.table_name)
     check_key(table.key, request.key)
     if projection is not None:
-        projection.check(table)
+        check_routes(table, projection.routes)
     held = await rows.get(dynamodb.db, table, address(table.key, request.key))
     consumed = None
     if capacity.wanted(request.return_consumed_capacity):
@@ -168,7 +172,7 @@ async def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) ->
 
 
 async def delete_item(dynamodb: DynamoDb, call: Call, request: api.DeleteItemInput) -> api.DeleteItemOutput:
-    check_expressions(request, ("condition_expression",), ("expected",))
+    check_write(request)
     check_item(request.key)
     returned = request.return_values
     if returned not in (None, "NONE", "ALL_OLD"):
@@ -190,14 +194,13 @@ def _gone(_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored 
 
 
 async def update_item(dynamodb: DynamoDb, call: Call, request: api.UpdateItemInput) -> api.UpdateItemOutput:
-    check_expressions(request, ("update_expression", "condition_expression"), ("attribute_updates", "expected"))
+    check_update(request)
     check_item(request.key)
-    update = update_of(request)
-    condition = condition_of(request)
+    update, condition = update_of(request)
     table = await dynamodb.table(call, request.table_name)
     check_key(table.key, request.key)
     if update is not None:
-        update.check(table)
+        check_updated(table, update)
     changing = Updating(table, request.key, update)
     place = address(table.key, request.key)
     written = await _alone(dynamodb, table, place, changing.change, condition, request)
@@ -211,20 +214,26 @@ async def update_item(dynamodb: DynamoDb, call: Call, request: api.UpdateItemInp
 class Updating:
     """An update of one item, as a change; without an update the item is there afterwards, if only with its key."""
 
-    def __init__(self, table: Table, key: Item, update: Update | None) -> None:
+    def __init__(self, table: Table, key: Item, update: AnyUpdate | None) -> None:
         self._table = table
         self._key = key
         self._update = update
 
     def change(self, old_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored | None]:
-        before = dict(self._key) if old_item is None else old_item
-        item = self._update.apply(before) if self._update is not None else before
-        if self._update is not None and self._table.indexes:
-            check_item_keys(self._table, item)
+        update = self._update
+        if update is None:
+            item = dict(self._key) if old_item is None else old_item
+        elif old_item is None and not update.creates:
+            update.apply(None, self._key)  # for what it refuses
+            return None, None
+        else:
+            item = update.apply(old_item, self._key).item
+            if self._table.indexes:
+                check_index_keys(self._table, item)
         return item, stored(item, UPDATED_TOO_LARGE)
 
 
-def _attributes(returned: str | None, written: Written, update: Update | None) -> Any:
+def _attributes(returned: str | None, written: Written, update: AnyUpdate | None) -> Any:
     if returned in (None, "NONE"):
         return None
     if returned == "ALL_OLD":
@@ -236,5 +245,4 @@ def _attributes(returned: str | None, written: Written, update: Update | None) -
     item = written.old_item if returned == "UPDATED_OLD" else written.new_item
     if item is None:
         return None
-    part = update.touched(item)
-    return cast("Any", part) or None
+    return update.updated.apply(item) or None

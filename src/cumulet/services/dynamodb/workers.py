@@ -48,7 +48,7 @@ class Sweeper:
     async def _remove(self, id: int) -> None:
         for statement in (_SWEEP_ITEMS, _SWEEP_ENTRIES, expiry.SWEEP, history.SWEEP):
             while await self._db.write(statement, (id, _TURN)):
-                await asyncio.sleep(0)
+                pass  # others had their turns during the commit
         await self._db.write("DELETE FROM ddb_dropped WHERE id = $1", (id,))
 
     async def _wait(self) -> None:
@@ -96,7 +96,7 @@ class Builder:
 
     async def _fill(self, table: Table, index: Index) -> None:
         while await self._turn(table, index):
-            await asyncio.sleep(0)
+            pass  # others had their turns during the commit
 
     async def _turn(self, table: Table, index: Index) -> bool:
         """Some more rows; whether there is more to do."""
