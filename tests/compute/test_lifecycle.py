@@ -126,8 +126,7 @@ def test_blanks_of_a_rush_do_not_stay() -> None:
         function = machine.function(_SLEEP)
         machine.ask_all([_invocation(function, "0.3")] * 20)
         machine.ask("retire", key=function["key"])
-        assert _until(lambda: 2 < len({group.name for group in _groups(machine)}) < 20)
-        assert _until(lambda: len({group.name for group in _groups(machine)}) == 1, 15.0)
+        assert _until(lambda: len({group.name for group in _groups(machine)}) == 1, 60.0)
 
 
 def test_leaves_nothing_after_many_environments() -> None:

@@ -48,11 +48,15 @@ def test_missing_members_are_counted() -> None:
             ),
         ),
         (
-            request("PUT", f"{FUNCTIONS}/f/code", content=b'{"Architectures":["X86_64"]}'),
+            request(
+                "POST",
+                "/2015-03-31/event-source-mappings",
+                content=b'{"FunctionName":"f","FunctionResponseTypes":["All"]}',
+            ),
             "ValidationException",
             (
-                f"Value '[X86_64]' at 'architectures' {FAILED} Member must satisfy constraint: "
-                "[Member must satisfy enum value set: [x86_64, arm64], Member must not be null]"
+                f"Value '[All]' at 'functionResponseTypes' {FAILED} Member must satisfy constraint: "
+                "[Member must satisfy enum value set: [ReportBatchItemFailures], Member must not be null]"
             ),
         ),
         (
