@@ -18,6 +18,7 @@ from cumulet.compute.model import (
     OnLog,
     OnPlatform,
     Outcome,
+    RestoreFailed,
     RuntimeUnavailable,
 )
 from cumulet.compute.response_stream import ResponseStream, StreamLimits
@@ -41,6 +42,7 @@ __all__ = [
     "OnPlatform",
     "Outcome",
     "ResponseStream",
+    "RestoreFailed",
     "RuntimeUnavailable",
     "StreamLimits",
     "image_unpacker",

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import msgspec
 
 from cumulet.compute.model import Invocation
-from cumulet.compute.runtimes.inside.frames import HEAD, INVOKE
+from cumulet.compute.runtimes.inside.frames import HEAD, INVOKE, RESTORE
 
 _encode = msgspec.json.Encoder().encode
 
@@ -50,8 +50,16 @@ class FrameChannel(asyncio.Protocol):
         )
         assert self._transport is not None
         self.limit = invocation.max_response
+        if self._transport.is_closing():  # its end has been noticed already, or will be
+            return
         head = HEAD.pack(INVOKE, len(header), len(invocation.payload))
         self._transport.write(head + header + invocation.payload)
+
+    def restore(self, variables: Mapping[str, str]) -> None:
+        """Have what waits as a snapshot go on, with these variables changed."""
+        assert self._transport is not None
+        header = _encode({"environment": variables})
+        self._transport.write(HEAD.pack(RESTORE, len(header), 0) + header)
 
     def close(self) -> None:
         if self._transport is not None:

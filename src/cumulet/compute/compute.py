@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -37,6 +38,7 @@ from cumulet.compute.runtimes.installer import Installer
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 from cumulet.compute.shared import Shared
+from cumulet.compute.snapshots import Snapshots
 from cumulet.compute.supervision import Supervision
 from cumulet.kernel.tasks import Tasks
 
@@ -72,6 +74,7 @@ class Compute:
         self._running: collections.Counter[str] = collections.Counter()
         self._turns: dict[str, asyncio.Lock] = {}
         self._shared = Shared(self)
+        self._snapshots = Snapshots(self)
         self._tasks = Tasks()
         self._level: Level | None = None
 
@@ -204,7 +207,7 @@ class Compute:
 
         `on_event` is called when the environment gets the event: what it logged before belongs to its initialisation.
         Whatever the function does is an Outcome. Raises RuntimeUnavailable when nothing here runs its runtime,
-        ComputeUnavailable when no environment could be made, and NoRoom when no more may be made.
+        ComputeUnavailable when no environment could be made, NoRoom when no more may be made, and RestoreFailed.
         """
         self._running[spec.key] += 1
         turn: asyncio.Lock | None = None
@@ -216,6 +219,8 @@ class Compute:
             idle = self._idle.get(spec.key)
             if idle:
                 return await self._invoke_warm(idle.pop(), spec, invocation, on_environment, on_event)
+            if spec.snapshot:
+                return await self._snapshots.invoke(spec, invocation, on_environment, on_event)
             return await self._invoke_cold(spec, invocation, on_environment, on_event)
         finally:
             self._done(spec.key, turn)
@@ -232,9 +237,30 @@ class Compute:
                 turn = await self._turn(spec.key)
             if spec.concurrency > 1:
                 return await self._shared.initialise(spec, on_environment)
+            if spec.snapshot:
+                return await self._snapshots.make(spec, on_environment) is None
             return await self._initialise_ahead(spec, on_environment)
         finally:
             self._done(spec.key, turn)
+
+    async def snapshot(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> Outcome | None:
+        """Make an environment of a function that has snapshots, and initialise it; it waits to be restored, once.
+
+        How that failed, if it did: nothing is left of it then. Raises as `invoke` does.
+        """
+        self._running[spec.key] += 1  # its code is not to be removed meanwhile
+        try:
+            return await self._snapshots.make(spec, on_environment)
+        finally:
+            self._done(spec.key, None)
+
+    def snapshots(self, key: str) -> int:
+        """Environments of this function that wait to be restored."""
+        return self._snapshots.count(key)
+
+    def drop_snapshots(self, key: str) -> None:
+        """End those."""
+        self._snapshots.drop(key)
 
     async def _turn(self, key: str) -> asyncio.Lock:
         """A debugged function has one environment, the debugger's: who comes while it is in use waits."""
@@ -309,6 +335,7 @@ class Compute:
         invocation: Invocation,
         limit: float,
         init_duration: float | None = None,
+        restore_duration: float | None = None,
     ) -> Outcome:
         try:
             outcome = await environment.invoke(spec, invocation, limit)
@@ -321,7 +348,10 @@ class Compute:
         if guests is None:
             self._release(environment)
             return outcome
-        whole = msgspec.structs.replace(outcome, init_duration=init_duration, cold=init_duration is not None)
+        cold = init_duration is not None or restore_duration is not None
+        whole = msgspec.structs.replace(
+            outcome, init_duration=init_duration, restore_duration=restore_duration, cold=cold
+        )
         if guests.busy:
             left = max(0.0, limit - outcome.duration)
             finishing = asyncio.ensure_future(self._finish(environment, spec, invocation, whole, left))
@@ -339,7 +369,12 @@ class Compute:
             await environment.settle(limit)
         except Ended as ended:
             outcome = await self._broken(environment, spec, invocation, ended)
-            return msgspec.structs.replace(outcome, init_duration=answered.init_duration, cold=answered.cold)
+            return msgspec.structs.replace(
+                outcome,
+                init_duration=answered.init_duration,
+                restore_duration=answered.restore_duration,
+                cold=answered.cold,
+            )
         except BaseException:
             self.end(environment)
             raise
@@ -420,6 +455,29 @@ class Compute:
     ) -> tuple[Environment, EnvironmentInfo]:
         """An environment that has begun to load a function."""
         return await self._start(spec, on_environment)
+
+    async def load(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
+    ) -> Outcome | None:
+        """None once it has loaded its function; how that failed otherwise, after which it is to be ended."""
+        return await self._initialise(environment, spec, invocation, limit)
+
+    async def serve(
+        self,
+        environment: Environment,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        limit: float,
+        restore_duration: float,
+    ) -> Outcome:
+        """Run an event in an environment that has been restored for it."""
+        outcome = await self._invoke_in(environment, spec, invocation, limit, None, restore_duration)
+        return msgspec.structs.replace(outcome, restore_duration=restore_duration, cold=True)
+
+    def tell(self, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None:
+        """Something of an environment, to whom it concerns."""
+        if self._on_platform is not None:
+            self._on_platform(info, kind, record)
 
     async def _start(
         self, spec: FunctionSpec, on_environment: OnEnvironment | None, known_as: str = ""

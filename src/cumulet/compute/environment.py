@@ -40,6 +40,7 @@ _SIGKILL = 9
 _MB = 1 << 20
 
 _ANSWERS = frozenset({frames.RESPONSE, frames.ERROR, frames.LAST_ERROR})
+_RESTORED = frozenset({frames.RESTORED, frames.RESTORE_ERROR})
 _PARTS = frozenset({frames.BEGIN, frames.PART, frames.FAULT})
 
 
@@ -158,6 +159,20 @@ class Environment:
         if self.guests is not None:
             self.guests.answered(invocation, outcome)
         return outcome
+
+    async def restore(self, variables: Mapping[str, str], limit: float) -> bytes | None:
+        """Have it, which has been initialised with nothing to do, get ready for events; an error document when it cannot.
+
+        Raises Ended.
+        """
+        assert self._channel is not None
+        self.state = "busy"
+        self._frame = self._loop.create_future()
+        self._channel.restore(variables)
+        kind, payload = await self._next_frame(limit)
+        if kind not in _RESTORED:
+            raise Ended("crash")
+        return None if kind == frames.RESTORED else payload or b""
 
     async def settle(self, limit: float) -> None:
         """Wait until the extensions are done with the invocation as well. Raises Ended."""

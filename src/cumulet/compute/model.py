@@ -60,6 +60,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A debugger may be connected: its environments are not frozen, which would stop the debugger's end in them as well."""
     image: Image | None = None
     """What it runs in and is, instead of `runtime`, `handler`, `code` and `layers`."""
+    snapshot: bool = False
+    """Its environments are initialised ahead and wait as a snapshot would, to be restored (`Compute.snapshot`)."""
     init_timeout: float = 10.0
     """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
     concurrency: int = 1
@@ -115,6 +117,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What the function wrote while this invocation ran, in order; the last 256 KB of it."""
     init_duration: float | None = None
     """Seconds until the handler was loaded; set on a cold start."""
+    restore_duration: float | None = None
+    """Seconds until an environment that waited as a snapshot was restored; set when it was for this invocation."""
     init_logs: bytes = b""
     error_type: str = ""
     """Of an invocation that failed: what of the platform's error types it is, Runtime.ExitError or Extension.Crash."""
@@ -176,6 +180,14 @@ class ComputeUnavailable(Exception):
 
 class NoRoom(Exception):
     """Every environment that there may be of a function serves as many invocations as it can."""
+
+
+class RestoreFailed(Exception):
+    """An environment could not be restored: a hook of the function failed or, with `timeout`, took too long."""
+
+    def __init__(self, *, timeout: bool) -> None:
+        super().__init__("the restoration of a snapshot failed")
+        self.timeout = timeout
 
 
 class NoSandboxes(ComputeUnavailable):

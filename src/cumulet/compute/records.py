@@ -75,13 +75,15 @@ def report(invocation: Invocation, memory_mb: int, outcome: Outcome) -> Record:
 
 def metrics(outcome: Outcome, memory_mb: int) -> dict[str, float | int]:
     """What a REPORT has. The initialisation is billed as well: https://aws.amazon.com/lambda/pricing/."""
-    duration, initialised = outcome.duration * 1000, (outcome.init_duration or 0.0) * 1000
+    duration, initialised = outcome.duration * 1000, (outcome.init_duration or outcome.restore_duration or 0.0) * 1000
     values: dict[str, float | int] = {
         "durationMs": round(duration, 3),
         "billedDurationMs": math.ceil(duration + initialised),
         "memorySizeMB": memory_mb,
         "maxMemoryUsedMB": megabytes(outcome, memory_mb),
     }
+    if outcome.restore_duration is not None:
+        values["restoreDurationMs"] = round(outcome.restore_duration * 1000, 3)
     if outcome.init_duration is not None:
         values["initDurationMs"] = round(initialised, 3)
     return values
@@ -103,7 +105,21 @@ def extension(name: str, state: str, events: Sequence[str], error_type: str) -> 
     return record | ({"errorType": error_type} if error_type else {})
 
 
+def restore_start(spec: FunctionSpec, environment_id: str) -> Record:
+    record = init_start(spec, environment_id)
+    return {name: value for name, value in record.items() if name not in {"initializationType", "phase"}}
+
+
+def restored(duration: float, status: str, error_type: str) -> list[tuple[str, Record]]:
+    """The events of a restoration that is over, by type; `duration` in seconds."""
+    record: Record = {"status": status} | ({"errorType": error_type} if error_type else {})
+    report = record | {"metrics": {"durationMs": round(duration * 1000, 3)}}
+    return [("platform.restoreRuntimeDone", record), ("platform.restoreReport", report)]
+
+
 def initialization_type(spec: FunctionSpec) -> str:
+    if spec.snapshot:
+        return "snap-start"
     return "provisioned-concurrency" if spec.kept else "on-demand"
 
 

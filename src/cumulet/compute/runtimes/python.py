@@ -18,6 +18,8 @@ SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "si
 _INSIDE = "/var/rapid/compute"
 _PREFIX = "/var/lang"
 _BOOTSTRAP = "/var/runtime/bootstrap.py"
+_OFFERED = Path(__file__).parent / "inside" / "offered"
+"""Modules that Lambda's Python has, and functions import."""
 
 
 class PythonRuntime:
@@ -46,6 +48,7 @@ class PythonRuntime:
         prefix = "/usr" if system else _PREFIX
         binds = [(str(Path(__file__).parent.parent), _INSIDE)]
         binds.append((str(Path(__file__).parent / "inside" / "bootstrap.py"), _BOOTSTRAP))
+        binds += [(str(module), f"/var/runtime/{module.name}") for module in _OFFERED.glob("*.py")]
         if not system:
             binds.append((str(self._prefix), _PREFIX))
         if self._sdk is not None:
@@ -94,7 +97,7 @@ class PythonRuntime:
         packages = f"python/lib/python{self.version}/site-packages"
         above = [f"{layer}/{folder}" for layer in reversed(layers) for folder in (packages, "python")]
         bootstrap = str(Path(__file__).parent / "inside" / "bootstrap.py")
-        return {"root": code, "paths": [code, *above], "interpreter": self.path, "bootstrap": bootstrap}
+        return {"root": code, "paths": [code, *above, str(_OFFERED)], "interpreter": self.path, "bootstrap": bootstrap}
 
     def launch_alone(self) -> Sequence[str]:
         launcher = Path(__file__).parent.parent / "sandbox" / "launch.py"

@@ -54,6 +54,7 @@ from cumulet.services.lambda_.names import refer
 from cumulet.services.lambda_.packages import Packages
 from cumulet.services.lambda_.provisioning import Provisioner
 from cumulet.services.lambda_.queue import EventQueue
+from cumulet.services.lambda_.snapshots import Snapshots
 from cumulet.services.lambda_.sources import operations as mappings
 from cumulet.services.lambda_.sources import store as mapping_store
 from cumulet.services.lambda_.sources.hiring import roster
@@ -129,6 +130,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     lambda_.front = UrlFront(lambda_)
     lambda_.cleanups.append(lambda_.urls.clean)
     lambda_.provisioner = Provisioner(lambda_)
+    lambda_.snapshots = Snapshots(lambda_)
     lambda_.sources = roster(lambda_)
     lambda_.durable = Engine(lambda_, DurableStore(db))
     lambda_.debugging = Debugging(compute, tasks, folder / "debuggers", lambda_.targets.forget)
@@ -200,6 +202,7 @@ async def _start(lambda_: Lambda) -> None:
     lambda_.metrics.sample = lambda_.provisioner.measure
     await lambda_.metrics.start()
     await lambda_.provisioner.start()
+    lambda_.tasks.start("lambda snapshots", lambda_.snapshots.watch())
     worker = EventWorker(lambda_)
     lambda_.events.handler, lambda_.events.room = worker.handle, worker.room
     await lambda_.events.start()

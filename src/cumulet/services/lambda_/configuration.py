@@ -7,7 +7,7 @@ import msgspec
 from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
-from cumulet.services.lambda_ import vpc
+from cumulet.services.lambda_ import snap_start, vpc
 from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
@@ -98,7 +98,7 @@ def changed_configuration(
         for member in ("role", "handler", "description", "timeout", "memory_size", "ephemeral_storage")
         if (value := getattr(request, member)) is not None
     }
-    changes |= _image_members(old, request)
+    changes |= _image_members(old, request) | snap_start.members(request.snap_start)
     if request.runtime is not None:
         check_runtime(request.runtime)
         changes |= {"runtime": request.runtime, "runtime_version_config": runtime_version(key.region, request.runtime)}
@@ -120,7 +120,9 @@ def changed_configuration(
     _check_bound("memorySize", request.memory_size, limits.memory_mb)
     if request.ephemeral_storage is not None:
         _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, limits.ephemeral_mb)
-    return msgspec.structs.replace(old, **changes)
+    changed = msgspec.structs.replace(old, **changes)
+    snap_start.check(changed)
+    return changed
 
 
 def check_kind(old: api.FunctionConfiguration, request: api.UpdateFunctionCodeRequest) -> None:
@@ -162,8 +164,6 @@ def _refuse_missing(request: Request) -> None:
     for attribute, name in _MISSING.items():
         if getattr(request, attribute, None):
             raise NotImplementedHere(f"{name} is not implemented yet. See docs/services/lambda.md.")
-    if request.snap_start is not None and request.snap_start.apply_on not in {None, "None"}:
-        raise NotImplementedHere("SnapStart is not implemented yet. See docs/services/lambda.md.")
 
 
 def _check_bound(member: str, value: int | None, limit: int) -> None:

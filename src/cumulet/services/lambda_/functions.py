@@ -17,6 +17,7 @@ from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker,
 from cumulet.services.lambda_.model import Function, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version, refer
 from cumulet.services.lambda_.roles import check_role
+from cumulet.services.lambda_.snap_start import published
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tags import check_tags
 
@@ -188,4 +189,5 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
 
 def _first(latest: Version) -> Version:
     """Version 1, published together with its creation."""
-    return replace(latest.changed(version="1", revision_id=new_id()), deployment=token())
+    changed = latest.changed(version="1", revision_id=new_id(), **published(latest.configuration))
+    return replace(changed, deployment=token())

@@ -11,6 +11,7 @@ from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.model import PROVISIONED, Provision, timestamp
 from cumulet.services.lambda_.names import LATEST, Reference, is_version, refer
 from cumulet.services.lambda_.provisioning import Pool
+from cumulet.services.lambda_.snap_start import is_on
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 
@@ -31,6 +32,8 @@ async def put_provisioned_concurrency_config(
         stored = await lambda_.store.version(key, version, tx)
         if stored is not None and stored.configuration.tenancy_config is not None:
             raise invalid("Provisioned concurrency is not supported for functions with tenant isolation.")
+        if stored is not None and is_on(stored.configuration):
+            raise invalid("Provisioned concurrency is not supported for SnapStart enabled functions.")
         await _check_others(lambda_, tx, reference, version)
         await _check_room(lambda_, tx, reference, provision.requested, unreserved)
         await lambda_.store.put_setting(tx, PROVISIONED, key, place, json.encode(provision))

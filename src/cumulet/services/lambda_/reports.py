@@ -57,7 +57,7 @@ def is_json(target: Target) -> bool:
 
 def billed(outcome: Outcome) -> int:
     """Milliseconds: an initialisation on demand counts, one ahead of events does not."""
-    return math.ceil((outcome.duration + (outcome.init_duration or 0.0)) * 1000)
+    return math.ceil((outcome.duration + (outcome.init_duration or outcome.restore_duration or 0.0)) * 1000)
 
 
 def init_start(target: Target, now: float, kind: str = "on-demand") -> str:
@@ -98,12 +98,14 @@ def end(target: Target, invocation: Invocation, outcome: Outcome, now: float) ->
 
 def report(target: Target, invocation: Invocation, outcome: Outcome) -> str:
     duration = outcome.duration * 1000
-    initialised = (outcome.init_duration or 0.0) * 1000
+    initialised = (outcome.init_duration or outcome.restore_duration or 0.0) * 1000
     text = (
         f"REPORT RequestId: {invocation.request_id}\tDuration: {duration:.2f} ms\t"
         f"Billed Duration: {math.ceil(duration + initialised)} ms\tMemory Size: {target.memory} MB\t"
         f"Max Memory Used: {records.megabytes(outcome, target.memory)} MB\t"
     )
+    if outcome.restore_duration is not None:
+        text += f"Restore Duration: {initialised:.2f} ms\tBilled Restore Duration: {math.ceil(initialised)} ms\t"
     if outcome.init_duration is not None:
         text += f"Init Duration: {initialised:.2f} ms\t"
     if "Sampled=1" in invocation.trace:
@@ -129,6 +131,13 @@ def of_platform(style: Style, kind: str, record: Mapping[str, Any], now: float) 
         if not failed and record["initializationType"] == "on-demand":
             return ""
         text = f"INIT_REPORT Init Duration: {record['metrics']['durationMs']:.2f} ms\tPhase: {record['phase']}\tStatus: {status}"
+        return text + (f"\tError Type: {record['errorType']}" if record.get("errorType") else "") + "\n"
+    if kind == "platform.restoreStart":
+        version, arn = record.get("runtimeVersion", ""), record.get("runtimeVersionArn", "")
+        return f"RESTORE_START Runtime Version: {version}\tRuntime Version ARN: {arn}\n"
+    if kind == "platform.restoreReport":
+        text = f"RESTORE_REPORT Restore Duration: {record['metrics']['durationMs']:.2f} ms"
+        text += f"\tStatus: {status}" if failed else ""
         return text + (f"\tError Type: {record['errorType']}" if record.get("errorType") else "") + "\n"
     if kind == "platform.extension":
         text = f"EXTENSION\tName: {record['name']}\tState: {record['state']}\tEvents: [{', '.join(record['events'])}]"

@@ -16,6 +16,7 @@ from cumulet.compute import (
     Invocation,
     Outcome,
     ResponseStream,
+    RestoreFailed,
     RuntimeUnavailable,
 )
 from cumulet.kernel.ids import token
@@ -25,6 +26,7 @@ from cumulet.services.lambda_.idle import wake
 from cumulet.services.lambda_.logs import LogStream
 from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.names import Reference
+from cumulet.services.lambda_.snap_start import SNAP_START
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Superseded, Target
 
@@ -125,6 +127,8 @@ class Run:
             raise api.InvalidRuntimeException(str(error)) from error
         except ComputeUnavailable as error:
             raise api.ServiceException(str(error)) from error
+        except RestoreFailed as error:
+            raise _not_restored(error) from error
         except api.TooManyRequestsException:
             series.add("Throttles")
             raise
@@ -187,6 +191,8 @@ class Run:
                 spec, invocation, on_environment=self._environment, on_event=self._event
             )
             lasting = outcome.finished
+            if spec.snapshot:
+                lambda_.snapshots.used(target, spec, restored=outcome.cold)
             return outcome
         finally:
             if lasting is None:
@@ -271,16 +277,19 @@ class Run:
 
 
 def open_environment(
-    lambda_: Lambda, target: Target, info: EnvironmentInfo, kind: str = "on-demand"
+    lambda_: Lambda, target: Target, info: EnvironmentInfo, kind: str = ""
 ) -> tuple[LogStream, Mapping[str, str] | None]:
     """The log stream of an environment, and the variables that one just made gets in addition."""
+    kind = kind or (SNAP_START if target.snapshots else "on-demand")
     stream = lambda_.logs.open(info.id, target)
     if not info.cold:
         return stream, None
     if stream.style is None:  # not the same environment again, after its initialisation failed
         stream.style = reports.Style(target)
         lambda_.logs.add(stream, reports.init_start(target, lambda_.clock.now(), kind))
-    variables = {"AWS_LAMBDA_LOG_STREAM_NAME": stream.name, "AWS_LAMBDA_INITIALIZATION_TYPE": kind}
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": kind}
+    if kind != SNAP_START:  # an environment's stream is not known when its snapshot is made
+        variables["AWS_LAMBDA_LOG_STREAM_NAME"] = stream.name
     own = target.version.configuration.environment
     if info.endpoint_port and "AWS_ENDPOINT_URL" not in ((own and own.variables) or {}):
         variables["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{info.endpoint_port}"
@@ -291,6 +300,14 @@ async def initialise(lambda_: Lambda, target: Target, spec: FunctionSpec) -> boo
     """Have an environment made and initialised that waits for events; False when the function cannot be loaded."""
     return await lambda_.compute.initialise(
         spec, on_environment=lambda info: open_environment(lambda_, target, info, "provisioned-concurrency")[1]
+    )
+
+
+def _not_restored(error: RestoreFailed) -> api.SnapStartException | api.SnapStartTimeoutException:
+    if error.timeout:
+        return api.SnapStartTimeoutException("Lambda couldn't restore the snapshot within the timeout limit.")
+    return api.SnapStartException(
+        "The afterRestore() runtime hook encountered an error. For more information, check the Amazon CloudWatch logs."
     )
 
 

@@ -27,6 +27,7 @@ from cumulet.services.lambda_.names import FunctionKey, Reference
 from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.queue import EventQueue
 from cumulet.services.lambda_.slots import Slots
+from cumulet.services.lambda_.snap_start import is_on
 from cumulet.services.lambda_.store import FunctionStore
 from cumulet.services.lambda_.tag_store import TagStore
 from cumulet.services.lambda_.targets import Targets
@@ -37,6 +38,7 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.provisioning import Provisioner
+    from cumulet.services.lambda_.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.debugging import Debugging
@@ -66,6 +68,8 @@ class Lambda:
     front: "UrlFront"
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""
+    snapshots: "Snapshots"
+    """Set by `build`, too."""
 
     def __init__(  # noqa: PLR0913  the composition root passes each part once
         self,
@@ -197,11 +201,26 @@ class Lambda:
         if before is not None:
             await asyncio.wait((before,))
         unusable = await self._fetch(key)
+        failed = await self._initialise(key)
         async with self.change(key) as tx:
             for version in await self.store.pending_versions(key, tx):
-                await self.store.put_version(tx, key, self._made_ready(version, unusable.get(version.code, "")))
+                ready = self._made_ready(version, unusable.get(version.code, ""))
+                if version.number in failed and ready.configuration.state == "Active":
+                    reason, code = failed[version.number]
+                    ready = ready.changed(
+                        state="Failed", state_reason=reason, state_reason_code=code, last_update_status="Failed"
+                    )
+                await self.store.put_version(tx, key, ready)
                 if can_idle(version):
                     await self.idle.touch(tx, key, self.clock.now())
+
+    async def _initialise(self, key: FunctionKey) -> dict[str, tuple[str, str]]:
+        """Initialise pending versions that have snapshots; the reason and its code, by version, where that failed."""
+        failed = {}
+        for version in await self.store.pending_versions(key, self.db):
+            if is_on(version.configuration) and (why := await self.snapshots.make(key, version)) is not None:
+                failed[version.number] = why
+        return failed
 
     async def _fetch(self, key: FunctionKey) -> dict[str, str]:
         """Have what versions run on that are to become Active: runtimes, and their images unpacked; why not, by package, for

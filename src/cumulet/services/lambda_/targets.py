@@ -16,6 +16,7 @@ from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
 from cumulet.services.lambda_.packages import Package, Packages
+from cumulet.services.lambda_.snap_start import SNAP_START, is_on
 from cumulet.services.lambda_.store import FunctionStore
 
 _KEPT = 10_000
@@ -40,6 +41,7 @@ class Target:
         "renew",
         "sample_at",
         "series",
+        "snapshots",
         "spec",
         "storage_mb",
         "tenancy",
@@ -55,6 +57,7 @@ class Target:
         self.version = version
         self.durable = configuration.durable_config is not None
         self.idles = can_idle(version)
+        self.snapshots = is_on(configuration)
         self.memory = configuration.memory_size or 128
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
@@ -171,6 +174,7 @@ class Targets:
             tmp_mb=storage.size if storage else 512,
             environment=variables | environment(target) | credentials.variables,
             account=target.key.account,
+            snapshot=target.snapshots,
             runtime_version_arn=version_config.runtime_version_arn or "" if version_config else "",
         )
         spec = self.alter(target.key, spec)
@@ -234,6 +238,9 @@ def environment(target: Target) -> dict[str, str]:
         "LAMBDA_TASK_ROOT": "/var/task",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
+    if target.snapshots:
+        variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = SNAP_START
+        del variables["AWS_LAMBDA_LOG_GROUP_NAME"]  # as on AWS
     if runtime and not runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
     logging = configuration.logging_config

@@ -10,6 +10,7 @@ from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
+from cumulet.services.lambda_.snap_start import asked, published
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 
@@ -49,6 +50,8 @@ async def publish_version(lambda_: Lambda, call: Call, request: api.PublishVersi
                 f"({configuration.code_sha256}). Please try again with the CodeSHA256 in $LATEST."
             )
         version = await publish(lambda_, tx, key, latest, request.description)
+    if version.pending:
+        lambda_.settle(key)
     return version.answer(f"{key.arn}:{version.number}")
 
 
@@ -57,14 +60,16 @@ async def publish(
 ) -> Version:
     """The version that $LATEST is now: the last one published when nothing changed since, else a new one."""
     last = await lambda_.store.last_published(key, tx)
-    if last is not None and all(
-        getattr(last.configuration, member) == getattr(latest.configuration, member) for member in _SAME
+    if (
+        last is not None
+        and all(getattr(last.configuration, member) == getattr(latest.configuration, member) for member in _SAME)
+        and asked(last.configuration) == asked(latest.configuration)
     ):
         return last
     function = await lambda_.function(key, tx)
     states: dict[str, object] = {}
-    if latest.pending:
-        states = {
+    if latest.pending or asked(latest.configuration):
+        states = published(latest.configuration) | {
             "state": "Pending",
             "state_reason": "The function is being created.",
             "state_reason_code": "Creating",

@@ -14,6 +14,8 @@ INVOKE, READY, INIT_ERROR, RESPONSE, ERROR, NOT_STARTED, LAST_ERROR = range(1, 8
 BEGIN, PART, FAULT = range(8, 11)
 """Of a response that is written in parts: BEGIN has its content type; after the PARTs comes RESPONSE, which is empty then, or
 ERROR, before which FAULT may name the type of the error."""
+RESTORE, RESTORED, RESTORE_ERROR = range(20, 23)
+"""Of an environment that waits after READY as a snapshot would: the platform's RESTORE has variables, and is answered."""
 WORKER_ENDED = 11
 """One of several processes or threads that serve invocations is gone; the payload says which (`worker`) and how."""
 _CHUNK = 1 << 16

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, wrapper
+from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, snapshot, wrapper
 from cumulet.compute.runtimes.inside.context import Function, LambdaContext
 from cumulet.compute.sandbox import messages
 
@@ -95,7 +95,10 @@ def _serve(assignment: messages.Message, channel: frames.Frames, output: logs.Ou
     if isinstance(loaded, bytes):
         channel.send(frames.INIT_ERROR, loaded)
         return
-    channel.send(frames.READY, b"")
+    if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") != snapshot.TYPE:
+        channel.send(frames.READY, b"")
+    elif not snapshot.wait(channel, output, reseed):
+        return
     while (received := channel.receive()) is not None:
         kind, answer = loaded.invoke(*received)
         output.flush()

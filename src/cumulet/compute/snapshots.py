@@ -1,0 +1,160 @@
+"""Environments that have been initialised ahead and wait, frozen, until they are restored: SnapStart's.
+
+Each is restored once and is as any other then. https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
+"""
+
+import collections
+import time
+from typing import Any, Protocol
+
+from cumulet.compute import records
+from cumulet.compute.ended import Ended
+from cumulet.compute.environment import Environment
+from cumulet.compute.model import (
+    EnvironmentInfo,
+    FunctionSpec,
+    Invocation,
+    OnEnvironment,
+    OnEvent,
+    Outcome,
+    RestoreFailed,
+)
+
+_TIMEOUT = 10.0
+"""Seconds a restoration may take."""
+_MAKE_TIMEOUT = 130.0
+"""Seconds an initialisation ahead of events may take, or as long as an invocation, if that is longer."""
+_PHASE = "snap-start"
+
+Ready = tuple[Environment, EnvironmentInfo]
+
+
+class Host(Protocol):
+    """Compute, as far as it is needed here."""
+
+    async def begin(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> Ready: ...
+
+    async def load(
+        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
+    ) -> Outcome | None:
+        """None once the function is loaded; how that failed otherwise."""
+        ...
+
+    async def serve(
+        self,
+        environment: Environment,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        limit: float,
+        restore_duration: float,
+    ) -> Outcome: ...
+
+    def end(self, environment: Environment, reason: str = "SPINDOWN") -> None: ...
+
+    def tell(self, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None: ...
+
+    def report_init(
+        self,
+        environment: Environment,
+        info: EnvironmentInfo,
+        spec: FunctionSpec,
+        phase: str,
+        duration: float,
+        failed: Outcome | None,
+    ) -> None: ...
+
+
+class Snapshots:
+    """The environments of a node that wait to be restored, by function."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._waiting: dict[str, list[Ready]] = collections.defaultdict(list)
+
+    def count(self, key: str) -> int:
+        """How many wait."""
+        return len(self._waiting[key]) if key in self._waiting else 0
+
+    def drop(self, key: str) -> None:
+        """End those that wait."""
+        for environment, _ in self._waiting.pop(key, ()):
+            self._host.end(environment)
+
+    async def make(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> Outcome | None:
+        """One more; how its initialisation failed, if it did. Raises as `Compute.invoke` does."""
+        started = time.perf_counter()
+        environment, info = await self._host.begin(spec, on_environment)
+        nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
+        failed = await self._host.load(environment, spec, nothing, max(_MAKE_TIMEOUT, spec.timeout))
+        self._host.report_init(environment, info, spec, _PHASE, time.perf_counter() - started, failed)
+        environment.last_logs()
+        if failed is not None or environment.retired:
+            self._host.end(environment)
+            return failed
+        environment.rest()
+        one = (environment, info)
+        self._waiting[spec.key].append(one)
+        environment.on_end.append(lambda: self._forget(spec.key, one))
+        return None
+
+    async def invoke(
+        self,
+        spec: FunctionSpec,
+        invocation: Invocation,
+        on_environment: OnEnvironment | None,
+        on_event: OnEvent | None,
+    ) -> Outcome:
+        """Restore one, or one made now, and have it serve. Raises RestoreFailed, and as `Compute.invoke` does."""
+        started = time.perf_counter()
+        while not self._waiting.get(spec.key):
+            failed = await self.make(spec, on_environment)
+            if failed is not None:
+                return failed
+        environment, info = one = self._waiting[spec.key][-1]
+        self._forget(spec.key, one)
+        if on_environment is not None:
+            on_environment(EnvironmentInfo(id=info.id, key=spec.key, runtime=spec.runtime, cold=False))
+        restored = await self._restore(environment, info, spec, started)
+        if on_event is not None:
+            on_event(info)
+        return await self._host.serve(environment, spec, invocation, spec.timeout, restored)
+
+    async def _restore(
+        self, environment: Environment, info: EnvironmentInfo, spec: FunctionSpec, started: float
+    ) -> float:
+        """Seconds it took."""
+        self._tell(environment, info, "platform.restoreStart", records.restore_start(spec, info.id))
+        environment.wake()
+        status, error_type, failure = "success", "", None
+        try:
+            document = await environment.restore({}, _TIMEOUT)
+        except Ended as ended:
+            failure = RestoreFailed(timeout=ended.how == "timeout")
+            status, error_type = ("timeout", "") if failure.timeout else ("error", "Runtime.ExitError")
+        except BaseException:
+            self._host.end(environment)
+            raise
+        else:
+            if document is not None:
+                failure = RestoreFailed(timeout=False)
+                status, error_type = "error", "Runtime.RestoreError"
+        duration = time.perf_counter() - started
+        environment.last_logs()
+        for kind, record in records.restored(duration, status, error_type):
+            self._tell(environment, info, kind, record)
+        if failure is not None:
+            self._host.end(environment, "FAILURE")
+            raise failure
+        return duration
+
+    def _tell(self, environment: Environment, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None:
+        self._host.tell(info, kind, record)
+        if environment.guests is not None:
+            environment.guests.telemetry.emit(kind, record)
+
+    def _forget(self, key: str, one: Ready) -> None:
+        waiting = self._waiting.get(key)
+        if waiting is not None and one in waiting:
+            waiting.remove(one)
+            if not waiting:
+                del self._waiting[key]
