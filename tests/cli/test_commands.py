@@ -204,6 +204,8 @@ def test_a_profile_is_written_after_a_yes(run: Run, node: Any, tmp_path: Path) -
 def test_aws_runs_the_aws_cli_against_the_node(run: Run, account: str) -> None:
     ended = run("aws", "sts", "get-caller-identity", "--output", "json", CUMULET_ACCOUNT=account, AWS_PROFILE="none")
     assert json.loads(ended.stdout)["Account"] == account, ended.stderr
+    queues = run("aws", "sqs", "create-queue", "--queue-name", "orders", "--output", "json", CUMULET_ACCOUNT=account)
+    assert json.loads(queues.stdout)["QueueUrl"].endswith(f"/{account}/orders"), queues.stderr
 
 
 def test_invoke_prints_the_result_and_the_log_apart(run: Run, function: str, account: str) -> None:

@@ -27,8 +27,10 @@ def aws(arguments: tuple[str, ...]) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in _IN_THE_WAY}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
     account = os.environ.get("CUMULET_ACCOUNT") or "000000000000"
-    environment |= variables(find_node(None), account, region)
-    os.execve(command, [command, *arguments], environment)  # noqa: S606  the user's own command line
+    node = find_node(None)
+    environment |= variables(node, account, region)
+    # Version 1 goes to AWS's own SQS when it finds the address in the environment only.
+    os.execve(command, [command, "--endpoint-url", node.endpoint, *arguments], environment)  # noqa: S606  the user's own command line
 
 
 def find_aws() -> str:
