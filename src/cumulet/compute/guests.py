@@ -178,6 +178,7 @@ class Guests:
             output.close()
         _close(self._processes)
         self._processes.clear()
+        self._runtime = -1
 
     async def _end_runtime(self, limit: float) -> None:
         if self._hull.ending.done():
@@ -193,6 +194,9 @@ class Guests:
         await asyncio.wait({self._hull.ending}, timeout=limit)
 
     def _take_processes(self, told: list[Mapping[str, str]], fds: list[int]) -> None:
+        if self._closed:
+            _close(fds)
+            return
         started = sum(not one["error"] for one in told)
         self._runtime = fds[0]
         self._processes = fds[: 1 + started]

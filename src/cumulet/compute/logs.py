@@ -25,6 +25,8 @@ class LogPipe:
 
     def read(self) -> bool:
         """Read once; False when nothing was there."""
+        if self.descriptor < 0:  # closed: the number may be another's by now
+            return False
         try:
             data = os.read(self.descriptor, _CHUNK)
         except BlockingIOError:
@@ -52,7 +54,9 @@ class LogPipe:
         return text
 
     def close(self) -> None:
+        """Nothing is read any more; what was, can be taken."""
         os.close(self.descriptor)
+        self.descriptor = -1
 
     def _feed(self, data: bytes) -> None:
         lines = (self._partial + data).split(_NEWLINE)
