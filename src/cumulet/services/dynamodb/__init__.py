@@ -6,7 +6,9 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.dynamodb import items, policies, reading, tables, tags, ttl
+from cumulet.services.dynamodb import batches, items, policies, reading, tables, tags, transactions, ttl
+from cumulet.services.dynamodb.backups import operations, recovery, restores
+from cumulet.services.dynamodb.backups import store as backups
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
@@ -38,7 +40,8 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         expirer=Expirer(db, store, changes, clock),
         jobs=Jobs(db, tasks),
     )
-    ttl.register(dynamodb)
+    for each in (ttl, operations, restores):
+        each.register(dynamodb)
 
     async def start() -> None:
         await db.migrate("dynamodb", SCHEMA)
@@ -46,11 +49,13 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         tasks.start("dynamodb sweeper", dynamodb.sweeper.work())
         tasks.start("dynamodb expirer", dynamodb.expirer.work())
         await dynamodb.builder.resume()
+        await db.migrate("dynamodb_backups", backups.SCHEMA)
         await dynamodb.jobs.resume()
+        tasks.start("dynamodb history", recovery.trim(dynamodb))
 
     async def resource_policy(_: Call, arn: str) -> str | None:
         found = await policies.find(dynamodb, arn)
         return found[0] if found else None
 
-    modules = (tables, tags, ttl, policies, items, reading)
+    modules = (tables, tags, ttl, policies, operations, recovery, restores, items, reading, batches, transactions)
     return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)
