@@ -6,7 +6,18 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.dynamodb import batches, items, policies, reading, tables, tags, transactions, ttl
+from cumulet.services.dynamodb import (
+    batches,
+    insights,
+    items,
+    policies,
+    reading,
+    tables,
+    tags,
+    transactions,
+    ttl,
+    updates,
+)
 from cumulet.services.dynamodb.backups import operations, recovery, restores
 from cumulet.services.dynamodb.backups import store as backups
 from cumulet.services.dynamodb.changes import Changes
@@ -57,5 +68,19 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         found = await policies.find(dynamodb, arn)
         return found[0] if found else None
 
-    modules = (tables, tags, ttl, policies, operations, recovery, restores, items, reading, batches, transactions)
+    modules = (
+        tables,
+        tags,
+        ttl,
+        policies,
+        operations,
+        recovery,
+        restores,
+        items,
+        reading,
+        batches,
+        transactions,
+        updates,
+        insights,
+    )
     return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)

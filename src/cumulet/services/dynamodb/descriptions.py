@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 from cumulet.api import dynamodb as api
-from cumulet.services.dynamodb.model import ACTIVE, ON_DEMAND, Index, Key, Table, Throughput, Units
+from cumulet.services.dynamodb.model import ACTIVE, CREATING, ON_DEMAND, Index, Key, Table, Throughput, Units
 
 Measures = Mapping[int, tuple[int, int]]
 """Items and bytes by the id of a table or an index."""
@@ -169,7 +169,7 @@ def _restored(table: Table) -> api.RestoreSummary | None:
         source_backup_arn=table.restored.backup or None,
         source_table_arn=table.restored.source_table,
         restore_date_time=table.restored.moment,
-        restore_in_progress=False,
+        restore_in_progress=table.status == CREATING,
     )
 
 

@@ -39,6 +39,11 @@ class Jobs:
     async def under_way(self, id_: str, within: Transaction | None = None) -> bool:
         return bool(await (within or self._db).read("SELECT 1 FROM ddb_job WHERE id = $1", (id_,)))
 
+    async def any_of(self, prefix: str) -> bool:
+        """Whether there is a job whose id begins so."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        return bool(await self._db.read("SELECT 1 FROM ddb_job WHERE id >= $1 AND id < $2 LIMIT 1", (prefix, end)))
+
     def _begin(self, id_: str, kind: str, record: bytes) -> None:
         self._tasks.start(f"dynamodb {kind} {id_}", self.kinds[kind](id_, record))
 

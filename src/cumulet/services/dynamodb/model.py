@@ -109,6 +109,8 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     ttl_changed: float = 0.0
     recovery: bool = False
     """Whether point-in-time recovery is on."""
+    recovery_since: float = 0.0
+    recovery_days: int = 35
     held: int = 0
     """How many copies of the table (backups, exports) are being made and need what items were before they changed."""
     restored: Restored | None = None

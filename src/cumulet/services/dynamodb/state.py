@@ -17,7 +17,7 @@ from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.errors import no_such_resource, no_such_table
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
-from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb.model import CREATING, Table
 from cumulet.services.dynamodb.store import TableStore
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database, Transaction
@@ -45,7 +45,7 @@ class DynamoDb(Struct, frozen=True):
         """The table that an operation on items names. Raises ResourceNotFoundException, which does not repeat the name."""
         place = names.place(call, given)
         table = self.directory.held(place) or await self.directory.find(place)
-        if table is None:
+        if table is None or table.status == CREATING:
             raise no_such_resource()
         return table
 

@@ -150,7 +150,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Resource cannot be deleted as it is currently protected against deletion. "
                 "Disable deletion protection first."
             )
-        if any(index.status != ACTIVE for index in now.indexes):
+        if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.indexes):
             raise api.ResourceInUseException(
                 f"Attempt to change a resource which is still in use: Table is being updated: {now.name}"
             )

@@ -163,11 +163,11 @@ async def _place(streams: Streams, stream: Stream, shard: Shard, request: api.Ge
     if request.sequence_number is None:
         raise invalid(f"SequenceNumber is required for the iterator type {kind}.")
     seq = sequence_of(request.sequence_number)
-    last = shard.last
-    if last is None:
+    end = shard.last
+    if end is None:
         newest = await streams.store.newest(stream.id, shard.first, _FOREVER)
-        last = max(newest or 0, int(streams.clock.now() * 1e6))
-    if seq is None or not shard.first <= seq <= last:
+        end = max(newest or 0, int(streams.clock.now() * 1e6))
+    if seq is None or not shard.first <= seq <= end:
         raise invalid(
             f"Invalid SequenceNumber: {request.sequence_number} is not in the shard {shard.id} of the stream {stream.arn}."
         )

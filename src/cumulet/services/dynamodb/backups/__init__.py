@@ -1,0 +1,1 @@
+"""Copies of tables: backups, recovery to a moment, exports and imports."""

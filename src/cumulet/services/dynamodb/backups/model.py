@@ -1,0 +1,32 @@
+"""What a backup is."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from cumulet.kernel.ids import digits
+from cumulet.services.dynamodb.model import Table
+
+CREATING, AVAILABLE = "CREATING", "AVAILABLE"
+
+
+class Backup(Struct, frozen=True, kw_only=True):
+    """A copy of a table's items, with the table as it was. `id` is what its rows are under; sizes are known at its end."""
+
+    id: int
+    arn: str
+    name: str
+    table: Table
+    created: float
+    status: str = CREATING
+    items: int = 0
+    size: int = 0
+
+
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(Backup).decode
+
+
+def backup_arn(table: Table, now: float) -> str:
+    return f"{table.arn}/backup/{int(now * 1000):014d}-{digits(8)}"

@@ -1,0 +1,85 @@
+"""Every query on backups and their rows."""
+
+from __future__ import annotations
+
+from cumulet.services.dynamodb.backups.model import Backup, decode, encode
+from cumulet.services.dynamodb.rows import Address, Stored
+from cumulet.storage.database import Database, Transaction
+
+SCHEMA = (
+    """CREATE TABLE ddb_backup (
+        arn TEXT PRIMARY KEY, account TEXT NOT NULL, region TEXT NOT NULL, table_name TEXT NOT NULL,
+        created DOUBLE PRECISION NOT NULL, id BIGINT NOT NULL, record TEXT NOT NULL)""",
+    "CREATE INDEX ddb_backup_place ON ddb_backup (account, region, arn)",
+    """CREATE TABLE ddb_backup_item (
+        backup BIGINT NOT NULL, hash BYTEA NOT NULL, range BYTEA NOT NULL, size BIGINT NOT NULL, body BYTEA NOT NULL,
+        PRIMARY KEY (backup, hash, range)) /* clustered */""",
+)
+_TURN = 200
+
+
+async def find(source: Database | Transaction, arn: str) -> Backup | None:
+    rows = await source.read("SELECT record FROM ddb_backup WHERE arn = $1", (arn,))
+    return decode(rows[0][0]) if rows else None
+
+
+async def put(tx: Transaction, backup: Backup) -> None:
+    table = backup.table
+    await tx.write(
+        "INSERT INTO ddb_backup (arn, account, region, table_name, created, id, record) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (arn) DO UPDATE SET record = $7",
+        (backup.arn, table.account, table.region, table.name, backup.created, backup.id, encode(backup).decode()),
+    )
+
+
+async def page(
+    db: Database, account: str, region: str, table: str | None, span: tuple[float, float], after: str, limit: int
+) -> list[Backup]:
+    """Backups in the order of their ARNs that were begun within a span of time."""
+    where = "AND table_name = $7" if table is not None else ""
+    values = (account, region, after, *span, limit)
+    rows = await db.read(
+        "SELECT record FROM ddb_backup WHERE account = $1 AND region = $2 AND arn > $3 "  # noqa: S608  constants
+        f"AND created >= $4 AND created < $5 {where} ORDER BY arn LIMIT $6",
+        values if table is None else (*values, table),
+    )
+    return [decode(row[0]) for row in rows]
+
+
+async def delete(db: Database, backup: Backup) -> None:
+    """First what finds it, then its rows, a piece at a time."""
+    await db.write("DELETE FROM ddb_backup WHERE arn = $1", (backup.arn,))
+    await empty(db, backup.id)
+
+
+async def empty(db: Database, id_: int) -> None:
+    while await db.write(
+        "DELETE FROM ddb_backup_item WHERE backup = $1 AND (hash, range) IN "
+        "(SELECT hash, range FROM ddb_backup_item WHERE backup = $1 ORDER BY hash, range LIMIT $2) RETURNING 1",
+        (id_, _TURN),
+    ):
+        pass
+
+
+async def orphans(db: Database) -> list[int]:
+    """Backups that were deleted while their rows were being removed."""
+    rows = await db.read(
+        "SELECT DISTINCT backup FROM ddb_backup_item i WHERE NOT EXISTS (SELECT 1 FROM ddb_backup b WHERE b.id = i.backup)"
+    )
+    return [row[0] for row in rows]
+
+
+async def add(tx: Transaction, backup: int, place: Address, stored: Stored) -> None:
+    await tx.write(
+        "INSERT INTO ddb_backup_item (backup, hash, range, size, body) VALUES ($1, $2, $3, $4, $5)",
+        (backup, place.hash, place.range, stored.size, stored.body),
+    )
+
+
+async def piece(tx: Transaction, backup: int, after: Address, limit: int) -> list[tuple[Address, Stored]]:
+    rows = await tx.read(
+        "SELECT hash, range, size, body FROM ddb_backup_item WHERE backup = $1 AND (hash, range) > ($2, $3) "
+        "ORDER BY hash, range LIMIT $4",
+        (backup, after.hash, after.range, limit),
+    )
+    return [(Address(hash_, range_), Stored(body, size)) for hash_, range_, size, body in rows]
