@@ -56,6 +56,22 @@ def test_parameters_are_numbered_not_positional(run: Callable[[Scenario], None])
     run(scenario)
 
 
+def test_one_statement_runs_for_each_row_of_values(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        async with db.transaction() as tx:
+            await tx.write_each("INSERT INTO item (name, size) VALUES ($1, $2)", [("a", 1), ("b", 2), ("c", 3)])
+            await tx.write_each("DELETE FROM item WHERE name = $1 AND size = $2", [("a", 1), ("b", 0)])
+            await tx.write_each("DELETE FROM item WHERE name = $1", [])
+            assert await tx.read("SELECT name FROM item ORDER BY name") == [("b",), ("c",)]
+        assert await _names(db) == ["b", "c"]
+        with pytest.raises(Conflict):
+            async with db.transaction() as tx:
+                await tx.write_each("INSERT INTO item (name) VALUES ($1)", [("d",), ("b",)])
+        assert await _names(db) == ["b", "c"]
+
+    run(scenario)
+
+
 def test_a_broken_constraint_is_a_conflict_and_harms_no_neighbour(run: Callable[[Scenario], None]) -> None:
     async def scenario(db: Database) -> None:
         results = await asyncio.gather(

@@ -38,7 +38,8 @@ class Call(Struct, frozen=True):
     `endpoint` is the base address the client used (`http://localhost:4566`, no trailing slash), so that
     answers which hold addresses (queue URLs, Location) work for that client. `source` names the service and
     resource when one service calls another (`aws:SourceArn` in policies), else both are empty. `access_key` is the id of
-    the key that signed the request, empty when none did.
+    the key that signed the request, empty when none did. `bulk`: a part of the platform that moves much may ask for more at
+    once than AWS's API gives a client.
     """
 
     account: str
@@ -50,3 +51,4 @@ class Call(Struct, frozen=True):
     source_arn: str = ""
     trace: str = ""
     access_key: str = ""
+    bulk: bool = False

@@ -32,6 +32,10 @@ class Transaction(Protocol):
         """Run one changing statement; gives the rows of its RETURNING clause. Raises Conflict."""
         ...
 
+    async def write_each(self, sql: str, rows: Sequence[Values]) -> None:
+        """Run one changing statement for each row of values, in order. Raises Conflict."""
+        ...
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` on the loop once the transaction is durable; never if it is not."""
         ...

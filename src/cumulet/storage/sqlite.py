@@ -75,6 +75,12 @@ class _Queries:
     async def write(self, sql: str, values: Values = ()) -> list[Row]:
         return _run(self._connection, sql, values)
 
+    async def write_each(self, sql: str, rows: Sequence[Values]) -> None:
+        try:
+            self._connection.executemany(_numbered(sql), map(tuple, rows)).fetchall()
+        except apsw.Error as error:
+            raise _failure(error) from error
+
     def after_commit(self, action: Callable[[], None]) -> None:
         self._turn.actions.append(action)
 
@@ -82,10 +88,17 @@ class _Queries:
 def _run(connection: apsw.Connection, sql: str, values: Values) -> list[Row]:
     try:
         return connection.execute(_numbered(sql), tuple(values)).fetchall()
-    except apsw.ConstraintError as error:
-        raise Conflict(str(error)) from error
-    except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.ReadOnlyError) as error:
-        raise StorageError(f"the database refused a statement: {error}") from error
+    except apsw.Error as error:
+        raise _failure(error) from error
+
+
+def _failure(error: apsw.Error) -> Exception:
+    """What the port says of it; the error itself where that is nothing."""
+    if isinstance(error, apsw.ConstraintError):
+        return Conflict(str(error))
+    if isinstance(error, (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.ReadOnlyError)):
+        return StorageError(f"the database refused a statement: {error}")
+    return error
 
 
 class _Block:

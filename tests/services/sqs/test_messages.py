@@ -201,6 +201,19 @@ def test_delays(sqs: Any, queue: str, bodies: Callable[..., list[str]], advance:
     assert bodies(queue) == ["the queue's"]
 
 
+def test_what_lies_between_visible_messages_stays_hidden(
+    sqs: Any, queue: str, bodies: Callable[..., list[str]]
+) -> None:
+    for text, delay in (("a", 0), ("b", 0), ("hidden", 600), ("c", 0)):
+        sqs.send_message(QueueUrl=queue, MessageBody=text, DelaySeconds=delay)
+    assert bodies(queue, VisibilityTimeout=600) == ["a", "b", "c"]
+    for text in "def":
+        sqs.send_message(QueueUrl=queue, MessageBody=text)
+    assert bodies(queue, 2, VisibilityTimeout=600) == ["d", "e"]
+    assert bodies(queue, VisibilityTimeout=600) == ["f"]
+    assert counts(sqs, queue) == (0, 1, 6)
+
+
 def test_messages_end_with_their_retention(
     sqs: Any, queue: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]
 ) -> None:

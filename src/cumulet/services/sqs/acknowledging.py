@@ -11,7 +11,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.sqs import batches, receipt
 from cumulet.services.sqs.errors import InvalidParameterValue, invalid
-from cumulet.services.sqs.model import LONGEST_VISIBILITY, Queue
+from cumulet.services.sqs.model import LONGEST_VISIBILITY, MOST_ENTRIES, MOST_IN_BULK, Queue
 from cumulet.services.sqs.state import Sqs
 
 
@@ -23,7 +23,8 @@ async def delete_message_batch(
     sqs: Sqs, call: Call, request: api.DeleteMessageBatchRequest
 ) -> api.DeleteMessageBatchResult:
     queue = await sqs.queue(call, request.queue_url)
-    batches.check(request.entries, "DeleteMessageBatchRequestEntry")
+    most = MOST_IN_BULK if call.bulk else MOST_ENTRIES
+    batches.check(request.entries, "DeleteMessageBatchRequestEntry", most)
     if queue.fifo:
         failed = await _each(request.entries, [_delete(sqs, queue, entry.receipt_handle) for entry in request.entries])
     else:

@@ -23,13 +23,13 @@ class Entry(Protocol):
     id: str
 
 
-def check(entries: Sequence[Entry], kind: str) -> None:
+def check(entries: Sequence[Entry], kind: str, most: int = MOST_ENTRIES) -> None:
     """Raises the error of a batch that is empty, too long, or has bad ids. `kind` is the name of the entry's shape."""
     if not entries:
         raise EmptyBatchRequest(f"There should be at least one {kind} in the request.")
-    if len(entries) > MOST_ENTRIES:
+    if len(entries) > most:
         raise TooManyEntriesInBatchRequest(
-            f"Maximum number of entries per request are {MOST_ENTRIES}. You have sent {len(entries)}."
+            f"Maximum number of entries per request are {most}. You have sent {len(entries)}."
         )
     seen = set()
     for entry in entries:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -13,6 +14,7 @@ COLUMNS = (
     "trace, source_arn"
 )
 _WIDTH = 14
+_SEQ = itemgetter(1)
 
 # Visible messages in the order they were sent: those never hidden by number, and those that were hidden and are due by
 # the time they became so. Both are ranges of one index, so that depth costs nothing; as one statement with the update
@@ -38,6 +40,15 @@ _HIDE = (
 )
 
 
+# Where nothing lies between them. The plus keeps SQLite from the index of what is visible, of which it would read all.
+_HIDE_RANGE = (
+    "UPDATE sqs_message SET hidden_until = $1, receive_count = receive_count + 1, "  # noqa: S608  constants
+    "first_received = COALESCE(first_received, $2) WHERE box = $3 AND seq >= $4 AND seq <= $5 AND +hidden_until <= $2 "
+    f"RETURNING {COLUMNS}"
+)
+_BETWEEN = (
+    "SELECT count(*) FROM (SELECT 1 FROM sqs_message WHERE box = $1 AND seq >= $2 AND seq <= $3 LIMIT $4) AS found"
+)
 _REMOVE = "DELETE FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3"
 
 
@@ -80,8 +91,11 @@ class MessageStore(Struct, frozen=True):
             if limit == 1:
                 [found] = await tx.read(_FIRST, (box, now))
             else:
-                rows = await tx.read(_UNTOUCHED, (box, limit)) + await tx.read(_RETURNED, (box, now, limit))
-                found = tuple(seq for (seq,) in rows)
+                rows, returned = await tx.read(_UNTOUCHED, (box, limit)), await tx.read(_RETURNED, (box, now, limit))
+                if len(rows) > 1 and not returned and await _adjoining(tx, box, rows[0][0], rows[-1][0], len(rows)):
+                    given = await tx.write(_HIDE_RANGE, (hidden_until, now, box, rows[0][0], rows[-1][0]))
+                    return [Message(*row) for row in sorted(given, key=_SEQ)]
+                found = tuple(seq for (seq,) in rows + returned)
             numbers = sorted(seq for seq in found if seq is not None)[:limit]
             return [Message(*row) for seq in numbers for row in await tx.write(_HIDE, (hidden_until, now, box, seq))]
 
@@ -99,8 +113,7 @@ class MessageStore(Struct, frozen=True):
     async def remove_all(self, receipts: Sequence[tuple[int, int, int]]) -> None:
         """The same for several at once: box, number and receive count of each."""
         async with self.db.transaction() as tx:
-            for receipt in receipts:
-                await tx.write(_REMOVE, receipt)
+            await tx.write_each(_REMOVE, receipts)
 
     async def discard(self, message: Message) -> None:
         """Delete a message whatever its receipts."""
@@ -139,6 +152,12 @@ class MessageStore(Struct, frozen=True):
             "SELECT count(*) FROM sqs_message WHERE box = $1 AND hidden_until > $2 AND receive_count > 0", (box, now)
         )
         return int(row[0]) if row else 0
+
+
+async def _adjoining(tx: Transaction, box: int, first: int, last: int, count: int) -> bool:
+    """Whether the messages between two, both included, are `count`."""
+    [(found,)] = await tx.read(_BETWEEN, (box, first, last, count + 1))
+    return int(found) == count
 
 
 async def take_out(tx: Transaction, box: int, limit: int, now: float) -> list[Message]:

@@ -30,7 +30,7 @@ class Receipt(NamedTuple):
 def parse(queue: int, handle: str) -> Receipt:
     """What a handle stands for; raises ReceiptHandleIsInvalid when it is none, or another queue's."""
     try:
-        raw = base64.b64decode(handle, validate=True)
+        raw = binascii.a2b_base64(handle, strict_mode=True)
     except (binascii.Error, ValueError):
         raise _invalid(handle) from None
     payload = raw[len(_PREFIX) : -_CHECK]

@@ -11,6 +11,7 @@ from cumulet.services.sqs.model import (
     LONGEST_VISIBILITY,
     LONGEST_WAIT,
     MOST_ENTRIES,
+    MOST_IN_BULK,
     Message,
     Queue,
     milliseconds,
@@ -36,7 +37,7 @@ Given = list[tuple[Message, float]]
 
 async def receive_message(sqs: Sqs, call: Call, request: api.ReceiveMessageRequest) -> api.ReceiveMessageResult:
     queue = await sqs.queue(call, request.queue_url)
-    limit = _limit(request)
+    limit = _limit(request, MOST_IN_BULK if call.bulk else MOST_ENTRIES)
     visibility = _visibility(queue, request)
     wait = _wait(queue, request)
     system = _system_names(request)
@@ -54,10 +55,10 @@ async def receive_message(sqs: Sqs, call: Call, request: api.ReceiveMessageReque
     return api.ReceiveMessageResult(messages=messages or None)
 
 
-def _limit(request: api.ReceiveMessageRequest) -> int:
+def _limit(request: api.ReceiveMessageRequest, most: int) -> int:
     limit = 1 if request.max_number_of_messages is None else request.max_number_of_messages
-    if not 1 <= limit <= MOST_ENTRIES:
-        raise invalid("MaxNumberOfMessages", limit, f"Must be between 1 and {MOST_ENTRIES}, if provided.")
+    if not 1 <= limit <= most:
+        raise invalid("MaxNumberOfMessages", limit, f"Must be between 1 and {most}, if provided.")
     return limit
 
 

@@ -28,6 +28,7 @@ class Line:
         self._waiting: list[str] = []
         self._more = asyncio.Event()
         self.emptied = asyncio.Event()
+        self.expected = 8
         self.removed: list[str] = []
 
     def put(self, *ids: str) -> None:
@@ -44,7 +45,7 @@ class Line:
 
     async def remove(self, items: Sequence[Item]) -> None:
         self.removed += [item.id for item in items]
-        if len(self.removed) == 8:
+        if len(self.removed) == self.expected:
             self.emptied.set()
 
     def view(self, item: Item) -> Any:
@@ -144,6 +145,37 @@ async def test_a_throttled_batch_is_kept_and_tried_again(world: World) -> None:
     await world.rest(5)
     assert world.function.calls == [["a"]] * 5
     assert world.line.removed == ["a"]
+
+
+@played
+async def test_a_full_queue_is_emptied_to_its_last_message(world: World) -> None:
+    sent = [str(number) for number in range(57)]
+    world.line.expected = len(sent)
+    world.line.put(*sent)
+    await world.start(Pace(size=10, window=0))
+    async with asyncio.timeout(10):
+        await world.line.emptied.wait()
+    assert sorted(world.line.removed) == sorted(sent)
+    assert all(len(ids) <= 10 for ids in world.function.calls)
+    assert world.counted["DeletedEventCount"] == world.counted["InvokedEventCount"] == len(sent)
+
+
+@played
+async def test_batches_of_an_ordered_queue_are_received_one_by_one(world: World) -> None:
+    asked: list[int] = []
+    receive = world.line.receive
+
+    async def noted(limit: int, patience: int) -> Sequence[Item]:
+        asked.append(limit)
+        return await receive(limit, patience)
+
+    world.line.receive = noted  # type: ignore[method-assign]  # a spy
+    world.line.expected = 30
+    world.line.put(*(str(number) for number in range(30)))
+    await world.start(Pace(size=10, window=0, ordered=True))
+    async with asyncio.timeout(10):
+        await world.line.emptied.wait()
+    assert set(asked) == {10}
 
 
 @played

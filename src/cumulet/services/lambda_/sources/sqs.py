@@ -25,8 +25,10 @@ from cumulet.services.lambda_.sources.port import Item, SourceGone
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
-_AT_ONCE = 10
-"""Messages that ReceiveMessage gives, and DeleteMessageBatch takes."""
+_RECEIVED = 40
+"""Messages of up to 1 MB that are received at once."""
+_REMOVED = 100
+"""Messages that DeleteMessageBatch takes of a call in bulk."""
 _ATTRIBUTES = (
     "ApproximateReceiveCount",
     "AWSTraceHeader",
@@ -87,7 +89,7 @@ class SqsSource:
     async def receive(self, limit: int, patience: int) -> Sequence[Item]:
         request = api.ReceiveMessageRequest(
             queue_url="",
-            max_number_of_messages=min(limit, _AT_ONCE),
+            max_number_of_messages=min(limit, _RECEIVED),
             wait_time_seconds=patience,
             message_attribute_names=["All"],
             message_system_attribute_names=["All"],
@@ -99,10 +101,10 @@ class SqsSource:
         return [self._item(message, until) for message in answer.messages]
 
     async def remove(self, items: Sequence[Item]) -> None:
-        for start in range(0, len(items), _AT_ONCE):
+        for start in range(0, len(items), _REMOVED):
             entries = [
                 api.DeleteMessageBatchRequestEntry(id=str(place), receipt_handle=item.handle)
-                for place, item in enumerate(items[start : start + _AT_ONCE])
+                for place, item in enumerate(items[start : start + _REMOVED])
             ]
             answer = await self._run("DeleteMessageBatch", api.DeleteMessageBatchRequest(queue_url="", entries=entries))
             for failure in answer.failed or ():
@@ -126,7 +128,8 @@ class SqsSource:
         try:
             call = await self._as_role()
             request.queue_url = f"{call.endpoint}/{self._arn.account}/{self._arn.resource}"
-            return await self._calls.run(replace(call, region=self._arn.region), "sqs", operation, request)
+            there = replace(call, region=self._arn.region, bulk=True)
+            return await self._calls.run(there, "sqs", operation, request)
         except AwsError as error:
             if error.status < 500 and error.code != "OverLimit":
                 raise SourceGone(error.message) from error
