@@ -1,0 +1,257 @@
+"""UpdateTable: capacity, indexes, streams and settings of a table that is in use."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from cumulet.api import dynamodb as api
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.services.dynamodb import schemas, store
+from cumulet.services.dynamodb.descriptions import describe, rows_of
+from cumulet.services.dynamodb.errors import invalid, invalid_values
+from cumulet.services.dynamodb.model import (
+    ACTIVE,
+    CREATING,
+    ON_DEMAND,
+    PROVISIONED,
+    UPDATING,
+    Index,
+    Table,
+    Throughput,
+)
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.tables import encryption, stream_of
+from cumulet.storage.database import Transaction
+
+_MISSING = ("replica_updates", "vector_index_updates", "global_table_witness_updates")
+_NOTHING = (
+    "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
+    "SSESpecification or ReplicaUpdates is required"
+)
+
+
+async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableInput) -> api.UpdateTableOutput:
+    _check(request)
+    table = await dynamodb.described(call, request.table_name)
+    measures = await dynamodb.measurer.measures(rows_of(table), table.id)
+    async with dynamodb.change(table) as (tx, now):
+        if now.status != ACTIVE:
+            raise _in_use(now)
+        changed = _settings(dynamodb, now, request)
+        changed = _capacity(dynamodb, changed, request)
+        changed, added = await _indexes(dynamodb, tx, changed, request)
+        changed = await _stream(dynamodb, tx, changed, request)
+        await store.save(tx, changed)
+    for index in added:
+        dynamodb.builder.begin(changed, index)
+    answer = describe(changed, measures, status=UPDATING, warm=bool(table.warm))
+    _tell(answer, request, now)
+    return api.UpdateTableOutput(table_description=answer)
+
+
+def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: Table) -> None:
+    """What the answer shows as under way, which the table itself has behind it already."""
+    gone = {each.delete.index_name for each in request.global_secondary_index_updates or () if each.delete}
+    if gone:
+        shown = describe(before, {}, warm=False).global_secondary_indexes or []
+        leaving = [index for index in shown if index.index_name in gone]
+        for index in leaving:
+            index.index_status = "DELETING"
+        answer.global_secondary_indexes = [*(answer.global_secondary_indexes or []), *leaving]
+    if request.sse_specification is not None:
+        was = before.encryption
+        if was is not None and not request.sse_specification.enabled:
+            answer.sse_description = api.SSEDescription(status=UPDATING, sse_type="KMS", kms_master_key_arn=was.key_arn)
+        elif answer.sse_description is not None:
+            answer.sse_description.status = UPDATING
+
+
+def _in_use(table: Table) -> AwsError:
+    return api.ResourceInUseException(
+        f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
+    )
+
+
+def _check(request: api.UpdateTableInput) -> None:
+    for name in _MISSING:
+        if getattr(request, name):
+            raise NotImplementedHere(
+                f"{name} of UpdateTable is not implemented in Cumulet's dynamodb yet. See docs/services/dynamodb.md."
+            )
+    members = (
+        *(request.provisioned_throughput, request.billing_mode, request.global_secondary_index_updates),
+        *(request.stream_specification, request.sse_specification, request.table_class, request.on_demand_throughput),
+        *(request.deletion_protection_enabled, request.warm_throughput, request.multi_region_consistency),
+    )
+    if all(member is None or member == [] for member in members):
+        raise invalid(_NOTHING)
+    if request.billing_mode == PROVISIONED and request.provisioned_throughput is None:
+        raise invalid_values("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+    if request.provisioned_throughput is not None:
+        schemas.check_bounds(request.provisioned_throughput)
+    _check_index_updates(request)
+
+
+def _check_index_updates(request: api.UpdateTableInput) -> None:
+    seen: set[str] = set()
+    for each in request.global_secondary_index_updates or ():
+        action = each.update or each.create or each.delete
+        if action is None:
+            raise invalid_values(
+                "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
+                "GlobalSecondaryIndexUpdate.Delete must not be null"
+            )
+        if action.index_name in seen:
+            raise invalid_values(
+                "Only one global secondary index update per index is allowed simultaneously. "
+                f"Index: {action.index_name}"
+            )
+        seen.add(action.index_name)
+    made = [each for each in request.global_secondary_index_updates or () if each.create or each.delete]
+    if len(made) > 1:
+        raise api.LimitExceededException(
+            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
+        )
+
+
+def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -> Table:
+    """What is kept and shown."""
+    now = dynamodb.clock.now()
+    if request.table_class is not None:
+        table = replace(table, table_class=request.table_class, class_changed=now)
+    if request.deletion_protection_enabled is not None:
+        table = replace(table, protected=request.deletion_protection_enabled)
+    if request.sse_specification is not None:
+        place = (table.account, table.region, table.name)
+        table = replace(table, encryption=encryption(place, request.sse_specification))
+    if request.on_demand_throughput is not None:
+        table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput))
+    if request.warm_throughput is not None:
+        table = replace(table, warm=schemas.warm(request.warm_throughput))
+    return table
+
+
+def _capacity(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -> Table:
+    now = dynamodb.clock.now()
+    wanted = request.provisioned_throughput
+    billing = request.billing_mode or table.billing
+    if wanted is not None and billing == ON_DEMAND:
+        raise schemas.no_units()
+    if billing != table.billing:
+        zero = Throughput(decreased=now)
+        table = replace(table, billing=billing, billing_shown=True, throughput=zero)
+        if billing == ON_DEMAND:
+            free = tuple(replace(each, throughput=Throughput()) for each in table.indexes)
+            table = replace(table, billing_changed=now, indexes=free)
+    if wanted is None:
+        return table
+    units = _changed(table.throughput, wanted, now, "table")
+    return replace(table, throughput=units)
+
+
+def _changed(before: Throughput, wanted: api.ProvisionedThroughput, now: float, what: str) -> Throughput:
+    read, write = wanted.read_capacity_units, wanted.write_capacity_units
+    if (read, write) == (before.read, before.write):
+        raise invalid(
+            f"The provisioned throughput for the {what} will not change. The requested value equals the current value. "
+            f"Current ReadCapacityUnits provisioned for the {what}: {before.read}. Requested ReadCapacityUnits: {read}. "
+            f"Current WriteCapacityUnits provisioned for the {what}: {before.write}. "
+            f"Requested WriteCapacityUnits: {write}. "
+            "Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits."
+        )
+    grows = read > before.read or write > before.write
+    shrinks = read < before.read or write < before.write
+    return Throughput(read, write, now if grows else before.increased, now if shrinks else before.decreased)
+
+
+async def _indexes(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, request: api.UpdateTableInput
+) -> tuple[Table, list[Index]]:
+    """The table with its indexes changed, and those that are to be filled."""
+    added: list[Index] = []
+    for each in request.global_secondary_index_updates or ():
+        if each.create is not None:
+            table = await _added(tx, table, each.create, request, added)
+        elif each.delete is not None:
+            gone = _index(table, each.delete.index_name)
+            await store.drop_rows(tx, gone.id)
+            tx.after_commit(dynamodb.sweeper.wake)
+            left = tuple(index for index in table.indexes if index.id != gone.id)
+            table = _without_unused(replace(table, indexes=left))
+        elif each.update is not None:
+            table = _updated(table, _index(table, each.update.index_name), each.update, dynamodb.clock.now())
+    return table, added
+
+
+def _index(table: Table, name: str) -> Index:
+    index = table.by_name.get(name)
+    if index is None or index.local:
+        raise api.ResourceNotFoundException(f"Requested resource not found: Table: {table.name}:{name} not found")
+    return index
+
+
+async def _added(
+    tx: Transaction,
+    table: Table,
+    wanted: api.CreateGlobalSecondaryIndexAction,
+    request: api.UpdateTableInput,
+    added: list[Index],
+) -> Table:
+    given = schemas.definitions_of(request.attribute_definitions or [])
+    for name, kind in given:
+        if table.kinds.get(name, kind) != kind:
+            raise invalid_values(f"Attribute {name} is defined with another type already: {table.kinds[name]}")
+    definitions = table.definitions + tuple(each for each in given if each[0] not in table.kinds)
+    index = schemas.global_index(wanted, definitions, table.billing)
+    if index.name in table.by_name:
+        raise invalid(f"Attempting to create an index which already exists: {index.name}")
+    if sum(not each.local for each in table.indexes) >= schemas.MOST_GLOBAL:
+        raise api.LimitExceededException(
+            f"GlobalSecondaryIndex count exceeds the per-table limit of {schemas.MOST_GLOBAL}"
+        )
+    index = replace(index, id=await store.next_id(tx), status=CREATING)
+    await tx.write(
+        "INSERT INTO ddb_backfill (idx, tbl, hash, range) VALUES ($1, $2, $3, $4)", (index.id, table.id, b"", b"")
+    )
+    added.append(index)
+    used = {name for each in (table.key, index.key, *(other.key for other in table.indexes)) for name in each.names}
+    kept = tuple(each for each in definitions if each[0] in used)
+    return replace(table, indexes=(*table.indexes, index), definitions=kept, status=UPDATING)
+
+
+def _without_unused(table: Table) -> Table:
+    """Attributes that were keys of an index that is gone need no definition any more."""
+    used = {name for each in (table.key, *(index.key for index in table.indexes)) for name in each.names}
+    return replace(table, definitions=tuple(each for each in table.definitions if each[0] in used))
+
+
+def _updated(table: Table, index: Index, wanted: api.UpdateGlobalSecondaryIndexAction, now: float) -> Table:
+    changed = index
+    if wanted.provisioned_throughput is not None:
+        if table.billing == ON_DEMAND:
+            raise schemas.no_units()
+        units = _changed(index.throughput, wanted.provisioned_throughput, now, f"index {index.name}")
+        changed = replace(changed, throughput=units)
+    if wanted.on_demand_throughput is not None:
+        changed = replace(changed, on_demand=schemas.on_demand(wanted.on_demand_throughput))
+    if wanted.warm_throughput is not None:
+        changed = replace(changed, warm=schemas.warm(wanted.warm_throughput))
+    return replace(table, indexes=tuple(changed if each.id == index.id else each for each in table.indexes))
+
+
+async def _stream(dynamodb: DynamoDb, tx: Transaction, table: Table, request: api.UpdateTableInput) -> Table:
+    given = request.stream_specification
+    if given is None:
+        return table
+    wanted = stream_of(given, dynamodb.clock.now())
+    if wanted is None:
+        if not table.streams or table.stream is None:
+            raise invalid("Table is already has a stream disabled: " + table.name)
+        await dynamodb.changes.close_stream(tx, table)
+        return replace(table, stream=replace(table.stream, enabled=False))
+    if table.streams:
+        raise invalid("Table already has an enabled stream: TableName: " + table.name)
+    table = replace(table, stream=wanted)
+    await dynamodb.changes.open_stream(tx, table)
+    return table
