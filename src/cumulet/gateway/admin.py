@@ -11,8 +11,10 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
+from cumulet.gateway import function_urls, websites
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
+from cumulet.gateway.strangers import is_of_another_site
 from cumulet.kernel.clock import MovableClock
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import read_all
@@ -88,7 +90,7 @@ class Admin:
         """A handler that answers the node's own pages itself."""
 
         def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
-            if request.path.startswith(_PREFIXES):
+            if request.path.startswith(_PREFIXES) and not _is_elsewhere(request):
                 return self._answer(request)
             return handler(request)
 
@@ -96,7 +98,8 @@ class Admin:
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         # A page of another site that a developer has open must not be able to move this node's clock.
-        if request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        site = request.headers.get("sec-fetch-site", "none")
+        if site not in ("none", "same-origin") or is_of_another_site(request):
             return _json(403, {"message": "This page is not for other sites."})
         method = "GET" if request.method == "HEAD" else request.method
         page = self._pages.get((method, request.path))
@@ -168,6 +171,12 @@ class Admin:
         asked = await _body(request, _OfFunction, 'This takes {"function": ARN}.')
         await self._bench.debugged(asked.function)
         return {}
+
+
+def _is_elsewhere(request: HttpRequest) -> bool:
+    """Whether it is for a host whose pages are a function's or a bucket's, which must not reach the node by their own name."""
+    host = request.headers.get("host", "")
+    return function_urls.MARK in host or websites.MARK in host
 
 
 class _Advance(Struct):

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Awaitable, Callable
 
+from cumulet.gateway.strangers import is_of_another_site
 from cumulet.kernel.call import ANONYMOUS, Principal
 from cumulet.kernel.credentials import Credential
+from cumulet.kernel.errors import AwsError
 from cumulet.wire import sigv4
 from cumulet.wire.http import HttpRequest
 
@@ -37,6 +39,7 @@ class Authenticator:
     async def identify(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential:
         """Who signed the request; anonymous when nobody did. Raises the service's own authentication errors."""
         if signed is None:
+            self._check_site(request, style)
             return ANYBODY
         credential = self._development(signed.access_key) or await self._find(signed.access_key, signed.session_token)
         if credential is None:
@@ -45,8 +48,19 @@ class Authenticator:
             raise sigv4.invalid_token(style)
         if credential.expires is not None and credential.expires <= self._wall():
             raise sigv4.expired_token(style)
+        if credential.secret is None:
+            self._check_site(request, style)
         sigv4.verify(request, signed, credential.secret, self._wall(), style)
         return credential
+
+    def _check_site(self, request: HttpRequest, style: sigv4.Style) -> None:
+        """Where anybody may do anything, a page of another site that a developer has open may not.
+
+        Buckets have pages and CORS of their own.
+        """
+        if self._development_keys and style != "s3" and is_of_another_site(request):
+            message = "A page of another site may call this node with a user's or role's credentials only."
+            raise AwsError(message, code="AccessDenied", status=403)
 
     def now(self) -> float:
         """Real time, which clients sign with."""

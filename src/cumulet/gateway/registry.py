@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from cumulet.gateway.authenticate import Authenticator
+from cumulet.gateway.strangers import is_of_another_site
 from cumulet.kernel.errors import AwsError
 from cumulet.storage.database import StorageError
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -76,6 +77,8 @@ class Front:
         return response
 
     async def _check(self, request: HttpRequest, account: str) -> None:
+        if is_of_another_site(request):
+            raise AwsError("this is not for pages of other sites", code="DENIED", status=403)
         if self._public:
             return
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
