@@ -24,6 +24,8 @@ from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
+from cumulet.services.dynamodb.partiql import operations as statements
+from cumulet.services.dynamodb.partiql import several as several_statements
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.store import SCHEMA, TableStore
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
@@ -82,5 +84,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         transactions,
         updates,
         insights,
+        statements,
+        several_statements,
     )
     return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)
