@@ -19,12 +19,18 @@ class _FileWriter:
         self.blob = token()
         self.path = _place(root, self.blob)
         try:
-            self._file = os.open(self.path, _NEW, 0o600)
+            self._file = self._open(root)
+        except OSError as error:
+            raise StorageError(f"a blob could not be made: {error.strerror}") from error
+        self.committed = False
+
+    def _open(self, root: Path) -> int:
+        try:
+            return os.open(self.path, _NEW, 0o600)
         except FileNotFoundError:  # the first blob of its folder
             self.path.parent.mkdir(exist_ok=True)
             _sync_folder(root)
-            self._file = os.open(self.path, _NEW, 0o600)
-        self.committed = False
+            return os.open(self.path, _NEW, 0o600)
 
     async def write(self, data: bytes) -> None:
         # On the loop: a piece goes to the page cache in less time than a thread takes to be woken.

@@ -77,7 +77,11 @@ async def staged(
     if reference is None and used + len(data) > lambda_.limits.total_code_size:
         raise api.CodeStorageExceededException("Code storage limit exceeded.")
     id, unpacked = await lambda_.packages.check(data)
-    package = await lambda_.packages.keep(id, data, unpacked)
+    try:
+        package = await lambda_.packages.keep(id, data, unpacked)
+    except BaseException:
+        lambda_.retire((), [Package(id=id, blob="", size=len(data))])  # what it was unpacked to
+        raise
     try:
         yield Staged(package, reference, getattr(source, "source_kms_key_arn", None) or None)
     finally:

@@ -20,6 +20,7 @@ from cumulet.services.lambda_ import unzip
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.model import code_sha256
 from cumulet.storage.blobs import Blobs
+from cumulet.storage.database import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,10 @@ class Packages:
         async with self._turn(digest):
             if self._folder(digest).exists():
                 return digest, await loop.run_in_executor(None, unzip.measure, data)
-            unpacked = await loop.run_in_executor(None, self._unpack, digest, data)
+            try:
+                unpacked = await loop.run_in_executor(None, self._unpack, digest, data)
+            except OSError as error:
+                raise StorageError(f"a package could not be unpacked: {error.strerror}") from error
             self._tasks.start("sync package", self._sync(digest))
         return digest, unpacked
 
@@ -106,11 +110,13 @@ class Packages:
 
     async def forget_blob(self, blob: str) -> None:
         """Delete a zip of which there is another copy."""
-        await self._blobs.delete(blob)
+        if blob:
+            await self._blobs.delete(blob)
 
     async def remove(self, package: str, blob: str) -> None:
-        """Forget a package that no version uses."""
-        await self._blobs.delete(blob)
+        """Forget a package that no version uses; without a blob when it has none yet."""
+        if blob:
+            await self._blobs.delete(blob)
         async with self._turn(package):
             await asyncio.get_running_loop().run_in_executor(None, self._discard, package)
 
