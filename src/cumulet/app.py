@@ -16,10 +16,11 @@ from typing import Any
 import msgspec
 
 from cumulet import __version__
-from cumulet.compute import Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
+from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
 from cumulet.gateway import downloads, registry
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
+from cumulet.gateway.authority import Authority
 from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.dispatch import Dispatcher
@@ -97,6 +98,9 @@ class Node:
         try:
             self.clock.offset = self._folder.clock_offset()
             await self._listen()
+            self._authority = Authority(self.config.data / "names")
+            if not self._authority.prepare(real_time()):
+                self._tasks.start("certificates", self._authority.make())
             self._compute = self._make_compute()
             await self._compute.start()
         except BaseException:
@@ -195,6 +199,7 @@ class Node:
                 level=self.config.isolation,
                 idle_timeout=self.config.idle_timeout,
                 internal_ports=self.config.internal_ports,
+                trusted=self._authority.trusted,
                 search_path=self.config.search_path,
                 java_home=self.config.java_home,
                 install_runtimes=self.config.install_runtimes,
@@ -215,7 +220,8 @@ class Node:
     def _serve_environment(self, _: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox."""
         inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
-        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, handler=inside))
+        tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
+        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, ssl=tls, handler=inside))
 
         async def close() -> None:
             listener = await serving

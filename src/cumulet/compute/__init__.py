@@ -1,7 +1,7 @@
 """Runs functions in sandboxes. Knows Linux and runtimes, not AWS's services: `Compute` is the way in."""
 
 from cumulet.compute.compute import Compute
-from cumulet.compute.config import ComputeConfig
+from cumulet.compute.config import HTTPS, ComputeConfig
 from cumulet.compute.images import image_unpacker
 from cumulet.compute.level import Level
 from cumulet.compute.model import (
@@ -25,6 +25,7 @@ from cumulet.compute.response_stream import ResponseStream, StreamLimits
 from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
 
 __all__ = [
+    "HTTPS",
     "Compute",
     "ComputeConfig",
     "ComputeUnavailable",

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from cumulet.compute import outcomes, records
-from cumulet.compute.config import ComputeConfig
+from cumulet.compute.config import TRUSTED, ComputeConfig
 from cumulet.compute.ended import Ended
 from cumulet.compute.environment import Environment
 from cumulet.compute.level import Level, detect
@@ -90,6 +90,7 @@ class Compute:
             "ports": config.ports,
             "platform_ports": config.platform_ports,
             "resolver": text_inside(names),
+            "binds": [] if config.trusted is None else [(str(config.trusted), TRUSTED)],
             "name_servers": name_servers(names),
             "tool_path": config.tool_path,
             "internal_ports": config.internal_ports,
@@ -98,7 +99,7 @@ class Compute:
         self._supervision = Supervision(order, self._on_report, self._platform.share)
         if config.level != "process":
             self._supervision.start()
-        self._pool = Pool(self._supervision, self._tasks, config.level)
+        self._pool = Pool(self._supervision, self._tasks, config.level, config.trusting)
         if (preferred := self._runtimes.get(config.preferred_runtime or python.own())) is not None:
             self._pool.prepare(preferred.lean or preferred.for_function(_USUAL_MB, {}))
         self._tasks.start("compute: reap", self._reap())
@@ -295,6 +296,10 @@ class Compute:
             if environment.key == key:
                 return await environment.connect(port)
         raise ConnectionRefusedError("there is no environment")
+
+    def keep(self, key: str, least: int) -> None:
+        """Of a function whose environments serve several invocations at once, so many stay when they are idle."""
+        self._shared.keep(key, least)
 
     def trim(self, key: str, count: int) -> None:
         """End idle environments of this function until no more than `count` hold it."""
@@ -505,6 +510,8 @@ class Compute:
             }
             if spec.concurrency > 1:
                 variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(spec.concurrency)
+            if spec.image is None and self._pool.level != "process":
+                variables |= self._config.trusting
             variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
             if on_environment is not None:
                 variables |= on_environment(info) or {}

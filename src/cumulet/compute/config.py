@@ -6,6 +6,9 @@ from typing import Literal
 import msgspec
 
 _HTTP = 80
+HTTPS = 443
+TRUSTED = "/var/runtime/trusted"
+"""Where functions find whom to trust."""
 
 
 class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +30,9 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Folders of which the first that holds boto3 is given to Python functions."""
     tool_path: str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     """Where `nft`, `iptables` and `pasta` are looked for, which outbound network needs."""
+    trusted: Path | None = None
+    """A folder of certificates that functions trust, where TLS is spoken to whom AWS's names lead to: `ca-cert.pem` of the
+    platform, and `ca-bundle.pem` of everybody."""
     internal_ports: tuple[int, ...] = ()
     """TCP ports of this machine's loopback that functions reach, at host.cumulet.internal."""
     node_sdk_path: tuple[Path, ...] = ()
@@ -46,4 +52,12 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def platform_ports(self) -> list[int]:
         """Of the platform by AWS's names."""
-        return [_HTTP, *self.ports]
+        return [_HTTP, *([] if self.trusted is None else [HTTPS]), *self.ports]
+
+    @property
+    def trusting(self) -> dict[str, str]:
+        """The variables that have functions trust the platform."""
+        if self.trusted is None:
+            return {}
+        bundle, own = f"{TRUSTED}/ca-bundle.pem", f"{TRUSTED}/ca-cert.pem"
+        return {"SSL_CERT_FILE": bundle, "AWS_CA_BUNDLE": bundle, "NODE_EXTRA_CA_CERTS": own}

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import weakref
 from collections.abc import Mapping
+from typing import cast
 
 from cumulet.compute.environment import Environment
 from cumulet.compute.isolation import Isolation, Sandbox
@@ -29,8 +30,10 @@ _TRIM_EVERY = 5.5
 class Pool:
     """Keeps one blank of each runtime in use, more while demand is high. Refills away from invocations."""
 
-    def __init__(self, supervision: Supervision, tasks: Tasks, level: str) -> None:
+    def __init__(self, supervision: Supervision, tasks: Tasks, level: str, variables: Mapping[str, str]) -> None:
+        """`variables` are what programs that are started ahead of their function find, too, in a sandbox."""
         self.level = level
+        self._variables = variables
         self._supervision = supervision
         self._tasks = tasks
         self._zygotes: dict[str, asyncio.Future[int]] = {}
@@ -160,6 +163,8 @@ class Pool:
             log.warning("%s Functions run as plain processes, WITHOUT ISOLATION.", error)
             self.level = "process"
             return Process(id_, runtime)
+        if "environment" in start:
+            start = {**start, "environment": {**self._variables, **cast("dict[str, str]", start["environment"])}}
         baseline = await asyncio.shield(self._zygote(runtime))
         group = hierarchy.group(id_)
         sandbox = Sandbox(id_, runtime, group, baseline if runtime.forked else 0, self._supervision, start)

@@ -73,8 +73,8 @@ def _make(certificate: Path, key: Path, names: Sequence[str], now: float) -> Non
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    _write(key, pem, 0o600)
-    _write(certificate, made.public_bytes(serialization.Encoding.PEM), 0o644)
+    write(key, pem, 0o600)
+    write(certificate, made.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _name(name: str) -> "GeneralName":
@@ -86,8 +86,8 @@ def _name(name: str) -> "GeneralName":
         return x509.DNSName(name)
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
-    """Whole or not at all, and never readable by others for a moment."""
+def write(path: Path, data: bytes, mode: int) -> None:
+    """Write a file whole or not at all, and never readable by others for a moment."""
     temporary = path.with_suffix(path.suffix + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:

@@ -58,6 +58,7 @@ class Supervisor:
         self._ports: list[int] = config["ports"]
         self._platform_ports: list[int] = config["platform_ports"]
         self._resolver: str = config["resolver"]
+        self._binds: list[tuple[str, str]] = config["binds"]
         self._hierarchy = hierarchy
         self._zygotes: dict[str, Zygote] = {}
         self._slots: dict[str, slot.Slot] = {}
@@ -155,7 +156,7 @@ class Supervisor:
         if order["root"]:
             rootfs.build_image(self._place, order["root"], self._resolver, keep_proc=not self._root)
         else:
-            rootfs.build(self._place, order["binds"], self._resolver, keep_proc=not self._root)
+            rootfs.build(self._place, [*order["binds"], *self._binds], self._resolver, keep_proc=not self._root)
         namespaces = self._own.here()
         messages.send(control, {"root": True}, [namespaces[1]])
         if loaded is not None:
