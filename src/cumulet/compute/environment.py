@@ -35,7 +35,9 @@ from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.sandbox import messages
 
 _ENDING_TIMEOUT = 2.0
-_FREEZE_AFTER = 0.01
+_FREEZE_AFTER, _FREEZE_LATER = 0.01, 0.1
+"""Seconds after an invocation; later where the one before came so soon that freezing was in vain, as it costs both sides a
+change of their control group."""
 _SIGKILL = 9
 _MB = 1 << 20
 
@@ -67,6 +69,7 @@ class Environment:
         self._deadline = Alarm(self._loop, lambda: self._fail("timeout"))
         self._freezing = Alarm(self._loop, self._freeze)
         self._frozen = False
+        self._freeze_after = _FREEZE_AFTER
         self._on_log: OnLog | None = None
         self._info: EnvironmentInfo | None = None
         self._channel: FrameChannel | None = None
@@ -221,11 +224,13 @@ class Environment:
         self.state = "idle"
         self.idle_since = self._loop.time()
         if self._spec is None or not self._spec.debugged:
-            self._freezing.set(self.idle_since + _FREEZE_AFTER)
+            self._freezing.set(self.idle_since + self._freeze_after)
 
     def wake(self) -> None:
         self._freezing.clear()
         if self._frozen:
+            soon = self._loop.time() - self.idle_since < _FREEZE_LATER
+            self._freeze_after = _FREEZE_LATER if soon else _FREEZE_AFTER
             self.hull.thaw()
             self._frozen = False
             if self.guests is not None:

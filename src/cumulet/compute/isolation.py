@@ -18,6 +18,8 @@ from cumulet.compute.supervision import Supervision
 
 _MAKE_TIMEOUT = 30.0
 _SIGKILL = 9
+_METER_EVERY = 0.005
+"""Seconds in which no function takes so much more memory that a report would have to tell."""
 _MIN_MEMORY = 16 << 20
 _MB = 1 << 20
 _RUNTIME_API_PORT = 9001
@@ -100,6 +102,7 @@ class Sandbox:
         self._pidfd = self._runtime_pidfd = -1
         self._freezer: int | None = None
         self._meter: int | None = None
+        self._metered, self._peak = 0.0, 0
         self._watch: MemoryWatch | None = None
         self._report: socket.socket | None = None
 
@@ -156,7 +159,10 @@ class Sandbox:
     def peak_memory(self) -> int:
         if self._watch is not None:
             return self._watch.peak
-        return (0 if self._meter is None else read_meter(self._meter)) + self._baseline
+        now = self._loop.time()
+        if self._meter is not None and now >= self._metered + _METER_EVERY:
+            self._metered, self._peak = now, read_meter(self._meter)
+        return self._peak + self._baseline
 
     def out_of_memory(self) -> bool:
         if self._watch is not None:

@@ -22,8 +22,8 @@ from cumulet.services.lambda_.targets import Target
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 0.1
-"""Seconds between two rounds of writing, so that a busy environment's lines go together."""
+_PAUSE, _BUSY_PAUSE = 0.1, 0.3
+"""Seconds between two rounds of writing, so that a busy environment's lines go together; the second while lines keep coming."""
 _EVENTS = 400
 _BATCH = 1_000_000
 _OVERHEAD = 26
@@ -135,11 +135,13 @@ class LogWriter:
                 del self._streams[environment]
 
     async def _work(self) -> None:
+        loop, written = asyncio.get_running_loop(), 0.0
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(_BUSY_PAUSE if loop.time() - written < _PAUSE else _PAUSE)
             await self._round()
+            written = loop.time()
 
     async def _round(self) -> None:
         streams = list(self._dirty)
