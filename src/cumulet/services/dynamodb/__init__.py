@@ -18,7 +18,7 @@ from cumulet.services.dynamodb import (
     ttl,
     updates,
 )
-from cumulet.services.dynamodb.backups import operations, recovery, restores
+from cumulet.services.dynamodb.backups import exports, imports, operations, recovery, restores, transfers
 from cumulet.services.dynamodb.backups import store as backups
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.directory import Directory
@@ -53,7 +53,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         expirer=Expirer(db, store, changes, clock),
         jobs=Jobs(db, tasks),
     )
-    for each in (ttl, operations, restores):
+    for each in (ttl, operations, restores, exports, imports):
         each.register(dynamodb)
 
     async def start() -> None:
@@ -63,6 +63,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         tasks.start("dynamodb expirer", dynamodb.expirer.work())
         await dynamodb.builder.resume()
         await db.migrate("dynamodb_backups", backups.SCHEMA)
+        await db.migrate("dynamodb_transfers", transfers.SCHEMA)
         await dynamodb.jobs.resume()
         tasks.start("dynamodb history", recovery.trim(dynamodb))
 
@@ -78,6 +79,8 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         operations,
         recovery,
         restores,
+        exports,
+        imports,
         items,
         reading,
         batches,

@@ -148,7 +148,7 @@ def _stream_record(table: Table, item: Item, old: Stored | None, new: Stored | N
     view = table.stream.view
     keys = {name: item[name] for name in table.key.names}
     size = item_size(keys)
-    parts = [b'{"ApproximateCreationDateTime":%d,"Keys":%s' % (moment // 1_000_000, encode_item(keys))]
+    parts = [b'{"ApproximateCreationDateTime":%d.0,"Keys":%s' % (moment // 1_000_000, encode_item(keys))]
     for name, image, views in ((b"NewImage", new, _NEW), (b"OldImage", old, _OLD)):
         if image is not None and view in views:
             parts.append(b',"%s":%s' % (name, image.body))

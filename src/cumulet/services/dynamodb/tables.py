@@ -36,7 +36,7 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
         missing = "Vector indexes" if request.vector_indexes else "GlobalTableSourceArn"
         raise NotImplementedHere(f"{missing} of CreateTable is not implemented yet. See docs/services/dynamodb.md.")
     account, region, name = names.place(call, request.table_name)
-    table, kept = _new(dynamodb, request, (account, region, name)), tags.checked(request.tags or [])
+    table, kept = new_table(dynamodb, request, (account, region, name)), tags.checked(request.tags or [])
     if await dynamodb.tables.count(account, region) >= _MOST_TABLES:
         raise api.LimitExceededException(
             f"Subscriber limit exceeded: Subscriber can have at most {_MOST_TABLES} tables"
@@ -63,7 +63,7 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
     )
 
 
-def _new(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Place) -> Table:
+def new_table(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Place) -> Table:
     schemas.check_capacity(request)
     definitions = schemas.definitions_of(request.attribute_definitions)
     key = schemas.table_key(request, definitions)

@@ -128,7 +128,7 @@ def test_a_function_reads_a_queue_once(functions: Any, source: Queue, function: 
     )
 
 
-def test_streams_are_checked_and_not_here_yet(functions: Any, function: str, account: str) -> None:
+def test_streams_are_checked(functions: Any, function: str, account: str) -> None:
     create = functions.create_event_source_mapping
     stream = f"arn:aws:dynamodb:us-east-1:{account}:table/t/stream/2026-01-01T00:00:00.000"
     request = {"FunctionName": function, "EventSourceArn": stream}
@@ -139,6 +139,8 @@ def test_streams_are_checked_and_not_here_yet(functions: Any, function: str, acc
     request["StartingPosition"] = "AT_TIMESTAMP"
     assert refusal(create, **request)[1] == f"Unsupported starting position for arn type: {stream}"
     request["StartingPosition"] = "LATEST"
+    assert refusal(create, **request) == ("InvalidParameterValueException", f"Stream not found: {stream}")
+    request["EventSourceArn"] = f"arn:aws:kinesis:us-east-1:{account}:stream/s"
     assert refusal(create, **request)[0] == "NotImplemented"
     assert functions.list_event_source_mappings()["EventSourceMappings"] == []
 

@@ -11,15 +11,15 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import history, jobs, names, schemas, writing
 from cumulet.services.dynamodb import store as tables
-from cumulet.services.dynamodb.backups import holds, operations, recovery, store
+from cumulet.services.dynamodb.backups import holds, operations, recovery, store, targets
 from cumulet.services.dynamodb.backups.model import AVAILABLE
 from cumulet.services.dynamodb.descriptions import describe
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.model import ACTIVE, CREATING, ON_DEMAND, Index, Restored, Table, Throughput
+from cumulet.services.dynamodb.model import CREATING, ON_DEMAND, Index, Restored, Table, Throughput
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tables import encryption
-from cumulet.storage.database import Conflict, Transaction
+from cumulet.storage.database import Transaction
 
 KIND = "restore"
 _TURN = 200
@@ -45,8 +45,8 @@ async def restore_table_from_backup(
         raise api.BackupInUseException(f"Backup is not available: {backup.arn}")
     restored = Restored(backup.table.arn, backup.created, backup.arn)
     target = _target(dynamodb, call, request, backup.table, restored)
-    async with _Taken(target), dynamodb.db.transaction() as tx:
-        target = await _insert(dynamodb, tx, target)
+    async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.db.transaction() as tx:
+        target = await targets.insert(dynamodb, tx, target)
         copy = Copy(target, backup=backup.id)
         await dynamodb.jobs.add(tx, KIND, f"restore-{backup.id}-{target.id}", msgspec.msgpack.encode(copy))
     return api.RestoreTableFromBackupOutput(table_description=describe(target, {}, warm=False))
@@ -61,9 +61,9 @@ async def restore_table_to_point_in_time(
     source = await recovery.table(dynamodb, call, name)
     moment = _moment(dynamodb, source, request)
     target = _target(dynamodb, call, request, source, Restored(source.arn, moment))
-    async with _Taken(target), dynamodb.change(source) as (tx, now):
+    async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.change(source) as (tx, now):
         await holds.hold(dynamodb, tx, now)
-        target = await _insert(dynamodb, tx, target)
+        target = await targets.insert(dynamodb, tx, target)
         copy = Copy(target, source=now, moment=int(moment * 1e6))
         await dynamodb.jobs.add(tx, KIND, f"restore-{target.id}", msgspec.msgpack.encode(copy))
     return api.RestoreTableToPointInTimeOutput(table_description=describe(target, {}, warm=False))
@@ -87,28 +87,6 @@ def _moment(dynamodb: DynamoDb, source: Table, request: api.RestoreTableToPointI
             f"RestoreDateTime {moment} is invalid: it must be between {earliest} and {latest}."
         )
     return moment
-
-
-class _Taken:
-    """Turns a name that is taken into AWS's answer."""
-
-    def __init__(self, target: Table) -> None:
-        self._name = target.name
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Conflict):
-            raise api.TableAlreadyExistsException(f"Table already exists: {self._name}") from None
-
-
-async def _insert(dynamodb: DynamoDb, tx: Transaction, target: Table) -> Table:
-    indexes = tuple([replace(index, id=await tables.next_id(tx)) for index in target.indexes])
-    target = replace(target, id=await tables.next_id(tx), indexes=indexes)
-    await tables.insert(tx, target, "{}")
-    tx.after_commit(lambda: dynamodb.directory.changed(target))
-    return target
 
 
 def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, restored: Restored) -> Table:
@@ -216,10 +194,7 @@ async def _piece(tx: Transaction, copy: Copy) -> tuple[list[tuple[Address, Store
 
 async def _finish(dynamodb: DynamoDb, tx: Transaction, id_: str, copy: Copy, target: Table | None) -> None:
     if target is not None:
-        indexes = tuple(replace(index, status=ACTIVE) for index in target.indexes)
-        whole = replace(target, status=ACTIVE, indexes=indexes)
-        await tables.save(tx, whole)
-        tx.after_commit(lambda: dynamodb.directory.changed(whole))
+        await targets.open_table(dynamodb, tx, target)
     if copy.source is not None:
         await holds.release(dynamodb, tx, copy.source)
     await jobs.done(tx, id_)

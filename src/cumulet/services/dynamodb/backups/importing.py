@@ -1,0 +1,132 @@
+"""The lines of files to import, and the items in them; nothing here waits or stores.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Format.html
+"""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Iterator
+
+import msgspec
+from msgspec import Struct
+
+from cumulet.api import dynamodb as api
+from cumulet.services.dynamodb.keys import check_item_keys
+from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb.values import Item, check_item
+
+LONGEST = 4 * 1024 * 1024
+"""Bytes of a line: an item has 400 KB, and JSON may need some more to say it."""
+
+
+class Malformed(Exception):
+    """A file that cannot be read on; the message says why."""
+
+
+class _Line(Struct):
+    item: dict[str, api.AttributeValue] = msgspec.field(name="Item")
+
+
+class Lines:
+    """Cuts pieces of a file, compressed or not, into lines without their ends."""
+
+    def __init__(self, compression: str) -> None:
+        self._inflate = zlib.decompressobj(31) if compression == "GZIP" else None
+        self._rest = b""
+
+    def feed(self, content: bytes) -> list[bytes]:
+        """The lines that end within this piece. Raises Malformed."""
+        for part in self._plain(content):
+            self._rest += part
+            if len(self._rest) > LONGEST and b"\n" not in self._rest:
+                raise Malformed(f"a line is longer than {LONGEST} bytes")
+        *lines, self._rest = self._rest.split(b"\n")
+        return [line.rstrip(b"\r") for line in lines]
+
+    def end(self) -> list[bytes]:
+        """The last line, if the file does not end with an end of line. Raises Malformed."""
+        if self._inflate is not None and not self._inflate.eof:
+            raise Malformed("the file is no whole gzip file")
+        rest, self._rest = self._rest, b""
+        return [rest] if rest else []
+
+    def _plain(self, content: bytes) -> Iterator[bytes]:
+        if self._inflate is None:
+            yield content
+            return
+        waiting = content
+        while waiting:
+            if self._inflate.eof:  # files may be made of several, one after another
+                self._inflate = zlib.decompressobj(31)
+            try:
+                yield self._inflate.decompress(waiting, LONGEST)
+            except zlib.error as error:
+                raise Malformed(f"the file is no gzip file: {error}") from error
+            waiting = self._inflate.unconsumed_tail or self._inflate.unused_data
+
+
+class JsonReader:
+    """Items of DynamoDB JSON: a line holds an object with the member Item."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._decode = msgspec.json.Decoder(_Line).decode
+
+    def read(self, line: bytes) -> Item | None:
+        """The item of a line; None when there is none in it. Raises AwsError or ValueError for what is no item."""
+        if not line.strip():
+            return None
+        item = self._decode(line).item
+        check_item(item)
+        check_item_keys(self._table, item)
+        return item
+
+
+class CsvReader:
+    """Items of CSV: keys have their types, everything else is text. The header is the first line, unless it is given."""
+
+    def __init__(self, table: Table, delimiter: str, header: list[str] | None) -> None:
+        self._table = table
+        self._delimiter = delimiter
+        self._header = header
+        self._open = ""
+
+    def read(self, line: bytes) -> Item | None:
+        """As `JsonReader.read`; a line within quotation marks goes on in the next."""
+        text = self._open + line.decode()
+        if text.count('"') % 2:
+            if len(text) > LONGEST:
+                raise Malformed("a quotation mark is not closed")
+            self._open = text + "\n"
+            return None
+        self._open = ""
+        if not text.strip():
+            return None
+        (fields,) = self._rows(text)
+        if self._header is None:
+            self._header = [name.strip() for name in fields]
+            if len(set(self._header)) != len(self._header) or "" in self._header:
+                raise Malformed("the header has no name for each column, or one twice")
+            return None
+        if len(fields) != len(self._header):
+            raise ValueError(f"{len(fields)} columns instead of {len(self._header)}")
+        item = {name: self._value(name, field) for name, field in zip(self._header, fields, strict=True)}
+        check_item(item)
+        check_item_keys(self._table, item)
+        return item
+
+    def _rows(self, text: str) -> list[list[str]]:
+        try:
+            return list(csv.reader(text.splitlines(keepends=True), delimiter=self._delimiter))
+        except csv.Error as error:
+            raise ValueError(str(error)) from error
+
+    def _value(self, name: str, field: str) -> api.AttributeValue:
+        kind = self._table.kinds.get(name, "S")
+        if kind == "N":
+            return api.AttributeValue(n=field)
+        if kind == "B":
+            return api.AttributeValue(b=msgspec.json.decode(f'"{field}"'.encode(), type=bytes))
+        return api.AttributeValue(s=field)

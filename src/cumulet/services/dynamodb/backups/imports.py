@@ -1,0 +1,293 @@
+"""Tables made of files in S3."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from cumulet.api import dynamodb as api
+from cumulet.api import s3
+from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.ids import new_id
+from cumulet.services.dynamodb import jobs, names, rows, store, writing
+from cumulet.services.dynamodb.backups import targets, transfers
+from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Lines, Malformed
+from cumulet.services.dynamodb.backups.transfers import IMPORT, Caller, Transfer
+from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.items import stored
+from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb.rows import address
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.tables import new_table
+from cumulet.services.dynamodb.values import Item
+from cumulet.storage.database import Transaction
+
+_PAGE = 25
+_TURN = 200
+"""Lines of one transaction."""
+
+
+class Job(Struct):
+    """How far an import is: all files up to `key` are done, and of the next one `lines` lines."""
+
+    arn: str
+    caller: Caller
+    table: Table
+    description: api.ImportTableDescription
+    key: str = ""
+    lines: int = 0
+
+
+async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableInput) -> api.ImportTableOutput:
+    _check(request)
+    now = dynamodb.clock.now()
+    parameters = request.table_creation_parameters
+    if parameters.vector_indexes:
+        raise transfers.not_here("A vector index")
+    place = names.place(call, parameters.table_name)
+    wanted = api.CreateTableInput(
+        table_name=parameters.table_name,
+        attribute_definitions=parameters.attribute_definitions,
+        key_schema=parameters.key_schema,
+        billing_mode=parameters.billing_mode,
+        provisioned_throughput=parameters.provisioned_throughput,
+        on_demand_throughput=parameters.on_demand_throughput,
+        sse_specification=parameters.sse_specification,
+        global_secondary_indexes=parameters.global_secondary_indexes,
+    )
+    target = new_table(dynamodb, wanted, place)
+    given, digest = request.client_token or "", transfers.digest_of(request)
+    arn = transfers.transfer_arn(target.arn, IMPORT, now)
+    async with targets.Taken(target, api.ResourceInUseException), dynamodb.db.transaction() as tx:
+        known = await transfers.by_token(tx, call, IMPORT, given) if given else None
+        if known is not None:
+            if known[0] != digest:
+                raise api.ImportConflictException(f"There was another import with the client token {given}")
+            return api.ImportTableOutput(import_table_description=_read(known[1]))
+        target = await targets.insert(dynamodb, tx, target)
+        description = _begun(request, target, arn, now)
+        await transfers.insert(
+            tx,
+            Transfer(
+                arn=arn,
+                account=call.account,
+                region=call.region,
+                kind=IMPORT,
+                table_arn=target.arn,
+                token=given,
+                digest=digest,
+                record=msgspec.json.encode(description),
+            ),
+        )
+        job = Job(arn, Caller.of(call), target, description)
+        await dynamodb.jobs.add(tx, IMPORT, arn, msgspec.json.encode(job))
+    return api.ImportTableOutput(import_table_description=description)
+
+
+def _check(request: api.ImportTableInput) -> None:
+    if request.input_format not in ("DYNAMODB_JSON", "CSV"):
+        raise transfers.not_here(f"InputFormat {request.input_format}")
+    if request.input_compression_type not in (None, "NONE", "GZIP"):
+        raise transfers.not_here(f"InputCompressionType {request.input_compression_type}")
+    options = request.input_format_options
+    if options is not None and options.csv is not None:
+        if request.input_format != "CSV":
+            raise invalid("InputFormatOptions.Csv can only be given when InputFormat is CSV.")
+        if options.csv.delimiter is not None and options.csv.delimiter not in set(",\t:;| "):
+            raise invalid("The delimiter of CSV must be one of comma, tab, colon, semicolon, pipe and space.")
+
+
+def _begun(request: api.ImportTableInput, table: Table, arn: str, now: float) -> api.ImportTableDescription:
+    return api.ImportTableDescription(
+        import_arn=arn,
+        import_status="IN_PROGRESS",
+        table_arn=table.arn,
+        table_id=table.uuid,
+        client_token=request.client_token or new_id(),
+        s3_bucket_source=request.s3_bucket_source,
+        error_count=0,
+        input_format=request.input_format,
+        input_format_options=request.input_format_options,
+        input_compression_type=request.input_compression_type or "NONE",
+        table_creation_parameters=request.table_creation_parameters,
+        start_time=now,
+        processed_size_bytes=0,
+        processed_item_count=0,
+        imported_item_count=0,
+    )
+
+
+async def describe_import(dynamodb: DynamoDb, call: Call, request: api.DescribeImportInput) -> api.DescribeImportOutput:
+    found = await transfers.find(dynamodb.db, call.account, IMPORT, request.import_arn)
+    if found is None:
+        raise api.ImportNotFoundException(f"Import not found: {request.import_arn}")
+    return api.DescribeImportOutput(import_table_description=_read(found))
+
+
+async def list_imports(dynamodb: DynamoDb, call: Call, request: api.ListImportsInput) -> api.ListImportsOutput:
+    limit = min(request.page_size or _PAGE, _PAGE)
+    after = request.next_token or ""
+    records = await transfers.page(dynamodb.db, call, IMPORT, request.table_arn, after, limit + 1)
+    found = [_read(record) for record in records]
+    return api.ListImportsOutput(
+        import_summary_list=[
+            api.ImportSummary(
+                import_arn=each.import_arn,
+                import_status=each.import_status,
+                table_arn=each.table_arn,
+                s3_bucket_source=each.s3_bucket_source,
+                input_format=each.input_format,
+                start_time=each.start_time,
+                end_time=each.end_time,
+            )
+            for each in found[:limit]
+        ],
+        next_token=found[limit - 1].import_arn if len(found) > limit else None,
+    )
+
+
+def _read(record: str) -> api.ImportTableDescription:
+    return msgspec.json.decode(record, type=api.ImportTableDescription)
+
+
+def register(dynamodb: DynamoDb) -> None:
+    """The work of an import."""
+
+    async def work(id_: str, record: bytes) -> None:
+        await _Import(dynamodb, id_, msgspec.json.decode(record, type=Job)).run()
+
+    dynamodb.jobs.kinds[IMPORT] = work
+
+
+class _Import:
+    """One import: file after file in the order of their keys, some lines a transaction."""
+
+    def __init__(self, dynamodb: DynamoDb, id_: str, job: Job) -> None:
+        self._dynamodb = dynamodb
+        self._id = id_
+        self._job = job
+
+    async def run(self) -> None:
+        job, told = self._job, self._job.description
+        try:
+            async for key in self._keys():
+                await self._file(key)
+        except (AwsError, Malformed) as error:
+            told.import_status = "FAILED"
+            if isinstance(error, AwsError):
+                told.failure_code, told.failure_message = transfers.failure(error)
+            else:
+                told.failure_code, told.failure_message = "ItemValidationError", str(error)
+        else:
+            told.import_status = "COMPLETED"
+        told.end_time = self._dynamodb.clock.now()
+        async with self._dynamodb.db.transaction() as tx:
+            if (now := await store.current(tx, job.table)) is not None:
+                await targets.open_table(self._dynamodb, tx, now)
+            await transfers.save(tx, job.arn, told)
+            await jobs.done(tx, self._id)
+
+    async def _keys(self) -> AsyncIterator[str]:
+        """The files that are left. Raises AwsError."""
+        source = self._source
+        request = s3.ListObjectsV2Request(
+            bucket=source.s3_bucket,
+            prefix=source.s3_key_prefix,
+            start_after=self._job.key or None,
+            expected_bucket_owner=source.s3_bucket_owner,
+        )
+        while True:
+            answer: s3.ListObjectsV2Output = await self._call("ListObjectsV2", request)
+            for each in answer.contents or ():
+                if each.size:
+                    yield each.key or ""
+            if not answer.is_truncated:
+                return
+            request.continuation_token = answer.next_continuation_token
+
+    async def _file(self, key: str) -> None:
+        job, source = self._job, self._source
+        lines = Lines(job.description.input_compression_type or "NONE")
+        reader = self._reader()
+        request = s3.GetObjectRequest(bucket=source.s3_bucket, key=key, expected_bucket_owner=source.s3_bucket_owner)
+        answer: s3.GetObjectOutput = await self._call("GetObject", request)
+        assert answer.body is not None
+        done, place, size, waiting = job.lines, 0, 0, []
+        async with contextlib.aclosing(_pieces(answer.body, lines)) as pieces:
+            async for found in pieces:
+                for line in found:
+                    place += 1
+                    size += len(line) + 1
+                    if place <= done:  # of an earlier run; but a header is needed, and the beginnings of quotations
+                        with contextlib.suppress(AwsError, ValueError):
+                            reader.read(line)
+                        size = 0
+                        continue
+                    waiting.append(line)
+                    if len(waiting) == _TURN:
+                        await self._enter(reader, waiting, place, size)
+                        waiting, size = [], 0
+        await self._enter(reader, waiting, place, size, whole=key)
+
+    async def _enter(
+        self, reader: JsonReader | CsvReader, lines: list[bytes], place: int, size: int, whole: str = ""
+    ) -> None:
+        """Put the items of some lines into the table; `whole` is the key of a file that ends with them."""
+        job, told = self._job, self._job.description
+        errors = items = 0
+        async with self._dynamodb.db.transaction() as tx:
+            table = await store.current(tx, job.table)
+            if table is None:
+                raise Malformed("the table was deleted")
+            for line in lines:
+                try:
+                    item = reader.read(line)
+                    if item is None:
+                        continue
+                    await self._put(tx, table, item)
+                    items += 1
+                except (AwsError, ValueError):
+                    errors += 1
+            told.error_count = (told.error_count or 0) + errors
+            told.imported_item_count = (told.imported_item_count or 0) + items
+            told.processed_item_count = (told.processed_item_count or 0) + items + errors
+            told.processed_size_bytes = (told.processed_size_bytes or 0) + size
+            job.lines = 0 if whole else place
+            job.key = whole or job.key
+            await transfers.save(tx, job.arn, told)
+            await jobs.save(tx, self._id, msgspec.json.encode(job))
+
+    async def _put(self, tx: Transaction, table: Table, item: Item) -> None:
+        new = stored(item)
+        place = address(table.key, item)
+        old = await rows.get(tx, table, place)
+        await writing.apply(tx, self._dynamodb.changes, table, place, old, new, item)
+
+    def _reader(self) -> JsonReader | CsvReader:
+        told = self._job.description
+        if told.input_format != "CSV":
+            return JsonReader(self._job.table)
+        options = told.input_format_options.csv if told.input_format_options is not None else None
+        if options is None:
+            return CsvReader(self._job.table, ",", None)
+        return CsvReader(self._job.table, options.delimiter or ",", options.header_list)
+
+    @property
+    def _source(self) -> api.S3BucketSource:
+        source = self._job.description.s3_bucket_source
+        assert source is not None
+        return source
+
+    async def _call(self, operation: str, request: Struct) -> Any:
+        return await self._dynamodb.calls.run(self._job.caller.call(), "s3", operation, request)
+
+
+async def _pieces(body: AsyncIterable[bytes], lines: Lines) -> AsyncGenerator[list[bytes], None]:
+    async for content in body:
+        yield lines.feed(content)
+    yield lines.end()

@@ -1,0 +1,231 @@
+"""Exports to S3 and imports from it."""
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.services.dynamodb.test_backups import contents, eventually, fill, put
+
+Make = Callable[..., str]
+Refused = Callable[..., str]
+KEYS: dict[str, Any] = {
+    "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "id", "AttributeType": "S"},
+        {"AttributeName": "at", "AttributeType": "N"},
+    ],
+    "BillingMode": "PAY_PER_REQUEST",
+}
+
+
+@pytest.fixture
+def s3(client: Callable[..., Any]) -> Any:
+    return client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any, account: str) -> str:
+    name = f"transfers-{account}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def recoverable(dynamodb: Any, make_table: Make) -> str:
+    table = make_table()
+    settings = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=settings)
+    return table
+
+
+def exported(dynamodb: Any, **members: Any) -> Any:
+    arn = dynamodb.export_table_to_point_in_time(**members)["ExportDescription"]["ExportArn"]
+
+    def end() -> Any:
+        found = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        return found if found["ExportStatus"] != "IN_PROGRESS" else None
+
+    return eventually(end)
+
+
+def imported(dynamodb: Any, **members: Any) -> Any:
+    arn = dynamodb.import_table(**members)["ImportTableDescription"]["ImportArn"]
+
+    def end() -> Any:
+        found = dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]
+        return found if found["ImportStatus"] != "IN_PROGRESS" else None
+
+    return eventually(end)
+
+
+def read(s3: Any, bucket: str, key: str) -> bytes:
+    return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def arn_of(dynamodb: Any, table: str) -> str:
+    return str(dynamodb.describe_table(TableName=table)["Table"]["TableArn"])
+
+
+def test_a_table_is_exported_and_imported(dynamodb: Any, recoverable: str, s3: Any, bucket: str) -> None:
+    fill(dynamodb, recoverable, 700)
+    before = contents(dynamodb, recoverable)
+    found = exported(dynamodb, TableArn=arn_of(dynamodb, recoverable), S3Bucket=bucket, S3Prefix="out")
+    assert found["ExportStatus"] == "COMPLETED", found
+    assert found["ItemCount"] == 700
+    summary = json.loads(read(s3, bucket, found["ExportManifest"]))
+    assert summary["outputFormat"] == "DYNAMODB_JSON"
+    assert summary["itemCount"] == 700
+    folder = found["ExportManifest"].rpartition("/")[0]
+    assert folder == f"out/AWSDynamoDB/{found['ExportArn'].rpartition('/')[2]}"
+    files = [json.loads(line) for line in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines()]
+    lines = [
+        json.loads(line)
+        for file in files
+        for line in gzip.decompress(read(s3, bucket, file["dataFileS3Key"])).splitlines()
+    ]
+    assert len(lines) == 700
+    assert lines[0].keys() == {"Item"}
+    assert {line["Item"]["id"]["S"] for line in lines} == before.keys()
+    names = {each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert {f"{folder}/{name}" for name in ("_started", "manifest-summary.md5", "manifest-files.md5")} <= names
+    parameters = KEYS | {
+        "TableName": "again",
+        "KeySchema": KEYS["KeySchema"][:1],
+        "AttributeDefinitions": KEYS["AttributeDefinitions"][:1],
+    }
+    again = imported(
+        dynamodb,
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": f"{folder}/data/"},
+        InputFormat="DYNAMODB_JSON",
+        InputCompressionType="GZIP",
+        TableCreationParameters=parameters,
+    )
+    assert (again["ImportStatus"], again["ImportedItemCount"], again["ErrorCount"]) == ("COMPLETED", 700, 0)
+    assert contents(dynamodb, "again") == before
+    assert dynamodb.list_exports()["ExportSummaries"] == [
+        {"ExportArn": found["ExportArn"], "ExportStatus": "COMPLETED", "ExportType": "FULL_EXPORT"}
+    ]
+    assert [each["ImportArn"] for each in dynamodb.list_imports()["ImportSummaryList"]] == [again["ImportArn"]]
+
+
+def test_an_export_is_of_its_moment(
+    dynamodb: Any, recoverable: str, s3: Any, bucket: str, node: Any, advance: Callable[[float], None]
+) -> None:
+    put(dynamodb, recoverable, "old", kind="a")
+    advance(10)
+    moment = float(node.get(node.endpoint + "/_cumulet/clock")["now"])
+    advance(10)
+    put(dynamodb, recoverable, "old", kind="b")
+    put(dynamodb, recoverable, "new", kind="b")
+    found = exported(dynamodb, TableArn=arn_of(dynamodb, recoverable), S3Bucket=bucket, ExportTime=moment)
+    summary = json.loads(read(s3, bucket, found["ExportManifest"]))
+    (file,) = [json.loads(line) for line in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines()]
+    assert gzip.decompress(read(s3, bucket, file["dataFileS3Key"])) == (
+        b'{"Item":{"id":{"S":"old"},"kind":{"S":"a"}}}\n'
+    )
+
+
+def test_exports_are_checked(dynamodb: Any, make_table: Make, recoverable: str, refused: Refused) -> None:
+    export = dynamodb.export_table_to_point_in_time
+    arn = arn_of(dynamodb, recoverable)
+    table = make_table()
+    assert "PointInTimeRecoveryUnavailableException" in refused(
+        export, TableArn=arn_of(dynamodb, table), S3Bucket="bucket"
+    )
+    assert "NotImplemented" in refused(export, TableArn=arn, S3Bucket="bucket", ExportFormat="ION")
+    assert "InvalidExportTimeException" in refused(export, TableArn=arn, S3Bucket="bucket", ExportTime=1000)
+    found = exported(dynamodb, TableArn=arn, S3Bucket="there-is-none")
+    assert (found["ExportStatus"], found["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
+    first = export(TableArn=arn, S3Bucket="there-is-none", ClientToken="token")["ExportDescription"]
+    again = export(TableArn=arn, S3Bucket="there-is-none", ClientToken="token")["ExportDescription"]
+    assert again["ExportArn"] == first["ExportArn"]
+    assert "ExportConflictException" in refused(export, TableArn=arn, S3Bucket="another", ClientToken="token")
+    assert "ExportNotFoundException" in refused(
+        dynamodb.describe_export, ExportArn=f"{arn}/export/01234567890123-01234567"
+    )
+
+
+def test_csv_is_imported(dynamodb: Any, s3: Any, bucket: str) -> None:
+    s3.put_object(
+        Bucket=bucket,
+        Key="in/1.csv",
+        Body=b'id,at,text\r\na,1.50,"one, two"\nb,-7,"two\nlines and a "" quotation"\n\nno number,x,text\nshort,1\n',
+    )
+    s3.put_object(Bucket=bucket, Key="in/2.csv", Body=b"id,at,other\nc,1e3,text")
+    s3.put_object(Bucket=bucket, Key="not/3.csv", Body=b"id,at\nd,1")
+    found = imported(
+        dynamodb,
+        S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": "in/"},
+        InputFormat="CSV",
+        TableCreationParameters=KEYS | {"TableName": "csv"},
+    )
+    assert (found["ImportStatus"], found["ImportedItemCount"], found["ErrorCount"]) == ("COMPLETED", 3, 2), found
+    items = sorted(dynamodb.scan(TableName="csv")["Items"], key=lambda item: str(item["id"]["S"]))
+    assert items == [
+        {"id": {"S": "a"}, "at": {"N": "1.5"}, "text": {"S": "one, two"}},
+        {"id": {"S": "b"}, "at": {"N": "-7"}, "text": {"S": 'two\nlines and a " quotation'}},
+        {"id": {"S": "c"}, "at": {"N": "1000"}, "other": {"S": "text"}},
+    ]
+
+
+def test_csv_may_have_its_header_beside_it(dynamodb: Any, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="1", Body=b"a;1\nb;2\n")
+    found = imported(
+        dynamodb,
+        S3BucketSource={"S3Bucket": bucket},
+        InputFormat="CSV",
+        InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["id", "at"]}},
+        TableCreationParameters=KEYS | {"TableName": "csv"},
+    )
+    assert found["ImportedItemCount"] == 2
+
+
+def test_lines_that_are_no_items_are_counted(dynamodb: Any, s3: Any, bucket: str) -> None:
+    good = json.dumps({"Item": {"id": {"S": "a"}, "at": {"N": "1"}, "set": {"SS": ["x", "y"]}}})
+    bad = [
+        "{}",
+        "nothing",
+        '{"Item": {"id": {"S": "a"}}}',
+        '{"Item": {"id": {"S": "a"}, "at": {"S": "1"}}}',
+        "[" * 3000,
+    ]
+    s3.put_object(Bucket=bucket, Key="1", Body="\n".join([*bad, good, good]).encode())
+    found = imported(
+        dynamodb,
+        S3BucketSource={"S3Bucket": bucket},
+        InputFormat="DYNAMODB_JSON",
+        TableCreationParameters=KEYS | {"TableName": "lines"},
+    )
+    assert (found["ImportStatus"], found["ImportedItemCount"], found["ErrorCount"]) == ("COMPLETED", 2, 5)
+    assert dynamodb.scan(TableName="lines")["Count"] == 1
+
+
+def test_imports_are_checked(dynamodb: Any, s3: Any, bucket: str, make_table: Make, refused: Refused) -> None:
+    taken = make_table()
+
+    def wanted(**members: Any) -> dict[str, Any]:
+        return {
+            "S3BucketSource": {"S3Bucket": bucket},
+            "InputFormat": "DYNAMODB_JSON",
+            "TableCreationParameters": KEYS | {"TableName": "target"},
+        } | members
+
+    parameters = KEYS | {"TableName": taken}
+    assert refused(dynamodb.import_table, **wanted(TableCreationParameters=parameters)) == (
+        f"ResourceInUseException: Table already exists: {taken}"
+    )
+    for members in ({"InputFormat": "ION"}, {"InputCompressionType": "ZSTD"}):
+        assert "NotImplemented" in refused(dynamodb.import_table, **wanted(**members))
+    parameters = KEYS | {"TableName": "target", "KeySchema": KEYS["KeySchema"][1:]}
+    assert "ValidationException" in refused(dynamodb.import_table, **wanted(TableCreationParameters=parameters))
+    s3.put_object(Bucket=bucket, Key="1", Body=b"this is no gzip file")
+    found = imported(dynamodb, **wanted(InputCompressionType="GZIP"))
+    assert found["ImportStatus"] == "FAILED"
+    assert "gzip" in found["FailureMessage"]
+    found = imported(
+        dynamodb,
+        **wanted(S3BucketSource={"S3Bucket": "there-is-none"}, TableCreationParameters=KEYS | {"TableName": "other"}),
+    )
+    assert (found["ImportStatus"], found["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
