@@ -74,6 +74,7 @@ class Shared:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._members: dict[str, list[Member]] = collections.defaultdict(list)
+        self._least: dict[str, int] = {}
 
     def room(self, spec_key: str, concurrency: int) -> int:
         """Invocations that could be joined to environments that are ready."""
@@ -121,6 +122,13 @@ class Shared:
         await asyncio.shield(member.making)
         return member.failed is None
 
+    def keep(self, key: str, least: int) -> None:
+        """So many of a function stay, however long they serve nothing."""
+        if least:
+            self._least[key] = least
+        else:
+            self._least.pop(key, None)
+
     def trim(self, key: str, count: int) -> None:
         """End those that serve nothing until there are no more than `count`."""
         members = self._members.get(key, [])
@@ -140,7 +148,7 @@ class Shared:
         for key, members in list(self._members.items()):
             for member in list(members):
                 idle = member.making is None and not member.load and member.idle_since < oldest
-                if idle and not member.environment.kept:
+                if idle and len(members) > self._least.get(key, 0):
                     self._end(key, member)
 
     def _least_loaded(self, spec: FunctionSpec) -> Member | None:
@@ -222,4 +230,3 @@ class Shared:
 def _eagerness(member: Member) -> tuple[int, bool]:
     """The least loaded first; of equals, one that is ready."""
     return member.load, member.making is not None
-

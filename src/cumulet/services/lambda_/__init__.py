@@ -38,6 +38,9 @@ from cumulet.services.lambda_ import (
     updates,
     versions,
 )
+from cumulet.services.lambda_.capacity import providers, scaling
+from cumulet.services.lambda_.capacity import store as capacity_store
+from cumulet.services.lambda_.capacity.keeper import Keeper
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.debugging import Debugging
 from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
@@ -130,6 +133,8 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     lambda_.front = UrlFront(lambda_)
     lambda_.cleanups.append(lambda_.urls.clean)
     lambda_.provisioner = Provisioner(lambda_)
+    lambda_.keeper = Keeper(lambda_)
+    lambda_.cleanups.append(lambda_.capacity.forget)
     lambda_.snapshots = Snapshots(lambda_)
     lambda_.sources = roster(lambda_)
     lambda_.durable = Engine(lambda_, DurableStore(db))
@@ -160,10 +165,12 @@ def build(  # noqa: PLR0913  the composition root passes each part once
             layers,
             mappings,
             permissions,
+            providers,
             provisioned,
             recursion,
             resource_policies,
             runtime_management,
+            scaling,
             streams,
             tags,
             updates,
@@ -185,8 +192,9 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda_tags", tag_store.SCHEMA)
     await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
     await lambda_.db.migrate("lambda_urls", url_store.SCHEMA)
+    await lambda_.db.migrate("lambda_capacity", capacity_store.SCHEMA)
     lambda_.cleanups.append(lambda_.idle.forget)
-    lambda_.tags.kinds["capacity-provider"] = tags.no_capacity_provider
+    lambda_.tags.kinds["capacity-provider"] = partial(providers.check_there, lambda_)
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     packages = await lambda_.store.packages()
     await lambda_.packages.start(packages)
@@ -202,6 +210,7 @@ async def _start(lambda_: Lambda) -> None:
     lambda_.metrics.sample = lambda_.provisioner.measure
     await lambda_.metrics.start()
     await lambda_.provisioner.start()
+    await lambda_.keeper.start()
     lambda_.tasks.start("lambda snapshots", lambda_.snapshots.watch())
     worker = EventWorker(lambda_)
     lambda_.events.handler, lambda_.events.room = worker.handle, worker.room

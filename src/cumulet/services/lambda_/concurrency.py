@@ -20,6 +20,9 @@ async def put_function_concurrency(
         function = await lambda_.store.function(key, tx)
         if function is None:
             raise no_function(f"{key.arn}:{LATEST}")
+        latest = await lambda_.store.version(key, LATEST, tx)
+        if latest is not None and latest.configuration.capacity_provider_config is not None:
+            raise invalid("Reserved concurrency is not supported for functions with a capacity provider.")
         provisioned = [
             json.decode(document, type=Provision).requested
             for _, document in await lambda_.store.settings(PROVISIONED, key, "", 10_000, tx)

@@ -8,6 +8,7 @@ from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
 from cumulet.services.lambda_ import snap_start, vpc
+from cumulet.services.lambda_.capacity import model as capacity
 from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
@@ -17,10 +18,8 @@ from cumulet.services.lambda_.runtimes import check_runtime
 
 _MISSING = {
     "file_system_configs": "FileSystemConfigs",
-    "capacity_provider_config": "CapacityProviderConfig",
     "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
-    "publish_to": "PublishTo",
 }
 
 RESERVED_VARIABLES = frozenset(
@@ -85,6 +84,9 @@ def new_configuration(
         state_reason=CREATING,
         state_reason_code="Creating",
     )
+    if request.publish_to and request.capacity_provider_config is None:
+        raise invalid("PublishTo is only supported for functions with a capacity provider.")
+    defaults = msgspec.structs.replace(defaults, **capacity.usual(request))
     return changed_configuration(defaults, request, key, limits)
 
 
@@ -117,10 +119,13 @@ def changed_configuration(
     if request.logging_config is not None:
         changes["logging_config"] = _logging(old.logging_config, request.logging_config, key)
     _check_bound("timeout", request.timeout, limits.timeout)
-    _check_bound("memorySize", request.memory_size, limits.memory_mb)
+    _check_bound(
+        "memorySize", request.memory_size, limits.managed_memory_mb if capacity.managed(old) else limits.memory_mb
+    )
     if request.ephemeral_storage is not None:
         _check_bound("ephemeralStorage.size", request.ephemeral_storage.size, limits.ephemeral_mb)
-    changed = msgspec.structs.replace(old, **changes)
+    changes |= capacity.changed(old, request.capacity_provider_config)
+    changed = capacity.check(msgspec.structs.replace(old, **changes))
     snap_start.check(changed)
     return changed
 

@@ -7,6 +7,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.capacity import providers
 from cumulet.services.lambda_.code_signing import attachable, check_deployment
 from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import new_configuration
@@ -15,7 +16,7 @@ from cumulet.services.lambda_.function_layers import check_allowed, check_arns, 
 from cumulet.services.lambda_.images.names import resolved
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Function, Version, timestamp
-from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version, refer
+from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, is_version, refer
 from cumulet.services.lambda_.roles import check_role
 from cumulet.services.lambda_.snap_start import published
 from cumulet.services.lambda_.state import Lambda
@@ -46,6 +47,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     if await lambda_.store.function(key) is not None:
         raise conflict(f"Function already exist: {key.name}")
     await check_role(lambda_, call, request.role)
+    await providers.check_usable(lambda_, configuration, call.account)
     await check_allowed(lambda_, call, layers)
     await check_deployment(lambda_, call, key, request.code_signing_config_arn)
     async with code.staged(lambda_, call, request.code, configuration.architectures) as staged:
@@ -69,8 +71,12 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
                 raise conflict(f"Function already exist: {key.name}")
             if layers:
                 latest = await dressed(lambda_, tx, latest, layers, package.unpacked)
-            versions = [latest, _first(latest)] if request.publish else [latest]
-            await lambda_.store.put_function(tx, key, Function(next_version=len(versions), tags=tags))
+            versions = [latest]
+            if request.publish or request.publish_to:
+                versions.append(_first(latest, LATEST_PUBLISHED if request.publish_to else "1"))
+            next_version = 2 if request.publish and not request.publish_to else 1
+            await lambda_.store.put_function(tx, key, Function(next_version=next_version, tags=tags))
+            await providers.use(lambda_, tx, key, versions)
             for version in versions:
                 await lambda_.store.put_version(tx, key, version)
                 if version.layers:
@@ -168,7 +174,7 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
     key, qualifier = reference.key, reference.qualifier or ""
     if qualifier == LATEST:
         raise invalid("$LATEST version cannot be deleted without deleting the function.")
-    if "$" in qualifier:  # neither a version nor an alias can be called so
+    if "$" in qualifier and qualifier != LATEST_PUBLISHED:  # neither a version nor an alias can be called so
         raise no_function(key.arn)
     if not is_version(qualifier):
         raise invalid("Deletion of aliases is not currently supported.")
@@ -187,7 +193,7 @@ async def _delete_version(lambda_: Lambda, reference: Reference) -> None:
     lambda_.retire(deployments, dropped)
 
 
-def _first(latest: Version) -> Version:
-    """Version 1, published together with its creation."""
-    changed = latest.changed(version="1", revision_id=new_id(), **published(latest.configuration))
+def _first(latest: Version, number: str) -> Version:
+    """The version that is published together with its creation."""
+    changed = latest.changed(version=number, revision_id=new_id(), **published(latest.configuration))
     return replace(changed, deployment=token())

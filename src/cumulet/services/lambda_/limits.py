@@ -33,6 +33,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     policy_size: int = 20_480
     tags: int = 50
     layers: int = 5
+    capacity_providers: int = 1000
+    versions_per_provider: int = 100
+    managed_memory_mb: int = 32_768
+    """Of functions that run by a capacity provider."""
     memory_mb: int = 10_240
     ephemeral_mb: int = 10_240
     timeout: int = 900

@@ -8,10 +8,12 @@ from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid, not_found
 
 LATEST = "$LATEST"
+LATEST_PUBLISHED = "$LATEST.PUBLISHED"
+"""The version that a function with a capacity provider is when a call names none."""
 
 _NAME = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
-    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9_-]+))?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
 )
 
 
@@ -67,5 +69,5 @@ def _refer(account: str, region: str, name: str, qualifier: str | None) -> Refer
 
 
 def is_version(qualifier: str) -> bool:
-    """A published version's number, as opposed to an alias or $LATEST."""
-    return qualifier.isdecimal()
+    """A published version, as opposed to an alias or $LATEST."""
+    return qualifier.isdecimal() or qualifier == LATEST_PUBLISHED

@@ -30,6 +30,8 @@ async def put_provisioned_concurrency_config(
     async with lambda_.change(key) as tx:
         version = await _version(lambda_, reference, tx)
         stored = await lambda_.store.version(key, version, tx)
+        if stored is not None and stored.configuration.capacity_provider_config is not None:
+            raise invalid("Provisioned concurrency is not supported for functions with a capacity provider.")
         if stored is not None and stored.configuration.tenancy_config is not None:
             raise invalid("Provisioned concurrency is not supported for functions with tenant isolation.")
         if stored is not None and is_on(stored.configuration):

@@ -14,6 +14,7 @@ from cumulet.compute import (
     EnvironmentInfo,
     FunctionSpec,
     Invocation,
+    NoRoom,
     Outcome,
     ResponseStream,
     RestoreFailed,
@@ -21,7 +22,8 @@ from cumulet.compute import (
 )
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_ import lineage, reports
-from cumulet.services.lambda_.errors import conflict, recursive
+from cumulet.services.lambda_.capacity.model import MANAGED
+from cumulet.services.lambda_.errors import conflict, recursive, throttled
 from cumulet.services.lambda_.idle import wake
 from cumulet.services.lambda_.logs import LogStream
 from cumulet.services.lambda_.metrics import Series
@@ -113,11 +115,14 @@ class Run:
             max_response=lambda_.limits.response,
             stream=stream,
         )
-        pool = lambda_.provisioner.find(target.key, target.version.number)
+        managed = target.managed
+        pool = None if managed else lambda_.provisioner.find(target.key, target.version.number)
         spec = pool.spec if pool is not None else None
         try:
             if pool is not None and spec is not None and lambda_.compute.idle(spec.key):
                 self.outcome = await self._in_pool(pool, spec, invocation, series)
+            elif managed:
+                self.outcome = await self._in_managed(invocation, series)
             else:
                 if pool is not None:
                     series.add("ProvisionedConcurrencySpilloverInvocations")
@@ -125,6 +130,9 @@ class Run:
                 self.outcome = await self._in_slot(invocation, series)
         except RuntimeUnavailable as error:
             raise api.InvalidRuntimeException(str(error)) from error
+        except NoRoom as error:
+            series.add("Throttles")
+            raise throttled("ConcurrentInvocationLimitExceeded") from error
         except ComputeUnavailable as error:
             raise api.ServiceException(str(error)) from error
         except RestoreFailed as error:
@@ -200,6 +208,16 @@ class Run:
             else:
                 lasting.add_done_callback(release)
 
+    async def _in_managed(self, invocation: Invocation, series: Series) -> Outcome:
+        """In an environment that serves several at once. The account's concurrency is not for those."""
+        lambda_, target = self._lambda, self.target
+        now = lambda_.clock.now()
+        spec = target.spec
+        if spec is None or now >= target.renew:
+            spec = await self._spec(now)
+        series.add("ConcurrentExecutions", lambda_.compute.running(spec.key) + 1)
+        return await lambda_.compute.invoke(spec, invocation, on_environment=self._environment, on_event=self._event)
+
     async def _in_pool(self, pool: "Pool", spec: FunctionSpec, invocation: Invocation, series: Series) -> Outcome:
         """In an environment that is provisioned. There must be one: until it is taken, nothing else may run."""
         lambda_ = self._lambda
@@ -232,6 +250,8 @@ class Run:
     def _measure(self, series: Series, *, provisioned: bool) -> None:
         outcome, target = self.outcome, self.target
         series.ran(outcome.duration * 1000, outcome.error is not None)
+        if target.managed:
+            return  # its instances are paid for, not what runs on them
         seconds = reports.billed(outcome) / 1000
         series.use("provisioned-compute" if provisioned else "compute", seconds * target.memory / 1024)
         stream = self._invocation.stream
@@ -280,7 +300,7 @@ def open_environment(
     lambda_: Lambda, target: Target, info: EnvironmentInfo, kind: str = ""
 ) -> tuple[LogStream, Mapping[str, str] | None]:
     """The log stream of an environment, and the variables that one just made gets in addition."""
-    kind = kind or (SNAP_START if target.snapshots else "on-demand")
+    kind = kind or (SNAP_START if target.snapshots else MANAGED if target.managed else "on-demand")
     stream = lambda_.logs.open(info.id, target)
     if not info.cold:
         return stream, None

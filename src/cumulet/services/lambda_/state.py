@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import json
 
+from cumulet.api.lambda_ import FunctionConfiguration
 from cumulet.compute import Compute, RuntimeUnavailable
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.capacity.model import managed
+from cumulet.services.lambda_.capacity.store import CapacityStore
 from cumulet.services.lambda_.code_signing_store import SigningStore
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
@@ -23,7 +26,7 @@ from cumulet.services.lambda_.locations import Locations
 from cumulet.services.lambda_.logs import LogWriter
 from cumulet.services.lambda_.metrics import Metrics
 from cumulet.services.lambda_.model import PROVISIONED, Function, Provision, Version
-from cumulet.services.lambda_.names import FunctionKey, Reference
+from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version
 from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.queue import EventQueue
 from cumulet.services.lambda_.slots import Slots
@@ -37,6 +40,7 @@ from cumulet.storage.outbox import Outbox
 from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
+    from cumulet.services.lambda_.capacity.keeper import Keeper
     from cumulet.services.lambda_.provisioning import Provisioner
     from cumulet.services.lambda_.snapshots import Snapshots
 
@@ -66,6 +70,7 @@ class Lambda:
     """Event source mappings; set by `build`."""
 
     front: "UrlFront"
+    keeper: "Keeper"
     provisioner: "Provisioner"
     """Set by `build`: it needs all the others."""
     snapshots: "Snapshots"
@@ -117,6 +122,7 @@ class Lambda:
         self.layers = LayerStore(db)
         self.signing = SigningStore(db)
         self.urls = UrlStore(db)
+        self.capacity = CapacityStore(db)
         self.idle = Idleness(db)
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
@@ -136,8 +142,8 @@ class Lambda:
 
     async def version(self, reference: Reference, within: Transaction | None = None) -> Version:
         """The version that a name, version or alias means; raises ResourceNotFoundException."""
-        qualifier = reference.qualifier or "$LATEST"
-        if qualifier != "$LATEST" and not qualifier.isdecimal():
+        qualifier = reference.qualifier or LATEST
+        if qualifier != LATEST and not is_version(qualifier):
             alias = await self.store.alias(reference.key, qualifier, within)
             if alias is None:
                 raise no_function(reference.arn)
@@ -215,10 +221,15 @@ class Lambda:
                     await self.idle.touch(tx, key, self.clock.now())
 
     async def _initialise(self, key: FunctionKey) -> dict[str, tuple[str, str]]:
-        """Initialise pending versions that have snapshots; the reason and its code, by version, where that failed."""
+        """Initialise pending versions that have snapshots or instances; the reason and its code, by version, where that failed."""
         failed = {}
         for version in await self.store.pending_versions(key, self.db):
-            if is_on(version.configuration) and (why := await self.snapshots.make(key, version)) is not None:
+            why = None
+            if is_on(version.configuration):
+                why = await self.snapshots.make(key, version)
+            elif managed(version.configuration) and version.number != LATEST:
+                why = await self.keeper.make(key, version)
+            if why is not None:
                 failed[version.number] = why
         return failed
 
@@ -257,7 +268,7 @@ class Lambda:
             )
         return version.changed(
             revision_id=new_id(),
-            state="Active" if reason is None else "Failed",
+            state=_usable(configuration) if reason is None else "Failed",
             state_reason=reason,
             state_reason_code=code,
             last_update_status="Successful" if reason is None else "Failed",
@@ -300,4 +311,10 @@ class Lambda:
         key = FunctionKey(account, region, name)
         self.targets.forget(key)
         self.provisioner.changed(key)
+        self.keeper.changed(key)
         self._unreserved.pop((account, region), None)
+
+
+def _usable(configuration: FunctionConfiguration) -> str:
+    """Of a function with a capacity provider only what is published can be invoked."""
+    return "ActiveNonInvocable" if managed(configuration) and configuration.version == LATEST else "Active"

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cumulet.api.lambda_ import EnvironmentResponse
 from cumulet.services.lambda_.model import Alias, Function, Version
-from cumulet.services.lambda_.names import LATEST, FunctionKey
+from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey
 from cumulet.services.lambda_.packages import Package
 from cumulet.storage.database import Database, Row, Transaction, Values
 from cumulet.storage.seal import Seal
@@ -31,6 +31,8 @@ SCHEMA = (
         PRIMARY KEY (account, region, name, kind, qualifier))""",
     "ALTER TABLE lambda_code ADD COLUMN unpacked BIGINT NOT NULL DEFAULT 0",
 )
+
+_UNNUMBERED = {LATEST: 0, LATEST_PUBLISHED: -1}
 
 _PACKAGE = "id, blob, size, unpacked"
 
@@ -104,7 +106,8 @@ class FunctionStore:
         return self._opened(key, rows[0][0]) if rows else None
 
     async def put_version(self, tx: Transaction, key: FunctionKey, version: Version) -> None:
-        number = 0 if version.number == LATEST else int(version.number)
+        number = _UNNUMBERED.get(version.number)
+        number = int(version.number) if number is None else number
         await tx.write(
             """INSERT INTO lambda_version (account, region, name, version, number, deployment, code, size, pending, document)
                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (account, region, name, version)

@@ -8,12 +8,11 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
-from cumulet.services.lambda_.errors import invalid, not_found
+from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.names import LATEST, FunctionKey, refer
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tag_store import Check
-from cumulet.storage.database import Transaction
 
 _FUNCTION = "function"
 
@@ -84,11 +83,6 @@ def _check(lambda_: Lambda, kind: str) -> Check:
     if check is None:
         raise NotImplementedHere(f"Tags of a {kind} are not implemented yet. See docs/services/lambda.md.")
     return check
-
-
-async def no_capacity_provider(_: Call, arn: str, __: Transaction | None) -> None:
-    """For the tag store: none can be made here yet."""
-    raise not_found(f"Capacity provider not found: {arn}")
 
 
 def _function(call: Call, arn: str) -> FunctionKey:

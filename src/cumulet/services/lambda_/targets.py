@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec import json
+
 from cumulet.compute import FunctionSpec, Image
 from cumulet.kernel.call import Principal
 from cumulet.kernel.ids import token
+from cumulet.services.lambda_.capacity.model import MANAGED, SCALING, Scaling, concurrency, managed
 from cumulet.services.lambda_.credentials import CredentialCache
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.idle import can_idle
@@ -14,12 +17,13 @@ from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.lineage import name_of
 from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.model import Alias, Function, Version
-from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference
+from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, is_version
 from cumulet.services.lambda_.packages import Package, Packages
 from cumulet.services.lambda_.snap_start import SNAP_START, is_on
 from cumulet.services.lambda_.store import FunctionStore
 
 _KEPT = 10_000
+_UNQUALIFIED = ""
 
 
 class Superseded(Exception):
@@ -36,6 +40,7 @@ class Target:
         "key",
         "lineage",
         "log_group",
+        "managed",
         "memory",
         "principal",
         "renew",
@@ -58,6 +63,7 @@ class Target:
         self.durable = configuration.durable_config is not None
         self.idles = can_idle(version)
         self.snapshots = is_on(configuration)
+        self.managed = managed(configuration)
         self.memory = configuration.memory_size or 128
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
@@ -110,7 +116,7 @@ class Targets:
         qualified = self._known.get(reference.key)
         if qualified is None:
             return None
-        found = qualified.get(reference.qualifier or LATEST)
+        found = qualified.get(reference.qualifier or _UNQUALIFIED)
         if isinstance(found, _Route):
             found = qualified.get(_choose(found))
         return found if isinstance(found, Target) else None
@@ -128,7 +134,7 @@ class Targets:
             raise missing
         loaded: dict[str, Target | _Route] = {}
         version = qualifier
-        if qualifier != LATEST and not qualifier.isdecimal():
+        if reference.qualifier is not None and not is_version(qualifier) and qualifier != LATEST:
             alias = await self._store.alias(reference.key, qualifier)
             if alias is None:
                 raise missing
@@ -136,11 +142,16 @@ class Targets:
             loaded[qualifier] = route
             version = _choose(route)
         stored = await self._store.version(reference.key, version)
+        if stored is not None and reference.qualifier is None and managed(stored.configuration):
+            version, missing = LATEST_PUBLISHED, no_function(f"{reference.key.arn}:{LATEST_PUBLISHED}")
+            stored = await self._store.version(reference.key, version)
         if stored is None:
             raise missing
         target = Target(reference.key, function, stored)
         if not stored.pending and changes == self._changes:
             loaded[version] = target
+            if reference.qualifier is None:
+                loaded[_UNQUALIFIED] = target
             if len(self._known) >= _KEPT:
                 self._known.clear()
             self._known.setdefault(reference.key, {}).update(loaded)
@@ -176,12 +187,19 @@ class Targets:
             account=target.key.account,
             snapshot=target.snapshots,
             runtime_version_arn=version_config.runtime_version_arn or "" if version_config else "",
+            concurrency=concurrency(configuration),
+            max_environments=await self._most(target) if target.managed else 0,
         )
         spec = self.alter(target.key, spec)
         target.timeout = spec.timeout
         target.renew, target.principal = credentials.renew, credentials.principal
         target.spec = spec
         return spec
+
+    async def _most(self, target: Target) -> int:
+        """Environments there may be of a version that runs by a capacity provider."""
+        document = await self._store.setting(SCALING, target.key, target.version.number)
+        return 0 if document is None else json.decode(document, type=Scaling).most or 0
 
     async def _image(self, version: Version, package: Package) -> tuple[Image | None, dict[str, str]]:
         """The image that the version is, and what of its variables are the image's own."""
@@ -238,6 +256,8 @@ def environment(target: Target) -> dict[str, str]:
         "LAMBDA_TASK_ROOT": "/var/task",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
     }
+    if target.managed:
+        variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = MANAGED
     if target.snapshots:
         variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = SNAP_START
         del variables["AWS_LAMBDA_LOG_GROUP_NAME"]  # as on AWS

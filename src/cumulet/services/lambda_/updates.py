@@ -4,7 +4,6 @@ from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_ import code
 from cumulet.services.lambda_.code_signing import check_deployment
@@ -17,15 +16,13 @@ from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
 from cumulet.services.lambda_.packages import Package
 from cumulet.services.lambda_.roles import check_role
 from cumulet.services.lambda_.state import Lambda
-from cumulet.services.lambda_.versions import publish
+from cumulet.services.lambda_.versions import publish, publish_latest
 from cumulet.storage.database import Transaction
 
 
 async def update_function_code(
     lambda_: Lambda, call: Call, request: api.UpdateFunctionCodeRequest
 ) -> api.FunctionConfiguration:
-    if request.publish_to:
-        raise NotImplementedHere("PublishTo is not implemented yet. See docs/services/lambda.md.")
     check_architectures(request.architectures)
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
@@ -55,9 +52,14 @@ async def update_function_code(
             )
             await lambda_.store.put_version(tx, key, changed)
             await lambda_.store.put_package(tx, package)
-            published = await publish(lambda_, tx, key, changed, None) if request.publish else None
-            dropped = await lambda_.store.drop_unused(tx, [latest.code])
-    lambda_.retire([latest.deployment], dropped)
+            published: Version | None = None
+            replaced: list[Version] = []
+            if request.publish_to:
+                published, replaced = await publish_latest(lambda_, tx, key, changed, None)
+            elif request.publish:
+                published = await publish(lambda_, tx, key, changed, None)
+            dropped = await lambda_.store.drop_unused(tx, [latest.code, *(one.code for one in replaced)])
+    lambda_.retire([latest.deployment, *(one.deployment for one in replaced)], dropped)
     lambda_.settle(key)
     return published.answer(f"{key.arn}:{published.number}") if published else changed.answer(key.arn)
 
@@ -115,7 +117,7 @@ def _in_progress(lambda_: Lambda, latest: Version) -> Version:
         "last_update_status_reason": CREATING,
         "last_update_status_reason_code": "Creating",
     }
-    if latest.configuration.state != "Active":
+    if latest.configuration.state not in {"Active", "ActiveNonInvocable"}:
         states = {"state": "Pending", "state_reason": CREATING, "state_reason_code": "Creating"}
     changed = latest.changed(revision_id=new_id(), last_modified=timestamp(lambda_.clock.now()), **states)
     return replace(changed, deployment=token())

@@ -4,18 +4,21 @@ from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id, token
+from cumulet.services.lambda_.capacity import providers
+from cumulet.services.lambda_.capacity.model import managed
 from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Version, timestamp
-from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
+from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, refer
+from cumulet.services.lambda_.packages import Package
 from cumulet.services.lambda_.snap_start import asked, published
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 
 _SAME = (
     "architectures",
+    "capacity_provider_config",
     "code_sha256",
     "dead_letter_config",
     "environment",
@@ -35,8 +38,6 @@ _SAME = (
 
 
 async def publish_version(lambda_: Lambda, call: Call, request: api.PublishVersionRequest) -> api.FunctionConfiguration:
-    if request.publish_to:
-        raise NotImplementedHere("PublishTo is not implemented yet. See docs/services/lambda.md.")
     key = refer(call, request.function_name).key
     await lambda_.settled(key)
     async with lambda_.change(key) as tx:
@@ -49,7 +50,15 @@ async def publish_version(lambda_: Lambda, call: Call, request: api.PublishVersi
                 f"CodeSHA256 ({request.code_sha256}) is different from current CodeSHA256 in $LATEST "
                 f"({configuration.code_sha256}). Please try again with the CodeSHA256 in $LATEST."
             )
-        version = await publish(lambda_, tx, key, latest, request.description)
+        replaced: list[Version] = []
+        dropped: list[Package] = []
+        if request.publish_to:
+            version, replaced = await publish_latest(lambda_, tx, key, latest, request.description)
+            dropped = await lambda_.store.drop_unused(tx, [one.code for one in replaced])
+        else:
+            version = await publish(lambda_, tx, key, latest, request.description)
+    if replaced:
+        lambda_.retire([one.deployment for one in replaced], dropped)
     if version.pending:
         lambda_.settle(key)
     return version.answer(f"{key.arn}:{version.number}")
@@ -67,8 +76,36 @@ async def publish(
     ):
         return last
     function = await lambda_.function(key, tx)
+    version = _copy(lambda_, latest, str(function.next_version), description)
+    await _put(lambda_, tx, key, latest, version)
+    await lambda_.store.put_function(tx, key, replace(function, next_version=function.next_version + 1))
+    return version
+
+
+async def publish_latest(
+    lambda_: Lambda, tx: Transaction, key: FunctionKey, latest: Version, description: str | None
+) -> tuple[Version, list[Version]]:
+    """$LATEST.PUBLISHED as $LATEST is now, and what it was before, if it was. Raises InvalidParameterValueException."""
+    if not managed(latest.configuration):
+        raise invalid("PublishTo is only supported for functions with a capacity provider.")
+    before = await lambda_.store.version(key, LATEST_PUBLISHED, tx)
+    version = _copy(lambda_, latest, LATEST_PUBLISHED, description)
+    await _put(lambda_, tx, key, latest, version)
+    return version, [] if before is None else [before]
+
+
+async def _put(lambda_: Lambda, tx: Transaction, key: FunctionKey, latest: Version, version: Version) -> None:
+    """Store a version that was made of $LATEST."""
+    await lambda_.store.put_version(tx, key, version)
+    await providers.use(lambda_, tx, key, [version])
+    if version.layers:
+        await lambda_.layers.use(tx, key, version.number, version.layers)
+    await lambda_.store.put_version(tx, key, latest.changed(revision_id=new_id()))
+
+
+def _copy(lambda_: Lambda, latest: Version, number: str, description: str | None) -> Version:
     states: dict[str, object] = {}
-    if latest.pending or asked(latest.configuration):
+    if latest.pending or asked(latest.configuration) or managed(latest.configuration):
         states = published(latest.configuration) | {
             "state": "Pending",
             "state_reason": "The function is being created.",
@@ -77,9 +114,9 @@ async def publish(
             "last_update_status_reason": None,
             "last_update_status_reason_code": None,
         }
-    version = replace(
+    return replace(
         latest.changed(
-            version=str(function.next_version),
+            version=number,
             revision_id=new_id(),
             description=latest.configuration.description if description is None else description,
             last_modified=timestamp(lambda_.clock.now()),
@@ -87,12 +124,6 @@ async def publish(
         ),
         deployment=token(),
     )
-    await lambda_.store.put_version(tx, key, version)
-    if version.layers:
-        await lambda_.layers.use(tx, key, version.number, version.layers)
-    await lambda_.store.put_function(tx, key, replace(function, next_version=function.next_version + 1))
-    await lambda_.store.put_version(tx, key, latest.changed(revision_id=new_id()))
-    return version
 
 
 async def list_versions_by_function(
