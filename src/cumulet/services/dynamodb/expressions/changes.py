@@ -13,7 +13,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions.arithmetic import add, subtract
-from cumulet.services.dynamodb.expressions.conditions import Names
+from cumulet.services.dynamodb.expressions.keeping import KEPT, Names, recalled
 from cumulet.services.dynamodb.expressions.paths import child, getter
 from cumulet.services.dynamodb.expressions.projections import Projection
 from cumulet.services.dynamodb.expressions.scope import Values, route
@@ -75,12 +75,12 @@ class Update:
 
 def bind_update(text: str, names: Names, values: Values) -> Update:
     """An update, checked with the names and values of a call. Raises ValidationException."""
-    program = _program(text, names)
+    program = recalled(_program, names, text)
     check_update(program.plan, values)
     return Update(program, values)
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def _program(text: str, names: Names) -> Program:
     return Program(plan_update(text, names))
 

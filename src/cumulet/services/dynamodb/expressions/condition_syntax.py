@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.lexer import END, read
 from cumulet.services.dynamodb.expressions.operands import Reader
 from cumulet.services.dynamodb.expressions.trees import (
@@ -32,7 +33,7 @@ MOST_DEEP = MOST_OPERATORS + 10
 """Parentheses within parentheses at most; the operators that could need more are not allowed either."""
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def parse_condition(text: str, parameter: str = "ConditionExpression") -> Condition:
     """The tree of a condition; `parameter` is what the request calls it. Raises ValidationException."""
     reader = Reader(read(text, parameter), FUNCTIONS, KEYWORDS, CONDITIONS)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.expressions import functions
 from cumulet.services.dynamodb.expressions.condition_syntax import parse_condition
+from cumulet.services.dynamodb.expressions.keeping import KEPT, Names, recalled
 from cumulet.services.dynamodb.expressions.leaves import Leaf, leaf
 from cumulet.services.dynamodb.expressions.lexer import refuse
 from cumulet.services.dynamodb.expressions.paths import getter
@@ -33,8 +34,6 @@ from cumulet.services.dynamodb.values import Item
 
 Test = Callable[[Item, Values], bool]
 Read = Callable[[Item, Values], "api.AttributeValue | None"]
-Names = tuple[tuple[str, str], ...]
-"""ExpressionAttributeNames, so that it can be looked up."""
 
 
 class Plan(NamedTuple):
@@ -44,7 +43,9 @@ class Plan(NamedTuple):
     test: Test
     leaves: tuple[Leaf, ...]
     checked: tuple[Leaf, ...]
-    """The leaves that may be refused although all their values are given."""
+    """The leaves that may be refused although all their names and values are given."""
+    defined: bool
+    """Whether all its names are given."""
     names: frozenset[str]
     values: frozenset[str]
     routes: tuple[Route, ...]
@@ -73,21 +74,26 @@ class Bound:
 
 def bind_condition(text: str, parameter: str, names: Names, values: Values) -> Bound:
     """A condition, checked with the names and values of a call. Raises ValidationException."""
-    plan = compile_condition(text, parameter, names)
+    plan = recalled(compile_condition, names, text, parameter)
     check_leaves(plan, values)
     return Bound(plan, values)
 
 
 def check_leaves(plan: Plan, values: Values) -> None:
     """Raise the first thing that is wrong with the comparisons and functions, in the order they are written."""
-    checked = plan.checked if plan.values <= values.keys() else plan.leaves
-    for each in checked:
-        reason = each.wrong(values)
-        if reason:
-            raise refuse(plan.parameter, reason)
+    if plan.defined and plan.values <= values.keys():
+        for each in plan.checked:
+            reason = each.mistyped(values)
+            if reason:
+                raise refuse(plan.parameter, reason)
+    else:
+        for each in plan.leaves:
+            reason = each.wrong(values)
+            if reason:
+                raise refuse(plan.parameter, reason)
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def compile_condition(text: str, parameter: str, names: Names) -> Plan:
     """The plan of a text with these names. Raises ValidationException for what no values could make right."""
     return plan_condition(parse_condition(text, parameter), parameter, dict(names))
@@ -103,6 +109,7 @@ def plan_condition(tree: Condition, parameter: str, names: Mapping[str, str]) ->
         test,
         leaves,
         tuple([each for each in leaves if each.faulty]),
+        not any(each.undefined for each in leaves),
         frozenset().union(*[each.names for each in leaves]),
         frozenset().union(*[each.values for each in leaves]),
         tuple(compiler.routes),

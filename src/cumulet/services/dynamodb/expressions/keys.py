@@ -13,7 +13,8 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions.condition_syntax import parse_condition
-from cumulet.services.dynamodb.expressions.conditions import Names, Plan, check_leaves, compile_condition
+from cumulet.services.dynamodb.expressions.conditions import Plan, check_leaves, compile_condition
+from cumulet.services.dynamodb.expressions.keeping import KEPT, Names, recalled
 from cumulet.services.dynamodb.expressions.lexer import refuse
 from cumulet.services.dynamodb.expressions.scope import Values, route
 from cumulet.services.dynamodb.expressions.trees import (
@@ -70,9 +71,9 @@ class Keys(NamedTuple):
 
 def bind_keys(text: str, names: Names, values: Values) -> Keys:
     """A key condition, checked with the names and values of a call. Raises ValidationException."""
-    plan = compile_condition(text, PARAMETER, names)
+    plan = recalled(compile_condition, names, text, PARAMETER)
     check_leaves(plan, values)
-    terms = _terms(text, names)
+    terms = recalled(_terms, names, text)
     return Keys(plan, tuple([_with_values(term, values) for term in terms]))
 
 
@@ -80,7 +81,7 @@ def _with_values(term: _Term, values: Values) -> KeyTerm:
     return KeyTerm(term.attribute, term.operator, tuple([values[name] for name in term.operands]))
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def _terms(text: str, names: Names) -> tuple[_Term, ...]:
     given = dict(names)
     found: dict[str, _Term] = {}

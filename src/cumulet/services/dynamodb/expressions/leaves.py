@@ -39,9 +39,12 @@ Check = Callable[[Values], str]
 
 
 class Leaf:
-    """A comparison or function. `faulty`: it can be wrong even when all its values are given."""
+    """A comparison or function.
 
-    __slots__ = ("_checks", "_given", "_static", "faulty", "names", "values")
+    `faulty`: it can be wrong although all its names and values are given. `undefined`: not all of its names are.
+    """
+
+    __slots__ = ("_checks", "_given", "_static", "faulty", "names", "undefined", "values")
 
     def __init__(self, node: Comparison | Call, names: Mapping[str, str]) -> None:
         operands = node.operands if isinstance(node, Comparison) else node.arguments
@@ -55,7 +58,8 @@ class Leaf:
         if not undefined:
             self._static = _wrong_text(node, names)
             self._checks = () if self._static else tuple(_checks(node))
-        self.faulty = bool(undefined or self._static or self._checks)
+        self.undefined = undefined
+        self.faulty = bool(self._static or self._checks)
 
     def wrong(self, values: Values) -> str:
         """What is wrong, in DynamoDB's words, or ""."""
@@ -65,6 +69,10 @@ class Leaf:
                     return undefined_name(name)
             elif name not in values:
                 return undefined_value(name)
+        return self.mistyped(values)
+
+    def mistyped(self, values: Values) -> str:
+        """As `wrong`, when all names and values are known to be given."""
         if self._static:
             return self._static
         for check in self._checks:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cumulet.api import dynamodb as api
-from cumulet.services.dynamodb.expressions.conditions import Names
+from cumulet.services.dynamodb.expressions.keeping import KEPT, Names, recalled
 from cumulet.services.dynamodb.expressions.lexer import END, read, refuse
 from cumulet.services.dynamodb.expressions.operands import Reader
 from cumulet.services.dynamodb.expressions.paths import child
@@ -28,7 +28,7 @@ Branches = dict[Step, "Branches | None"]
 _NOTHING: frozenset[str] = frozenset()
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def parse_projection(text: str, parameter: str = "ProjectionExpression") -> tuple[Path, ...]:
     """The paths of a projection. Raises ValidationException."""
     words = read(text, parameter)
@@ -66,9 +66,13 @@ class Projection:
         return found
 
 
-@lru_cache(4096)
-def bind_projection(text: str, names: Names, parameter: str = "ProjectionExpression") -> Projection:
+def bind_projection(text: str, names: Names) -> Projection:
     """A projection with the names of a call. Raises ValidationException."""
+    return recalled(_bound, names, text, "ProjectionExpression")
+
+
+@lru_cache(KEPT)
+def _bound(text: str, parameter: str, names: Names) -> Projection:
     given = dict(names)
     paths = parse_projection(text, parameter)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.errors import invalid
@@ -59,7 +59,7 @@ def bind(
     return bound
 
 
-def _check_used(bound: Expressions, names: Iterable[str], values: Iterable[str]) -> None:
+def _check_used(bound: Expressions, names: Collection[str], values: Collection[str]) -> None:
     parts = [part for part in (bound.update, bound.condition, bound.keys, bound.filter) if part is not None]
     used_values = [part.plan.values for part in parts]
     used_names = [part.plan.names for part in parts]
@@ -69,7 +69,9 @@ def _check_used(bound: Expressions, names: Iterable[str], values: Iterable[str])
     _check_each("ExpressionAttributeValues", values, used_values)
 
 
-def _check_each(parameter: str, given: Iterable[str], used: list[frozenset[str]]) -> None:
+def _check_each(parameter: str, given: Collection[str], used: list[frozenset[str]]) -> None:
+    if not given or (len(used) == 1 and len(used[0]) == len(given)):
+        return  # all that is used is given, so as many are the same ones
     unused = set(given).difference(*used)
     if unused:
         keys = ", ".join([key for key in given if key in unused])

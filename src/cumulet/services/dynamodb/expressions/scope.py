@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.expressions.keeping import KEPT, few
 from cumulet.services.dynamodb.expressions.trees import Path, Route, Step, shown
 from cumulet.services.dynamodb.values import check_value
 
@@ -51,9 +53,21 @@ def undefined_value(name: str) -> str:
 
 def check_names(names: Mapping[str, str]) -> None:
     """Refuse ExpressionAttributeNames that is empty, has keys that are no placeholders, or stands for no name."""
-    if not names:
+    keys = tuple(names)
+    if few(keys):
+        _check_name_keys(keys)
+    else:
+        _check_name_keys.__wrapped__(keys)
+    for key, name in names.items():
+        if not name:
+            raise invalid(f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}")
+
+
+@lru_cache(KEPT)
+def _check_name_keys(keys: tuple[str, ...]) -> None:
+    if not keys:
         raise invalid("ExpressionAttributeNames must not be empty")
-    for key in names:
+    for key in keys:
         if len(key) > MOST_LETTERS:
             raise invalid(
                 "ExpressionAttributeNames contains invalid key: The expression attribute map contains a key that is "
@@ -61,16 +75,27 @@ def check_names(names: Mapping[str, str]) -> None:
             )
         if _NAME.fullmatch(key) is None:
             raise invalid(f'ExpressionAttributeNames contains invalid key: Syntax error; key: "{key}"')
-    for key, name in names.items():
-        if not name:
-            raise invalid(f"ExpressionAttributeNames contains invalid value: Empty attribute name for key {key}")
 
 
 def check_values(values: Values) -> None:
     """As `check_names`, for ExpressionAttributeValues; numbers are brought to DynamoDB's form in place."""
-    if not values:
+    keys = tuple(values)
+    if few(keys):
+        _check_value_keys(keys)
+    else:
+        _check_value_keys.__wrapped__(keys)
+    for key, value in values.items():
+        try:
+            check_value(value)
+        except AwsError as error:
+            raise invalid(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None
+
+
+@lru_cache(KEPT)
+def _check_value_keys(keys: tuple[str, ...]) -> None:
+    if not keys:
         raise invalid("ExpressionAttributeValues must not be empty")
-    for key in values:
+    for key in keys:
         if len(key) > MOST_LETTERS:
             raise invalid(
                 "ExpressionAttributeValues contains invalid key: The expression attribute map contains a key that is "
@@ -78,11 +103,6 @@ def check_values(values: Values) -> None:
             )
         if _VALUE.fullmatch(key) is None:
             raise invalid(f'ExpressionAttributeValues contains invalid key: Syntax error; key: "{key}"')
-    for key, value in values.items():
-        try:
-            check_value(value)
-        except AwsError as error:
-            raise invalid(f"ExpressionAttributeValues contains invalid value: {error.message} for key {key}") from None
 
 
 def overlapping(routes: Sequence[Route]) -> str:

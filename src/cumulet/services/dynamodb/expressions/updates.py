@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from cumulet.services.dynamodb.expressions.conditions import Names
+from cumulet.services.dynamodb.expressions.keeping import KEPT, Names
 from cumulet.services.dynamodb.expressions.leaves import needs_path, wrong_count, wrong_type
 from cumulet.services.dynamodb.expressions.lexer import END, Words, read, refuse
 from cumulet.services.dynamodb.expressions.operands import Reader
@@ -32,7 +32,7 @@ _LONG_NAMES = {"S": "STRING", "N": "NUMBER", "B": "BINARY", "NULL": "NULL", "BOO
 _SUMMED = {"ADD": ("N", "SS", "NS", "BS"), "DELETE": ("SS", "NS", "BS")}
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def parse_update(text: str, parameter: str = "UpdateExpression") -> tuple[Action, ...]:
     """The actions of an update, in the order they are written. Raises ValidationException."""
     words = read(text, parameter)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.trees import Action, Operand, Path, Value
 from cumulet.services.dynamodb.partiql.lexer import END, NAME, QUOTED, Words, malformed
 from cumulet.services.dynamodb.partiql.literals import Literal
@@ -23,7 +24,7 @@ _RETURNING = {
 _SET_FUNCTIONS = {"set_add": "ADD", "set_delete": "DELETE"}
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def parse(text: str) -> Statement:
     """A statement's tree. Raises ValidationException."""
     return _Parser(text).statement()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions.conditions import Plan, plan_condition
+from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.trees import Both, Call, Comparison, Condition, Either, Path, Value
 from cumulet.services.dynamodb.model import Key
 from cumulet.services.dynamodb.partiql.parser import parse
@@ -46,7 +47,7 @@ class Writing(NamedTuple):
     values: tuple[str, ...]
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def where_plan(text: str) -> Plan | None:
     """What is checked of a statement's condition before its table is looked up."""
     body = parse(text).body
@@ -68,7 +69,7 @@ class _Same(dict[str, str]):
         return True
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def reading(text: str, key: Key) -> Reading:
     """The plan of a SELECT (or of that within EXISTS) on a table or index with this key."""
     body = parse(text).body
@@ -102,7 +103,7 @@ def reading(text: str, key: Key) -> Reading:
     )
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def writing(text: str, key: Key) -> Writing:
     """The plan of an UPDATE or DELETE, or of an EXISTS as a check, on a table with this key."""
     body = parse(text).body
