@@ -192,7 +192,8 @@ class Validator(ShapeCompiler[Check]):
         """Whether anything at or below a shape is constrained."""
         if name not in self._needed:
             self._needed[name] = False
-            self._needed[name] = self._constrained(name)
+            own = name in self._quirks.own_shapes and not self._nulls
+            self._needed[name] = not own and self._constrained(name)
         return self._needed[name]
 
     def _constrained(self, name: str) -> bool:

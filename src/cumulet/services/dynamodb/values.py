@@ -22,6 +22,7 @@ KINDS = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 MOST_BYTES = 400 * 1024
 """An item's size at most, names included."""
 _DEEPEST = 32
+_LONGEST_NAME = 65_535
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
 _MOST_DIGITS = 38
 _EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -40,8 +41,11 @@ def kind(value: api.AttributeValue) -> str:
 
 def check_item(item: Item) -> None:
     """Refuse what is no value; numbers are brought to DynamoDB's form in place. Raises ValidationException."""
-    for value in item.values():
-        check_value(value)
+    for name, value in item.items():
+        if len(name) > _LONGEST_NAME:
+            raise invalid_values(f"Attribute name is too large, must be less than {_LONGEST_NAME + 1} bytes")
+        if value.s is None or astuple(value).count(None) != 9:
+            _check_slowly(value, 1)
 
 
 def check_value(value: api.AttributeValue, depth: int = 1) -> None:
