@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +15,14 @@ from msgspec import Struct
 from cumulet.kernel.call import Call
 
 ANYTHING = ("*",)
+
+# What a name means here must be what it means to the service that is asked, or permissions are looked up for another
+# resource than is touched: tests/policy/test_names.py holds both together.
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_FUNCTION_NAME = re.compile(
+    r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
+)
 
 Build = Callable[[Call, Any, Struct], str | Iterable[str]]
 """From the call, a member's value and the request to an ARN or several."""
@@ -54,21 +63,23 @@ def _bucket(call: Call, bucket: str, request: Struct) -> str | Iterable[str]:
 
 
 def _queue(call: Call, url: str, _: Struct) -> str:
-    parts = url.rsplit("/", 2)
-    account = parts[-2] if len(parts) > 1 and parts[-2].isdigit() else call.account
-    return f"arn:aws:sqs:{call.region}:{account}:{parts[-1]}"
+    """A queue by URL of any form, `account/name`, or name."""
+    path = url.partition("://")[2].partition("/")[2] if "://" in url else url
+    parts = path.strip("/").split("/")
+    account = parts[-2] if len(parts) > 1 and _ACCOUNT.fullmatch(parts[-2]) else call.account
+    region = parts[-3] if len(parts) == 4 and parts[0] == "queue" else call.region
+    return f"arn:aws:sqs:{region}:{account}:{parts[-1]}"
 
 
 def _function(call: Call, name: str, request: Struct) -> str:
     """A function by name, partial ARN (`account:function:name`) or ARN; with the qualifier in any of them or beside it."""
-    if name.startswith("arn:"):
-        arn = name
-    elif ":function:" in name:
-        arn = f"arn:aws:lambda:{call.region}:{name}"
-    else:
-        arn = f"arn:aws:lambda:{call.region}:{call.account}:function:{name.removeprefix('function:')}"
-    qualifier = getattr(request, "qualifier", None)
-    return f"{arn}:{qualifier}" if qualifier and arn.count(":") == 6 else arn
+    match = _FUNCTION_NAME.fullmatch(name)
+    if match is None:  # which no operation takes
+        return f"arn:aws:lambda:{call.region}:{call.account}:function:{name}"
+    account, region = match["account"] or call.account, match["region"] or call.region
+    arn = f"arn:aws:lambda:{region}:{account}:function:{match['name']}"
+    qualifier = match["qualifier"] or getattr(request, "qualifier", None)
+    return f"{arn}:{qualifier}" if qualifier else arn
 
 
 def _layer(call: Call, name: str, request: Struct) -> str:
@@ -162,6 +173,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("source_arn", _itself),
     ),
     "lambda": (
+        Rule("uuid", _arn("lambda", "event-source-mapping:{}")),  # which may be pointed to another function
         Rule("function_name", _function),
         Rule("layer_name", _layer),
         Rule("durable_execution_arn", _itself),

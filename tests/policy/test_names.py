@@ -1,0 +1,65 @@
+"""Permissions are looked up for the resource that the service will touch, in whatever form a request names it."""
+
+import contextlib
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from cumulet.api import lambda_, sqs
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.errors import AwsError
+from cumulet.policy.needs import needs
+from cumulet.services.lambda_.names import refer
+from cumulet.services.sqs.model import queue_key
+
+OWN, OTHER = "111122223333", "555566667777"
+CALL = Call(OWN, "us-east-1", Principal.root(OWN), "request-1")
+
+
+def part(*choices: str) -> st.SearchStrategy[str]:
+    return st.sampled_from(("", *choices))
+
+
+FUNCTIONS = st.tuples(
+    part("arn:aws:lambda:", "arn:aws-cn:lambda:", "arn:"),
+    part("us-east-1:", "eu-west-1:"),
+    part(f"{OTHER}:", f"{OWN}:", "5:"),
+    part("function:", "layer:"),
+    part("f", OTHER, "function", "us-east-1"),
+    part(":1", ":live", ":$LATEST", ":", ":1:2"),
+).map("".join)
+QUEUES = st.tuples(
+    part("http://localhost:4566/", "http://sqs.us-east-1.amazonaws.com/", "https://x", "/"),
+    part("queue/", "queue/eu-west-1/", "a/b/", "/"),
+    part(f"{OTHER}/", f"{OWN}/", "5/", f"{OTHER}//"),
+    part("q", OTHER),
+    part("/", "//"),
+).map("".join)
+
+
+@given(name=FUNCTIONS, qualifier=st.none() | st.sampled_from(["1", "live"]))
+@example(name=f"{OTHER}:f", qualifier=None)
+@example(name=f"us-east-1:{OTHER}:f", qualifier=None)
+@example(name=f"arn:aws:lambda:{OTHER}:f:1", qualifier=None)
+def test_functions(name: str, qualifier: str | None) -> None:
+    with contextlib.suppress(AwsError):
+        meant = refer(CALL, name, qualifier).arn
+        request = lambda_.InvocationRequest(function_name=name, qualifier=qualifier)
+        assert [need.resource for need in needs(CALL, "lambda", "Invoke", request)] == [meant]
+
+
+@given(url=QUEUES)
+@example(url=f"http://localhost/{OTHER}/q/")
+@example(url=f"http://localhost/queue/eu-west-1/{OTHER}/q")
+def test_queues(url: str) -> None:
+    account, region, name = queue_key(CALL, url)
+    request = sqs.DeleteQueueRequest(queue_url=url)
+    assert [need.resource for need in needs(CALL, "sqs", "DeleteQueue", request)] == [
+        f"arn:aws:sqs:{region}:{account}:{name}"
+    ]
+
+
+def test_who_may_change_a_function_may_not_point_the_mappings_of_others_to_it() -> None:
+    request = lambda_.UpdateEventSourceMappingRequest(uuid="u", function_name="f")
+    [need] = needs(CALL, "lambda", "UpdateEventSourceMapping", request)
+    assert need.resource == f"arn:aws:lambda:us-east-1:{OWN}:event-source-mapping:u"
