@@ -23,7 +23,8 @@ from cumulet.services.dynamodb.values import Item
 
 T = TypeVar("T", str, bytes)
 Read = Callable[[Item, Values], "api.AttributeValue"]
-Edit = Callable[["_Draft", Values], None]
+Edit = Callable[["_Draft", Values, "api.AttributeValue | None"], None]
+"""Writes to a draft; the last argument is the value that was read for it."""
 
 
 class Applied(NamedTuple):
@@ -43,8 +44,8 @@ class Program:
         self.creates = any(step.action.kind in ("SET", "ADD") for step in plan.steps)
 
     @cached_property
-    def edits(self) -> tuple[Edit, ...]:
-        """Only of a plan that `check_update` has let pass."""
+    def edits(self) -> tuple[tuple[Read | None, Edit], ...]:
+        """Only of a plan that `check_update` has let pass. What SET reads is read before anything is written."""
         return tuple([_edit(step.action, step.route, self.plan.given) for step in self.plan.steps])
 
 
@@ -68,8 +69,10 @@ class Update:
     def apply(self, item: Item | None, key: Item | None = None) -> Applied:
         """The new item. Without an old one (None) it begins with `key`. Raises ValidationException."""
         draft = _Draft(item, key)
-        for edit in self._edits:
-            edit(draft, self._values)
+        values = self._values
+        found = [None if read is None else read(draft.old, values) for read, _ in self._edits]
+        for (_, edit), value in zip(self._edits, found, strict=True):
+            edit(draft, values, value)
         return Applied(draft.done(), self.updated)
 
 
@@ -170,19 +173,23 @@ def _copy(value: api.AttributeValue | None) -> api.AttributeValue | None:
     return None
 
 
-def _edit(action: Action, where: Route, names: Mapping[str, str]) -> Edit:
+def _edit(action: Action, where: Route, names: Mapping[str, str]) -> tuple[Read | None, Edit]:
     if action.kind == "SET":
         assert action.operand is not None
-        read = _operand(action.operand, names)
-        return lambda draft, values: draft.put(where, read(draft.old, values))
+        return _operand(action.operand, names), lambda draft, _, value: _put(draft, where, value)
     if action.kind == "REMOVE":
-        return lambda draft, values: _remove(draft, where)
+        return None, lambda draft, _values, _value: _remove(draft, where)
     assert isinstance(action.operand, Value)
     name = action.operand.name
     get = getter(where)
     if action.kind == "ADD":
-        return lambda draft, values: draft.put(where, sum_of(get(draft.old), values[name]))
-    return lambda draft, values: _delete(draft, where, get(draft.old), values[name])
+        return None, lambda draft, values, _: draft.put(where, sum_of(get(draft.old), values[name]))
+    return None, lambda draft, values, _: _delete(draft, where, get(draft.old), values[name])
+
+
+def _put(draft: _Draft, where: Route, value: api.AttributeValue | None) -> None:
+    assert value is not None
+    draft.put(where, value)
 
 
 def _remove(draft: _Draft, where: Route) -> None:
@@ -250,9 +257,9 @@ def _operand(node: Operand, names: Mapping[str, str]) -> Read:
         return lambda item, values: found(item) or second(item, values)
     first = _operand(node.arguments[0], names)
     if node.name == "list_append":
-        return lambda item, values: _appended(first(item, values), second(item, values))
+        return lambda item, values: api.AttributeValue(l=[*_list(first(item, values)), *_list(second(item, values))])
     work = add if node.name == "+" else subtract
-    return lambda item, values: _computed(work, first(item, values), second(item, values))
+    return lambda item, values: api.AttributeValue(n=work(_number(first(item, values)), _number(second(item, values))))
 
 
 def _present(value: api.AttributeValue | None) -> api.AttributeValue:
@@ -261,18 +268,16 @@ def _present(value: api.AttributeValue | None) -> api.AttributeValue:
     return value
 
 
-def _appended(first: api.AttributeValue, second: api.AttributeValue) -> api.AttributeValue:
-    if first.l is None or second.l is None:
+def _list(value: api.AttributeValue) -> list[api.AttributeValue]:
+    if value.l is None:
         raise _wrong_data_type()
-    return api.AttributeValue(l=[*first.l, *second.l])
+    return value.l
 
 
-def _computed(
-    work: Callable[[str, str], str], first: api.AttributeValue, second: api.AttributeValue
-) -> api.AttributeValue:
-    if first.n is None or second.n is None:
+def _number(value: api.AttributeValue) -> str:
+    if value.n is None:
         raise _wrong_data_type()
-    return api.AttributeValue(n=work(first.n, second.n))
+    return value.n
 
 
 def _wrong_data_type() -> AwsError:

@@ -114,17 +114,13 @@ def _wrong_text(node: Comparison | Call, names: Mapping[str, str]) -> str:
     if isinstance(node, Comparison) and node.operator == "IN" and len(operands) > MOST_IN + 1:
         return wrong_count("IN", len(operands))
     name = node.operator if isinstance(node, Comparison) else node.name
-    if len(operands) == 2 and isinstance(operands[0], Path) and isinstance(operands[1], Path):
+    if len(operands) == 2 and name != "IN" and isinstance(operands[0], Path) and isinstance(operands[1], Path):
         first = route(operands[0], names)
         if first == route(operands[1], names):
             return (
                 "The first operand must be distinct from the remaining operands for this operator or function; "
                 f"operator: {name}, first operand: {shown(first)}"
             )
-    for call in calls:
-        reason = _wrong_call(call)
-        if reason:
-            return reason
     return ""
 
 
@@ -134,7 +130,7 @@ def _wrong_call(call: Call) -> str:
         return needs_path(call.name)
     if call.name == "attribute_type" and not isinstance(call.arguments[1], Value):
         return wrong_type(call.name, _ANY_TYPE if isinstance(call.arguments[1], Path) else "N")
-    if call.name in ("size", "begins_with") and any(isinstance(each, Call) for each in call.arguments):
+    if call.name == "size" and isinstance(first, Call):
         return wrong_type(call.name, "N")
     return ""
 
@@ -154,10 +150,15 @@ def _checks(node: Comparison | Call) -> Iterator[Check]:
 
 
 def _call_checks(call: Call) -> Iterator[Check]:
-    if call.name == "begins_with":
+    reason = _wrong_call(call)
+    if reason:
+        yield lambda _: reason
+    elif call.name == "begins_with":
         for argument in call.arguments:
             if isinstance(argument, Value):
                 yield _must_be(call.name, argument.name, ("S", "B"))
+            elif isinstance(argument, Call):
+                yield lambda _: wrong_type(call.name, "N")
     elif call.name == "attribute_type" and isinstance(call.arguments[1], Value):
         yield _must_be_type(call.arguments[1].name)
     elif call.name == "size" and isinstance(call.arguments[0], Value):
@@ -217,7 +218,14 @@ def _in_order(low: str, high: str) -> Check:
 def shown_value(value: api.AttributeValue) -> str:
     """A value as DynamoDB's messages show it: AttributeValue: {S:a}."""
     name = kind(value)
-    held = getattr(value, name.lower())
+    if value.l is not None:
+        held = f"[{', '.join(map(shown_value, value.l))}]"
+    elif value.m is not None:
+        held = "{" + ", ".join(f"{key}={shown_value(part)}" for key, part in value.m.items()) + "}"
+    elif value.ss is not None or value.ns is not None:
+        held = f"[{', '.join(value.ss or value.ns or ())}]"
+    else:
+        held = str(getattr(value, name.lower()))
     return f"AttributeValue: {{{name}:{held}}}"
 
 
