@@ -158,7 +158,7 @@ def _collections(steps: list[Step], given: str | None) -> dict[str, list[api.Ite
 
 def _digest(request: api.TransactWriteItemsInput) -> bytes:
     """What tells a request from another with the same token; taken before anything is normalised."""
-    return hashlib.sha256(msgspec.json.encode(request.transact_items)).digest()
+    return hashlib.sha256(msgspec.json.encode(request.transact_items, order="sorted")).digest()
 
 
 async def _repeated(dynamodb: DynamoDb, call: Call, tx: Transaction, token: str, digest: bytes) -> bytes | None:

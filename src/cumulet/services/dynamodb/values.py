@@ -42,6 +42,8 @@ def kind(value: api.AttributeValue) -> str:
 def check_item(item: Item) -> None:
     """Refuse what is no value; numbers are brought to DynamoDB's form in place. Raises ValidationException."""
     for name, value in item.items():
+        if not name:
+            raise invalid_values("Empty attribute name")
         if len(name) > _LONGEST_NAME:
             raise invalid_values(f"Attribute name is too large, must be less than {_LONGEST_NAME + 1} bytes")
         if value.s is None or astuple(value).count(None) != 9:
