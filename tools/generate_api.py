@@ -55,6 +55,14 @@ OMITTED = {
     }
 }
 
+# Headers that AWS answers and models do not name, by shape and member.
+UNNAMED = {
+    "lambda": {
+        "InvocationResponse": {"TraceId": "X-Amzn-Trace-Id"},
+        "InvokeWithResponseStreamResponse": {"TraceId": "X-Amzn-Trace-Id"},
+    }
+}
+
 # The query protocol's names for what JSON names otherwise. botocore's models of services that moved to JSON lost them; the
 # SDKs from before the move still send and read them. By shape: a list's items, a map's keys and values, or members.
 QUERY_NAMES: dict[str, dict[str, str | dict[str, str]]] = {
@@ -266,6 +274,10 @@ def strip(service: str) -> Json:
         metadata["xmlNamespace"] = QUERY_NAMESPACES[service]
     if "awsQueryCompatible" in model["metadata"]:
         metadata["queryCompatible"] = True
+    for name, headers in UNNAMED.get(service, {}).items():
+        members = model["shapes"][name]["members"]
+        for member, header in headers.items():
+            members[member] = {"shape": "String", "location": "header", "locationName": header}
     operations = {name: strip_operation(name, operation) for name, operation in sorted(model["operations"].items())}
     shapes = {
         name: strip_error(model, name) if model["shapes"][name].get("exception") else strip_shape(model["shapes"][name])

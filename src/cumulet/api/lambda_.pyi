@@ -977,6 +977,7 @@ class InvocationResponse(Struct, kw_only=True, omit_defaults=True):
     payload: bytes | None = field(name="Payload", default=None)
     executed_version: str | None = field(name="X-Amz-Executed-Version", default=None)
     durable_execution_arn: str | None = field(name="X-Amz-Durable-Execution-Arn", default=None)
+    trace_id: str | None = field(name="X-Amzn-Trace-Id", default=None)
 
 class InvokeAsyncRequest(Struct, kw_only=True, omit_defaults=True):
     function_name: str = field(name="FunctionName")
@@ -1007,6 +1008,7 @@ class InvokeWithResponseStreamResponse(Struct, kw_only=True, omit_defaults=True)
     executed_version: str | None = field(name="X-Amz-Executed-Version", default=None)
     event_stream: AsyncIterator[InvokeWithResponseStreamResponseEvent] | None = field(name="EventStream", default=None)
     response_stream_content_type: str | None = field(name="Content-Type", default=None)
+    trace_id: str | None = field(name="X-Amzn-Trace-Id", default=None)
 
 class InvokeWithResponseStreamResponseEvent(Struct, kw_only=True, omit_defaults=True):
     payload_chunk: InvokeResponseStreamUpdate | None = field(name="PayloadChunk", default=None)

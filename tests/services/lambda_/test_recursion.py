@@ -25,7 +25,9 @@ SHOW = "import os\ndef handler(event, context):\n    return os.environ['_X_AMZN_
 
 def test_every_invocation_has_a_place_in_a_chain(functions: Any, make: Callable[..., Any]) -> None:
     make("f", SHOW)
-    first = payload(functions.invoke(FunctionName="f"))
+    answer = functions.invoke(FunctionName="f")
+    first = payload(answer)
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"] == first
     assert first.startswith("Root=1-")
     assert ";Lineage=1:" in first
     assert first.endswith(":0")

@@ -97,6 +97,9 @@ def stream(functions: Any, name: str, event: Any = None, **more: Any) -> tuple[l
 def test_chunks_come_as_they_are_written(functions: Any, streaming: str) -> None:
     assert stream(functions, streaming) == ([b"first ", b"last"], {})
     assert functions.invoke(FunctionName=streaming)["Payload"].read() == b"first last"
+    answer = functions.invoke_with_response_stream(FunctionName=streaming)
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["x-amzn-trace-id"].startswith("Root=1-")
+    answer["EventStream"].close()
 
 
 def test_the_log_comes_at_the_end(functions: Any, streaming: str) -> None:

@@ -85,6 +85,7 @@ async def invoke_with_response_stream(
     return api.InvokeWithResponseStreamResponse(
         status_code=200,
         executed_version=streamed.run.target.version.number,
+        trace_id=streamed.run.trace,
         event_stream=_events(streamed, tail=request.log_type == "Tail"),
     )
 
