@@ -21,6 +21,7 @@ from cumulet.compute import (
     Invocation,
     NoRoom,
     Outcome,
+    RestoreFailed,
     RuntimeUnavailable,
 )
 
@@ -64,7 +65,7 @@ class Driver:
                     outcome = await self.compute.invoke(
                         spec, invocation, lambda info: {"PORT": str(info.endpoint_port)}
                     )
-                except (ComputeUnavailable, RuntimeUnavailable) as error:
+                except (ComputeUnavailable, RestoreFailed, RuntimeUnavailable) as error:
                     return {"unavailable": str(error)}
                 except NoRoom:
                     return {"no_room": True}

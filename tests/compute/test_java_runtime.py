@@ -136,6 +136,63 @@ def test_jars_in_lib_are_on_the_class_path(jvm: Machine, make: Make) -> None:
     assert jvm.result(function, {}, **_TRACE)["calls"] == 1
 
 
+_HOOKED = """
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import com.amazonaws.services.lambda.crac.Context;
+import com.amazonaws.services.lambda.crac.Core;
+import com.amazonaws.services.lambda.crac.Resource;
+public class Hooked implements Resource {
+    private static final List<String> SEEN = new ArrayList<>();
+    public Hooked() { SEEN.add("init"); Core.getGlobalContext().register(this); }
+    public void beforeCheckpoint(Context<? extends Resource> context) { SEEN.add("before"); }
+    public void afterRestore(Context<? extends Resource> context) {
+        if (System.getenv("BROKEN") != null) throw new IllegalStateException("no luck");
+        SEEN.add("after");
+    }
+    public List<String> handle(Map<String, Object> event) { SEEN.add("invoked"); return SEEN; }
+}
+"""
+
+
+@pytest.fixture
+def hooked(jvm: Machine) -> Make:
+    def function(**environment: str) -> dict[str, Any]:
+        name = next(
+            (_NAMES[major] for major in sorted(_NAMES, reverse=True) if major in machines() and major > 8), None
+        )
+        if name is None:
+            pytest.skip("no Java from 11 on this machine")
+        made = jvm.function("", runtime=name, handler="Hooked::handle", memory_mb=256, snapshot=True)
+        compile_java(_HOOKED, Path(made["code"]))
+        usual = {"_HANDLER": "Hooked::handle", "TZ": ":UTC", "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+        usual |= {"AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256"}
+        return {**made, "environment": {**usual, **environment}}
+
+    return function
+
+
+def test_the_clients_hooks_run_around_a_snapshot(jvm: Machine, hooked: Make) -> None:
+    function = hooked()
+    assert jvm.result(function, {}, **_TRACE) == ["init", "before", "after", "invoked"]
+    assert jvm.result(function, {}, **_TRACE) == ["init", "before", "after", "invoked", "invoked"]
+    kinds = [kind for kind, _ in jvm.ask("platform", key=function["key"])]
+    assert kinds == [
+        "platform.initReport",
+        "platform.restoreStart",
+        "platform.restoreRuntimeDone",
+        "platform.restoreReport",
+    ]
+
+
+def test_a_hook_of_the_client_that_fails_fails_the_restoration(jvm: Machine, hooked: Make) -> None:
+    function = hooked(BROKEN="1")
+    assert "restoration" in jvm.invoke(function, {}, **_TRACE)["unavailable"]
+    kind, record = jvm.ask("platform", key=function["key"])[-1]
+    assert (kind, record["status"]) == ("platform.restoreReport", "error")
+
+
 def test_the_starter_is_compiled_from_its_source(tmp_path: Path) -> None:
     compiler = shutil.which("javac")
     if compiler is None:

@@ -103,7 +103,12 @@ class _Server:
         self.sock.setblocking(False)
         self.heard: list[tuple[bytes, Any]] = []
         monkeypatch.setattr(names, "_PORT", self.sock.getsockname()[1])
-        asyncio.get_running_loop().add_reader(self.sock.fileno(), lambda: self.heard.append(self.sock.recvfrom(4096)))
+        self._more = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self.sock.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        self.heard.append(self.sock.recvfrom(4096))
+        self._more.set()
 
     def answer(self, message: bytes, address: Any, found: str = "192.0.2.1") -> None:
         asked = dns.question(message)
@@ -113,7 +118,8 @@ class _Server:
     async def hears(self, count: int) -> None:
         async with asyncio.timeout(5):
             while len(self.heard) < count:
-                await asyncio.sleep(0.01)
+                self._more.clear()
+                await self._more.wait()
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.sock.fileno())

@@ -168,10 +168,11 @@ class Environment:
 
         Raises Ended.
         """
-        assert self._channel is not None
+        events = self._api or self._channel
+        assert events is not None
         self.state = "busy"
         self._frame = self._loop.create_future()
-        self._channel.restore(variables)
+        events.restore(variables)
         kind, payload = await self._next_frame(limit)
         if kind not in _RESTORED:
             raise Ended("crash")

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ NOT_FOUND = Answer(404, b"404 page not found\n", b"text/plain; charset=utf-8")
 _STATES = {
     "started": "Started",
     "ready": "Ready",
+    "restoring": "Restoring",
     "running": "Running",
     "sending": "RuntimeResponseStartedState",
     "sent": "RuntimeResponseSentState",
@@ -46,7 +47,8 @@ class RuntimeApi(Served):
     """The platform's end, in place of a channel of frames: what a runtime asks and tells becomes frames.
 
     The first request for an event is READY; a response, an error and an error of the initialisation are RESPONSE, ERROR
-    and INIT_ERROR.
+    and INIT_ERROR. One that waits as a snapshot asks to be restored first, which is READY, and then for an event, which is
+    RESTORED, or says RESTORE_ERROR.
     """
 
     def __init__(self, on_frame: Callable[[Frame], None], extensions: Callable[[], ExtensionApi | None]) -> None:
@@ -78,6 +80,16 @@ class RuntimeApi(Served):
         self._invocation, self._given = invocation, False
         if self._waiting is not None:
             self._give(self._waiting)
+
+    def restore(self, variables: Mapping[str, str]) -> None:
+        """Have a runtime go on that asked to be restored; any other is ready for events as it is. There is no way to give
+        it variables."""
+        del variables
+        if self._state == "restoring" and self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            waiting.answer(Answer(200, b""))
+        else:
+            self._on_frame((frames.RESTORED, b""))
 
     def pause(self) -> None:
         """Take no more of a response that is written in parts for now."""
@@ -141,6 +153,10 @@ class RuntimeApi(Served):
             method, action = "GET", self._next
         elif path == "/runtime/init/error":
             method, action = "POST", self._init_error
+        elif path == "/runtime/restore/next":
+            method, action = "GET", self._restore_next
+        elif path == "/runtime/restore/error":
+            method, action = "POST", self._restore_error
         elif path == "/ping":
             method, action = "GET", lambda connection, _: connection.answer(Answer(200, b"pong", b"text/plain"))
         elif of_invocation is not None:
@@ -163,9 +179,11 @@ class RuntimeApi(Served):
         if self._waiting is not None:
             self._waiting.close()  # the runtime asks again: it has given that request up
         self._waiting = connection
-        first, self._state = self._state == "started", "ready"
-        if first:
+        before, self._state = self._state, "ready"
+        if before == "started":
             self._on_frame((frames.READY, b""))
+        elif before == "restoring":
+            self._on_frame((frames.RESTORED, b""))
         elif self._invocation is not None and not self._given:
             self._give(connection)
 
@@ -195,6 +213,22 @@ class RuntimeApi(Served):
         self._state = "sent"
         connection.answer(ACCEPTED)
         self._on_frame((frames.INIT_ERROR, request.body or b""))
+
+    def _restore_next(self, connection: Connection, request: Request) -> None:
+        del request
+        if self._state != "started":
+            connection.answer(self._forbidden("Restoring"))
+            return
+        self._waiting, self._state = connection, "restoring"
+        self._on_frame((frames.READY, b""))
+
+    def _restore_error(self, connection: Connection, request: Request) -> None:
+        if self._state != "restoring":
+            connection.answer(self._forbidden("RestoreError"))
+            return
+        self._state = "sent"
+        connection.answer(ACCEPTED)
+        self._on_frame((frames.RESTORE_ERROR, request.body or b""))
 
     def _forbidden(self, wanted: str) -> Answer:
         message = f"Transition from {_STATES[self._state]} to {wanted} failed for runtime. Error: State transition is not allowed"

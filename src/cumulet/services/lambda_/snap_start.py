@@ -17,7 +17,8 @@ SNAP_START = "snap-start"
 
 _PYTHON = re.compile(r"python3\.(\d+)$")
 _FIRST_PYTHON = 12
-_OTHERS = ("java11", "java17", "java21", "java25", "dotnet8", "dotnet10")
+_JAVA = ("java11", "java17", "java21", "java25")
+_OTHERS = ("dotnet8", "dotnet10")
 _MOST_STORAGE_MB = 512
 
 
@@ -31,7 +32,7 @@ def check(configuration: api.FunctionConfiguration) -> None:
     if runtime in _OTHERS:
         raise NotImplementedHere(f"SnapStart of {runtime} is not implemented yet. See docs/services/lambda.md.")
     python = _PYTHON.match(runtime)
-    if python is None or int(python[1]) < _FIRST_PYTHON:
+    if runtime not in _JAVA and (python is None or int(python[1]) < _FIRST_PYTHON):
         raise invalid(f"{runtime} is not supported for SnapStart enabled functions.")
     storage = configuration.ephemeral_storage
     if storage is not None and storage.size > _MOST_STORAGE_MB:
