@@ -8,6 +8,10 @@ import msgspec
 from cumulet.compute.runtimes import java, node, provided, python
 from cumulet.compute.runtimes.runtime import Runtime
 
+_INTERPRETED = frozenset(
+    [*(f"python{version}" for version in python.VERSIONS), *(f"nodejs{major}.x" for major in node.VERSIONS)]
+)
+
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
     """Where runtimes are looked for. `search_path` is as PATH, `folder` is compute's own, in which
@@ -47,7 +51,7 @@ def python_folder(folder: Path) -> Path:
 
 def installable(name: str) -> bool:
     """Whether `cumulet runtimes install` knows how to get it, or what of it can be got."""
-    return name.startswith(("python", "nodejs")) or name in java.NAMES
+    return name in _INTERPRETED or name in java.NAMES
 
 
 def advice(name: str) -> str:
@@ -56,4 +60,6 @@ def advice(name: str) -> str:
         return f"Have a Java {java.NAMES[name]} on the PATH, as JAVA_HOME or in /usr/lib/jvm, and run: cumulet runtimes install java"
     if installable(name):
         return f"Run: cumulet runtimes install {name}"
+    if name.startswith(("python", "nodejs")):
+        return f"Cumulet runs python{python.VERSIONS[0]} to {python.VERSIONS[-1]} and nodejs{node.VERSIONS[0]}.x to {node.VERSIONS[-1]}.x"
     return "Bring it with the function: as provided.al2023, with a bootstrap that starts it"
