@@ -192,7 +192,9 @@ class ConcurrentApi:
             connection.answer(error(400, "InvalidRequestID", "Invalid request ID"))
             return
         if delivery.state == "sending" and not request.streamed:
-            message = "Transition from RuntimeResponseStartedState failed for runtime. Error: State transition is not allowed"
+            message = (
+                "Transition from RuntimeResponseStartedState failed for runtime. Error: State transition is not allowed"
+            )
             connection.answer(error(403, "InvalidStateTransition", message))
             return
         self._forget(delivery)
