@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE, _BUSY_PAUSE = 0.1, 0.3
 """Seconds between two rounds of writing, so that a busy environment's lines go together; the second while lines keep coming."""
-_EVENTS = 400
+_EVENTS = 200
 _BATCH = 1_000_000
 _OVERHEAD = 26
 """What PutLogEvents counts for each event beside its text. Its limits are 10,000 events and 1,048,576 bytes; fewer events

@@ -19,16 +19,18 @@ from cumulet.services.sqs.model import (
 from cumulet.services.sqs.receipt import Receipt
 from cumulet.services.sqs.state import Sqs
 
-_SYSTEM_ATTRIBUTES = (
-    "AWSTraceHeader",
-    "ApproximateFirstReceiveTimestamp",
-    "ApproximateReceiveCount",
-    "DeadLetterQueueSourceArn",
-    "MessageDeduplicationId",
-    "MessageGroupId",
-    "SenderId",
-    "SentTimestamp",
-    "SequenceNumber",
+_SYSTEM_ATTRIBUTES = frozenset(
+    (
+        "AWSTraceHeader",
+        "ApproximateFirstReceiveTimestamp",
+        "ApproximateReceiveCount",
+        "DeadLetterQueueSourceArn",
+        "MessageDeduplicationId",
+        "MessageGroupId",
+        "SenderId",
+        "SentTimestamp",
+        "SequenceNumber",
+    )
 )
 
 Given = list[tuple[Message, float]]
@@ -93,7 +95,7 @@ def _system_names(request: api.ReceiveMessageRequest) -> frozenset[str]:
     for name in names:
         if name not in _SYSTEM_ATTRIBUTES and name != "All":
             raise api.InvalidAttributeName(f"Unknown Attribute {name}.")
-    return frozenset(_SYSTEM_ATTRIBUTES if "All" in names else names)
+    return _SYSTEM_ATTRIBUTES if "All" in names else frozenset(names)
 
 
 async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: int) -> Given:
@@ -204,4 +206,6 @@ def _system_attributes(queue: Queue, message: Message, wanted: frozenset[str]) -
         "SentTimestamp": milliseconds(message.sent),
         "SequenceNumber": message.sequence_number if queue.fifo else None,
     }
+    if wanted is _SYSTEM_ATTRIBUTES:
+        return {name: value for name, value in values.items() if value is not None}
     return {name: value for name, value in values.items() if value is not None and name in wanted}

@@ -52,8 +52,10 @@ class Output:
             self.message(text)
 
     def flush(self) -> None:
-        for stream in (sys.stdout, self._text, self._error_text):
-            _flush(stream)
+        if sys.stdout is not self._text:  # the function has put another in its place, which may write to this one
+            _flush(sys.stdout)
+        _flush(self._text)
+        _flush(self._error_text)
 
 
 def _flush(stream: Any) -> None:
