@@ -13,6 +13,7 @@ _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 _DIGITS = 32
 _unused: list[str] = []
+os.register_at_fork(after_in_child=_unused.clear)  # no two processes may give the same
 
 
 def _random_digits() -> str:
