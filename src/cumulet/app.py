@@ -25,7 +25,7 @@ from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
-from cumulet.gateway.server import Server
+from cumulet.gateway.server import Listener, Server
 from cumulet.gateway.tls import self_signed
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.clock import MovableClock, real_time
@@ -50,6 +50,8 @@ _ENDPOINT_INSIDE = 4566
 """Where a function finds the endpoint, on its own loopback address, beside the node's own port: so addresses that the node
 gives out are good inside as well."""
 _TAKEN_INSIDE = (80, 443, 9001)
+_CONNECTIONS_INSIDE = 512
+"""From one environment to each port where all find the node by AWS's names."""
 
 
 class Node:
@@ -217,11 +219,17 @@ class Node:
     def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
         self._platform_log(environment, kind, record)
 
-    def _serve_environment(self, _: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
-        """Answer AWS calls on a listener that was opened inside a sandbox."""
+    def _serve_environment(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
+        """Answer AWS calls on a listener that was opened inside a sandbox, or where all of them find it."""
         inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
-        tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
-        serving = self._tasks.start("sandbox endpoint", self._server.listen_socket(sock, ssl=tls, handler=inside))
+
+        async def serve() -> Listener:
+            if environment is not None:
+                return await self._server.listen_socket(sock, handler=inside)
+            tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
+            return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
+
+        serving = self._tasks.start("sandbox endpoint", serve())
 
         async def close() -> None:
             listener = await serving

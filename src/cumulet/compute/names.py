@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 _LOOPBACK_NAMES = ("localhost", "localhost.localstack.cloud")
 _PLATFORM_NAMES = ("amazonaws.com", "api.aws", "on.aws")
 _PORT = 53
-_AT_ONCE = 64
+_AT_ONCE = 32
 _MOST_ASKED = 32
+_MOST_A_SECOND = 1000
 _MOST_CONNECTIONS = 8
 _TIMEOUT = 3.0
 _IDLE = 10.0
@@ -38,11 +39,22 @@ class Names:
         self._loop = asyncio.get_running_loop()
         self._asking: collections.Counter[str] = collections.Counter()
         self._connections: collections.Counter[str] = collections.Counter()
+        self._asked: collections.Counter[str] = collections.Counter()
+        self._second = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def serve(self, datagrams: socket.socket, streams: socket.socket, *, alone: bool = False) -> "Serving":
         """Answer on these two, which belong to it from here on. `alone`: other names are not to be found from there."""
         return Serving(self, datagrams, streams, () if alone else self._servers)
+
+    def paced(self, source: str) -> bool:
+        """Whether that sandbox may ask one question more this second: what is over is as if it were lost."""
+        second = int(self._loop.time())
+        if second != self._second:
+            self._second = second
+            self._asked.clear()
+        self._asked[source] += 1
+        return self._asked[source] <= _MOST_A_SECOND
 
     def close(self) -> None:
         for task in self._tasks:
@@ -94,6 +106,8 @@ class Serving:
                 return
             except OSError:
                 continue  # an earlier answer did not arrive
+            if not self._names.paced(address[0]):
+                continue
             asked = dns.question(message)
             if asked is None:
                 continue

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cumulet.gateway.connection import Connection, Handler
+from cumulet.gateway.doorman import Doorman
 from cumulet.gateway.head import Dates
 from cumulet.gateway.limits import Limits
 
@@ -24,7 +25,8 @@ class Listener:
         self.dates = server.dates
         self.draining = False
         self.connections: set[Connection] = set()
-        self._listening: asyncio.AbstractServer | None = None
+        self._listening: asyncio.AbstractServer | Doorman | None = None
+        self._doorman: Doorman | None = None
         self._path: Path | None = None
         self.address: tuple[str, int] = ("", 0)
 
@@ -36,6 +38,10 @@ class Listener:
         if isinstance(name, tuple):
             self.address = (name[0], name[1])
 
+    def guard(self, doorman: Doorman) -> None:
+        """The socket is open, and accepts so."""
+        self._listening = self._doorman = doorman
+
     def opened(self, connection: Connection) -> bool:
         """Count a connection in; False when it is one too many."""
         self.connections.add(connection)
@@ -45,6 +51,8 @@ class Listener:
     def closed(self, connection: Connection) -> None:
         """Count a connection out."""
         self.connections.discard(connection)
+        if self._doorman is not None:
+            self._doorman.gone(connection)
         self._server.changed.set()
 
     def stop(self) -> None:
@@ -140,6 +148,20 @@ class Server:
         with self._listener(handler, limits) as listener:
             create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             listener.attach(await create(lambda: Connection(listener), sock=sock, ssl=ssl, backlog=_BACKLOG), path)
+            return listener
+
+    def listen_shared(
+        self,
+        sock: socket.socket,
+        per_address: int,
+        *,
+        ssl: tls.SSLContext | None = None,
+        handler: Handler | None = None,
+    ) -> Listener:
+        """Accept on a listening socket that many clients reach: no more than `per_address` connections of each."""
+        sock.setblocking(False)
+        with self._listener(handler, None) as listener:
+            listener.guard(Doorman(sock, lambda: Connection(listener), ssl, per_address))
             return listener
 
     async def drain(self, seconds: float) -> bool:
