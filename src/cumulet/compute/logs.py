@@ -1,10 +1,14 @@
 """What functions write, read from their pipe without ever blocking, cut into lines."""
 
 import os
+from collections import deque
 from collections.abc import Callable
 
 _CHUNK = 1 << 16
 _MAX_DRAIN = 64
+_MAX_LINES = 2048
+"""Of one read: more are told several at a time."""
+_MAX_DRAINED_LINES = 8192
 _MAX_LINE = 1 << 18
 _KEPT = 1 << 18
 _JOINED, _NEWLINE = b"\x1e", b"\n"
@@ -19,7 +23,8 @@ class LogPipe:
         self._on_line = on_line
         self._keep = kept
         self._partial = b""
-        self._kept: list[bytes] = []
+        self._kept: deque[bytes] = deque()
+        self._lines = 0
         self._size = 0
         self.ended = False
 
@@ -38,9 +43,11 @@ class LogPipe:
         return True
 
     def drain(self) -> None:
-        """Read what is there now, up to 4 MB: a function that never stops writing must not hold the loop."""
+        """Read what is there now, up to 4 MB or some thousand lines: a function that never stops writing must not hold the
+        loop."""
+        enough = self._lines + _MAX_DRAINED_LINES
         for _ in range(_MAX_DRAIN):
-            if not self.read():
+            if not self.read() or self._lines >= enough:
                 return
 
     def take(self) -> bytes:
@@ -61,6 +68,9 @@ class LogPipe:
     def _feed(self, data: bytes) -> None:
         lines = (self._partial + data).split(_NEWLINE)
         self._partial = lines.pop()
+        if len(lines) > _MAX_LINES:  # a flood of next to nothing: each line costs the loop as much as a long one
+            many = -(-len(lines) // _MAX_LINES)
+            lines = [_NEWLINE.join(lines[at : at + many]) for at in range(0, len(lines), many)]
         for line in lines:
             self._line(line)
         if len(self._partial) > _MAX_LINE:
@@ -68,9 +78,10 @@ class LogPipe:
             self._partial = b""
 
     def _line(self, line: bytes) -> None:
+        self._lines += 1
         line = line.replace(_JOINED, _NEWLINE)
         self._on_line(line)
         self._kept.append(line + _NEWLINE)
         self._size += len(line) + 1
         while self._size > 2 * self._keep:
-            self._size -= len(self._kept.pop(0))
+            self._size -= len(self._kept.popleft())

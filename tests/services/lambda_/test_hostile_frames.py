@@ -55,6 +55,19 @@ def test_what_was_closed_is_not_read_by_its_number() -> None:
     os.close(writing)
 
 
+def test_a_flood_of_empty_lines_is_told_in_few_records() -> None:
+    lines: list[bytes] = []
+    reading, writing = os.pipe2(os.O_NONBLOCK)
+    pipe = LogPipe(reading, lines.append, kept=1000)
+    for _ in range(40):
+        os.write(writing, b"\n" * 65_536)
+        pipe.drain()
+    assert len(lines) <= 40 * 2048
+    assert sum(len(line) + 1 for line in lines) == 40 * 65_536
+    pipe.close()
+    os.close(writing)
+
+
 @pytest.mark.parametrize("count", [1, 8])
 def test_whatever_a_function_sends_to_the_platform(functions: Any, make: Callable[..., Any], count: int) -> None:
     make("f", _HOSTILE)
