@@ -12,6 +12,7 @@ from cumulet.services.dynamodb import (
     items,
     policies,
     reading,
+    replicas,
     tables,
     tags,
     transactions,
@@ -51,9 +52,9 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         measurer=Measurer(db, clock, tasks),
         changes=changes,
         expirer=Expirer(db, store, changes, clock),
-        jobs=Jobs(db, tasks),
+        jobs=Jobs(db, clock, tasks),
     )
-    for each in (ttl, operations, restores, exports, imports):
+    for each in (replicas, ttl, operations, restores, exports, imports):
         each.register(dynamodb)
 
     async def start() -> None:

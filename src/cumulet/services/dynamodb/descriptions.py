@@ -159,7 +159,16 @@ def _stream(table: Table) -> api.StreamSpecification | None:
 
 
 def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
-    return [api.ReplicaDescription(region_name=region, replica_status=ACTIVE) for region in table.replicas]
+    units = _warm(table, "", told=warm)
+    return [
+        api.ReplicaDescription(
+            region_name=each.region,
+            replica_status=each.status,
+            kms_master_key_id=each.key or None,
+            warm_throughput=units,
+        )
+        for each in table.replicas
+    ]
 
 
 def _restored(table: Table) -> api.RestoreSummary | None:

@@ -79,6 +79,14 @@ class Restored(Struct, frozen=True):
     backup: str = ""
 
 
+class Replica(Struct, frozen=True):
+    """A region that holds the same table; `key` is its key of KMS, kept and shown."""
+
+    region: str
+    status: str = ACTIVE
+    key: str = ""
+
+
 class Table(Struct, frozen=True, kw_only=True, dict=True):
     """A table with all its settings. `id` is what its rows are under, and never comes again; `uuid` is the TableId."""
 
@@ -115,8 +123,8 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     """How many copies of the table (backups, exports) are being made and need what items were before they changed."""
     restored: Restored | None = None
     status: str = ACTIVE
-    replicas: tuple[str, ...] = ()
-    """Other regions that hold the same table."""
+    replicas: tuple[Replica, ...] = ()
+    """The same table in other regions."""
 
     @cached_property
     def arn(self) -> str:

@@ -99,6 +99,12 @@ async def current(tx: Transaction, table: Table) -> Table | None:
     return decode_table(rows[0][0]) if rows else None
 
 
+async def named(tx: Transaction, account: str, region: str, name: str) -> Table | None:
+    """The table of that name as it is now."""
+    rows = await tx.read(f"SELECT record FROM ddb_table {_WHERE}", (account, region, name))  # noqa: S608  constants
+    return decode_table(rows[0][0]) if rows else None
+
+
 async def save(tx: Transaction, table: Table) -> None:
     await tx.write(
         f"UPDATE ddb_table SET record = $4 {_WHERE}",  # noqa: S608  constants

@@ -12,7 +12,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
-from cumulet.services.dynamodb import names, policies, schemas, store, tags
+from cumulet.services.dynamodb import names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.model import (
@@ -154,6 +154,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
             raise api.ResourceInUseException(
                 f"Attempt to change a resource which is still in use: Table is being updated: {now.name}"
             )
+        await replicas.leave(dynamodb, tx, now)
         await store.delete(tx, now)
         await dynamodb.changes.forget_table(tx, now)
         tx.after_commit(dynamodb.sweeper.wake)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError, NotImplementedHere
-from cumulet.services.dynamodb import schemas, store
+from cumulet.services.dynamodb import replicas, schemas, store
 from cumulet.services.dynamodb.descriptions import describe, rows_of
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.model import (
@@ -24,7 +24,7 @@ from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tables import encryption, stream_of
 from cumulet.storage.database import Transaction
 
-_MISSING = ("replica_updates", "vector_index_updates", "global_table_witness_updates")
+_MISSING = ("vector_index_updates", "global_table_witness_updates")
 _NOTHING = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
     "SSESpecification or ReplicaUpdates is required"
@@ -42,12 +42,28 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
         changed = _capacity(dynamodb, changed, request)
         changed, added = await _indexes(dynamodb, tx, changed, request)
         changed = await _stream(dynamodb, tx, changed, request)
+        if request.replica_updates:
+            changed = await replicas.update(dynamodb, tx, changed, request.replica_updates)
         await store.save(tx, changed)
-    for index in added:
-        dynamodb.builder.begin(changed, index)
+        alike = [await _alike(dynamodb, tx, sibling, request) async for sibling in replicas.siblings(tx, changed)]
+    for each, indexes in ((changed, added), *alike):
+        for index in indexes:
+            dynamodb.builder.begin(each, index)
     answer = describe(changed, measures, status=UPDATING, warm=bool(table.warm))
     _tell(answer, request, now)
     return api.UpdateTableOutput(table_description=answer)
+
+
+async def _alike(
+    dynamodb: DynamoDb, tx: Transaction, sibling: Table, request: api.UpdateTableInput
+) -> tuple[Table, list[Index]]:
+    """The same table in another region, with the same capacity and indexes; and its indexes that are to be filled."""
+    capable = _capacity(dynamodb, sibling, request)
+    changed, added = await _indexes(dynamodb, tx, capable, request)
+    if changed is not sibling:
+        await store.save(tx, changed)
+        tx.after_commit(lambda: dynamodb.directory.changed(changed))
+    return changed, added
 
 
 def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: Table) -> None:
@@ -82,7 +98,12 @@ def _check(request: api.UpdateTableInput) -> None:
     members = (
         *(request.provisioned_throughput, request.billing_mode, request.global_secondary_index_updates),
         *(request.stream_specification, request.sse_specification, request.table_class, request.on_demand_throughput),
-        *(request.deletion_protection_enabled, request.warm_throughput, request.multi_region_consistency),
+        *(
+            request.replica_updates,
+            request.deletion_protection_enabled,
+            request.warm_throughput,
+            request.multi_region_consistency,
+        ),
     )
     if all(member is None or member == [] for member in members):
         raise invalid(_NOTHING)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.services.dynamodb import rows
+from cumulet.services.dynamodb import rows, store
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.model import ACTIVE, Index, Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item, entry_address
@@ -26,19 +26,38 @@ async def apply(
     *,
     by_ttl: bool = False,
 ) -> None:
-    """Make the item at `place`, which was `old`, be `new` (None: not there); `new_item` is the same, decoded."""
+    """Make the item at `place`, which was `old`, be `new` (None: not there), in every region that holds the table;
+    `new_item` is the same, decoded."""
+    await apply_here(tx, changes, table, place, old, new, new_item, by_ttl=by_ttl)
+    for replica in table.replicas:
+        sibling = await store.named(tx, table.account, replica.region, table.name)
+        if sibling is not None:
+            theirs = await rows.get(tx, sibling, place)
+            await apply_here(tx, changes, sibling, place, theirs, new, new_item)
+
+
+async def apply_here(
+    tx: Transaction,
+    changes: Changes,
+    table: Table,
+    place: Address,
+    old: Stored | None,
+    new: Stored | None,
+    new_item: Item | None,
+    *,
+    by_ttl: bool = False,
+) -> None:
+    """As `apply`, for the table of this region alone."""
     if new is not None:
         if old is None or old.body != new.body:
             await rows.put(tx, table, place, new)
     elif old is not None:
         await rows.delete(tx, table, place)
-    if plain(table):
+    if not table.indexes and not table.recorded:
         return
     old_item = decode_item(old.body) if old is not None else None
     if table.indexes:
         await _apply_to_indexes(tx, table, place, old, old_item, new, new_item)
-    if table.ttl:
-        await changes.expire(tx, table, place, old_item, new_item)
     if table.recorded:
         await changes.record(tx, table, place, new_item or old_item or {}, old, new, by_ttl=by_ttl)
 

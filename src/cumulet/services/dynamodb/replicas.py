@@ -1,0 +1,187 @@
+"""Global tables: a table that regions of this installation hold together, each with its own indexes' rows and stream.
+
+A write in one region is a write in all, in one transaction: there is no lag, and no two regions that disagree.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GlobalTables.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cumulet.api import dynamodb as api
+from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.ids import new_id
+from cumulet.services.dynamodb import jobs, rows, store, writing
+from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.model import ACTIVE, CREATING, Replica, StreamSettings, Table
+from cumulet.services.dynamodb.rows import Address, Stored, decode_item
+from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.storage.database import Transaction
+
+_KIND = "replica"
+_TURN = 100
+_PARTS = (
+    "provisioned_throughput_override",
+    "on_demand_throughput_override",
+    "global_secondary_indexes",
+    "table_class_override",
+)
+
+
+class Copying(Struct):
+    """How far the items of a table were copied to a new replica."""
+
+    source: Table
+    target: Table
+    hash: bytes = b""
+    range: bytes = b""
+
+
+async def siblings(tx: Transaction, table: Table) -> AsyncIterator[Table]:
+    """The same table in the other regions."""
+    for replica in table.replicas:
+        found = await store.named(tx, table.account, replica.region, table.name)
+        if found is not None:
+            yield found
+
+
+async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, updates: list[api.ReplicationGroupUpdate]) -> Table:
+    """Add the table to a region, or take it away from one. Gives the table as it shall be saved."""
+    for each in updates:
+        if each.update is not None or each.disassociate is not None:
+            raise NotImplementedHere(
+                "Only Create and Delete of ReplicaUpdates are there. See docs/services/dynamodb.md."
+            )
+        action = each.create or each.delete
+        if action is None:
+            raise invalid("One of ReplicationGroupUpdate.Create, Update or Delete must not be null")
+        if action.region_name == table.region:
+            raise invalid(
+                "Cannot add, delete, or update the local region through ReplicaUpdates. "
+                "Use CreateTable, DeleteTable, or UpdateTable as required."
+            )
+        if each.create is not None:
+            table = await _add(dynamodb, tx, table, each.create)
+        else:
+            table = await _remove(dynamodb, tx, table, action.region_name)
+    return table
+
+
+async def _add(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, wanted: api.CreateReplicationGroupMemberAction
+) -> Table:
+    if any(getattr(wanted, name) is not None for name in _PARTS):
+        raise NotImplementedHere("Replicas have their table's settings here. See docs/services/dynamodb.md.")
+    region = wanted.region_name
+    if await store.named(tx, table.account, region, table.name) is not None:
+        raise invalid(
+            f"Failed to create a the new replica of table with name: '{table.name}' because one or more replicas "
+            "already existed as tables."
+        )
+    if not table.streams:
+        table = replace(table, stream=_stream(dynamodb))
+        await dynamodb.changes.open_stream(tx, table)
+    new = Replica(region, CREATING, wanted.kms_master_key_id or "")
+    others = tuple(replace(each) for each in table.replicas)
+    made = replace(
+        table,
+        id=await store.next_id(tx),
+        uuid=new_id(),
+        region=region,
+        created=dynamodb.clock.now(),
+        indexes=tuple([replace(index, id=await store.next_id(tx)) for index in table.indexes]),
+        stream=_stream(dynamodb, table),
+        recovery=False,
+        status=CREATING,
+        replicas=(Replica(table.region), *others),
+    )
+    await store.insert(tx, made, "{}")
+    await dynamodb.changes.open_stream(tx, made)
+    async for sibling in siblings(tx, table):
+        await _save(dynamodb, tx, replace(sibling, replicas=(*sibling.replicas, new)))
+    table = replace(table, replicas=(*table.replicas, new))
+    await dynamodb.jobs.add(tx, _KIND, f"replica-{made.id}", msgspec.msgpack.encode(Copying(table, made)))
+    tx.after_commit(lambda: dynamodb.directory.changed(made))
+    return table
+
+
+def _stream(dynamodb: DynamoDb, table: Table | None = None) -> StreamSettings:
+    moment = datetime.fromtimestamp(dynamodb.clock.now(), UTC)
+    label = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}"
+    view = table.stream.view if table is not None and table.stream is not None else "NEW_AND_OLD_IMAGES"
+    return StreamSettings(view, label)
+
+
+async def _save(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
+    await store.save(tx, table)
+    tx.after_commit(lambda: dynamodb.directory.changed(table))
+
+
+async def _remove(dynamodb: DynamoDb, tx: Transaction, table: Table, region: str) -> Table:
+    if all(each.region != region for each in table.replicas):
+        raise invalid(
+            "Update global table operation failed because one or more replicas were not part of the global table."
+        )
+    gone = await store.named(tx, table.account, region, table.name)
+    if gone is not None:
+        await leave(dynamodb, tx, gone)
+        await store.delete(tx, gone)
+        await dynamodb.changes.forget_table(tx, gone)
+        tx.after_commit(lambda: dynamodb.directory.changed(gone))
+        tx.after_commit(dynamodb.sweeper.wake)
+    now = await store.current(tx, table)
+    return replace(table, replicas=now.replicas if now is not None else ())
+
+
+async def leave(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
+    """A table goes: the other regions do not hold it together with this one any more."""
+    async for sibling in siblings(tx, table):
+        left = tuple(each for each in sibling.replicas if each.region != table.region)
+        await _save(dynamodb, tx, replace(sibling, replicas=left))
+
+
+def register(dynamodb: DynamoDb) -> None:
+    """The copying of items to new replicas."""
+
+    async def copy(id_: str, record: bytes) -> None:
+        copying = msgspec.msgpack.decode(record, type=Copying)
+        while await _copy_some(dynamodb, id_, copying):
+            pass  # others had their turns during the commit
+
+    dynamodb.jobs.kinds[_KIND] = copy
+
+
+async def _copy_some(dynamodb: DynamoDb, id_: str, copying: Copying) -> bool:
+    """Copy some more items, but those that were written since: they are there already. Whether there are more."""
+    async with dynamodb.db.transaction() as tx:
+        target = await store.current(tx, copying.target)
+        if target is None:
+            await jobs.done(tx, id_)
+            return False
+        found = await tx.read(
+            "SELECT hash, range, size, body FROM ddb_item WHERE tbl = $1 AND (hash, range) > ($2, $3) "
+            "ORDER BY hash, range LIMIT $4",
+            (copying.source.id, copying.hash, copying.range, _TURN),
+        )
+        for hash_, range_, size, body in found:
+            place = Address(hash_, range_)
+            if await rows.get(tx, target, place) is None:
+                stored = Stored(body, size)
+                await writing.apply_here(tx, dynamodb.changes, target, place, None, stored, decode_item(body))
+        if len(found) == _TURN:
+            copying.hash, copying.range = found[-1][:2]
+            await jobs.save(tx, id_, msgspec.msgpack.encode(copying))
+            return True
+        await jobs.done(tx, id_)
+        await _save(dynamodb, tx, replace(target, status=ACTIVE))
+        async for sibling in siblings(tx, target):
+            ready = [
+                replace(each, status=ACTIVE) if each.region == target.region else each for each in sibling.replicas
+            ]
+            await _save(dynamodb, tx, replace(sibling, replicas=tuple(ready)))
+    return False
