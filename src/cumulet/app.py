@@ -24,6 +24,7 @@ from cumulet.gateway.authority import Authority
 from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.dispatch import Dispatcher
+from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
 from cumulet.gateway.tls import self_signed
@@ -50,6 +51,8 @@ _ENDPOINT_INSIDE = 4566
 """Where a function finds the endpoint, on its own loopback address, beside the node's own port: so addresses that the node
 gives out are good inside as well."""
 _TAKEN_INSIDE = (80, 443, 9001)
+_LIMITS_INSIDE = Limits(connections=256)
+"""Of what listens in one environment: the node's descriptors are for all of them."""
 _CONNECTIONS_INSIDE = 512
 """From one environment to each port where all find the node by AWS's names."""
 
@@ -225,7 +228,7 @@ class Node:
 
         async def serve() -> Listener:
             if environment is not None:
-                return await self._server.listen_socket(sock, handler=inside)
+                return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
             tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
             return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
 
