@@ -89,6 +89,40 @@ def test_everything_of_an_invocation_is_told(machine: Machine, extended: Make) -
     assert platform(machine, function, "platform.telemetrySubscription")[0]["types"] == ["Platform", "Function"]
 
 
+def test_a_restoration_is_told(machine: Machine, extended: Make) -> None:
+    function = extended(
+        {"listener": _LISTENER + 'listen(); register("INVOKE", "SHUTDOWN"); subscribe()' + _FOLLOW},
+        "def handler(e, c):\n    return e",
+    )
+    variables = {**function["environment"], "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    function = {**function, "snapshot": True, "environment": variables}
+    assert machine.result(function, 7) == 7
+    machine.ask("retire", key=function["key"])
+    events = heard(machine, function, "platform.report")
+    by_type = {one["type"]: one["record"] for one in events}
+    assert by_type["platform.initReport"]["initializationType"] == "snap-start"
+    assert by_type["platform.initReport"]["phase"] == "snap-start"
+    assert by_type["platform.restoreStart"] == {
+        "runtimeVersion": function["runtime"], "functionName": "fn", "functionVersion": "$LATEST",
+        "instanceId": by_type["platform.initStart"]["instanceId"], "instanceMaxMemory": 256 << 20,
+    }  # fmt: skip
+    assert by_type["platform.restoreRuntimeDone"] == {"status": "success"}
+    assert by_type["platform.restoreReport"].keys() == {"status", "metrics"}
+    metrics = by_type["platform.report"]["metrics"]
+    assert metrics["restoreDurationMs"] > 0
+    assert "initDurationMs" not in metrics
+    kinds = [one["type"] for one in events]
+    told = [
+        kind
+        for kind in kinds
+        if kind.startswith("platform.restore") or kind in {"platform.initReport", "platform.start"}
+    ]
+    assert told == [
+        "platform.initReport", "platform.restoreStart", "platform.restoreRuntimeDone", "platform.restoreReport",
+        "platform.start",
+    ]  # fmt: skip
+
+
 def test_the_logs_api_has_its_own_forms(machine: Machine, extended: Make) -> None:
     subscribe = 'subscribe("2020-08-15/logs", schemaVersion="2020-08-15", types=["platform", "function", "extension"])'
     function = extended(

@@ -60,4 +60,9 @@ class ComputeConfig(msgspec.Struct, frozen=True, kw_only=True):
         if self.trusted is None:
             return {}
         bundle, own = f"{TRUSTED}/ca-bundle.pem", f"{TRUSTED}/ca-cert.pem"
-        return {"SSL_CERT_FILE": bundle, "AWS_CA_BUNDLE": bundle, "NODE_EXTRA_CA_CERTS": own}
+        return {
+            "SSL_CERT_FILE": bundle,
+            "AWS_CA_BUNDLE": bundle,
+            "REQUESTS_CA_BUNDLE": bundle,
+            "NODE_EXTRA_CA_CERTS": own,
+        }
