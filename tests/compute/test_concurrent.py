@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.compute.conftest import Machine
+from tests.compute.conftest import Machine, make_machine
 from tests.compute.test_node_runtime import make as make_node  # noqa: F401 - a fixture
 from tests.compute.test_node_runtime import version  # noqa: F401 - a fixture
 from tests.compute.test_runtime_api import make as make_provided  # noqa: F401 - a fixture
@@ -312,3 +312,54 @@ def test_the_end_of_an_own_runtime_is_the_end_of_all(
     function = make_provided("take(); connection.close(); take(); os._exit(7)", concurrency=2)
     outcomes = at_once(machine, function, [1, 2])
     assert [(outcome["error"], outcome["detail"]) for outcome in outcomes] == [("crash", "exit status 7")] * 2
+
+
+def test_a_retired_function_ends_what_it_does(machine: Machine) -> None:
+    function = machine.function(_PYTHON, concurrency=2, environment=_JSON)
+    machine.result(function, {}, request_id="first")
+    sleeping = json.dumps({"do": "sleep", "for": 1})
+    outcome, _, _ = machine.ask_all([
+        {"do": "invoke", "spec": function, "payload": sleeping, "request_id": "second"},
+        {"do": "retire", "key": function["key"]},
+        {"do": "environments"},
+    ])  # fmt: skip
+    assert outcome["error"] is None
+    assert not [one for one in machine.ask("environments") if one["key"] == function["key"]]
+
+
+def test_a_timeout_before_the_runtime_has_it_leaves_nothing(
+    machine: Machine,
+    make_provided: Callable[..., dict[str, Any]],  # noqa: F811 - the fixture
+) -> None:
+    source = """
+import time
+id, headers, event = take()
+time.sleep(3)
+end(id, event)
+while True:
+    id, headers, event = take()
+    end(id, event)
+"""
+    function = make_provided(source, concurrency=4, timeout=1.0)
+    outcomes = at_once(machine, function, [1, 2])
+    assert [outcome["error"] for outcome in outcomes] == ["timeout"] * 2
+    while machine.invoke(function, 3, request_id=str(uuid.uuid4()))["error"] is not None:
+        pass  # the first is still at work
+    outcome = machine.invoke(function, 4, request_id="last")
+    assert (outcome["payload"], outcome["environment_id"]) == ("4", outcomes[0]["environment_id"])
+
+
+def test_another_attempt_is_not_answered_by_the_first(machine: Machine) -> None:
+    function = machine.function(_PYTHON, concurrency=2, environment=_JSON, timeout=1.0)
+    first = machine.invoke(function, {"do": "sleep", "for": 3}, request_id="same")
+    second = machine.invoke(function, {}, request_id="same")
+    assert (first["error"], second["error"]) == ("timeout", None)
+    assert first["environment_id"] != second["environment_id"]
+
+
+def test_plain_processes_serve_several_too() -> None:
+    with make_machine("process") as plain:
+        function = plain.function(_PYTHON.replace('"/tmp"', repr(str(plain.folder))), concurrency=3, environment=_JSON)
+        outcomes = at_once(plain, function, [{"meet": 3, "folder": "side-by-side"} for _ in range(3)])
+        results(outcomes)
+        assert len({outcome["environment_id"] for outcome in outcomes}) == 1

@@ -60,6 +60,8 @@ class ConcurrentApi:
         self._failed = False
         self._waiting: dict[Connection, bytes] = {}
         self._queue: deque[Delivery] = deque()
+        self._streams = 0
+        self._body_limit = MAX_RESPONSE
         self._given: dict[str, Delivery] = {}
         self._writers: dict[Connection, Delivery] = {}
         self._connections: set[Connection] = set()
@@ -125,12 +127,12 @@ class ConcurrentApi:
     @property
     def streaming(self) -> bool:
         """Whether a response is wanted as it comes."""
-        return any(delivery.invocation.stream is not None for delivery in self._given.values())
+        return self._streams > 0
 
     @property
     def body_limit(self) -> int:
         """Bytes of a body that are kept; what is over is dropped as it comes."""
-        return max((one.invocation.max_response for one in self._given.values()), default=MAX_RESPONSE)
+        return self._body_limit
 
     def taker(self, connection: Connection, request: Request) -> Callable[[bytes], None] | None:
         """What takes a response as it comes, where who invoked the function wants it so; None for other bodies."""
@@ -184,6 +186,8 @@ class ConcurrentApi:
     def _give(self, connection: Connection, worker: bytes, delivery: Delivery) -> None:
         delivery.state, delivery.worker = "running", worker
         self._given[delivery.invocation.request_id] = delivery
+        self._streams += delivery.invocation.stream is not None
+        self._body_limit = delivery.invocation.max_response
         connection.answer(event_of(delivery.invocation))
 
     def _end(self, connection: Connection, id_: str, kind: str, request: Request) -> None:
@@ -204,7 +208,8 @@ class ConcurrentApi:
             delivery.on_frame(frame)
 
     def _forget(self, delivery: Delivery) -> None:
-        self._given.pop(delivery.invocation.request_id, None)
+        if self._given.pop(delivery.invocation.request_id, None) is not None:
+            self._streams -= delivery.invocation.stream is not None
         if delivery.connection is not None:
             self._writers.pop(delivery.connection, None)
         delivery.state, delivery.connection = "sent", None

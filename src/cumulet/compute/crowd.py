@@ -85,6 +85,10 @@ class Crowd:
         """Invocations that the runtime has, those that nobody waits for any more included."""
         return len(self._places)
 
+    def has(self, request_id: str) -> bool:
+        """Whether the runtime still works at an earlier attempt of an invocation, whose answer would be taken for the next's."""
+        return request_id in self._places
+
     @property
     def stuck(self) -> bool:
         """Whether all it could serve is held by invocations that nobody waits for any more."""

@@ -61,6 +61,10 @@ class Member:
         self.idle_since = 0.0
         self.making: asyncio.Task[None] | None = None
 
+    def has(self, request_id: str) -> bool:
+        """Whether it works at that invocation."""
+        return self.making is None and self.environment.crowd is not None and self.environment.crowd.has(request_id)
+
     @property
     def load(self) -> int:
         if self.making is not None or self.environment.crowd is None:
@@ -89,7 +93,7 @@ class Shared:
         on_event: OnEvent | None,
     ) -> Outcome:
         """Raises NoRoom, and as `Compute.invoke` does."""
-        member = self._least_loaded(spec)
+        member = self._least_loaded(spec, invocation.request_id)
         cold = member is None
         if member is None:
             member = self._add(spec, invocation, on_environment)
@@ -151,12 +155,10 @@ class Shared:
                 if idle and len(members) > self._least.get(key, 0):
                     self._end(key, member)
 
-    def _least_loaded(self, spec: FunctionSpec) -> Member | None:
-        members = self._members.get(spec.key)
-        if not members:
-            return None
-        member = min(members, key=_eagerness)
-        return member if member.load < spec.concurrency else None
+    def _least_loaded(self, spec: FunctionSpec, request_id: str) -> Member | None:
+        members = self._members.get(spec.key) or ()
+        member = min((member for member in members if not member.has(request_id)), key=_eagerness, default=None)
+        return member if member is not None and member.load < spec.concurrency else None
 
     def _add(self, spec: FunctionSpec, invocation: Invocation, on_environment: OnEnvironment | None) -> Member:
         members = self._members[spec.key]
@@ -165,6 +167,7 @@ class Shared:
         member = Member()
         members.append(member)
         member.making = asyncio.create_task(self._make(member, spec, invocation, on_environment))
+        member.making.add_done_callback(_noticed)
         return member
 
     async def _make(
@@ -179,11 +182,7 @@ class Shared:
             raise
         member.environment = environment
         try:
-            document = await environment.initialise(spec, max(_INIT_TIMEOUT, spec.timeout))
-            if document is not None:
-                member.failed = outcomes.not_loaded(environment, spec, document)
-        except Ended as ended:
-            member.failed = await outcomes.failure(environment, spec, invocation, ended)
+            member.failed = await self._initialise(environment, spec, invocation)
         except BaseException:
             self._end(spec.key, member)
             raise
@@ -200,6 +199,14 @@ class Shared:
         ending = environment.hull.ending
         ending.add_done_callback(lambda _: self._end(spec.key, member, "FAILURE"))
         self._look_at(spec.key, member)
+
+    async def _initialise(self, environment: Environment, spec: FunctionSpec, invocation: Invocation) -> Outcome | None:
+        """How that failed, if it did."""
+        try:
+            document = await environment.initialise(spec, max(_INIT_TIMEOUT, spec.timeout))
+        except Ended as ended:
+            return await outcomes.failure(environment, spec, invocation, ended)
+        return None if document is None else outcomes.not_loaded(environment, spec, document)
 
     def _look_at(self, key: str, member: Member) -> None:
         """Something has left it, or it is not wanted any more."""
@@ -225,6 +232,12 @@ class Shared:
             members.remove(member)
             if not members:
                 del self._members[key]
+
+
+def _noticed(making: "asyncio.Task[None]") -> None:
+    """It is not an error that nobody waits for what has failed."""
+    if not making.cancelled():
+        making.exception()
 
 
 def _eagerness(member: Member) -> tuple[int, bool]:

@@ -1,15 +1,19 @@
 """Capacity providers and the functions that run by them: several invocations in one environment."""
 
 import json
+import shutil
+import subprocess
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.conftest import NodeProcess
 from tests.services.lambda_.conftest import package, payload
 
 MEET = """
@@ -339,3 +343,66 @@ def test_scaling_is_for_functions_with_a_provider(functions: Any, make: Callable
     with pytest.raises(ClientError) as error:
         functions.get_function_scaling_config(FunctionName="f", Qualifier="$LATEST.PUBLISHED")
     assert code(error) == "ResourceNotFoundException"
+
+
+STREAM = """
+exports.handler = awslambda.streamifyResponse(async (event, stream, context) => {
+  for (let n = 0; n < 3; n += 1) {
+    stream.write(`${event.name}${n} `);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  if (event.fails) throw new TypeError('midway');
+  stream.end();
+});
+"""
+
+
+def streamed(functions: Any, event: Any) -> tuple[str, Any]:
+    answer = functions.invoke_with_response_stream(FunctionName="f", Payload=json.dumps(event))
+    text, end = "", None
+    for part in answer["EventStream"]:
+        text += part.get("PayloadChunk", {}).get("Payload", b"").decode()
+        end = part.get("InvokeComplete", end)
+    return text, end
+
+
+def test_responses_are_streamed_side_by_side(functions: Any, managed: Callable[..., Any]) -> None:
+    if not shutil.which("node", path="/usr/local/bin:/usr/bin:/bin"):
+        pytest.skip("no Node.js on this machine")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0]
+    managed(source=STREAM, Runtime=f"nodejs{version}.x", Code={"ZipFile": package(STREAM, "index.js")}, Timeout=20)
+    with ThreadPoolExecutor(4) as pool:
+        events = [{"name": name, "fails": name == "c"} for name in "abcd"]
+        answers = list(pool.map(partial(streamed, functions), events))
+    assert [text for text, _ in answers] == [f"{name}0 {name}1 {name}2 " for name in "abcd"]
+    assert [end.get("ErrorCode", "") for _, end in answers] == ["", "", "TypeError", ""]
+
+
+def test_a_node_that_comes_back_has_its_environments(tmp_path: Path, account: str) -> None:
+    data = tmp_path / "node"
+    node = NodeProcess(data)
+    try:
+        functions = node.client("lambda", account)
+        role = f"arn:aws:iam::{account}:role/r"
+        provider = functions.create_capacity_provider(
+            CapacityProviderName="p", VpcConfig=VPC, PermissionsConfig={"CapacityProviderOperatorRoleArn": role}
+        )["CapacityProvider"]
+        config = {"CapacityProviderArn": provider["CapacityProviderArn"], "PerExecutionEnvironmentMaxConcurrency": 2}
+        functions.create_function(
+            FunctionName="f",
+            Runtime="python3.11",
+            Handler="index.handler",
+            Role=role,
+            Code={"ZipFile": package(MEET)},
+            CapacityProviderConfig={"LambdaManagedInstancesCapacityProviderConfig": config},
+            PublishTo="LATEST_PUBLISHED",
+        )
+        node.kill()
+        node.restart()
+        functions = node.client("lambda", account)
+        assert settled(functions, "f", "$LATEST.PUBLISHED") == "Active"
+        assert len({answer[2] for answer in meet(functions, 2)}) == 1
+        found = functions.list_function_versions_by_capacity_provider(CapacityProviderName="p")
+        assert len(found["FunctionVersions"]) == 2
+    finally:
+        node.stop()
