@@ -121,7 +121,7 @@ def test_backups_are_listed_and_deleted(dynamodb: Any, make_table: Make, refused
     assert {each["BackupName"] for each in listed} == {"one", "two"}
     page = dynamodb.list_backups(Limit=2)
     rest = dynamodb.list_backups(ExclusiveStartBackupArn=page["LastEvaluatedBackupArn"])
-    assert [each["BackupName"] for each in rest["BackupSummaries"]] == ["three"]
+    assert [each["BackupArn"] for each in (*page["BackupSummaries"], *rest["BackupSummaries"])] == sorted(arns)
     assert dynamodb.list_backups(TimeRangeUpperBound=1000)["BackupSummaries"] == []
     dynamodb.delete_table(TableName=first)
     gone = dynamodb.delete_backup(BackupArn=arns[0])["BackupDescription"]["BackupDetails"]
@@ -129,6 +129,7 @@ def test_backups_are_listed_and_deleted(dynamodb: Any, make_table: Make, refused
     assert refused(dynamodb.describe_backup, BackupArn=arns[0]) == (
         f"BackupNotFoundException: Backup not found: {arns[0]}"
     )
+    assert "BackupNotFoundException" in refused(dynamodb.delete_backup, BackupArn=arns[0])
     dynamodb.restore_table_from_backup(TargetTableName=f"{first}-again", BackupArn=arns[1])
     active(dynamodb, f"{first}-again")
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
 from cumulet.storage.database import Database, Transaction
 
@@ -13,16 +14,21 @@ log = logging.getLogger(__name__)
 
 SCHEMA = ("CREATE TABLE ddb_job (id TEXT PRIMARY KEY, kind TEXT NOT NULL, record BYTEA NOT NULL)",)
 
+_LONGEST_PAUSE = 300.0
 Work = Callable[[str, bytes], Coroutine[Any, Any, None]]
 """Does a job, given its id and what was last saved of it; it ends with `done`, or with `save` for each step on the way."""
 
 
 class Jobs:
-    """The jobs of this node. `kinds` has the work of each kind, and is filled before `resume`."""
+    """The jobs of this node. `kinds` has the work of each kind, and is filled before `resume`.
 
-    def __init__(self, db: Database, tasks: Tasks) -> None:
+    Work that raises begins again with what was last saved of it, after pauses of 1 to 300 seconds on the clock.
+    """
+
+    def __init__(self, db: Database, clock: Clock, tasks: Tasks) -> None:
         self.kinds: dict[str, Work] = {}
         self._db = db
+        self._clock = clock
         self._tasks = tasks
 
     async def resume(self) -> None:
@@ -39,13 +45,27 @@ class Jobs:
     async def under_way(self, id_: str, within: Transaction | None = None) -> bool:
         return bool(await (within or self._db).read("SELECT 1 FROM ddb_job WHERE id = $1", (id_,)))
 
-    async def any_of(self, prefix: str) -> bool:
+    async def any_of(self, tx: Transaction, prefix: str) -> bool:
         """Whether there is a job whose id begins so."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        return bool(await self._db.read("SELECT 1 FROM ddb_job WHERE id >= $1 AND id < $2 LIMIT 1", (prefix, end)))
+        return bool(await tx.read("SELECT 1 FROM ddb_job WHERE id >= $1 AND id < $2 LIMIT 1", (prefix, end)))
 
     def _begin(self, id_: str, kind: str, record: bytes) -> None:
-        self._tasks.start(f"dynamodb {kind} {id_}", self.kinds[kind](id_, record))
+        self._tasks.start(f"dynamodb {kind} {id_}", self._run(id_, kind, record))
+
+    async def _run(self, id_: str, kind: str, record: bytes) -> None:
+        pause = 1.0
+        while True:
+            try:
+                return await self.kinds[kind](id_, record)
+            except Exception:
+                log.exception("%s of %s failed, again in %.0f s", kind, id_, pause)
+            await self._clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            rows = await self._db.read("SELECT record FROM ddb_job WHERE id = $1", (id_,))
+            if not rows:
+                return None
+            record = rows[0][0]
 
 
 async def save(tx: Transaction, id_: str, record: bytes) -> None:

@@ -12,7 +12,7 @@ from cumulet.storage.database import Transaction
 
 def plain(table: Table) -> bool:
     """Whether nothing follows from a change of an item but its own row."""
-    return not table.indexes and not table.recorded and not table.ttl
+    return not (table.indexes or table.recorded or table.ttl or table.replicas)
 
 
 async def apply(
@@ -53,11 +53,13 @@ async def apply_here(
             await rows.put(tx, table, place, new)
     elif old is not None:
         await rows.delete(tx, table, place)
-    if not table.indexes and not table.recorded:
+    if not (table.indexes or table.recorded or table.ttl):
         return
     old_item = decode_item(old.body) if old is not None else None
     if table.indexes:
         await _apply_to_indexes(tx, table, place, old, old_item, new, new_item)
+    if table.ttl:
+        await changes.expire(tx, table, place, old_item, new_item)
     if table.recorded:
         await changes.record(tx, table, place, new_item or old_item or {}, old, new, by_ttl=by_ttl)
 

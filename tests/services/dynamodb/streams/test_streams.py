@@ -243,6 +243,8 @@ def test_what_is_no_stream_shard_or_iterator_is_refused(
     assert "ValidationException" in refused(read.iterator, kind="AFTER_SEQUENCE_NUMBER")
     for text in ("x", f"{read.arn}|1|", f"{read.arn}|1|AAAA", f"{read.arn}|1|WzEsMiwzXQ=="):
         assert "ValidationException" in refused(streams.get_records, ShardIterator=text)
+    start = "arn:aws:dynamodb:us-east-1:123456789012:table/no-stream"
+    assert "ValidationException" in refused(streams.list_streams, ExclusiveStartStreamArn=start)
     stranger = client("dynamodbstreams", account="123123123123")
     assert "ResourceNotFoundException" in refused(stranger.describe_stream, StreamArn=read.arn)
     assert "ResourceNotFoundException" in refused(stranger.get_records, ShardIterator=read.iterator())

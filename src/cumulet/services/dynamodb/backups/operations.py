@@ -20,10 +20,11 @@ from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address
 from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.storage.database import Transaction
 
 _PAGE = 100
 _FOREVER = 1e12
-KIND = "backup"
+KIND, DELETION = "backup", "backup-deletion"
 
 
 class Copy(Struct):
@@ -60,11 +61,14 @@ async def describe_backup(dynamodb: DynamoDb, call: Call, request: api.DescribeB
 
 async def delete_backup(dynamodb: DynamoDb, call: Call, request: api.DeleteBackupInput) -> api.DeleteBackupOutput:
     backup = await found(dynamodb, call, request.backup_arn)
-    if backup.status == CREATING:
-        raise api.BackupInUseException(f"Backup is being created: {backup.arn}")
-    if await dynamodb.jobs.any_of(f"restore-{backup.id}-"):
-        raise api.BackupInUseException(f"Backup is being used to restore a table: {backup.arn}")
-    await store.delete(dynamodb.db, backup)
+    async with dynamodb.db.transaction() as tx:
+        await still_there(tx, backup)
+        if backup.status == CREATING:
+            raise api.BackupInUseException(f"Backup is being created: {backup.arn}")
+        if await dynamodb.jobs.any_of(tx, f"restore-{backup.id}-"):
+            raise api.BackupInUseException(f"Backup is being used to restore a table: {backup.arn}")
+        await store.delete(tx, backup)
+        await dynamodb.jobs.add(tx, DELETION, f"{DELETION}-{backup.id}", msgspec.msgpack.encode(backup.id))
     return api.DeleteBackupOutput(backup_description=_description(replace(backup, status="DELETED")))
 
 
@@ -95,6 +99,12 @@ async def found(dynamodb: DynamoDb, call: Call, arn: str) -> Backup:
     if backup is None:
         raise api.BackupNotFoundException(f"Backup not found: {arn}")
     return backup
+
+
+async def still_there(tx: Transaction, backup: Backup) -> None:
+    """Raises BackupNotFoundException when the backup was deleted meanwhile."""
+    if await store.find(tx, backup.arn) is None:
+        raise api.BackupNotFoundException(f"Backup not found: {backup.arn}")
 
 
 async def _table(dynamodb: DynamoDb, call: Call, given: str) -> Table:
@@ -182,7 +192,7 @@ def _features(table: Table, shown: api.TableDescription) -> api.SourceTableFeatu
 
 
 def register(dynamodb: DynamoDb) -> None:
-    """The work of making a backup."""
+    """The work of making a backup, and of removing one."""
 
     async def work(id_: str, record: bytes) -> None:
         copy = msgspec.msgpack.decode(record, type=Copy)
@@ -190,7 +200,12 @@ def register(dynamodb: DynamoDb) -> None:
         while backup is not None and await _copy_some(dynamodb, id_, copy, backup):
             backup = await store.find(dynamodb.db, copy.arn)
 
-    dynamodb.jobs.kinds[KIND] = work
+    async def remove(id_: str, record: bytes) -> None:
+        await store.empty(dynamodb.db, msgspec.msgpack.decode(record, type=int))
+        async with dynamodb.db.transaction() as tx:
+            await jobs.done(tx, id_)
+
+    dynamodb.jobs.kinds |= {KIND: work, DELETION: remove}
 
 
 async def _copy_some(dynamodb: DynamoDb, id_: str, copy: Copy, backup: Backup) -> bool:

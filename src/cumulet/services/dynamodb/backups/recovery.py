@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.services.dynamodb import history, names, store
-from cumulet.services.dynamodb.backups import store as backups
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.state import DynamoDb
@@ -75,11 +74,9 @@ def _description(dynamodb: DynamoDb, table: Table) -> api.ContinuousBackupsDescr
 
 
 async def trim(dynamodb: DynamoDb) -> None:
-    """Forget, now and then, former states that nobody can restore any more, and rows of backups that are gone."""
+    """Forget, now and then, former states that nobody can restore any more."""
     while True:
         now = dynamodb.clock.now()
-        for id_ in await backups.orphans(dynamodb.db):
-            await backups.empty(dynamodb.db, id_)
         for each in await dynamodb.tables.all():
             if each.held:
                 continue

@@ -46,6 +46,7 @@ async def restore_table_from_backup(
     restored = Restored(backup.table.arn, backup.created, backup.arn)
     target = _target(dynamodb, call, request, backup.table, restored)
     async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.db.transaction() as tx:
+        await operations.still_there(tx, backup)
         target = await targets.insert(dynamodb, tx, target)
         copy = Copy(target, backup=backup.id)
         await dynamodb.jobs.add(tx, KIND, f"restore-{backup.id}-{target.id}", msgspec.msgpack.encode(copy))

@@ -46,27 +46,19 @@ async def page(
     return [decode(row[0]) for row in rows]
 
 
-async def delete(db: Database, backup: Backup) -> None:
-    """First what finds it, then its rows, a piece at a time."""
-    await db.write("DELETE FROM ddb_backup WHERE arn = $1", (backup.arn,))
-    await empty(db, backup.id)
+async def delete(tx: Transaction, backup: Backup) -> None:
+    """Forget a backup, but not its rows."""
+    await tx.write("DELETE FROM ddb_backup WHERE arn = $1", (backup.arn,))
 
 
 async def empty(db: Database, id_: int) -> None:
+    """Remove the rows of a backup that was deleted, a piece at a time."""
     while await db.write(
         "DELETE FROM ddb_backup_item WHERE backup = $1 AND (hash, range) IN "
         "(SELECT hash, range FROM ddb_backup_item WHERE backup = $1 ORDER BY hash, range LIMIT $2) RETURNING 1",
         (id_, _TURN),
     ):
         pass
-
-
-async def orphans(db: Database) -> list[int]:
-    """Backups that were deleted while their rows were being removed."""
-    rows = await db.read(
-        "SELECT DISTINCT backup FROM ddb_backup_item i WHERE NOT EXISTS (SELECT 1 FROM ddb_backup b WHERE b.id = i.backup)"
-    )
-    return [row[0] for row in rows]
 
 
 async def add(tx: Transaction, backup: int, place: Address, stored: Stored) -> None:

@@ -11,7 +11,6 @@ from hashlib import blake2b
 import msgspec
 
 from cumulet.api import dynamodbstreams as api
-from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.streams.model import (
@@ -24,7 +23,7 @@ from cumulet.services.dynamodb.streams.model import (
     sequence_number,
     sequence_of,
 )
-from cumulet.services.dynamodb.streams.state import Streams
+from cumulet.services.dynamodb.streams.state import Streams, names_in
 from cumulet.storage.database import Row
 
 _PAGE = 100
@@ -38,10 +37,8 @@ _TTL = ("Service", "dynamodb.amazonaws.com")
 
 async def list_streams(streams: Streams, call: Call, request: api.ListStreamsInput) -> api.ListStreamsOutput:
     limit = _limit(request.limit, _PAGE)
-    after = ("", "")
-    if request.exclusive_start_stream_arn:
-        start = Arn.parse(request.exclusive_start_stream_arn).resource.split("/")
-        after = (start[1], start[3]) if len(start) == 4 else after
+    start = request.exclusive_start_stream_arn
+    after = names_in(start) if start else ("", "")
     table = None if request.table_name is None else request.table_name.rpartition("/")[2]
     found = await streams.store.page(call.account, call.region, table, after, streams.horizon(), limit + 1)
     return api.ListStreamsOutput(

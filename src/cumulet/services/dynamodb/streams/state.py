@@ -21,7 +21,7 @@ class Streams(Struct, frozen=True):
 
     async def find(self, call: Call, arn: str) -> Stream:
         """The stream with this ARN, one that ended within the last day included. Raises ResourceNotFoundException."""
-        name, label = _names(arn)
+        name, label = names_in(arn)
         parsed = Arn.parse(arn)
         stream = None
         if (parsed.account, parsed.region) == (call.account, call.region):
@@ -35,7 +35,7 @@ class Streams(Struct, frozen=True):
         return self.clock.now() - RETENTION
 
 
-def _names(arn: str) -> tuple[str, str]:
+def names_in(arn: str) -> tuple[str, str]:
     """The table's name and the label. Raises ValidationException for what is no stream's ARN."""
     try:
         parsed = Arn.parse(arn)
