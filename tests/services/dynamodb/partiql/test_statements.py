@@ -221,3 +221,54 @@ def test_transactions(dynamodb: Any, make_table: MakeTable) -> None:
         with pytest.raises(ClientError) as raised:
             transact(statement)
         assert raised.value.response["Error"]["Message"] == message
+
+
+def test_indexes(dynamodb: Any, make_table: MakeTable) -> None:
+    table = make_table(
+        "id",
+        "rk",
+        more=[{"AttributeName": "g", "AttributeType": "S"}, {"AttributeName": "l", "AttributeType": "S"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-g",
+                "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["shown"]},
+            }
+        ],
+        LocalSecondaryIndexes=[
+            {
+                "IndexName": "by-l",
+                "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "l", "KeyType": "RANGE"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    value = "{'id': 'p', 'rk': 's1', 'g': 'x', 'l': 'l1', 'shown': 1, 'hidden': 2}"
+    execute(dynamodb, f'INSERT INTO "{table}" VALUE {value}')
+    execute(dynamodb, f'INSERT INTO "{table}" VALUE ' + "{'id': 'p', 'rk': 's2', 'hidden': 2}")
+
+    def names(statement: str) -> list[list[str]]:
+        return [sorted(found) for found in execute(dynamodb, statement.replace("{t}", f'"{table}"'))]
+
+    assert names("SELECT * FROM {t}.\"by-g\" WHERE g = 'x'") == [["g", "id", "rk", "shown"]]
+    assert names("SELECT * FROM {t}.\"by-g\" WHERE g = 'x' AND shown = 1") == [["g", "id", "rk", "shown"]]
+    assert names("SELECT * FROM {t}.\"by-l\" WHERE id = 'p'") == [["id", "l", "rk"]]
+    assert names("SELECT hidden FROM {t}.\"by-l\" WHERE id = 'p'") == [["hidden"]]
+    assert names('SELECT id FROM {t}."by-g" WHERE hidden = 2') == []
+    assert names('SELECT id FROM {t}."by-g" WHERE NOT hidden = 2') == [["id"]]
+    for where, index in (
+        ("g = 'x' AND hidden = 2", "by-g"),
+        ("g IN ['x'] AND NOT hidden = 2", "by-g"),
+        ("id = 'p' AND l BETWEEN 'a' AND 'z' AND hidden IS MISSING", "by-l"),
+    ):
+        assert refused(dynamodb, f'SELECT id FROM "{table}"."{index}" WHERE {where}')[1] == (
+            f"One or more parameter values were invalid: Secondary index {index} does not project one or more filter "
+            "attributes: [hidden]"
+        )
+    assert refused(dynamodb, f'SELECT hidden FROM "{table}"."by-g" WHERE g = \'x\'')[1] == (
+        "One or more parameter values were invalid: Global secondary index by-g does not project [hidden]"
+    )
+    consistent = f'SELECT * FROM "{table}"."by-g" WHERE g = \'x\''
+    assert refused(dynamodb, consistent, ConsistentRead=True)[1] == (
+        "Strongly consistent read is not supported on Global Secondary Indexes"
+    )

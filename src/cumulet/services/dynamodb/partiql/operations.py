@@ -14,7 +14,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import items, reading
-from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.expressions.conditions import check_leaves
 from cumulet.services.dynamodb.expressions.paths import getter
 from cumulet.services.dynamodb.model import Key
@@ -146,18 +146,31 @@ def _worded(message: str) -> str:
     return message
 
 
-async def _key(dynamodb: DynamoDb, call: Call, table_name: str, index_name: str) -> Key:
-    table = await dynamodb.table(call, table_name)
-    if not index_name:
-        return table.key
+async def _key(dynamodb: DynamoDb, call: Call, table_name: str) -> Key:
+    return (await dynamodb.table(call, table_name)).key
+
+
+async def _plan(dynamodb: DynamoDb, call: Call, text: str, select: Select) -> Reading:
+    """How a SELECT is read. Raises ValidationException for an index that is not there, or does not hold what it needs."""
+    table = await dynamodb.table(call, select.table)
+    if not select.index_name:
+        return plan_reading(text, table.key)
     for index in table.indexes:
-        if index.name == index_name:
-            return index.key
+        if index.name == select.index_name:
+            plan = plan_reading(text, index.key)
+            held = {*table.key.names, *index.key.names, *index.included}
+            lacking = [name for name in plan.filtered if name not in held]
+            if lacking and index.projection != "ALL":
+                raise invalid_values(
+                    f"Secondary index {index.name} does not project one or more filter attributes: "
+                    f"[{', '.join(lacking)}]"
+                )
+            return plan
     raise invalid(_NO_INDEX)
 
 
 async def _select(dynamodb: DynamoDb, call: Call, bound: Bound, select: Select, request: Request) -> Result:
-    plan = plan_reading(bound.text, await _key(dynamodb, call, select.table, select.index_name))
+    plan = await _plan(dynamodb, call, bound.text, select)
     asked: dict[str, Any] = {
         "table_name": select.table,
         "index_name": select.index_name or None,
@@ -217,7 +230,7 @@ def _start(token: str | None) -> Item | None:
 
 
 async def _insert(dynamodb: DynamoDb, call: Call, bound: Bound, insert: Insert, request: Request) -> Result:
-    key = await _key(dynamodb, call, insert.table, "")
+    key = await _key(dynamodb, call, insert.table)
     put = api.PutItemInput(
         table_name=insert.table,
         item=bound.inserted(),
@@ -233,7 +246,7 @@ async def _insert(dynamodb: DynamoDb, call: Call, bound: Bound, insert: Insert, 
 
 
 async def _update(dynamodb: DynamoDb, call: Call, bound: Bound, update: Update, request: Request) -> Result:
-    plan = plan_writing(bound.text, await _key(dynamodb, call, update.table, ""))
+    plan = plan_writing(bound.text, await _key(dynamodb, call, update.table))
     done = await items.update_item(
         dynamodb,
         call,
@@ -249,7 +262,7 @@ async def _update(dynamodb: DynamoDb, call: Call, bound: Bound, update: Update, 
 
 
 async def _delete(dynamodb: DynamoDb, call: Call, bound: Bound, delete: Delete, request: Request) -> Result:
-    plan = plan_writing(bound.text, await _key(dynamodb, call, delete.table, ""))
+    plan = plan_writing(bound.text, await _key(dynamodb, call, delete.table))
     done = await items.delete_item(
         dynamodb,
         call,

@@ -35,6 +35,8 @@ class Reading(NamedTuple):
     columns: tuple[tuple[Path, str], ...]
     """Parts of attributes and what they are called in the answer; empty where attributes are returned as they are."""
     forward: bool
+    filtered: tuple[str, ...]
+    """The attributes that are filtered by beside a condition on the partition key; empty where there is no such condition."""
 
 
 class Writing(NamedTuple):
@@ -100,6 +102,7 @@ def reading(text: str, key: Key) -> Reading:
         bool(item) and len(conditions) == len(item),
         tuple([(path, _column(path)) for path in select.paths]) if any(len(p.steps) > 1 for p in select.paths) else (),
         not (select.order and select.order[-1][1]),
+        _filtered(conditions, key),
     )
 
 
@@ -126,6 +129,16 @@ def writing(text: str, key: Key) -> Writing:
     else:
         condition = write.condition(_joined([present, *rest]))
     return Writing(whole, update, condition, write.names, tuple(write.values))
+
+
+def _filtered(conditions: tuple[Condition, ...], key: Key) -> tuple[str, ...]:
+    keyed = _equality(conditions, key.hash) is not None or any(
+        isinstance(each, Comparison) and each.operator == "IN" and each.operands[0] == Path((key.hash,))
+        for each in conditions
+    )
+    if not keyed:
+        return ()
+    return tuple(dict.fromkeys(name for each in conditions for name in heads(each) if name not in key.names))
 
 
 def _joined(conditions: list[Condition]) -> Condition:
