@@ -21,7 +21,8 @@ KINDS = ("S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL")
 """The types in the order of AttributeValue's members."""
 MOST_BYTES = 400 * 1024
 """An item's size at most, names included."""
-_DEEPEST = 32
+DEEPEST = 32
+"""Levels that a value may be nested in."""
 _LONGEST_NAME = 65_535
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?", re.ASCII)
 _MOST_DIGITS = 38
@@ -60,10 +61,8 @@ def _check_slowly(value: api.AttributeValue, depth: int) -> None:
     held = astuple(value)
     if held.count(None) == 10:
         raise invalid(_EMPTY)
-    if depth > _DEEPEST:
-        raise invalid(
-            "Nesting Levels have exceeded supported limits: Attributes have nested levels beyond supported limit"
-        )
+    if depth > DEEPEST:
+        raise too_deep()
     if value.n is not None:
         value.n = normal_number(value.n)
     if value.null is False:
@@ -77,6 +76,13 @@ def _check_slowly(value: api.AttributeValue, depth: int) -> None:
             check_value(part, depth + 1)
     if held.count(None) != 9:
         raise invalid(_SEVERAL)
+
+
+def too_deep() -> AwsError:
+    """What a value is refused with that is nested more than `DEEPEST` levels deep."""
+    return invalid(
+        "Nesting Levels have exceeded supported limits: Attributes have nested levels beyond supported limit"
+    )
 
 
 def _check_sets(value: api.AttributeValue) -> None:

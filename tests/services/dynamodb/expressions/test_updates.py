@@ -187,6 +187,15 @@ def test_what_returns_of_updates_show() -> None:
     assert plain(applied.updated.apply(item(ITEM))) == {"els": [1], "doc": {"k": {"deep": [10]}}, "n": 5, "s": "x"}
 
 
+def test_values_are_not_nested_deeper_by_updates() -> None:
+    deep: Any = "x"
+    for _ in range(30):
+        deep = [deep]
+    assert updated("SET doc.c = :v", {"doc": {}}, {":v": deep})["doc"]["c"] == deep
+    with pytest.raises(AwsError, match="Nesting Levels have exceeded supported limits"):
+        updated("SET doc.c.d = :v", {"doc": {"c": {}}}, {":v": deep})
+
+
 @given(st.lists(st.integers(0, 12), min_size=0, max_size=8), st.data())
 def test_lists_keep_their_indexes_until_the_end(old: list[int], data: st.DataObject) -> None:
     removed = data.draw(st.sets(st.integers(0, 10), max_size=4))

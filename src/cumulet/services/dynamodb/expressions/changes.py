@@ -19,7 +19,7 @@ from cumulet.services.dynamodb.expressions.projections import Projection
 from cumulet.services.dynamodb.expressions.scope import Values, route
 from cumulet.services.dynamodb.expressions.trees import Action, Operand, Path, Route, Value
 from cumulet.services.dynamodb.expressions.updates import Plan, check_update, plan_update
-from cumulet.services.dynamodb.values import Item
+from cumulet.services.dynamodb.values import DEEPEST, Item, too_deep
 
 T = TypeVar("T", str, bytes)
 Read = Callable[[Item, Values], "api.AttributeValue"]
@@ -189,7 +189,15 @@ def _edit(action: Action, where: Route, names: Mapping[str, str]) -> tuple[Read 
 
 def _put(draft: _Draft, where: Route, value: api.AttributeValue | None) -> None:
     assert value is not None
+    if (value.m is not None or value.l is not None) and len(where) + _levels(value) > DEEPEST + 1:
+        raise too_deep()
     draft.put(where, value)
+
+
+def _levels(value: api.AttributeValue) -> int:
+    """Levels of maps and lists within a value, itself included."""
+    parts = value.l if value.l is not None else value.m.values() if value.m is not None else ()
+    return 1 + max(map(_levels, parts), default=0)
 
 
 def _remove(draft: _Draft, where: Route) -> None:

@@ -8,10 +8,8 @@ from typing import NamedTuple
 from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.partiql.lexer import NAME, NUMBER, STRING, Words
-from cumulet.services.dynamodb.values import check_value, kind, normal_number
+from cumulet.services.dynamodb.values import DEEPEST, check_value, kind, normal_number, too_deep
 
-MOST_DEEP = 32
-"""Levels that a value may be nested in."""
 _SCALARS = frozenset({"S", "N", "B"})
 
 
@@ -61,10 +59,8 @@ class Literals:
     def read(self, depth: int = 0) -> Literal:
         """A value. Raises ValidationException."""
         words = self.words
-        if depth > MOST_DEEP:
-            raise invalid(
-                "Nesting Levels have exceeded supported limits: Attributes have nested levels beyond supported limit"
-            )
+        if depth > DEEPEST:
+            raise too_deep()
         word = words.next()
         if word.kind == STRING:
             return Constant(api.AttributeValue(s=word.text))
