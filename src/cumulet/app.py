@@ -6,6 +6,7 @@ ready), so that a node answers within a fraction of a second.
 
 import asyncio
 import gc
+import logging
 import os
 import socket
 import sys
@@ -42,6 +43,8 @@ from cumulet.storage.files import FolderBlobs
 from cumulet.storage.folder import DataFolder
 from cumulet.storage.local import LocalSignals
 from cumulet.storage.sqlite import SqliteDatabase
+
+log = logging.getLogger(__name__)
 
 _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
@@ -282,7 +285,10 @@ class Node:
         await asyncio.sleep(_WARM_UP_DELAY)
         try:
             for name in self._dispatcher.names:
-                await self._dispatcher.service(name)
+                try:
+                    await self._dispatcher.service(name)
+                except Exception:
+                    log.exception("%s could not be started; it is tried again when it is called", name)
                 await asyncio.sleep(0)
         finally:
             # What lives now lives long: the collector need not look at it again.
