@@ -49,7 +49,9 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
     for each, indexes in ((changed, added), *alike):
         for index in indexes:
             dynamodb.builder.begin(each, index)
-    answer = describe(changed, measures, status=UPDATING, warm=bool(table.warm))
+    answer = describe(changed, measures, status=UPDATING)
+    if answer.warm_throughput is not None and request.warm_throughput is None:
+        answer.warm_throughput.status = ACTIVE
     _tell(answer, request, now)
     return api.UpdateTableOutput(table_description=answer)
 
