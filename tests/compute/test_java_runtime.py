@@ -200,3 +200,34 @@ def test_the_starter_is_compiled_from_its_source(tmp_path: Path) -> None:
     argv = [compiler, "--release", "8", "-g:none", "-Xlint:-options", "-d", str(tmp_path), str(_SOURCE)]
     subprocess.run(argv, check=True, capture_output=True)
     assert (tmp_path / "cumulet" / "Start.class").read_bytes() == _SOURCE.with_suffix(".class").read_bytes()
+
+
+_MEETING = """
+import com.amazonaws.services.lambda.runtime.Context;
+import java.util.Map;
+import java.util.concurrent.CyclicBarrier;
+public class App {
+    private static final CyclicBarrier MET = new CyclicBarrier(3);
+    public String handle(Map<String, Object> event, Context context) throws Exception {
+        MET.await();
+        if (event.containsKey("raise")) throw new IllegalArgumentException("told to");
+        return context.getAwsRequestId();
+    }
+}
+"""
+
+
+def test_threads_serve_several_invocations_at_once(jvm: Machine, make: Make) -> None:
+    function = make(concurrency=3, environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+    (Path(function["code"]) / "App.class").unlink(missing_ok=True)
+    compile_java(_MEETING, Path(function["code"]))
+    ids = [f"{n}1111111-2222-3333-4444-555555555555" for n in range(3)]
+    asked = {"do": "invoke", "spec": function, **_TRACE}
+    outcomes = jvm.ask_all([{**asked, "request_id": id_, "payload": "{}"} for id_ in ids])
+    assert [json.loads(outcome["payload"]) for outcome in outcomes] == ids
+    events = ["{}", '{"raise": 1}', "{}"]
+    outcomes = jvm.ask_all(
+        [{**asked, "request_id": id_, "payload": event} for id_, event in zip(ids, events, strict=True)]
+    )
+    assert [outcome["error"] for outcome in outcomes] == [None, "handled", None]
+    assert len({outcome["environment_id"] for outcome in outcomes}) == 1
