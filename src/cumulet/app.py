@@ -226,25 +226,38 @@ class Node:
         self._platform_log(environment, kind, record)
 
     def _serve_environment(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
-        """Answer AWS calls on a listener that was opened inside a sandbox, or where all of them find it."""
-        inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
+        """Answer AWS calls on a listener that was opened inside a sandbox, or where all of them find it.
 
-        async def serve() -> Listener:
-            if environment is not None:
-                return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
-            tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
-            return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
+        Begins with the first connection: what is never used costs next to nothing.
+        """
+        loop, descriptor = asyncio.get_running_loop(), sock.fileno()
+        serving: asyncio.Task[Listener] | None = None
 
-        serving = self._tasks.start("sandbox endpoint", serve())
+        def begin() -> None:
+            nonlocal serving
+            loop.remove_reader(descriptor)
+            serving = self._tasks.start("sandbox endpoint", self._listen_inside(environment, sock))
 
-        async def close() -> None:
+        async def close(serving: asyncio.Task[Listener]) -> None:
             listener = await serving
             await listener.close()
 
         def stop() -> None:
-            self._tasks.start("close sandbox endpoint", close())
+            if serving is None:
+                loop.remove_reader(descriptor)
+                sock.close()
+            else:
+                self._tasks.start("close sandbox endpoint", close(serving))
 
+        loop.add_reader(descriptor, begin)
         return stop
+
+    async def _listen_inside(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Listener:
+        inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
+        if environment is not None:
+            return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
+        tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
+        return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
 
     async def _images(self) -> Any:
         """The registry of container images."""
