@@ -2,13 +2,16 @@
 
 import contextlib
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cumulet.api import lambda_, sqs
+from cumulet.api import dynamodb, lambda_, sqs
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
 from cumulet.policy.needs import needs
+from cumulet.services.dynamodb.names import place
+from cumulet.services.dynamodb.partiql.parser import parse
 from cumulet.services.lambda_.names import refer
 from cumulet.services.sqs.model import queue_key
 
@@ -63,3 +66,41 @@ def test_who_may_change_a_function_may_not_point_the_mappings_of_others_to_it() 
     request = lambda_.UpdateEventSourceMappingRequest(uuid="u", function_name="f")
     [need] = needs(CALL, "lambda", "UpdateEventSourceMapping", request)
     assert need.resource == f"arn:aws:lambda:us-east-1:{OWN}:event-source-mapping:u"
+
+
+TABLE = f"arn:aws:dynamodb:us-east-1:{OTHER}:table/t"
+
+
+def test_transactions_need_each_action_on_its_own_table() -> None:
+    items = [
+        dynamodb.TransactWriteItem(delete=dynamodb.Delete(key={}, table_name=TABLE)),
+        dynamodb.TransactWriteItem(put=dynamodb.Put(item={}, table_name="own")),
+    ]
+    found = needs(CALL, "dynamodb", "TransactWriteItems", dynamodb.TransactWriteItemsInput(transact_items=items))
+    assert [(need.action, need.resource) for need in found] == [
+        ("dynamodb:DeleteItem", TABLE),
+        ("dynamodb:PutItem", f"arn:aws:dynamodb:us-east-1:{OWN}:table/own"),
+    ]
+
+
+@given(
+    name=st.sampled_from(
+        [
+            "table",
+            TABLE,
+            f"{TABLE}/index/i",
+            "arn:aws:dynamodb:::table/t",
+            f"arn:aws:dynamodb:eu-west-1:{OTHER}:table/t/x",
+        ]
+    )
+)
+def test_tables(name: str) -> None:
+    account, region, meant = place(CALL, name.replace("table/t", "table/tables"))
+    request = dynamodb.DescribeTableInput(table_name=name.replace("table/t", "table/tables"))
+    [need] = needs(CALL, "dynamodb", "DescribeTable", request)
+    assert need.resource == f"arn:aws:dynamodb:{region}:{account}:table/{meant}"
+
+
+def test_statements_name_no_tables_of_others() -> None:
+    with pytest.raises(AwsError, match="not its ARN"):
+        parse(f'SELECT * FROM "{TABLE}"')

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
-from cumulet.policy import copy_source
+from cumulet.policy import copy_source, statements
 from cumulet.policy.actions import permissions
-from cumulet.policy.resources import PASSED_ROLES, resources
+from cumulet.policy.resources import PASSED_ROLES, resources, table
 
 
 class Need(NamedTuple):
@@ -31,6 +31,12 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     if service == "s3":
         yield from _of_s3(call, operation, request)
         return
+    if service == "dynamodb" and operation in {"TransactGetItems", "TransactWriteItems"}:
+        yield from _of_transaction(call, request)
+        return
+    if service == "dynamodb" and operation in {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}:
+        yield from _of_statements(call, request)
+        return
     for action in permissions(service, operation):
         for resource in resources(call, service, request):
             yield Need(action, resource, service)
@@ -45,6 +51,30 @@ def _to_assume(request: Any) -> Iterator[Need]:
         yield Need("sts:TagSession", request.role_arn, "sts", trust=True)
     if request.source_identity:
         yield Need("sts:SetSourceIdentity", request.role_arn, "sts", trust=True)
+
+
+_TRANSACTED = {
+    "get": "dynamodb:GetItem",
+    "put": "dynamodb:PutItem",
+    "update": "dynamodb:UpdateItem",
+    "delete": "dynamodb:DeleteItem",
+    "condition_check": "dynamodb:ConditionCheckItem",
+}
+
+
+def _of_transaction(call: Call, request: Any) -> Iterator[Need]:
+    """Each action on the table that it is for, as if it came alone."""
+    for item in request.transact_items:
+        for member, action in _TRANSACTED.items():
+            if (part := getattr(item, member, None)) is not None:
+                yield Need(action, table(call, part.table_name), "dynamodb")
+
+
+def _of_statements(call: Call, request: Any) -> Iterator[Need]:
+    """Each statement on its table, or on the index that it reads."""
+    for action, name, index_name in statements.heads(request):
+        arn = table(call, name)
+        yield Need(f"dynamodb:{action}", f"{arn}/index/{index_name}" if index_name else arn, "dynamodb")
 
 
 _OF_A_VERSION = {

@@ -114,7 +114,11 @@ def _iam(kind: str) -> Build:
 
 
 def _table(call: Call, name: str, request: Struct) -> str:
-    table = name if name.startswith("arn:") else f"arn:aws:dynamodb:{call.region}:{call.account}:table/{name}"
+    account, region = call.account, call.region
+    parts = name.split(":", 5)
+    if len(parts) == 6 and parts[0] == "arn":  # the table is meant, whatever follows its name
+        region, account, name = parts[3] or region, parts[4] or account, parts[5].removeprefix("table/").split("/")[0]
+    table = f"arn:aws:dynamodb:{region}:{account}:table/{name}"
     index = getattr(request, "index_name", None)
     return f"{table}/index/{index}" if index else table
 
@@ -131,6 +135,11 @@ def _streams(call: Call, name: str, request: Struct) -> str:
 
 def _new_table(call: Call, parameters: Any, request: Struct) -> str:
     return _table(call, parameters.table_name, request)
+
+
+def table(call: Call, name: str) -> str:
+    """The ARN of the table that a name or an ARN means."""
+    return _table(call, name, call)
 
 
 def _tables(call: Call, items: dict[str, Any], request: Struct) -> Iterable[str]:

@@ -99,6 +99,8 @@ class _Parser:
             raise invalid("Path component cannot be an empty string")
         if len(parts) > 2:
             raise invalid("A path may contain at most 2 components in the FROM clause")
+        if parts[0].startswith("arn:"):  # statements name tables, of which permissions are looked up, by name
+            raise invalid("Invalid table name: a statement takes a table's name, not its ARN")
         return parts[0], parts[1] if len(parts) == 2 else ""
 
     def _table(self) -> str:
