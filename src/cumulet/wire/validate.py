@@ -274,6 +274,8 @@ class Validator(ShapeCompiler[Check]):
         keys = self._own(shape.key.shape, self.model.shape(shape.key.shape))
         key_text = f"Map keys must satisfy constraint: [{self._item_texts(keys, nullable=True)}]"
         nested, item_own, inner = self._items(shape.value)
+        if (held := self.model.shape(shape.value.shape)).type == "list":
+            item_own = self._own(shape.value.shape, held)  # the length of lists is told of as that of scalars
         text = f"Map value must satisfy constraint: [{self._item_texts(item_own, nullable=False)}]"
         parts = self._parts(member, shape, text, item_own, inner if nested or not item_own else None)
         if not keys:

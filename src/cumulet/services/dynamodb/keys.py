@@ -33,15 +33,12 @@ def _check_piece(given: Item, name: str, type_: str, longest: int) -> None:
     if content is None:
         raise invalid(WRONG_KEY)
     if not content:
-        raise _empty(name, type_)
+        raise invalid_values(_empty(name, type_))
     check_length(content, longest)
 
 
-def _empty(name: str, type_: str) -> Exception:
-    return invalid(
-        "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty "
-        f"{_WORDS[type_]} value. Key: {name}"
-    )
+def _empty(name: str, type_: str) -> str:
+    return f"The AttributeValue for a key attribute cannot contain an empty {_WORDS[type_]} value. Key: {name}"
 
 
 def check_length(content: str | bytes, longest: int) -> None:
@@ -73,7 +70,7 @@ def _check_item_key(item: Item, name: str, type_: str, longest: int) -> None:
     if content is None:
         raise invalid_values(f"Type mismatch for key {name} expected: {type_} actual: {kind(value)}")
     if not content:
-        raise _empty(name, type_)
+        raise invalid(f"One or more parameter values are not valid. {_empty(name, type_)}")
     check_length(content, longest)
 
 

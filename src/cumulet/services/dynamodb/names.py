@@ -6,6 +6,7 @@ import re
 
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
 
 _NAME = re.compile(r"[a-zA-Z0-9_.-]+")
@@ -13,8 +14,9 @@ Place = tuple[str, str, str]
 """Account, region and name."""
 
 
-def place(call: Call, given: str, member: str = "TableName") -> Place:
-    """Where the table is that a request names, by its name or its ARN. Raises ValidationException."""
+def place(call: Call, given: str, member: str = "TableName", *, of_items: bool = False) -> Place:
+    """Where the table is that a request names, by its name or its ARN. Raises ValidationException, which operations on
+    items word as for any other member."""
     if given.startswith("arn:"):
         try:
             arn = Arn.parse(given)
@@ -23,6 +25,9 @@ def place(call: Call, given: str, member: str = "TableName") -> Place:
         if arn is None or arn.service != "dynamodb" or not arn.resource.startswith("table/"):
             raise invalid(f"Invalid table/index name: {given} is not the ARN of a table")
         return arn.account or call.account, arn.region or call.region, arn.resource.split("/")[1]
+    if of_items and not 3 <= len(given) <= 255:
+        bound = "greater than or equal to 3" if len(given) < 3 else "less than or equal to 255"
+        raise _unfit(given, "tableName", f"Member must have length {bound}")
     check_name(given, member)
     return call.account, call.region, given
 
@@ -33,7 +38,8 @@ def check_name(name: str, member: str = "TableName") -> None:
         raise invalid(f"{member} must be at least 3 characters long and at most 255 characters long")
     if _NAME.fullmatch(name) is None:
         at = member[0].lower() + member[1:]
-        raise invalid(
-            f"1 validation error detected: Value '{name}' at '{at}' failed to satisfy constraint: "
-            f"Member must satisfy regular expression pattern: {_NAME.pattern}"
-        )
+        raise _unfit(name, at, f"Member must satisfy regular expression pattern: {_NAME.pattern}")
+
+
+def _unfit(value: str, at: str, reason: str) -> AwsError:
+    return invalid(f"1 validation error detected: Value '{value}' at '{at}' failed to satisfy constraint: {reason}")

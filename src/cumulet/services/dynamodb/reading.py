@@ -206,16 +206,17 @@ def _source(table: Table, index: Index | None, request: Request, asked: Asked) -
     return Source(table, index)
 
 
-def _start(table: Table, index: Index | None, start: Item, short: str) -> Position:
-    """The position of a starting key in full: of the entry, and of the item. Raises ValidationException."""
+def _start(table: Table, index: Index | None, start: Item, short: str, key: Key | None) -> Position:
+    """The position of a starting key in full: of the entry, and of the item. Raises ValidationException, with `short` for
+    a wrong number of attributes. `key` is looked at before the table's."""
     names = {*table.key.names, *(index.key.names if index is not None else ())}
     if len(start) != len(names):
         raise invalid(short)
-    if index is not None:
-        for name, kind in ((index.key.hash, index.key.hash_kind), (index.key.range, index.key.range_kind)):
+    if key is not None:
+        for name, kind in ((key.hash, key.hash_kind), (key.range, key.range_kind)):
             value = start.get(name) if name else None
             if name and (value is None or held(value, kind) is None):
-                raise invalid(_BAD_START if value is None else f"{_BAD_START}: {WRONG_KEY}")
+                raise invalid(_BAD_START if value is None else WRONG_KEY)
     own = {name: start[name] for name in table.key.names if name in start}
     try:
         check_key(table.key, own)
@@ -232,7 +233,7 @@ def _query_start(
 ) -> Position | None:
     if start is None:
         return None
-    position = _start(table, index, start, _BAD_START)
+    position = _start(table, index, start, _BAD_START, index.key if index is not None else table.key)
     if what.low is not None or what.high is not None:
         if not _within(position[1], what):
             raise invalid("The provided starting key does not match the range key predicate")
@@ -254,7 +255,7 @@ def _scan_start(table: Table, index: Index | None, request: api.ScanInput, what:
     if start is None:
         return None
     short = _BAD_START if index is not None else f"{_BAD_START}: {WRONG_KEY}"
-    position = _start(table, index, start, short)
+    position = _start(table, index, start, short, index.key if index is not None else None)
     if not pages.in_segment(what, position[0]):
         raise invalid(
             f"{_BAD_START}: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct Segment. "

@@ -43,7 +43,7 @@ class DynamoDb(Struct, frozen=True):
 
     async def table(self, call: Call, given: str) -> Table:
         """The table that an operation on items names. Raises ResourceNotFoundException, which does not repeat the name."""
-        place = names.place(call, given)
+        place = names.place(call, given, of_items=True)
         table = self.directory.held(place) or await self.directory.find(place)
         if table is None or table.status == CREATING:
             raise no_such_resource()

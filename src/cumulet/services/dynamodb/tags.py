@@ -45,9 +45,9 @@ async def tagged(dynamodb: DynamoDb, call: Call, arn: str) -> Table:
 
 
 async def tag_resource(dynamodb: DynamoDb, call: Call, request: api.TagResourceInput) -> None:
-    table = await tagged(dynamodb, call, request.resource_arn)
     if not request.tags:
         raise invalid("Atleast one Tag needs to be provided as Input.")
+    table = await tagged(dynamodb, call, request.resource_arn)
     added = checked(request.tags)
     async with dynamodb.change(table) as (tx, now):
         kept = await _tags(dynamodb, now) | added
@@ -57,9 +57,9 @@ async def tag_resource(dynamodb: DynamoDb, call: Call, request: api.TagResourceI
 
 
 async def untag_resource(dynamodb: DynamoDb, call: Call, request: api.UntagResourceInput) -> None:
-    table = await tagged(dynamodb, call, request.resource_arn)
     if not request.tag_keys:
         raise invalid("Atleast one Tag Key needs to be provided as Input.")
+    table = await tagged(dynamodb, call, request.resource_arn)
     gone = frozenset(request.tag_keys)
     async with dynamodb.change(table) as (tx, now):
         kept = {key: value for key, value in (await _tags(dynamodb, now)).items() if key not in gone}

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.Nami
 
 from __future__ import annotations
 
+import base64
 import re
 from decimal import Decimal
 from functools import lru_cache
@@ -100,7 +101,7 @@ def _check_sets(value: api.AttributeValue) -> None:
     if value.ss is not None and len(set(value.ss)) != len(value.ss):
         raise invalid_values(f"Input collection [{', '.join(value.ss)}] contains duplicates.")
     if value.bs is not None and len(set(value.bs)) != len(value.bs):
-        shown = ", ".join(["java.nio.HeapByteBuffer" + f"[pos=0 lim={len(b)} cap={len(b)}]" for b in value.bs])
+        shown = ", ".join([base64.b64encode(part).decode() for part in value.bs])
         raise invalid_values(f"Input collection [{shown}]of type BS contains duplicates.")
 
 
