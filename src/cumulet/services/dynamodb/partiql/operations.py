@@ -6,6 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -13,11 +14,14 @@ import msgspec
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.policy.statements import Head, head
 from cumulet.services.dynamodb import items, reading
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.expressions.conditions import check_leaves
+from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.paths import getter
 from cumulet.services.dynamodb.model import Key
+from cumulet.services.dynamodb.partiql.lexer import malformed
 from cumulet.services.dynamodb.partiql.literals import built
 from cumulet.services.dynamodb.partiql.parser import parse
 from cumulet.services.dynamodb.partiql.plans import Reading, Writing, where_plan
@@ -38,6 +42,13 @@ _PREFIXES = tuple(
         "ProjectionExpression",
     )
 )
+_ACTIONS: dict[type, str] = {
+    Select: "PartiQLSelect",
+    Exists: "PartiQLSelect",
+    Insert: "PartiQLInsert",
+    Update: "PartiQLUpdate",
+    Delete: "PartiQLDelete",
+}
 _NO_INDEX = "The table does not have the specified index"
 _INCONSISTENT = "Consistent reads are not supported on global secondary indexes"
 
@@ -48,6 +59,7 @@ class Bound:
     def __init__(self, text: str, parameters: Sequence[api.AttributeValue] | None) -> None:
         self.text = text
         self.statement: Statement = parse(text)
+        _check_head(text)
         given = parameters or ()
         for value in given:
             check_value(value)
@@ -82,6 +94,16 @@ class Bound:
         if value.m is None:
             raise invalid("The VALUE of an INSERT statement must be a map")
         return dict(value.m)
+
+
+@lru_cache(KEPT)
+def _check_head(text: str) -> None:
+    """Refuse a statement that permissions were not asked for as what it is."""
+    body = parse(text).body
+    select = body.select if isinstance(body, Exists) else body
+    index = select.index_name if isinstance(select, Select) else ""
+    if head(text) != Head(_ACTIONS[type(body)], select.table, index):
+        raise malformed("The table could not be told")
 
 
 class Result(msgspec.Struct):
