@@ -2,6 +2,7 @@
 
 import contextlib
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -104,3 +105,23 @@ def test_tables(name: str) -> None:
 def test_statements_name_no_tables_of_others() -> None:
     with pytest.raises(AwsError, match="not its ARN"):
         parse(f'SELECT * FROM "{TABLE}"')
+
+
+def test_who_makes_a_function_with_a_capacity_provider_passes_that_too() -> None:
+    provider = f"arn:aws:lambda:us-east-1:{OWN}:capacity-provider:p"
+    config = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": provider}}
+    function = msgspec.convert(
+        {"FunctionName": "f", "Role": "r", "Code": {}, "CapacityProviderConfig": config}, lambda_.CreateFunctionRequest
+    )
+    found = [(need.action, need.resource) for need in needs(CALL, "lambda", "CreateFunction", function)]
+    assert found[1:] == [("iam:PassRole", "r"), ("lambda:PassCapacityProvider", provider)]
+    made = msgspec.convert(
+        {
+            "CapacityProviderName": "p",
+            "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+            "PermissionsConfig": {"CapacityProviderOperatorRoleArn": "operator"},
+        },
+        lambda_.CreateCapacityProviderRequest,
+    )
+    found = [(need.action, need.resource) for need in needs(CALL, "lambda", "CreateCapacityProvider", made)]
+    assert found == [("lambda:CreateCapacityProvider", provider), ("iam:PassRole", "operator")]

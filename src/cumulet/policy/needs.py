@@ -1,6 +1,7 @@
 """Every permission that a call must have: what it wants to do, to what."""
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -41,8 +42,11 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
         for resource in resources(call, service, request):
             yield Need(action, resource, service)
     passed = PASSED_ROLES.get((service, operation))
-    if passed is not None and (role := getattr(request, passed.member, None)) is not None:
+    if passed is not None and (role := attrgetter(passed.member)(request)) is not None:
         yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
+    if (config := getattr(request, "capacity_provider_config", None)) is not None:
+        arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
+        yield Need("lambda:PassCapacityProvider", arn, service)
 
 
 def _to_assume(request: Any) -> Iterator[Need]:

@@ -185,6 +185,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("uuid", _arn("lambda", "event-source-mapping:{}")),  # which may be pointed to another function
         Rule("function_name", _function),
         Rule("layer_name", _layer),
+        Rule("capacity_provider_name", _arn("lambda", "capacity-provider:{}")),
         Rule("durable_execution_arn", _itself),
         Rule("callback_id", _callback),
         Rule("arn", _itself),
@@ -291,12 +292,16 @@ class PassedRole(NamedTuple):
     """Where a request hands a role to a service, which needs iam:PassRole on it."""
 
     member: str
+    """In the request; one within another after a dot."""
     service: str
 
 
 PASSED_ROLES: dict[tuple[str, str], PassedRole] = {
     ("lambda", "CreateFunction"): PassedRole("role", "lambda.amazonaws.com"),
     ("lambda", "UpdateFunctionConfiguration"): PassedRole("role", "lambda.amazonaws.com"),
+    ("lambda", "CreateCapacityProvider"): PassedRole(
+        "permissions_config.capacity_provider_operator_role_arn", "lambda.amazonaws.com"
+    ),
     ("stepfunctions", "CreateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
     ("stepfunctions", "UpdateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
     ("events", "PutRule"): PassedRole("role_arn", "events.amazonaws.com"),
