@@ -36,14 +36,13 @@ class Lines:
         self._inflate = zlib.decompressobj(31) if compression == "GZIP" else None
         self._rest = b""
 
-    def feed(self, content: bytes) -> list[bytes]:
-        """The lines that end within this piece. Raises Malformed."""
+    def feed(self, content: bytes) -> Iterator[list[bytes]]:
+        """The lines that end within this piece, a few megabytes at a time. Raises Malformed."""
         for part in self._plain(content):
-            self._rest += part
-            if len(self._rest) > LONGEST and b"\n" not in self._rest:
+            *lines, self._rest = (self._rest + part).split(b"\n")
+            if len(self._rest) > LONGEST:
                 raise Malformed(f"a line is longer than {LONGEST} bytes")
-        *lines, self._rest = self._rest.split(b"\n")
-        return [line.rstrip(b"\r") for line in lines]
+            yield [line.rstrip(b"\r") for line in lines]
 
     def end(self) -> list[bytes]:
         """The last line, if the file does not end with an end of line. Raises Malformed."""

@@ -289,5 +289,6 @@ class _Import:
 
 async def _pieces(body: AsyncIterable[bytes], lines: Lines) -> AsyncGenerator[list[bytes], None]:
     async for content in body:
-        yield lines.feed(content)
+        for found in lines.feed(content):
+            yield found
     yield lines.end()
