@@ -123,6 +123,41 @@ def _batch(client: Client, queue: str) -> bytes:
     return client.build("sqs", "send_message_batch", QueueUrl=queue, Entries=entries)
 
 
+def dynamodb(bench: Bench) -> Iterator[Figures]:
+    """Items of 300 bytes, ten to a partition key. Each put changes its item: one that changes nothing costs less."""
+    client, table = bench.client, f"bench-{bench.run}"
+    boto = client.boto("dynamodb")
+    boto.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": "user", "KeyType": "HASH"}, {"AttributeName": "order", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("user", "order")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    boto.get_waiter("table_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    keys = [{"user": {"S": f"user-{number // 10}"}, "order": {"S": f"order-{number % 10}"}} for number in range(500)]
+    rest = {"text": {"S": "x" * 200}, "tags": {"SS": ["a", "b"]}}
+    puts = [
+        client.build("dynamodb", "put_item", TableName=table, Item=key | rest | {"total": {"N": f"{version}"}})
+        for version in range(2)
+        for key in keys
+    ]
+    yield from bench.rates("dynamodb put", puts, 4_000)
+    gets = [client.build("dynamodb", "get_item", TableName=table, Key=key) for key in keys]
+    yield from bench.rates("dynamodb get", gets, 4_000)
+    queries = [
+        client.build(
+            "dynamodb",
+            "query",
+            TableName=table,
+            KeyConditionExpression="#u = :u",
+            ExpressionAttributeNames={"#u": "user"},
+            ExpressionAttributeValues={":u": {"S": f"user-{number}"}},
+        )
+        for number in range(50)
+    ]
+    yield from bench.rates("dynamodb query of ten", queries, 2_000)
+
+
 def lambda_warm(bench: Bench) -> Iterator[Figures]:
     client, name = bench.client, f"warm-{bench.run}"
     client.function(name, FUNCTION)
@@ -250,6 +285,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Figures]]] = {
     "s3": s3,
     "sqs": sqs,
     "deep": sqs_deep,
+    "ddb": dynamodb,
     "warm": lambda_warm,
     "first": lambda_first,
     "burst": lambda_burst,
