@@ -48,31 +48,32 @@ class Driver:
         task = asyncio.get_running_loop().create_task(asyncio.start_server(answer, sock=listener.dup()))
         return lambda: task.result().close() if task.done() else None
 
+    async def invoke(self, request: dict[str, Any]) -> Any:
+        spec = msgspec.convert(request["spec"], FunctionSpec, dec_hook=lambda _, value: Path(value))
+        invocation = Invocation(
+            request_id=request.get("request_id", "11111111-2222-3333-4444-555555555555"),
+            payload=request["payload"].encode(),
+            deadline_ms=request.get("deadline_ms", 0),
+            function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+            trace=request.get("trace", ""),
+            environment=request.get("environment", {}),
+            client_context=request["client_context"].encode() if "client_context" in request else None,
+        )
+        try:
+            outcome = await self.compute.invoke(spec, invocation, lambda info: {"PORT": str(info.endpoint_port)})
+        except (ComputeUnavailable, RestoreFailed, RuntimeUnavailable) as error:
+            return {"unavailable": str(error)}
+        except NoRoom:
+            return {"no_room": True}
+        answer = _shown(outcome)
+        if outcome.finished is not None:
+            answer["finished"] = _shown(await outcome.finished)
+        return answer
+
     async def handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:
             case "invoke":
-                spec = msgspec.convert(request["spec"], FunctionSpec, dec_hook=lambda _, value: Path(value))
-                invocation = Invocation(
-                    request_id=request.get("request_id", "11111111-2222-3333-4444-555555555555"),
-                    payload=request["payload"].encode(),
-                    deadline_ms=request.get("deadline_ms", 0),
-                    function_arn="arn:aws:lambda:us-east-1:000000000000:function:f",
-                    trace=request.get("trace", ""),
-                    environment=request.get("environment", {}),
-                    client_context=request["client_context"].encode() if "client_context" in request else None,
-                )
-                try:
-                    outcome = await self.compute.invoke(
-                        spec, invocation, lambda info: {"PORT": str(info.endpoint_port)}
-                    )
-                except (ComputeUnavailable, RestoreFailed, RuntimeUnavailable) as error:
-                    return {"unavailable": str(error)}
-                except NoRoom:
-                    return {"no_room": True}
-                answer = _shown(outcome)
-                if outcome.finished is not None:
-                    answer["finished"] = _shown(await outcome.finished)
-                return answer
+                return await self.invoke(request)
             case "retire":
                 return await self.compute.retire(request["key"])
             case "environments":
