@@ -2,6 +2,8 @@ import msgspec
 import pytest
 
 from cumulet.api import dynamodb as api
+from cumulet.kernel.call import Call, Principal
+from cumulet.policy.needs import needs
 from cumulet.policy.statements import Head, head, heads
 
 
@@ -29,3 +31,11 @@ def test_every_statement_needs_its_permission() -> None:
         api.BatchExecuteStatementInput,
     )
     assert list(heads(batch)) == [("PartiQLSelect", "a", "i"), ("PartiQLDelete", "b", "")]
+
+
+def test_statements_need_their_permission_on_their_own_table_or_index() -> None:
+    call = Call("111122223333", "us-east-1", Principal.root("111122223333"), "request-1")
+    request = api.ExecuteStatementInput(statement='SELECT * FROM "t"."i" WHERE a = \'FROM x\'')
+    [need] = needs(call, "dynamodb", "ExecuteStatement", request)
+    arn = "arn:aws:dynamodb:us-east-1:111122223333:table/t/index/i"
+    assert (need.action, need.resource) == ("dynamodb:PartiQLSelect", arn)
