@@ -38,6 +38,26 @@ def test_simple_requests(send: Send, page: dict[str, str], status: int) -> None:
     assert send("POST", "/", asked, FORM | page) == status
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("evil.example.com", 403),
+        ("evil.example.com:4566", 403),
+        ("localhost:4566", 200),
+        ("127.0.0.1:4566", 200),
+        ("[::1]:4566", 200),
+        ("iam.amazonaws.com", 200),
+        ("cumulet:4566", 200),
+        ("iam.localhost.localstack.cloud:4566", 200),
+    ],
+)
+def test_names_that_were_made_to_lead_here(send: Send, client: Callable[..., Any], host: str, status: int) -> None:
+    asked = "/?Action=ListUsers&Version=2010-05-08"
+    browser = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)", "Host": host}
+    assert send("GET", asked, "", browser) == status
+    assert send("GET", asked, "", {"Host": host, "User-Agent": "curl/8"}) == 200
+
+
 @pytest.mark.parametrize(("page", "status"), [(EVIL, 403), (IMAGE, 403), ({}, 200)])
 def test_addresses_signed_with_a_development_key(
     send: Send, client: Callable[..., Any], page: dict[str, str], status: int

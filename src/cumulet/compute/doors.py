@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 1 << 16
 _BACKLOG = 4
+_REST = 1.0
 
 Connect = Callable[[], Awaitable[socket.socket]]
 """Gives a connection to what listens inside. Raises OSError, TimeoutError."""
@@ -56,7 +57,12 @@ class Door:
 
     async def _accept(self, listener: socket.socket) -> None:
         while True:
-            outside, _ = await self._loop.sock_accept(listener)
+            try:
+                outside, _ = await self._loop.sock_accept(listener)
+            except OSError as error:
+                log.warning("a debugger could not be let in: %s", error)
+                await asyncio.sleep(_REST)
+                continue
             outside.setblocking(False)
             self._start(self._join(outside))
 
