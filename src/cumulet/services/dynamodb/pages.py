@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -75,43 +77,60 @@ async def read(
 
 
 def _statement(source: Source, what: Range, after: Position | None, *, forward: bool) -> tuple[str, list[Any]]:
-    """The SQL of a page, its values but the limit, which is the last one. Few texts, so that each is prepared once."""
-    index = source.index
-    values: list[Any] = [source.table.id if index is None else index.id]
-    prefix = "e." if source.whole else ""
-    key = ["range"] if what.hash is not None else ["hash", "range"]
-    if index is not None:
+    """The SQL of a page, and its values but the limit, which is the last one."""
+    values: list[Any] = [source.table.id if source.index is None else source.index.id]
+    low = None if after is not None and forward else what.low
+    high = None if after is not None and not forward else what.high
+    if what.hash is not None:
+        values.append(what.hash)
+    if low is not None:
+        values.append(low[0])
+    if high is not None:
+        values.append(high[0])
+    if after is not None:
+        values.extend(after)
+    if source.whole:
+        values.append(source.table.id)
+    bounds = ("" if low is None else ">=" if low[1] else ">", "" if high is None else "<=" if high[1] else "<")
+    form = _Form(source.index is not None, source.whole, what.hash is not None, bounds, after is not None, forward)
+    return _text(form), values
+
+
+class _Form(NamedTuple):
+    """What tells one statement from another: few, so that each is prepared once."""
+
+    indexed: bool
+    whole: bool
+    keyed: bool
+    bounds: tuple[str, str]
+    """The operators of the lower and the upper bound, empty without one."""
+    continued: bool
+    forward: bool
+
+
+@lru_cache(1024)
+def _text(form: _Form) -> str:
+    prefix = "e." if form.whole else ""
+    key = ["range"] if form.keyed else ["hash", "range"]
+    if form.indexed:
         key += ["item_hash", "item_range"]
     columns = [prefix + name for name in key]
-    where = [f"{prefix}{'tbl' if index is None else 'idx'} = $1"]
-
-    def add(condition: str, *more: Any) -> None:
-        places = [f"${len(values) + at}" for at in range(1, len(more) + 1)]
-        values.extend(more)
-        where.append(condition.format(*places))
-
-    if what.hash is not None:
-        add(f"{prefix}hash = {{}}", what.hash)
-    if what.low is not None and not (after is not None and forward):
-        add(f"{columns[0]} {'>=' if what.low[1] else '>'} {{}}", what.low[0])
-    if what.high is not None and not (after is not None and not forward):
-        add(f"{columns[0]} {'<=' if what.high[1] else '<'} {{}}", what.high[0])
-    if after is not None:
-        places = ", ".join(["{}"] * len(after))
-        add(f"({', '.join(columns)}) {'>' if forward else '<'} ({places})", *after)
-    order = ", ".join(columns if forward else [f"{column} DESC" for column in columns])
-    if index is None:
-        taken = f"body, size, 0, {', '.join(columns)} FROM ddb_item"
-    elif not source.whole:
-        taken = f"body, size, 0, {', '.join(columns)} FROM ddb_entry"
-    else:
-        values.append(source.table.id)
+    places = (f"${number}" for number in itertools.count(1))
+    where = [f"{prefix}{'idx' if form.indexed else 'tbl'} = {next(places)}"]
+    if form.keyed:
+        where.append(f"{prefix}hash = {next(places)}")
+    where += [f"{columns[0]} {operator} {next(places)}" for operator in form.bounds if operator]
+    if form.continued:
+        held = ", ".join([next(places) for _ in columns])
+        where.append(f"({', '.join(columns)}) {'>' if form.forward else '<'} ({held})")
+    order = ", ".join(columns if form.forward else [f"{column} DESC" for column in columns])
+    taken = f"body, size, 0, {', '.join(columns)} FROM {'ddb_entry' if form.indexed else 'ddb_item'}"
+    if form.whole:
         taken = (
             f"i.body, e.size, i.size, {', '.join(columns)} FROM ddb_entry e JOIN ddb_item i "
-            f"ON i.tbl = ${len(values)} AND i.hash = e.item_hash AND i.range = e.item_range"
+            f"ON i.tbl = {next(places)} AND i.hash = e.item_hash AND i.range = e.item_range"
         )
-    conditions = " AND ".join(where)
-    return f"SELECT {taken} WHERE {conditions} ORDER BY {order} LIMIT ${len(values) + 1}", values
+    return f"SELECT {taken} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT {next(places)}"
 
 
 def between(operator: str, values: tuple[bytes, ...], hash_: bytes) -> Range:
