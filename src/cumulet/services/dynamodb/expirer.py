@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from cumulet.kernel.clock import Clock
 from cumulet.services.dynamodb import expiry, rows, store, writing
@@ -10,9 +11,12 @@ from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, decode_item
 from cumulet.services.dynamodb.store import TableStore
-from cumulet.storage.database import Database, Transaction
+from cumulet.storage.database import Database, StorageError, Transaction
+
+log = logging.getLogger(__name__)
 
 _TURN = 100
+_REST = 10.0
 _LEAST = 1.0
 _BACKSTOP = 3600.0
 _TOO_OLD = 5 * 365 * 86_400
@@ -32,8 +36,12 @@ class Expirer:
     async def work(self) -> None:
         while True:
             self._alarm.rung.clear()
-            while await self._turn():
-                pass
+            try:
+                while await self._turn():
+                    pass
+            except StorageError:
+                log.exception("items that have expired could not be deleted, again in %.0f s", _REST)
+                await self._clock.sleep(_REST)
             await self._wait()
 
     async def _turn(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
@@ -10,6 +12,9 @@ from cumulet.services.dynamodb import history, names, store
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.storage.database import StorageError
+
+log = logging.getLogger(__name__)
 
 _DAY = 86_400.0
 _MOST_DAYS = 35
@@ -76,11 +81,18 @@ def _description(dynamodb: DynamoDb, table: Table) -> api.ContinuousBackupsDescr
 async def trim(dynamodb: DynamoDb) -> None:
     """Forget, now and then, former states that nobody can restore any more."""
     while True:
-        now = dynamodb.clock.now()
-        for each in await dynamodb.tables.all():
-            if each.held:
-                continue
-            before = window(each, now)[0] if each.recovery else now
-            while await history.trim(dynamodb.db, each.id, int(before * 1e6)):
-                pass
+        try:
+            await _trim(dynamodb)
+        except StorageError:
+            log.exception("former states of items could not be removed, again in %.0f s", _TRIM_SECONDS)
         await dynamodb.clock.sleep(_TRIM_SECONDS)
+
+
+async def _trim(dynamodb: DynamoDb) -> None:
+    now = dynamodb.clock.now()
+    for each in await dynamodb.tables.all():
+        if each.held:
+            continue
+        before = window(each, now)[0] if each.recovery else now
+        while await history.trim(dynamodb.db, each.id, int(before * 1e6)):
+            pass

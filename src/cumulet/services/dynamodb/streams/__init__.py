@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from cumulet.api.dynamodbstreams import OPERATIONS
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
@@ -9,7 +11,9 @@ from cumulet.kernel.tasks import Tasks
 from cumulet.services.dynamodb.streams import operations
 from cumulet.services.dynamodb.streams.state import Streams
 from cumulet.services.dynamodb.streams.store import SCHEMA, StreamStore
-from cumulet.storage.database import Database
+from cumulet.storage.database import Database, StorageError
+
+log = logging.getLogger(__name__)
 
 _TRIM_SECONDS = 600.0
 
@@ -20,8 +24,11 @@ def build(*, db: Database, clock: Clock, tasks: Tasks) -> Service:
 
     async def trim() -> None:
         while True:
-            while await store.trim(clock.now()):
-                pass
+            try:
+                while await store.trim(clock.now()):
+                    pass
+            except StorageError:
+                log.exception("records of streams could not be removed, again in %.0f s", _TRIM_SECONDS)
             await clock.sleep(_TRIM_SECONDS)
 
     async def start() -> None:
