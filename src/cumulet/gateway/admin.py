@@ -175,7 +175,7 @@ class Admin:
 
 def _is_elsewhere(request: HttpRequest) -> bool:
     """Whether it is for a host whose pages are a function's or a bucket's, which must not reach the node by their own name."""
-    host = request.headers.get("host", "")
+    host = request.headers.get("host", "").lower()
     return function_urls.MARK in host or websites.MARK in host
 
 

@@ -131,7 +131,7 @@ class Gateway:
 
     def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
         """The answer of what has hosts of its own, which is not of AWS's protocols."""
-        host = request.headers.get("host", "")
+        host = request.headers.get("host", "").lower()
         if function_urls.MARK in host:
             return function_urls.serve(self, request, request_id)
         if websites.MARK in host:

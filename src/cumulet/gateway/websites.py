@@ -36,7 +36,7 @@ class _Site:
     ) -> None:
         self._dispatcher = dispatcher
         self._request = request
-        self._host = request.headers.get("host", "")
+        self._host = request.headers.get("host", "").lower()
         self._bucket = self._host.partition(MARK)[0]
         self._call = Call(
             account=account,

@@ -157,6 +157,7 @@ def test_a_request_becomes_an_event(url: Callable[..., str], ask: Ask) -> None:
 def test_hosts_of_aws_lead_to_the_function_too(url: Callable[..., str], ask: Ask) -> None:
     id_ = (urlsplit(url()).hostname or "").partition(".")[0]
     assert ask(f"https://{id_.upper()}.lambda-url.us-east-1.on.aws/").status == 200
+    assert ask(f"https://{id_}.Lambda-URL.us-east-1.on.aws/").status == 200
     assert ask(f"https://{id_}.lambda-url.eu-west-1.on.aws/").status == 403
 
 
