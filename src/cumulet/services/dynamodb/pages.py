@@ -12,7 +12,7 @@ from cumulet.services.dynamodb.model import Index, Table
 from cumulet.storage.database import Database
 
 PAGE_BYTES = 1 << 20
-_FIRST, _NEXT = 64, 256
+_ROWS = 64
 """Rows read at once: most pages are short, and a row may be 400 KB."""
 
 Position = tuple[bytes, ...]
@@ -61,7 +61,7 @@ async def read(
     """One page, beginning after a position."""
     rows: list[Row] = []
     total = 0
-    count = min(limit, _FIRST)
+    count = min(limit, _ROWS)
     while True:
         sql, values = _statement(source, what, after, forward=forward)
         found = await db.read(sql, (*values, count))
@@ -73,7 +73,7 @@ async def read(
             after = tuple(position)
         if len(found) < count:
             return Page(rows, full=False, bytes=total)
-        count = min(limit - len(rows), _NEXT)
+        count = min(limit - len(rows), _ROWS)
 
 
 def _statement(source: Source, what: Range, after: Position | None, *, forward: bool) -> tuple[str, list[Any]]:

@@ -22,7 +22,7 @@ _TURN = 200
 """Rows of one transaction: others write between two of them."""
 _SWEEP_SECONDS = 3600.0
 _MEASURE_SECONDS = 6 * 3600.0
-_QUICK_ROWS = 10_000
+_QUICK_ROWS = 2_000
 
 
 class Sweeper:
