@@ -1,20 +1,19 @@
-"""Environments for functions: started when needed, kept warm, ended when idle, retired or broken."""
+"""Functions run here: in a warm environment if there is one, else in one made now."""
 
 import asyncio
 import collections
-import contextlib
 import os
 import socket
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from cumulet.compute import outcomes, records
+from cumulet.compute.catalogue import Catalogue
 from cumulet.compute.config import TRUSTED, ComputeConfig
 from cumulet.compute.ended import Ended
 from cumulet.compute.environment import Environment
+from cumulet.compute.fleet import Fleet
 from cumulet.compute.level import Level, detect
 from cumulet.compute.model import (
     EnvironmentInfo,
@@ -27,15 +26,12 @@ from cumulet.compute.model import (
     OnLog,
     OnPlatform,
     Outcome,
-    RuntimeUnavailable,
 )
 from cumulet.compute.platform import Platform
 from cumulet.compute.pool import Pool
 from cumulet.compute.resolver import name_servers, resolver, text_inside
-from cumulet.compute.runtimes import found, node, python
-from cumulet.compute.runtimes.image import ImageRuntime, image_zygote
-from cumulet.compute.runtimes.installer import Installer
-from cumulet.compute.runtimes.runtime import Runtime
+from cumulet.compute.runtimes import python
+from cumulet.compute.runtimes.image import image_zygote
 from cumulet.compute.sandbox import messages
 from cumulet.compute.shared import Shared
 from cumulet.compute.snapshots import Snapshots
@@ -44,12 +40,10 @@ from cumulet.kernel.tasks import Tasks
 
 _REAP_EVERY = 5.0
 _USUAL_MB = 128
-_LOOK_AGAIN = 1.0
-"""Seconds between looks at what the machine has, when something that it had not is asked for."""
 
 
 class Compute:
-    """All environments of a node. Used from one event loop."""
+    """The way in to a node's environments. Used from one event loop."""
 
     def __init__(
         self,
@@ -59,29 +53,23 @@ class Compute:
         on_platform: OnPlatform | None = None,
     ) -> None:
         self._config = config
-        self._on_platform = on_platform
-        self._leaving: dict[Environment, asyncio.Task[None]] = {}
-        self._on_log = on_log
         self._on_endpoint = on_endpoint
-        self._runtimes: dict[str, Runtime] = {}
-        self._looked = 0.0
-        self._installer = Installer(config.folder, config.search_path, allowed=config.install_runtimes)
+        self._catalogue = Catalogue(config)
+        self._fleet = Fleet(config, self._catalogue, on_log, on_endpoint, on_platform)
+        self._shared = Shared(self._fleet)
+        self._snapshots = Snapshots(self._fleet, self._serve)
         self._supervision: Supervision | None = None
         self._platform: Platform | None = None
         self._pool: Pool | None = None
-        self._idle: dict[str, list[Environment]] = collections.defaultdict(list)
-        self._all: dict[str, Environment] = {}
         self._running: collections.Counter[str] = collections.Counter()
         self._turns: dict[str, asyncio.Lock] = {}
-        self._shared = Shared(self)
-        self._snapshots = Snapshots(self)
         self._tasks = Tasks()
         self._level: Level | None = None
 
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
         config = self._config
-        self._runtimes = self._find()
+        self._catalogue.refresh()
         names = resolver()
         self._platform = Platform(name_servers(names), self._on_endpoint)
         order = {
@@ -100,19 +88,15 @@ class Compute:
         if config.level != "process":
             self._supervision.start()
         self._pool = Pool(self._supervision, self._tasks, config.level, config.trusting)
-        if (preferred := self._runtimes.get(config.preferred_runtime or python.own())) is not None:
+        self._fleet.open(self._pool, self._platform)
+        if (preferred := self._catalogue.find(config.preferred_runtime or python.own())) is not None:
             self._pool.prepare(preferred.lean or preferred.for_function(_USUAL_MB, {}))
         self._tasks.start("compute: reap", self._reap())
 
     async def stop(self) -> None:
         """End every environment and everything that made them."""
         await self._tasks.close()
-        for environment in list(self._all.values()):
-            self.end(environment)
-        if self._leaving:
-            await asyncio.wait(self._leaving.values())
-        self._all.clear()
-        self._idle.clear()
+        await self._fleet.close()
         if self._pool is not None:
             self._pool.close()
         if self._supervision is not None:
@@ -120,29 +104,23 @@ class Compute:
         if self._platform is not None:
             self._platform.close()
 
+    # What runs here
+
     def runtimes(self) -> dict[str, str]:
         """Runtime identifiers that work here, and the interpreter of each."""
-        return {name: runtime.path for name, runtime in self._runtimes.items()}
-
-    def refresh(self) -> None:
-        """See what has been installed or removed since."""
-        self._runtimes = self._find()
-
-    def _find(self) -> dict[str, Runtime]:
-        config = self._config
-        places = found.Places(
-            search_path=config.search_path,
-            home=config.home,
-            folder=config.folder,
-            sdk_path=config.sdk_path,
-            node_sdk=self.node_sdk(),
-            java_home=config.java_home,
-        )
-        return found.find(places)
+        return self._catalogue.paths()
 
     def node_sdk(self) -> Path | None:
         """The folder whose AWS SDK for JavaScript Node.js functions get; None where there is none."""
-        return node.sdk_folder(self._config.node_sdk_path or node.sdk_places(self._config.folder))
+        return self._catalogue.node_sdk()
+
+    def check(self, runtime: str) -> None:
+        """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
+        self._catalogue.get(runtime)
+
+    async def provide(self, runtime: str) -> None:
+        """Have a runtime that is missing installed, where that is allowed and possible; `check` tells whether it is there."""
+        await self._catalogue.provide(runtime)
 
     async def level(self) -> Level:
         """How well functions are isolated on this machine; found by trying, once."""
@@ -150,25 +128,9 @@ class Compute:
             self._level = await detect(self._config.name, self._config.level, self._config.tool_path)
         return self._level
 
-    def check(self, runtime: str) -> None:
-        """Raises RuntimeUnavailable when functions of this runtime cannot run here."""
-        self._runtime(runtime)
-
-    async def provide(self, runtime: str) -> None:
-        """Have a runtime that is missing installed, where that is allowed and possible; `check` tells whether it is there."""
-
-        def has() -> bool:
-            if runtime not in self._runtimes:
-                self.refresh()
-            return runtime in self._runtimes
-
-        if runtime not in self._runtimes:
-            await self._installer.provide(runtime, has)
-            self.refresh()
-
     def prepare(self, runtime: str, memory_mb: int = _USUAL_MB) -> None:
         """Have a blank of this runtime made in the background: a function that may soon be called is new here."""
-        if self._pool is not None and (found := self._runtimes.get(runtime)) is not None:
+        if self._pool is not None and (found := self._catalogue.find(runtime)) is not None:
             self._pool.prepare(found.for_function(memory_mb, {}))
 
     def forget_image(self, id: str) -> None:
@@ -176,26 +138,47 @@ class Compute:
         if self._pool is not None:
             self._pool.end(image_zygote(id))
 
+    # Which environments there are
+
     def running(self, key: str) -> int:
         """Invocations of this function in flight."""
         return self._running[key]
 
     def held(self) -> set[str]:
         """The functions that environments hold, or are being made for."""
-        return {*self._running, *(environment.key for environment in self._all.values())}
+        return self._fleet.keys() | self._running.keys()
 
     def idle(self, key: str) -> int:
         """Environments of this function that wait for an event: the next invocations need no cold start."""
-        idle = self._idle.get(key)
-        return len(idle) if idle else 0
+        return self._fleet.idle(key)
 
     def holding(self, key: str) -> int:
         """Environments that hold this function, whatever they do."""
-        return sum(environment.key == key for environment in self._all.values())
+        return self._fleet.holding(key)
 
     def environments(self) -> list[EnvironmentStatus]:
         """The environments that hold a function."""
-        return [environment.status() for environment in self._all.values()]
+        return self._fleet.statuses()
+
+    async def connect(self, key: str, port: int) -> socket.socket:
+        """A connection to what listens on a port inside the environment of a debugged function. Raises OSError."""
+        return await self._fleet.connect(key, port)
+
+    def keep(self, key: str, least: int) -> None:
+        """Of a function whose environments serve several invocations at once, so many stay when they are idle."""
+        self._shared.keep(key, least)
+
+    def trim(self, key: str, count: int) -> None:
+        """End idle environments of this function until no more than `count` hold it."""
+        self._shared.trim(key, count)
+        self._fleet.trim(key, count)
+
+    async def retire(self, key: str) -> None:
+        """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
+        self._shared.retire(key)
+        self._fleet.retire(key)
+
+    # Running
 
     async def invoke(
         self,
@@ -217,9 +200,9 @@ class Compute:
                 turn = await self._turn(spec.key)
             if spec.concurrency > 1:
                 return await self._shared.invoke(spec, invocation, on_environment, on_event)
-            idle = self._idle.get(spec.key)
-            if idle:
-                return await self._invoke_warm(idle.pop(), spec, invocation, on_environment, on_event)
+            warm = self._fleet.take_idle(spec.key)
+            if warm is not None:
+                return await self._invoke_warm(warm, spec, invocation, on_environment, on_event)
             if spec.snapshot:
                 return await self._snapshots.invoke(spec, invocation, on_environment, on_event)
             return await self._invoke_cold(spec, invocation, on_environment, on_event)
@@ -279,43 +262,16 @@ class Compute:
 
     async def _initialise_ahead(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> bool:
         started = time.perf_counter()
-        environment, info = await self._start(spec, on_environment)
+        environment, info = await self._fleet.begin(spec, on_environment)
         nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
-        failed = await self._initialise(environment, spec, nothing, spec.init_timeout)
-        self.report_init(environment, info, spec, "init", time.perf_counter() - started, failed)
+        failed = await self._fleet.load(environment, spec, nothing, spec.init_timeout)
+        self._fleet.report_init(environment, info, spec, "init", time.perf_counter() - started, failed)
         environment.last_logs()
         if failed is not None:
-            self.end(environment)
+            self._fleet.end(environment)
             return False
-        self._release(environment)
+        self._fleet.release(environment)
         return True
-
-    async def connect(self, key: str, port: int) -> socket.socket:
-        """A connection to what listens on a port inside the environment of a debugged function. Raises OSError."""
-        for environment in list(self._all.values()):
-            if environment.key == key:
-                return await environment.connect(port)
-        raise ConnectionRefusedError("there is no environment")
-
-    def keep(self, key: str, least: int) -> None:
-        """Of a function whose environments serve several invocations at once, so many stay when they are idle."""
-        self._shared.keep(key, least)
-
-    def trim(self, key: str, count: int) -> None:
-        """End idle environments of this function until no more than `count` hold it."""
-        self._shared.trim(key, count)
-        for environment in self._idle.get(key, [])[: max(0, self.holding(key) - count)]:
-            self.end(environment)
-
-    async def retire(self, key: str) -> None:
-        """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
-        self._idle.pop(key, None)
-        self._shared.retire(key)
-        for environment in list(self._all.values()):
-            if environment.key == key:
-                environment.retired = True
-                if environment.state == "idle" and environment.crowd is None:
-                    self.end(environment)
 
     async def _invoke_warm(
         self,
@@ -326,7 +282,7 @@ class Compute:
         on_event: OnEvent | None,
     ) -> Outcome:
         environment.wake()
-        info = self._info(environment, spec, cold=False)
+        info = self._fleet.info(environment, spec, cold=False)
         if on_environment is not None:
             on_environment(info)
         if on_event is not None:
@@ -347,11 +303,11 @@ class Compute:
         except Ended as ended:
             return await self._broken(environment, spec, invocation, ended)
         except BaseException:
-            self.end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
+            self._fleet.end(environment)  # cancelled: nobody waits for its answer any more, and it may never come
             raise
         guests = environment.guests
         if guests is None:
-            self._release(environment)
+            self._fleet.release(environment)
             return outcome
         cold = init_duration is not None or restore_duration is not None
         whole = msgspec.structs.replace(
@@ -362,7 +318,7 @@ class Compute:
             finishing = asyncio.ensure_future(self._finish(environment, spec, invocation, whole, left))
             return msgspec.structs.replace(whole, finished=finishing)
         guests.report(invocation, whole)
-        self._release(environment)
+        self._fleet.release(environment)
         return whole
 
     async def _finish(
@@ -381,13 +337,13 @@ class Compute:
                 cold=answered.cold,
             )
         except BaseException:
-            self.end(environment)
+            self._fleet.end(environment)
             raise
         duration = time.perf_counter() - environment.started
         memory = environment.max_memory(spec)
         outcome = msgspec.structs.replace(answered, duration=duration, max_memory=memory)
         environment.guests.report(invocation, outcome)
-        self._release(environment)
+        self._fleet.release(environment)
         return outcome
 
     async def _invoke_cold(
@@ -398,13 +354,13 @@ class Compute:
         on_event: OnEvent | None,
     ) -> Outcome:
         started = time.perf_counter()
-        environment, info = await self._start(spec, on_environment)
-        failed = await self._initialise(environment, spec, invocation, spec.init_timeout)
+        environment, info = await self._fleet.begin(spec, on_environment)
+        failed = await self._fleet.load(environment, spec, invocation, spec.init_timeout)
         initialised = time.perf_counter() - started
         init_logs = environment.last_logs()
-        self.report_init(environment, info, spec, "init", initialised, failed)
+        self._fleet.report_init(environment, info, spec, "init", initialised, failed)
         if failed is not None:
-            self.end(environment, _reason(failed))
+            self._fleet.end(environment, _reason(failed))
             return await self._invoke_slow(spec, invocation, on_environment, on_event, info)
         if on_event is not None:
             on_event(info)
@@ -424,50 +380,21 @@ class Compute:
         For others it is the environment it was the `first` time.
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
         """
-        environment, info = await self._start(spec, on_environment, first.id)
+        environment, info = await self._fleet.begin(spec, on_environment, first.id)
         started = environment.started = time.perf_counter()
-        failed = await self._initialise(environment, spec, invocation, spec.timeout)
-        self.report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
+        failed = await self._fleet.load(environment, spec, invocation, spec.timeout)
+        self._fleet.report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
         if on_event is not None:
             on_event(info)
         if failed is not None:
-            self.end(environment, _reason(failed))
+            self._fleet.end(environment, _reason(failed))
             outcome = failed
         else:
             left = max(0.0, started + spec.timeout - time.perf_counter())
             outcome = await self._invoke_in(environment, spec, invocation, left)
         return msgspec.structs.replace(outcome, cold=True, duration=time.perf_counter() - started)
 
-    def report_init(
-        self,
-        environment: Environment,
-        info: EnvironmentInfo,
-        spec: FunctionSpec,
-        phase: str,
-        duration: float,
-        failed: Outcome | None,
-    ) -> None:
-        """Tell of an initialisation that is over; `duration` in seconds."""
-        status, error_type = ("success", "") if failed is None else (records.status(failed), failed.error_type)
-        if environment.guests is not None:
-            environment.guests.initialised(phase, duration, status, error_type)
-        if self._on_platform is not None:
-            record = records.init_report(spec, phase, duration, status, error_type)
-            self._on_platform(info, "platform.initReport", record)
-
-    async def begin(
-        self, spec: FunctionSpec, on_environment: OnEnvironment | None
-    ) -> tuple[Environment, EnvironmentInfo]:
-        """An environment that has begun to load a function."""
-        return await self._start(spec, on_environment)
-
-    async def load(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
-    ) -> Outcome | None:
-        """None once it has loaded its function; how that failed otherwise, after which it is to be ended."""
-        return await self._initialise(environment, spec, invocation, limit)
-
-    async def serve(
+    async def _serve(
         self,
         environment: Environment,
         spec: FunctionSpec,
@@ -479,143 +406,15 @@ class Compute:
         outcome = await self._invoke_in(environment, spec, invocation, limit, None, restore_duration)
         return msgspec.structs.replace(outcome, restore_duration=restore_duration, cold=True)
 
-    def tell(self, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None:
-        """Something of an environment, to whom it concerns."""
-        if self._on_platform is not None:
-            self._on_platform(info, kind, record)
-
-    async def _start(
-        self, spec: FunctionSpec, on_environment: OnEnvironment | None, known_as: str = ""
-    ) -> tuple[Environment, EnvironmentInfo]:
-        """Take a blank environment and have it load the function. `known_as` is its id for others, if not its own."""
-        assert self._pool is not None
-        runtime = self._runtime_of(spec)
-        environment = await self._pool.take(runtime)
-        if spec.image is not None:
-            environment.runtime = runtime  # a blank serves every function of its image, each with its own program
-        self._all[environment.id] = environment
-        environment.key, environment.kept = spec.key, spec.kept
-        environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
-        try:
-            info = self._info(environment, spec, cold=True)
-            if known_as:
-                info = msgspec.structs.replace(info, id=known_as)
-            environment.on_platform = self._on_platform
-            environment.on_broken = lambda: self.end(environment, "FAILURE")
-            variables = {
-                **environment.runtime.variables(),
-                "LAMBDA_TASK_ROOT": "/var/task",
-                "LAMBDA_RUNTIME_DIR": "/var/runtime",
-                "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001",
-            }
-            if spec.concurrency > 1:
-                variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(spec.concurrency)
-            if spec.image is None and self._pool.level != "process":
-                variables |= self._config.trusting
-            variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
-            if on_environment is not None:
-                variables |= on_environment(info) or {}
-            self._serve_endpoint(environment, info)
-            environment.start(spec, info, variables, self._on_log)
-        except BaseException:
-            self.end(environment)
-            raise
-        return environment, info
-
-    async def _initialise(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
-    ) -> Outcome | None:
-        """None once it is initialised; how it failed otherwise, after which it is to be ended."""
-        try:
-            document = await environment.initialise(spec, limit)
-        except Ended as ended:
-            return await self._failure(environment, spec, invocation, ended)
-        except BaseException:
-            self.end(environment)  # cancelled: nobody waits for it any more
-            raise
-        return None if document is None else outcomes.not_loaded(environment, spec, document)
-
     async def _broken(
         self, environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended
     ) -> Outcome:
         """The outcome of an invocation that its environment did not survive."""
-        outcome = await self._failure(environment, spec, invocation, ended)
+        outcome = await self._fleet.failure(environment, spec, invocation, ended)
         if environment.guests is not None:
             environment.guests.report(invocation, outcome)
-        self.end(environment, _reason(outcome))
+        self._fleet.end(environment, _reason(outcome))
         return outcome
-
-    async def _failure(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, ended: Ended
-    ) -> Outcome:
-        try:
-            return await outcomes.failure(environment, spec, invocation, ended)
-        except BaseException:
-            self.end(environment)
-            raise
-
-    def _release(self, environment: Environment) -> None:
-        if environment.retired:
-            self.end(environment)
-        else:
-            environment.rest()
-            self._idle[environment.key].append(environment)
-
-    def _end_idle(self, environment: Environment) -> None:
-        """It died between invocations."""
-        if environment.state == "idle" and environment.crowd is None:
-            self.end(environment)
-
-    def end(self, environment: Environment, reason: str = "SPINDOWN") -> None:
-        """End it; its extensions are told the `reason` and have a little time."""
-        self._all.pop(environment.id, None)
-        idle = self._idle.get(environment.key)
-        if idle is not None:
-            with contextlib.suppress(ValueError):
-                idle.remove(environment)
-            if not idle:
-                del self._idle[environment.key]
-        if environment.guests is None:
-            environment.kill()
-        elif environment not in self._leaving:
-            self._leaving[environment] = asyncio.ensure_future(self._leave(environment, reason))
-
-    async def _leave(self, environment: Environment, reason: str) -> None:
-        try:
-            await environment.shut_down(reason)
-        finally:
-            environment.kill()
-            del self._leaving[environment]
-
-    def _info(self, environment: Environment, spec: FunctionSpec, *, cold: bool) -> EnvironmentInfo:
-        listeners = environment.hull.listeners
-        port = listeners[0].getsockname()[1] if cold and listeners else 0
-        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold, endpoint_port=port)
-
-    def _serve_endpoint(self, environment: Environment, info: EnvironmentInfo) -> None:
-        if self._on_endpoint is None or self._platform is None:
-            return
-        for listener in self._platform.take_own(environment.hull.listeners, environment.on_end):
-            close = self._on_endpoint(info, listener)
-            if close is not None:
-                environment.on_end.append(close)
-
-    def _runtime_of(self, spec: FunctionSpec) -> Runtime:
-        if spec.image is not None:
-            return ImageRuntime(spec.image)
-        return self._runtime(spec.runtime).for_function(spec.memory_mb, spec.environment)
-
-    def _runtime(self, name: str) -> Runtime:
-        if name not in self._runtimes and time.monotonic() > self._looked + _LOOK_AGAIN:
-            self._looked = time.monotonic()
-            self.refresh()
-        try:
-            return self._runtimes[name]
-        except KeyError:
-            have = ", ".join(sorted(self._runtimes)) or "none"
-            raise RuntimeUnavailable(
-                f"This machine has nothing that runs {name} (it has: {have}). {found.advice(name)}."
-            ) from None
 
     async def _reap(self) -> None:
         loop = asyncio.get_running_loop()
@@ -623,9 +422,7 @@ class Compute:
             await asyncio.sleep(_REAP_EVERY)
             oldest = loop.time() - self._config.idle_timeout
             self._shared.reap(oldest)
-            for idle in list(self._idle.values()):
-                for environment in [one for one in idle if one.idle_since < oldest and not one.kept]:
-                    self.end(environment)
+            self._fleet.reap(oldest)
 
     def _on_report(self, report: messages.Message) -> None:
         if self._pool is not None:

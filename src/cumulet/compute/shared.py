@@ -3,13 +3,13 @@
 import asyncio
 import collections
 import time
-from typing import Protocol
 
 from msgspec.structs import replace
 
 from cumulet.compute import outcomes
 from cumulet.compute.ended import Ended
 from cumulet.compute.environment import Environment
+from cumulet.compute.fleet import Fleet
 from cumulet.compute.model import (
     EnvironmentInfo,
     FunctionSpec,
@@ -22,28 +22,6 @@ from cumulet.compute.model import (
 
 _INIT_TIMEOUT = 130.0
 """Seconds an initialisation may take, or as long as an invocation, if that is longer; as on AWS."""
-
-
-class Host(Protocol):
-    """Compute, as far as it is needed here."""
-
-    async def begin(
-        self, spec: FunctionSpec, on_environment: OnEnvironment | None
-    ) -> tuple[Environment, EnvironmentInfo]:
-        """An environment that has begun to load the function."""
-        ...
-
-    def end(self, environment: Environment, reason: str = "SPINDOWN") -> None: ...
-
-    def report_init(
-        self,
-        environment: Environment,
-        info: EnvironmentInfo,
-        spec: FunctionSpec,
-        phase: str,
-        duration: float,
-        failed: Outcome | None,
-    ) -> None: ...
 
 
 class Member:
@@ -75,8 +53,8 @@ class Member:
 class Shared:
     """The environments of a node that serve several invocations at once."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
         self._members: dict[str, list[Member]] = collections.defaultdict(list)
         self._least: dict[str, int] = {}
 
@@ -176,7 +154,7 @@ class Shared:
         """Its own task: who it is made for may go away, others wait for it as well."""
         started = time.perf_counter()
         try:
-            environment, member.info = await self._host.begin(spec, on_environment)
+            environment, member.info = await self._fleet.begin(spec, on_environment)
         except BaseException:
             self._remove(spec.key, member)
             raise
@@ -186,7 +164,7 @@ class Shared:
         except BaseException:
             self._end(spec.key, member)
             raise
-        self._host.report_init(environment, member.info, spec, "init", time.perf_counter() - started, member.failed)
+        self._fleet.report_init(environment, member.info, spec, "init", time.perf_counter() - started, member.failed)
         environment.last_logs()
         member.making = None
         if member.failed is not None:
@@ -224,7 +202,7 @@ class Shared:
 
     def _end(self, key: str, member: Member, reason: str = "SPINDOWN") -> None:
         self._remove(key, member)
-        self._host.end(member.environment, reason)
+        self._fleet.end(member.environment, reason)
 
     def _remove(self, key: str, member: Member) -> None:
         members = self._members.get(key)

@@ -5,11 +5,13 @@ Each is restored once and is as any other then. https://docs.aws.amazon.com/lamb
 
 import collections
 import time
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from cumulet.compute import records
 from cumulet.compute.ended import Ended
 from cumulet.compute.environment import Environment
+from cumulet.compute.fleet import Fleet
 from cumulet.compute.model import (
     EnvironmentInfo,
     FunctionSpec,
@@ -29,46 +31,16 @@ _PHASE = "snap-start"
 Ready = tuple[Environment, EnvironmentInfo]
 
 
-class Host(Protocol):
-    """Compute, as far as it is needed here."""
-
-    async def begin(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> Ready: ...
-
-    async def load(
-        self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float
-    ) -> Outcome | None:
-        """None once the function is loaded; how that failed otherwise."""
-        ...
-
-    async def serve(
-        self,
-        environment: Environment,
-        spec: FunctionSpec,
-        invocation: Invocation,
-        limit: float,
-        restore_duration: float,
-    ) -> Outcome: ...
-
-    def end(self, environment: Environment, reason: str = "SPINDOWN") -> None: ...
-
-    def tell(self, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None: ...
-
-    def report_init(
-        self,
-        environment: Environment,
-        info: EnvironmentInfo,
-        spec: FunctionSpec,
-        phase: str,
-        duration: float,
-        failed: Outcome | None,
-    ) -> None: ...
+Serve = Callable[[Environment, FunctionSpec, Invocation, float, float], Awaitable[Outcome]]
+"""Runs an event in an environment that has been restored for it: within so many seconds, after a restoration of so many."""
 
 
 class Snapshots:
     """The environments of a node that wait to be restored, by function."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, fleet: Fleet, serve: Serve) -> None:
+        self._fleet = fleet
+        self._serve = serve
         self._waiting: dict[str, list[Ready]] = collections.defaultdict(list)
 
     def count(self, key: str) -> int:
@@ -78,18 +50,18 @@ class Snapshots:
     def drop(self, key: str) -> None:
         """End those that wait."""
         for environment, _ in self._waiting.pop(key, ()):
-            self._host.end(environment)
+            self._fleet.end(environment)
 
     async def make(self, spec: FunctionSpec, on_environment: OnEnvironment | None) -> Outcome | None:
         """One more; how its initialisation failed, if it did. Raises as `Compute.invoke` does."""
         started = time.perf_counter()
-        environment, info = await self._host.begin(spec, on_environment)
+        environment, info = await self._fleet.begin(spec, on_environment)
         nothing = Invocation(request_id="", payload=b"", deadline_ms=0, function_arn="")
-        failed = await self._host.load(environment, spec, nothing, max(_MAKE_TIMEOUT, spec.timeout))
-        self._host.report_init(environment, info, spec, _PHASE, time.perf_counter() - started, failed)
+        failed = await self._fleet.load(environment, spec, nothing, max(_MAKE_TIMEOUT, spec.timeout))
+        self._fleet.report_init(environment, info, spec, _PHASE, time.perf_counter() - started, failed)
         environment.last_logs()
         if failed is not None or environment.retired:
-            self._host.end(environment)
+            self._fleet.end(environment)
             return failed
         environment.rest()
         one = (environment, info)
@@ -117,7 +89,7 @@ class Snapshots:
         restored = await self._restore(environment, info, spec, started)
         if on_event is not None:
             on_event(info)
-        return await self._host.serve(environment, spec, invocation, spec.timeout, restored)
+        return await self._serve(environment, spec, invocation, spec.timeout, restored)
 
     async def _restore(
         self, environment: Environment, info: EnvironmentInfo, spec: FunctionSpec, started: float
@@ -132,7 +104,7 @@ class Snapshots:
             failure = RestoreFailed(timeout=ended.how == "timeout")
             status, error_type = ("timeout", "") if failure.timeout else ("error", "Runtime.ExitError")
         except BaseException:
-            self._host.end(environment)
+            self._fleet.end(environment)
             raise
         else:
             if document is not None:
@@ -143,12 +115,12 @@ class Snapshots:
         for kind, record in records.restored(duration, status, error_type):
             self._tell(environment, info, kind, record)
         if failure is not None:
-            self._host.end(environment, "FAILURE")
+            self._fleet.end(environment, "FAILURE")
             raise failure
         return duration
 
     def _tell(self, environment: Environment, info: EnvironmentInfo, kind: str, record: dict[str, Any]) -> None:
-        self._host.tell(info, kind, record)
+        self._fleet.tell(info, kind, record)
         if environment.guests is not None:
             environment.guests.telemetry.emit(kind, record)
 
