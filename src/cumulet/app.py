@@ -276,19 +276,19 @@ class Node:
         return [use._asdict() for use in await service.state.metrics.usage(since, name)]
 
     async def _warm_function(self, arn: str) -> bool:
-        from cumulet.services.lambda_.warming import warm
+        from cumulet.services.lambda_.workbench.warming import warm
 
         service: Any = await self._dispatcher.service("lambda")
         return await warm(service.state, arn)
 
     async def _debug_function(self, arn: str, port: int | None) -> dict[str, Any]:
-        from cumulet.services.lambda_.warming import debug
+        from cumulet.services.lambda_.workbench.warming import debug
 
         service: Any = await self._dispatcher.service("lambda")
         return await debug(service.state, arn, port)
 
     async def _debugged_function(self, arn: str) -> None:
-        from cumulet.services.lambda_.warming import end_debugging
+        from cumulet.services.lambda_.workbench.warming import end_debugging
 
         service: Any = await self._dispatcher.service("lambda")
         end_debugging(service.state, arn)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cumulet.kernel.clock import MovableClock
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.lambda_.metrics import Metrics, Point
 from cumulet.services.lambda_.names import FunctionKey
+from cumulet.services.lambda_.reporting.metrics import Metrics, Point
 from cumulet.storage.sqlite import SqliteDatabase
 
 KEY = FunctionKey("111122223333", "us-east-1", "f")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cumulet.kernel.errors import AwsError
+from cumulet.services.lambda_.concurrency.slots import Slots
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.names import FunctionKey
-from cumulet.services.lambda_.slots import Slots
 
 KEY = FunctionKey("111122223333", "us-east-1", "f")
 OTHER = FunctionKey("111122223333", "us-east-1", "g")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.limits import Limits
-from cumulet.services.lambda_.unzip import unpack
+from cumulet.services.lambda_.packages.unzip import unpack
 
 LIMITS = Limits()
 LINK = (stat.S_IFLNK | 0o777) << 16

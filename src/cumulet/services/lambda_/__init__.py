@@ -17,20 +17,9 @@ from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_ import (
     aliases,
-    code_signing,
-    code_signing_store,
-    concurrency,
-    event_configs,
     functions,
-    idle,
     invocations,
-    layer_permissions,
-    layer_store,
-    layers,
-    permissions,
-    provisioned,
     recursion,
-    resource_policies,
     runtime_management,
     streams,
     tag_store,
@@ -38,26 +27,33 @@ from cumulet.services.lambda_ import (
     updates,
     versions,
 )
+from cumulet.services.lambda_.access import permissions, resource_policies
+from cumulet.services.lambda_.access.credentials import CredentialCache
 from cumulet.services.lambda_.capacity import providers, scaling
 from cumulet.services.lambda_.capacity import store as capacity_store
 from cumulet.services.lambda_.capacity.keeper import Keeper
-from cumulet.services.lambda_.credentials import CredentialCache
-from cumulet.services.lambda_.debugging import Debugging
-from cumulet.services.lambda_.destinations import DEAD_LETTER, DESTINATION, Notices
+from cumulet.services.lambda_.concurrency import concurrency, idle, provisioned
+from cumulet.services.lambda_.concurrency.provisioning import Provisioner
+from cumulet.services.lambda_.concurrency.snapshots import Snapshots
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
 from cumulet.services.lambda_.durable.store import DurableStore
+from cumulet.services.lambda_.events import configs as event_configs
+from cumulet.services.lambda_.events.destinations import DEAD_LETTER, DESTINATION, Notices
+from cumulet.services.lambda_.events.queue import EventQueue
+from cumulet.services.lambda_.events.workers import EventWorker
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.images.registry import Registry
 from cumulet.services.lambda_.images.store import ImageStore
+from cumulet.services.lambda_.layers import layers
+from cumulet.services.lambda_.layers import permissions as layer_permissions
+from cumulet.services.lambda_.layers import store as layer_store
 from cumulet.services.lambda_.limits import Limits
-from cumulet.services.lambda_.locations import Locations
-from cumulet.services.lambda_.logs import LogWriter
 from cumulet.services.lambda_.names import refer
-from cumulet.services.lambda_.packages import Packages
-from cumulet.services.lambda_.provisioning import Provisioner
-from cumulet.services.lambda_.queue import EventQueue
-from cumulet.services.lambda_.snapshots import Snapshots
+from cumulet.services.lambda_.packages import code_signing, code_signing_store
+from cumulet.services.lambda_.packages.locations import Locations
+from cumulet.services.lambda_.packages.packages import Packages
+from cumulet.services.lambda_.reporting.logs import LogWriter
 from cumulet.services.lambda_.sources import operations as mappings
 from cumulet.services.lambda_.sources import store as mapping_store
 from cumulet.services.lambda_.sources.hiring import roster
@@ -67,7 +63,7 @@ from cumulet.services.lambda_.targets import Targets
 from cumulet.services.lambda_.urls import operations as urls
 from cumulet.services.lambda_.urls import store as url_store
 from cumulet.services.lambda_.urls.front import UrlFront
-from cumulet.services.lambda_.workers import EventWorker
+from cumulet.services.lambda_.workbench.debugging import Debugging
 from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import Database
 from cumulet.storage.outbox import Outbox

@@ -7,8 +7,9 @@ import msgspec
 from cumulet import delivery
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError, NotImplementedHere
-from cumulet.services.lambda_ import snap_start, vpc
+from cumulet.services.lambda_ import vpc
 from cumulet.services.lambda_.capacity import model as capacity
+from cumulet.services.lambda_.concurrency import snap_start
 from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits

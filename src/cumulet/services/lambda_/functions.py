@@ -6,19 +6,19 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
-from cumulet.services.lambda_ import code
+from cumulet.services.lambda_.access.roles import check_role
 from cumulet.services.lambda_.capacity import providers
-from cumulet.services.lambda_.code_signing import attachable, check_deployment
 from cumulet.services.lambda_.compatibility import check_architectures
+from cumulet.services.lambda_.concurrency.snap_start import published
 from cumulet.services.lambda_.configuration import new_configuration
 from cumulet.services.lambda_.errors import conflict, invalid, no_function
-from cumulet.services.lambda_.function_layers import check_allowed, check_arns, dressed
 from cumulet.services.lambda_.images.names import resolved
+from cumulet.services.lambda_.layers.functions import check_allowed, check_arns, dressed
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Function, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, is_version, refer
-from cumulet.services.lambda_.roles import check_role
-from cumulet.services.lambda_.snap_start import published
+from cumulet.services.lambda_.packages import code
+from cumulet.services.lambda_.packages.code_signing import attachable, check_deployment
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tags import check_tags
 

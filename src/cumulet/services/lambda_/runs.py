@@ -21,19 +21,20 @@ from cumulet.compute import (
     RuntimeUnavailable,
 )
 from cumulet.kernel.ids import token
-from cumulet.services.lambda_ import lineage, reports
+from cumulet.services.lambda_ import lineage
 from cumulet.services.lambda_.capacity.model import MANAGED
+from cumulet.services.lambda_.concurrency.idle import wake
+from cumulet.services.lambda_.concurrency.snap_start import SNAP_START
 from cumulet.services.lambda_.errors import conflict, recursive, throttled
-from cumulet.services.lambda_.idle import wake
-from cumulet.services.lambda_.logs import LogStream
-from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.names import Reference
-from cumulet.services.lambda_.snap_start import SNAP_START
+from cumulet.services.lambda_.reporting import reports
+from cumulet.services.lambda_.reporting.logs import LogStream
+from cumulet.services.lambda_.reporting.metrics import Series
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Superseded, Target
 
 if TYPE_CHECKING:
-    from cumulet.services.lambda_.provisioning import Pool
+    from cumulet.services.lambda_.concurrency.provisioning import Pool
 
 _TRACED_SHARE = 65_536 // 20
 _FREE_STORAGE = 512

@@ -13,24 +13,24 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.access.credentials import CredentialCache
 from cumulet.services.lambda_.capacity.model import managed
 from cumulet.services.lambda_.capacity.store import CapacityStore
-from cumulet.services.lambda_.code_signing_store import SigningStore
-from cumulet.services.lambda_.credentials import CredentialCache
+from cumulet.services.lambda_.concurrency.idle import Idleness, can_idle
+from cumulet.services.lambda_.concurrency.slots import Slots
+from cumulet.services.lambda_.concurrency.snap_start import is_on
 from cumulet.services.lambda_.errors import no_function
-from cumulet.services.lambda_.idle import Idleness, can_idle
+from cumulet.services.lambda_.events.queue import EventQueue
 from cumulet.services.lambda_.images.images import Images
-from cumulet.services.lambda_.layer_store import LayerStore
+from cumulet.services.lambda_.layers.store import LayerStore
 from cumulet.services.lambda_.limits import Limits
-from cumulet.services.lambda_.locations import Locations
-from cumulet.services.lambda_.logs import LogWriter
-from cumulet.services.lambda_.metrics import Metrics
 from cumulet.services.lambda_.model import PROVISIONED, Function, Provision, Version
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_version
-from cumulet.services.lambda_.packages import Package, Packages
-from cumulet.services.lambda_.queue import EventQueue
-from cumulet.services.lambda_.slots import Slots
-from cumulet.services.lambda_.snap_start import is_on
+from cumulet.services.lambda_.packages.code_signing_store import SigningStore
+from cumulet.services.lambda_.packages.locations import Locations
+from cumulet.services.lambda_.packages.packages import Package, Packages
+from cumulet.services.lambda_.reporting.logs import LogWriter
+from cumulet.services.lambda_.reporting.metrics import Metrics
 from cumulet.services.lambda_.store import FunctionStore
 from cumulet.services.lambda_.tag_store import TagStore
 from cumulet.services.lambda_.targets import Targets
@@ -41,12 +41,12 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.capacity.keeper import Keeper
-    from cumulet.services.lambda_.provisioning import Provisioner
-    from cumulet.services.lambda_.snapshots import Snapshots
+    from cumulet.services.lambda_.concurrency.provisioning import Provisioner
+    from cumulet.services.lambda_.concurrency.snapshots import Snapshots
 
 if TYPE_CHECKING:
-    from cumulet.services.lambda_.debugging import Debugging
     from cumulet.services.lambda_.durable.engine import Engine
+    from cumulet.services.lambda_.workbench.debugging import Debugging
 
 if TYPE_CHECKING:
     from cumulet.services.lambda_.sources.roster import Roster

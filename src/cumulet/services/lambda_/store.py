@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cumulet.api.lambda_ import EnvironmentResponse
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey
-from cumulet.services.lambda_.packages import Package
+from cumulet.services.lambda_.packages.packages import Package
 from cumulet.storage.database import Database, Row, Transaction, Values
 from cumulet.storage.seal import Seal
 

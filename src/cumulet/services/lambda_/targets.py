@@ -9,17 +9,17 @@ from msgspec import json
 from cumulet.compute import FunctionSpec, Image
 from cumulet.kernel.call import Principal
 from cumulet.kernel.ids import token
+from cumulet.services.lambda_.access.credentials import CredentialCache
 from cumulet.services.lambda_.capacity.model import MANAGED, SCALING, Scaling, concurrency, managed
-from cumulet.services.lambda_.credentials import CredentialCache
+from cumulet.services.lambda_.concurrency.idle import can_idle
+from cumulet.services.lambda_.concurrency.snap_start import SNAP_START, is_on
 from cumulet.services.lambda_.errors import no_function
-from cumulet.services.lambda_.idle import can_idle
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.lineage import name_of
-from cumulet.services.lambda_.metrics import Series
 from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, is_version
-from cumulet.services.lambda_.packages import Package, Packages
-from cumulet.services.lambda_.snap_start import SNAP_START, is_on
+from cumulet.services.lambda_.packages.packages import Package, Packages
+from cumulet.services.lambda_.reporting.metrics import Series
 from cumulet.services.lambda_.store import FunctionStore
 
 _KEPT = 10_000

@@ -5,16 +5,16 @@ from msgspec.structs import replace
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
-from cumulet.services.lambda_ import code
-from cumulet.services.lambda_.code_signing import check_deployment
+from cumulet.services.lambda_.access.roles import check_role
 from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import changed_configuration, check_kind
 from cumulet.services.lambda_.errors import conflict, stale_revision
-from cumulet.services.lambda_.function_layers import check_allowed, check_arns, check_code, dressed
+from cumulet.services.lambda_.layers.functions import check_allowed, check_arns, check_code, dressed
 from cumulet.services.lambda_.model import CREATING, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
-from cumulet.services.lambda_.packages import Package
-from cumulet.services.lambda_.roles import check_role
+from cumulet.services.lambda_.packages import code
+from cumulet.services.lambda_.packages.code_signing import check_deployment
+from cumulet.services.lambda_.packages.packages import Package
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.versions import publish, publish_latest
 from cumulet.storage.database import Transaction

@@ -7,12 +7,12 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
 from cumulet.services.lambda_.capacity import providers
 from cumulet.services.lambda_.capacity.model import managed
+from cumulet.services.lambda_.concurrency.snap_start import asked, published
 from cumulet.services.lambda_.errors import invalid, no_function, stale_revision
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import Version, timestamp
 from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, refer
-from cumulet.services.lambda_.packages import Package
-from cumulet.services.lambda_.snap_start import asked, published
+from cumulet.services.lambda_.packages.packages import Package
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 

@@ -20,7 +20,7 @@ from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.images.names import Repository, parse
 from cumulet.services.lambda_.images.registry import Registry
 from cumulet.services.lambda_.images.store import Manifest, StoredBlob
-from cumulet.services.lambda_.packages import IMAGE, Package
+from cumulet.services.lambda_.packages.packages import IMAGE, Package
 
 _MAX_SIZE = 10 << 30
 _MAX_CONFIG = 4 << 20

@@ -8,7 +8,7 @@ from cumulet.compute import Outcome
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.lambda_.credentials import RoleCredentials
+from cumulet.services.lambda_.access.credentials import RoleCredentials
 from cumulet.services.lambda_.runs import Run, ready_target
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.state import CHANGED, Lambda

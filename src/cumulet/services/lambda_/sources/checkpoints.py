@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cumulet.compute import Outcome
 from cumulet.kernel.arn import Arn
-from cumulet.services.lambda_.destinations import DESTINATION, Notice
+from cumulet.services.lambda_.events.destinations import DESTINATION, Notice
 from cumulet.services.lambda_.model import iso
 from cumulet.services.lambda_.names import LATEST
 from cumulet.services.lambda_.sources.calls import Invoker

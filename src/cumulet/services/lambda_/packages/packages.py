@@ -16,9 +16,9 @@ from msgspec import Struct
 
 from cumulet.kernel.ids import token
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.lambda_ import unzip
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.model import code_sha256
+from cumulet.services.lambda_.packages import unzip
 from cumulet.storage.blobs import Blobs
 from cumulet.storage.database import StorageError
 

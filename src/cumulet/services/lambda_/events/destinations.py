@@ -18,10 +18,10 @@ from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.lambda_.event_configs import EventConfig
+from cumulet.services.lambda_.events.configs import EventConfig
+from cumulet.services.lambda_.events.queue import Event
 from cumulet.services.lambda_.model import iso
 from cumulet.services.lambda_.names import LATEST, FunctionKey
-from cumulet.services.lambda_.queue import Event
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Target
 from cumulet.storage import outbox

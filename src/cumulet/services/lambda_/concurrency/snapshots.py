@@ -13,10 +13,10 @@ import msgspec
 
 from cumulet.compute import ComputeUnavailable, EnvironmentInfo, FunctionSpec, Outcome, RuntimeUnavailable
 from cumulet.kernel.errors import AwsError
+from cumulet.services.lambda_.concurrency.snap_start import SNAP_START
 from cumulet.services.lambda_.model import Version
 from cumulet.services.lambda_.names import FunctionKey
 from cumulet.services.lambda_.runs import open_environment
-from cumulet.services.lambda_.snap_start import SNAP_START
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Superseded, Target
 

@@ -9,7 +9,7 @@ from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.errors import invalid, package_too_large
-from cumulet.services.lambda_.packages import Package
+from cumulet.services.lambda_.packages.packages import Package
 from cumulet.services.lambda_.state import Lambda
 
 Source = api.FunctionCode | api.UpdateFunctionCodeRequest | api.LayerVersionContentInput

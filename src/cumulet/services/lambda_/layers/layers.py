@@ -6,14 +6,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
-from cumulet.services.lambda_ import code
 from cumulet.services.lambda_.compatibility import check_compatible, check_filter
 from cumulet.services.lambda_.errors import not_found
-from cumulet.services.lambda_.layer_names import checked_number, layer_key, split_arn
-from cumulet.services.lambda_.layer_store import LayerKey, LayerVersion
+from cumulet.services.lambda_.layers.names import checked_number, layer_key, split_arn
+from cumulet.services.lambda_.layers.store import LayerKey, LayerVersion
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
 from cumulet.services.lambda_.model import code_sha256, timestamp
 from cumulet.services.lambda_.names import FunctionKey
+from cumulet.services.lambda_.packages import code
 from cumulet.services.lambda_.state import Lambda
 
 _NONE = "The resource you requested does not exist."

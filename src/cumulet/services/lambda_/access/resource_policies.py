@@ -8,9 +8,9 @@ import msgspec
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.policy.document import Grammar, PolicyError, Statement, parse
+from cumulet.services.lambda_.access.permissions import Policy, policy_in, put_policy, revision_of
 from cumulet.services.lambda_.errors import invalid, not_found, stale_revision
 from cumulet.services.lambda_.names import LATEST, Reference, refer
-from cumulet.services.lambda_.permissions import Policy, policy_in, put_policy, revision_of
 from cumulet.services.lambda_.state import Lambda
 
 _NARROWING = frozenset(

@@ -6,12 +6,12 @@ from msgspec import json
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
+from cumulet.services.lambda_.concurrency.provisioning import Pool
+from cumulet.services.lambda_.concurrency.snap_start import is_on
 from cumulet.services.lambda_.errors import conflict, invalid, no_function, not_found, unlabelled
 from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.model import PROVISIONED, Provision, timestamp
 from cumulet.services.lambda_.names import LATEST, Reference, is_version, refer
-from cumulet.services.lambda_.provisioning import Pool
-from cumulet.services.lambda_.snap_start import is_on
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 

@@ -7,10 +7,10 @@ import logging
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError
-from cumulet.services.lambda_.destinations import Ending, announce
-from cumulet.services.lambda_.event_configs import EventConfig, event_config
+from cumulet.services.lambda_.events.configs import EventConfig, event_config
+from cumulet.services.lambda_.events.destinations import Ending, announce
+from cumulet.services.lambda_.events.queue import Event
 from cumulet.services.lambda_.names import FunctionKey, Reference
-from cumulet.services.lambda_.queue import Event
 from cumulet.services.lambda_.runs import Run, ready_target
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.targets import Target

@@ -17,7 +17,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.names import FunctionKey
-from cumulet.services.lambda_.reports import Style, of_platform
+from cumulet.services.lambda_.reporting.reports import Style, of_platform
 from cumulet.services.lambda_.targets import Target
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.errors import conflict, not_found, stale_revision
-from cumulet.services.lambda_.layer_names import checked_number, layer_key, split_arn
-from cumulet.services.lambda_.layer_store import LayerKey, LayerVersion
+from cumulet.services.lambda_.layers.names import checked_number, layer_key, split_arn
+from cumulet.services.lambda_.layers.store import LayerKey, LayerVersion
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid
-from cumulet.services.lambda_.layer_names import split_arn
-from cumulet.services.lambda_.layer_store import LayerVersion
+from cumulet.services.lambda_.layers.names import split_arn
+from cumulet.services.lambda_.layers.store import LayerVersion
 from cumulet.services.lambda_.model import Version
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction

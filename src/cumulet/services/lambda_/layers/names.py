@@ -4,7 +4,7 @@ import re
 
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid, not_found
-from cumulet.services.lambda_.layer_store import LayerKey
+from cumulet.services.lambda_.layers.store import LayerKey
 
 _VERSION_ARN = re.compile(r"arn:[a-zA-Z0-9-]*:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+):([0-9]{1,18})")
 _ARN = re.compile(r"arn:[a-zA-Z0-9-]*:lambda:([a-z0-9-]+):(\d{12}):layer:([a-zA-Z0-9-_]+)")

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import token
-from cumulet.services.lambda_.code_signing_store import Signing
 from cumulet.services.lambda_.errors import conflict
 from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.model import timestamp
 from cumulet.services.lambda_.names import FunctionKey, refer
+from cumulet.services.lambda_.packages.code_signing_store import Signing
 from cumulet.services.lambda_.state import Lambda
 from cumulet.services.lambda_.tags import check_tags
 from cumulet.storage.database import Transaction

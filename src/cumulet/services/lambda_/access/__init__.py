@@ -1,0 +1,1 @@
+"""Who may call a function, and as whom it runs."""

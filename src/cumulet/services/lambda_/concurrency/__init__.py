@@ -1,0 +1,1 @@
+"""How many environments a function may have, and which are kept ready."""

@@ -1,0 +1,1 @@
+"""What is told of invocations: log lines and streams, reports, counts."""
