@@ -229,15 +229,19 @@ class _Payer(_Player):
         giver, taker = self.random.sample(range(PURSES), 2)
         amount = self.random.randrange(1, 200)
         token = self.token()
+        if self._settle(giver, taker, amount, token):
+            self.paid.update({giver: -amount, taker: amount})
+            if self.random.random() < 0.2:  # as one who did not hear the answer
+                assert self._settle(giver, taker, amount, token)
+
+    def _settle(self, giver: int, taker: int, amount: int, token: str) -> bool:
+        """Whether it was made, at this time or before."""
         while True:
             try:
                 with self.unsure():
-                    made = self._transfer(giver, taker, amount, token)
+                    return self._transfer(giver, taker, amount, token)
             except Unknown:
                 continue
-            if made:
-                self.paid.update({giver: -amount, taker: amount})
-            return
 
     def _transfer(self, giver: int, taker: int, amount: int, token: str) -> bool:
         """Whether it was made: nobody gives what he does not have."""
