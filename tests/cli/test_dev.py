@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -83,16 +82,16 @@ def test_what_is_saved_is_deployed_and_loaded(dev: Any, client: Any, folder: Pat
         (folder / "app.py").write_text(f"VERSION = {number}\n" + CODE)
         while "saved; deployed" not in (line := process.stdout.readline()):
             assert line
-        assert called(functions, "two")["version"] == number
+        while called(functions, "two").get("version") != number:  # half a file may have been deployed first
+            assert process.poll() is None
     log = functions.invoke(FunctionName="two", LogType="Tail")
     assert log["StatusCode"] == 200
     (folder / "app.py").write_text("raise ValueError('broken')\n")
     while "cannot be loaded" not in (line := process.stdout.readline()):
         assert line
     (folder / "app.py").write_text("VERSION = 4\n" + CODE)
-    deadline = time.monotonic() + 20
     while called(functions, "two").get("version") != 4:
-        assert time.monotonic() < deadline
+        assert process.poll() is None
 
 
 def test_what_cannot_be_guessed_is_asked_for(dev: Any, tmp_path: Path) -> None:

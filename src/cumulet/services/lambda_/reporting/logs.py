@@ -116,12 +116,22 @@ class LogWriter:
         if self._waiting + size > self._limit * (1 + platform):
             stream.lost += 1
             return
+        if platform and stream.lost:
+            self._own_up(stream)
         stream.events.append((int(self._clock.now() * 1000), text))
         stream.size += size
         self._waiting += size
         if stream not in self._dirty:
             self._dirty[stream] = None
             self._wake.set()
+
+    def _own_up(self, stream: LogStream) -> None:
+        """Say in the log, where they would have been, how many lines are missing."""
+        text = f"{stream.lost} log lines were dropped: too many waited to be written\n"
+        stream.lost = 0
+        stream.events.append((int(self._clock.now() * 1000), text))
+        stream.size += len(text) + _OVERHEAD
+        self._waiting += len(text) + _OVERHEAD
 
     async def flush(self) -> None:
         """Write what waits; at the end of the node."""
@@ -150,13 +160,11 @@ class LogWriter:
             await asyncio.gather(*(self._write(stream) for stream in streams[start : start + _AT_ONCE]))
 
     async def _write(self, stream: LogStream) -> None:
+        if stream.lost:
+            self._own_up(stream)
         events, stream.events = stream.events, []
         self._waiting -= stream.size
         stream.size = 0
-        if stream.lost:
-            message = f"{stream.lost} log lines were dropped: too many waited to be written\n"
-            events.append((int(self._clock.now() * 1000), message))
-            stream.lost = 0
         try:
             if not stream.created:
                 await self._create(stream)
