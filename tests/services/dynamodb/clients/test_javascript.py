@@ -27,7 +27,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(arguments, cwd=folder, check=True, capture_output=True, timeout=80)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(
-            f"npm could not install {' '.join(PACKAGES)}: {(error.stderr or b'')[-300:].decode(errors='replace')}"
+            f"npm could not install {' '.join(PACKAGES)}: {(error.stderr or b'')[:200].decode(errors='replace')}"
         )
     return Path(shutil.copy(SCRIPT, folder))
 
