@@ -83,7 +83,7 @@ def test_everything_of_an_invocation_is_told(machine: Machine, extended: Make) -
     assert (report["requestId"], report["status"], report["tracing"]) == ("t-1", "success", tracing)
     assert report["metrics"].keys() == {
         "durationMs", "billedDurationMs", "memorySizeMB", "maxMemoryUsedMB", "initDurationMs"}  # fmt: skip
-    assert report["metrics"]["durationMs"] >= 300
+    assert report["metrics"]["durationMs"] >= 299  # a sleep of 300 ms, by another clock
     said = [one["record"] for one in events if one["type"] == "function"]
     assert said == ["loading\n", "handling\n", {"level": 1}]
     assert platform(machine, function, "platform.telemetrySubscription")[0]["types"] == ["Platform", "Function"]
