@@ -75,6 +75,33 @@ _LAST_BATCHES = 2.0
 
 __all__ = ["Lambda", "Limits", "build"]
 
+_OPERATIONS = operations_in(
+    OPERATIONS,
+    aliases,
+    callbacks,
+    code_signing,
+    concurrency,
+    event_configs,
+    executions,
+    functions,
+    invocations,
+    layer_permissions,
+    layers,
+    mappings,
+    permissions,
+    providers,
+    provisioned,
+    recursion,
+    resource_policies,
+    runtime_management,
+    scaling,
+    streams,
+    tags,
+    updates,
+    urls,
+    versions,
+)
+
 
 def build(  # noqa: PLR0913  the composition root passes each part once
     *,
@@ -137,46 +164,23 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     lambda_.debugging = Debugging(compute, tasks, folder / "debuggers", lambda_.targets.forget)
     lambda_.targets.alter = lambda_.debugging.spec
 
-    async def resource_policy(call: Call, arn: str) -> str | None:
-        if ":layer:" in arn:
-            return await layer_permissions.policy_of(lambda_, arn)
-        if "/durable-execution/" in arn:
-            return None
-        return await permissions.policy_of(lambda_, refer(call, arn))
-
     return Service(
         "lambda",
         lambda_,
-        operations_in(
-            OPERATIONS,
-            aliases,
-            callbacks,
-            code_signing,
-            concurrency,
-            event_configs,
-            executions,
-            functions,
-            invocations,
-            layer_permissions,
-            layers,
-            mappings,
-            permissions,
-            providers,
-            provisioned,
-            recursion,
-            resource_policies,
-            runtime_management,
-            scaling,
-            streams,
-            tags,
-            updates,
-            urls,
-            versions,
-        ),
+        _OPERATIONS,
         start=lambda: _start(lambda_),
         stop=lambda: _stop(lambda_),
-        resource_policy=resource_policy,
+        resource_policy=partial(_resource_policy, lambda_),
     )
+
+
+async def _resource_policy(lambda_: Lambda, call: Call, arn: str) -> str | None:
+    """What a function's, a layer's or an execution's own policy says."""
+    if ":layer:" in arn:
+        return await layer_permissions.policy_of(lambda_, arn)
+    if "/durable-execution/" in arn:
+        return None
+    return await permissions.policy_of(lambda_, refer(call, arn))
 
 
 async def _start(lambda_: Lambda) -> None:
