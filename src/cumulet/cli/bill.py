@@ -13,10 +13,11 @@ _GIB = 1 << 30
 
 class Prices(Struct, frozen=True, kw_only=True):
     """In dollars: a request, a GB-second by architecture (in tiers: how many GB-seconds a month, and the price of one), a
-    gigabyte streamed. The free tier is what an account gets each month."""
+    gigabyte streamed. The free tier is what an account gets each month. `checked`: somebody compared them with `source`."""
 
     source: str
     as_of: str
+    checked: bool
     region: str
     currency: str
     request: float
@@ -157,6 +158,7 @@ def as_json(bill: Bill, prices: Prices, since: str) -> dict[str, Any]:
         "prices": {
             "source": prices.source,
             "as_of": prices.as_of,
+            "checked": prices.checked,
             "region": prices.region,
             "currency": prices.currency,
         },

@@ -44,7 +44,8 @@ def cost(function: str | None, data: Path | None, since: str, account: str | Non
     _print(found)
     off = min(found.free_tier, found.total)
     say(
-        f"Since {day}, at the prices of {known.as_of} ({known.source}, {known.region}). "
+        f"Since {day}, at the prices of {known.as_of} ({known.source}, {known.region}"
+        f"{'' if known.checked else '; not compared with that page yet'}). "
         f"AWS's free tier would take {_dollars(off)} off: {_dollars(found.total - off)} are left."
     )
 

@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 """
 
+from typing import Any
+
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
@@ -49,17 +51,7 @@ async def publish_layer_version(
         async with lambda_.db.transaction() as tx:
             version = await lambda_.layers.add(tx, key, version)
             await lambda_.store.put_package(tx, package)
-    return api.PublishLayerVersionResponse(
-        content=_content(lambda_, call, key, version),
-        layer_arn=key.arn,
-        layer_version_arn=f"{key.arn}:{version.number}",
-        description=version.description,
-        created_date=version.created,
-        version=version.number,
-        compatible_architectures=version.architectures,
-        compatible_runtimes=version.runtimes,
-        license_info=version.license,
-    )
+    return api.PublishLayerVersionResponse(**_members(lambda_, call, key, version))
 
 
 async def get_layer_version(
@@ -130,17 +122,22 @@ async def _answer(lambda_: Lambda, call: Call, key: LayerKey, number: int) -> ap
     version = await lambda_.layers.version(key, number)
     if version is None:
         raise not_found(_NONE)
-    return api.GetLayerVersionResponse(
-        content=_content(lambda_, call, key, version),
-        layer_arn=key.arn,
-        layer_version_arn=f"{key.arn}:{version.number}",
-        description=version.description,
-        created_date=version.created,
-        version=version.number,
-        compatible_architectures=version.architectures,
-        compatible_runtimes=version.runtimes,
-        license_info=version.license,
-    )
+    return api.GetLayerVersionResponse(**_members(lambda_, call, key, version))
+
+
+def _members(lambda_: Lambda, call: Call, key: LayerKey, version: LayerVersion) -> dict[str, Any]:
+    """What publishing a version answers, and asking for it."""
+    return {
+        "content": _content(lambda_, call, key, version),
+        "layer_arn": key.arn,
+        "layer_version_arn": f"{key.arn}:{version.number}",
+        "description": version.description,
+        "created_date": version.created,
+        "version": version.number,
+        "compatible_architectures": version.architectures,
+        "compatible_runtimes": version.runtimes,
+        "license_info": version.license,
+    }
 
 
 def _content(lambda_: Lambda, call: Call, key: LayerKey, version: LayerVersion) -> api.LayerVersionContentOutput:
