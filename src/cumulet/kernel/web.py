@@ -1,0 +1,73 @@
+"""HTTP as the data planes of services see it: an address called from outside, and calls that the platform makes itself."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from cumulet.kernel.call import Call
+from cumulet.kernel.credentials import Credential
+
+
+class WebRequest(Struct, kw_only=True):
+    """A request to an address. `path` and `query` are as sent (percent-encoded, without the `?`).
+
+    `headers` has lower-case names, values sent twice joined by a comma; `lines` holds names and values as they were sent, in
+    order. `content` is the body, whole.
+    """
+
+    method: str
+    path: str
+    query: str = ""
+    headers: dict[str, str] = {}
+    lines: list[tuple[str, str]] = []
+    content: bytes = b""
+    scheme: str = "http"
+    peer: str = "127.0.0.1"
+
+
+class WebAnswer(Struct, kw_only=True):
+    """What an address answers: headers in order, one twice where it is sent twice; a body whole or in pieces."""
+
+    status: int
+    headers: list[tuple[str, str]] = []
+    body: bytes | AsyncIterable[bytes] = b""
+
+
+class Visit(Struct, kw_only=True):
+    """A request that came from outside, with what only the gateway can tell about it.
+
+    `identify` verifies its signature and gives whose it is: ANONYMOUS when it has none; raises AwsError when it is wrong.
+    `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
+    """
+
+    request: WebRequest
+    request_id: str
+    endpoint: str
+    identify: Callable[[], Awaitable[Credential]]
+    authorize: Callable[[Call, Credential, str, str, Any], Awaitable[None]]
+
+
+class Client(Protocol):
+    """Calls addresses elsewhere by HTTP."""
+
+    async def send(
+        self, url: str, request: WebRequest, *, seconds: float, stream: bool = False, verify: bool = True
+    ) -> WebAnswer:
+        """The answer to `request` (its method, `lines` and content; `url` has path and query). Follows no redirects.
+
+        `seconds` is the time there is, until the answer's head with `stream`, else to its end. Raises TimeoutError, and
+        ConnectionError when nothing answers.
+        """
+        ...
+
+
+class Inner(Protocol):
+    """Requests to services of this node in their own protocols, without a socket, a signature or a host."""
+
+    async def send(self, call: Call, credential: Credential | None, service: str, request: WebRequest) -> WebAnswer:
+        """The answer of `service` (botocore's name), as its wire gives it, errors too: never raises AwsError.
+
+        `call` says account, region and principal; with `credential` permissions are evaluated as for a signed request.
+        """
+        ...
