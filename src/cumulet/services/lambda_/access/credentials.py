@@ -6,10 +6,11 @@ from collections import OrderedDict
 
 from msgspec import Struct
 
-from cumulet.api.sts import AssumeRoleRequest, AssumeRoleResponse
+from cumulet.delivery.roles import begin_session, development_credential
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.names import FunctionKey
@@ -77,23 +78,17 @@ class CredentialCache:
         """A session's variables and principal, asked for now; raises the AwsError of AssumeRole in enforce mode."""
         principal = Principal.service("lambda.amazonaws.com", key.account)
         call = Call(key.account, key.region, principal, new_id(), source_arn=key.arn)
-        request = AssumeRoleRequest(role_arn=role, role_session_name=key.name, duration_seconds=3600)
         try:
-            answer: AssumeRoleResponse = await self._calls.run(call, "sts", "AssumeRole", request)
+            credential = await begin_session(self._calls, call, role, key.name)
         except AwsError as error:
             if self._enforce:
                 raise
             log.warning("%s runs with its account's development key: %s (%s)", key.arn, error.message, role)
-            return _variables(key.account, "test", ""), Principal.root(key.account)
-        session = answer.credentials
-        user = answer.assumed_role_user
-        if session is None or user is None:
-            raise AwsError("AssumeRole answered without credentials.", code="ServiceException", status=500)
-        variables = _variables(session.access_key_id, session.secret_access_key, session.session_token)
-        account = user.arn.split(":")[4]
-        return variables, Principal("assumed-role", user.arn, user.assumed_role_id, account)
+            credential = development_credential(key.account)
+        return _variables(credential), credential.principal
 
 
-def _variables(access_key: str, secret: str, token: str) -> dict[str, str]:
-    variables = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret}
+def _variables(credential: Credential) -> dict[str, str]:
+    variables = {"AWS_ACCESS_KEY_ID": credential.access_key, "AWS_SECRET_ACCESS_KEY": credential.secret or ""}
+    token = credential.session_token
     return {**variables, "AWS_SESSION_TOKEN": token} if token else variables
