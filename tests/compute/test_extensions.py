@@ -238,7 +238,7 @@ def follow():
         heard.append(event())
 threading.Thread(target=follow, daemon=True).start()
 def handler(e, c):
-    for _ in range(100):
+    for _ in range(1_000):
         if len(heard) == e: break
         time.sleep(0.01)
     return [refused, accepted[0], [one["requestId"] for one in heard], register("INVOKE", name="late")[1]["errorType"]]

@@ -259,7 +259,7 @@ def _left(name: str) -> list[str]:
 
 
 def _comes_to(name: str, wanted: list[str]) -> bool:
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 60
     while _left(name) != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     return _left(name) == wanted

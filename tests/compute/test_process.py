@@ -56,7 +56,7 @@ def test_ends_what_takes_too_long_with_its_children(plain: Machine) -> None:
     outcome = plain.invoke(function)
     assert outcome["error"] == "timeout"
     child = Path("/proc") / outcome["logs"].strip()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not child.exists() or (child / "stat").read_text().split()[2] == "Z"
@@ -87,7 +87,7 @@ def test_ends_with_the_platform() -> None:
     with make_machine("process") as machine:
         pid = machine.result(machine.function("import os\ndef handler(event, context): return os.getpid()"))
         os.kill(machine.process.pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while (Path("/proc") / str(pid)).exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not (Path("/proc") / str(pid)).exists()
@@ -139,7 +139,7 @@ import threading
 heard = [register("INVOKE", name="inside")[0]]
 threading.Thread(target=lambda: heard.append(event()["requestId"]), daemon=True).start()
 def handler(e, c):
-    for _ in range(100):
+    for _ in range(1_000):
         if len(heard) == 2: break
         time.sleep(0.01)
     return [os.environ["ADDED"], *heard]

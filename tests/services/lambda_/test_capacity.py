@@ -70,7 +70,7 @@ def managed(functions: Any, make: Callable[..., Any], provide: Callable[..., Any
 
 def settled(functions: Any, name: str, qualifier: str) -> str:
     """The state of a version that is not pending any more."""
-    for _ in range(200):
+    for _ in range(1_000):
         state = functions.get_function_configuration(FunctionName=name, Qualifier=qualifier)["State"]
         if state != "Pending":
             return str(state)

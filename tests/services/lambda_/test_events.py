@@ -58,7 +58,7 @@ def attempts(client: Callable[..., Any]) -> Callable[[str], int]:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.05)

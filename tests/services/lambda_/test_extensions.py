@@ -37,7 +37,7 @@ def log(client: Call) -> Call:
     logs = client("logs")
 
     def read(name: str, last: str) -> list[str]:
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while True:
             try:
                 events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]

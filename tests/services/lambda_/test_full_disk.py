@@ -23,7 +23,7 @@ def test_nothing_stays_of_code_that_could_not_be_stored(start_node: Callable[...
         functions.create_function(**settings, Code={"ZipFile": package(ECHO)})
     with pytest.raises(ClientError, match="could not be stored; nothing was kept"):
         functions.publish_layer_version(LayerName="layer", Content={"ZipFile": package(ECHO, "layer.py")})
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while any((node.data / "functions").iterdir()):
         assert time.monotonic() < deadline, list((node.data / "functions").iterdir())
         time.sleep(0.05)

@@ -1,5 +1,6 @@
 """Functions in a VPC that nobody calls become Inactive, and come back when somebody does."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,11 @@ VPC = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
 
 def until(functions: Any, name: str, state: str) -> Any:
     """The function's configuration, once it is in that state: the node looks for idle functions in the background."""
-    for _ in range(200):
+    for _ in range(1_000):
         found = functions.get_function_configuration(FunctionName=name)
         if found["State"] == state:
             return found
+        time.sleep(0.05)
     raise AssertionError(f"{name} did not become {state}")
 
 

@@ -24,7 +24,7 @@ def handler(event, context):
 
 def ready(functions: Any, name: str, qualifier: str) -> Any:
     """The configuration once it is not under way any more."""
-    for _ in range(200):
+    for _ in range(1_000):
         config = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
         if config["Status"] != "IN_PROGRESS":
             return config

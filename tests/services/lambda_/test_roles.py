@@ -117,7 +117,7 @@ def test_a_role_that_may_not_write_logs_has_none(strict: Any) -> None:
         functions = create(strict, name, name)
         functions.invoke(FunctionName=name, Payload=b'"nowhere"')
     groups: list[str] = []
-    for _ in range(100):
+    for _ in range(1_000):
         groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
         if "/aws/lambda/loud" in groups:
             break

@@ -75,7 +75,7 @@ def _invoke(aws: Any, version: str = "1", name: str = "f") -> Any:
 
 def _messages(client: Callable[..., Any], wanted: str, count: int = 1) -> list[str]:
     """What is in the function's log, once the last of it holds `wanted` that often."""
-    logs, deadline = client("logs"), time.monotonic() + 15
+    logs, deadline = client("logs"), time.monotonic() + 60
     while True:
         try:
             found = [event["message"] for event in logs.filter_log_events(logGroupName="/aws/lambda/f")["events"]]
@@ -178,7 +178,7 @@ def test_threads_and_the_time_go_on(aws: Any) -> None:
 def test_a_version_that_cannot_be_initialised_fails(aws: Any) -> None:
     _create(aws, "raise ValueError('no way')")
     aws.publish_version(FunctionName="f")
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while (found := aws.get_function_configuration(FunctionName="f", Qualifier="1"))["State"] == "Pending":
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -176,7 +176,7 @@ def test_the_function_runs_on_when_its_reader_is_gone(functions: Any, make: Call
     next(iter(answer["EventStream"]))
     answer["EventStream"].close()
     chunks = None
-    for _ in range(100):
+    for _ in range(600):
         with contextlib.suppress(functions.exceptions.TooManyRequestsException):  # until the first one is at its end
             chunks = stream(functions, "f", {"ends": True})[0]
             break

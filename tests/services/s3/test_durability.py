@@ -14,7 +14,7 @@ def blobs(data: Path) -> list[Path]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "it did not become so within 10 s"
         time.sleep(0.05)

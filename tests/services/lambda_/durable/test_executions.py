@@ -1,6 +1,7 @@
 """Durable functions written with AWS's SDK."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -367,9 +368,10 @@ def test_kept_for_its_retention_then_gone(workflows: Workflows, advance: Callabl
     advance(86_000)
     assert workflows.get(arn)["Status"] == "STOPPED"
     advance(1_000)
-    for _ in range(200):
+    for _ in range(1_000):
         if not workflows.functions.list_durable_executions_by_function(FunctionName="brief")["DurableExecutions"]:
             break
+        time.sleep(0.05)
     with pytest.raises(ClientError) as gone:
         workflows.get(arn)
     assert code(gone)[0] == "ResourceNotFoundException"

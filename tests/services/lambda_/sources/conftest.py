@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 TELL = """
 import json, os, boto3
@@ -76,7 +76,7 @@ def told(queue: Callable[..., Queue]) -> Queue:
 def teller(make: Callable[..., Any], told: Queue) -> Callable[..., str]:
     """`teller("name", ANSWER="null")` creates a function of TELL with these variables, and gives its name."""
 
-    def create(name: str = "teller", *, timeout: int = 3, **variables: str) -> str:
+    def create(name: str = "teller", *, timeout: int = 30, **variables: str) -> str:
         make(name, TELL, Timeout=timeout, Environment={"Variables": {"TOLD": told.url, **variables}})
         return name
 

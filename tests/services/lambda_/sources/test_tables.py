@@ -85,10 +85,23 @@ def test_positions(table: Table, teller: Tell, connect: Connect, told: Queue, ad
     assert told_keys(told, 2) == ["before", "after"]
 
 
+def test_a_mapping_is_disabled_after_the_invocation_under_way(
+    table: Table, teller: Tell, connect: Connect, told: Queue, functions: Any
+) -> None:
+    uuid = connect(table, teller(THEN="import time; time.sleep(1)", timeout=30), StartingPosition="LATEST", BatchSize=1)
+    table.put("1")
+    assert told_keys(told, 1) == ["1"]
+    functions.update_event_source_mapping(UUID=uuid, Enabled=False)
+    until(lambda: functions.get_event_source_mapping(UUID=uuid)["State"] == "Disabled")
+    table.put("2")
+    functions.update_event_source_mapping(UUID=uuid, Enabled=True)
+    assert told_keys(told, 1) == ["2"]
+
+
 def test_order_is_kept_over_shards_and_while_disabled(
     table: Table, teller: Tell, connect: Connect, told: Queue, functions: Any, advance: Callable[[float], None]
 ) -> None:
-    uuid = connect(table, teller(), StartingPosition="LATEST", BatchSize=3)
+    uuid = connect(table, teller(timeout=30), StartingPosition="LATEST", BatchSize=3)
     table.put("1", "2")
     assert told_keys(told, 2) == ["1", "2"]
     functions.update_event_source_mapping(UUID=uuid, Enabled=False)

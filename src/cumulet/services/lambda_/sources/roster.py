@@ -57,9 +57,9 @@ class Roster:
         """Take nothing more, and give what was taken a few seconds to end."""
         workers = list(self._workers.values())
         self._workers.clear()
-        await asyncio.gather(*(worker.stop() for worker in workers))
         try:
             async with asyncio.timeout(patience):
+                await asyncio.gather(*(worker.stop() for worker in workers))
                 await asyncio.gather(*(worker.drained() for worker in workers))
         except TimeoutError:
             log.warning("functions are still at work on events of their sources; the sources give them again")

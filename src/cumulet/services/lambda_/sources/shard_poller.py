@@ -40,6 +40,7 @@ class ShardPoller:
         self._clock = clock
         self._tasks = tasks
         self._readers: dict[str, asyncio.Task[None]] = {}
+        self._reading: dict[str, ShardReader] = {}
         self._look = asyncio.Event()
         self._finder: asyncio.Task[None] | None = None
 
@@ -47,11 +48,11 @@ class ShardPoller:
         self._finder = self._tasks.start("find shards", self._find())
 
     async def stop(self) -> None:
-        """Break off: what is not in a checkpoint yet is read again."""
-        working = [task for task in (self._finder, *self._readers.values()) if task is not None]
-        for task in working:
-            task.cancel()
-        await asyncio.gather(*working, return_exceptions=True)
+        """Invoke no more, and end once the invocations under way are in checkpoints: who follows must not run beside them."""
+        if self._finder is not None:
+            await _end(self._finder)
+        await asyncio.gather(*(reader.rest() for reader in self._reading.values()))
+        await asyncio.gather(*(_end(task) for task in tuple(self._readers.values())))
 
     async def drained(self) -> None:
         """Nothing goes on after `stop`."""
@@ -88,8 +89,9 @@ class ShardPoller:
         pause = _SHORTEST
         try:
             while True:
+                reader = self._reading[shard] = self._reader(shard, checkpoint)
                 try:
-                    await self._reader(shard, checkpoint).run()
+                    await reader.run()
                 except (AwsError, SourceGone) as error:
                     self._note(f"PROBLEM: {error}")
                 else:
@@ -99,6 +101,7 @@ class ShardPoller:
                 checkpoint = (await self._ledger.load()).get(shard, checkpoint)
         finally:
             self._readers.pop(shard, None)
+            self._reading.pop(shard, None)
             self._look.set()
 
     async def _wait(self) -> None:
@@ -110,3 +113,8 @@ class ShardPoller:
         finally:
             timer.cancel()
             ended.cancel()
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -56,6 +56,15 @@ class ShardReader:
         self._clock = clock
         self._ended = False
         self._idle = False
+        self._under_way = 0
+        self._resting = False
+        self._rested = asyncio.Event()
+
+    async def rest(self) -> None:
+        """Begin no invocation more; returns when those under way have ended and what they dealt with is put down."""
+        self._resting = True
+        if self._under_way:
+            await self._rested.wait()
 
     async def run(self) -> None:
         """Until the shard is closed and all of it is dealt with; raises SourceGone when it cannot be read."""
@@ -152,17 +161,14 @@ class ShardReader:
                 batch = Batch(batch.records[old:], batch.attempts, batch.last)
             if not batch.records:
                 continue
-            answer = await self._invoke(batch)
+            answer, done = await self._attempt(batch, alone=alone)
             if answer is None:
                 waiting.appendleft(batch)
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
                 continue
-            done, state = self._outcome(batch, answer)
-            self._count("InvokedEventCount", len(batch.records))
             if done:
                 pause = _SHORTEST
-                await self._progress(batch.records[done - 1], state, alone=alone)
             if done == len(batch.records):
                 self._note(OK)
                 continue
@@ -176,6 +182,25 @@ class ShardReader:
             waiting.extendleft(reversed(following))
             await self._clock.sleep(pause)
             pause = min(pause * 2, _LONGEST)
+
+    async def _attempt(self, batch: Batch, *, alone: bool) -> tuple[Answer | None, int]:
+        """One invocation: its answer, None when it could not be run, and how many records are dealt with, which is put down."""
+        if self._resting:
+            await asyncio.Event().wait()  # until this reader is cancelled
+        self._under_way += 1
+        try:
+            answer = await self._invoke(batch)
+            if answer is None:
+                return None, 0
+            done, state = self._outcome(batch, answer)
+            self._count("InvokedEventCount", len(batch.records))
+            if done:
+                await self._progress(batch.records[done - 1], state, alone=alone)
+            return answer, done
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._rested.set()
 
     def _outcome(self, batch: Batch, answer: Answer) -> tuple[int, dict[str, Any] | None]:
         """How many of the records are dealt with, and the window's state then."""
