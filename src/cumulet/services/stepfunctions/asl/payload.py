@@ -1,0 +1,32 @@
+"""JSON values as text, and how large they may be."""
+
+from __future__ import annotations
+
+import msgspec
+
+from cumulet.services.stepfunctions.asl.errors import DATA_LIMIT, StatesError
+
+# Bytes of UTF-8 that a state's input or output may have. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+LIMIT = 262_144
+
+_encoder = msgspec.json.Encoder()
+loads = msgspec.json.Decoder().decode
+encode = _encoder.encode
+
+
+def check(text: bytes, name: str) -> bytes:
+    """``text`` (a payload as UTF-8) if it is within the limit. ``name``: the state, or the task's resource.
+
+    Raises StatesError, ``States.DataLimitExceeded``.
+    """
+    if len(text) > LIMIT:
+        raise too_large(name)
+    return text
+
+
+def too_large(name: str) -> StatesError:
+    """``States.DataLimitExceeded`` for what ``name`` (a state, or a task's resource) returned."""
+    return StatesError(
+        DATA_LIMIT,
+        f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit.",
+    )
