@@ -75,6 +75,9 @@ class Node:
         self._recorder = Recorder(self.clock.now)
         self._dispatcher = Dispatcher(
             {
+                "apigateway": self._apigateway,
+                "apigatewaymanagementapi": self._apigatewaymanagementapi,
+                "apigatewayv2": self._apigatewayv2,
                 "dynamodb": self._dynamodb,
                 "dynamodbstreams": self._dynamodbstreams,
                 "iam": self._iam,
@@ -355,6 +358,21 @@ class Node:
 
         if (running := self._dispatcher.running.get("iam")) is not None:
             iam.uses(running).note(call, service)
+
+    def _apigateway(self) -> Service:
+        from cumulet.services import apigateway
+
+        return apigateway.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
+
+    def _apigatewaymanagementapi(self) -> Service:
+        from cumulet.services.apigateway import sockets
+
+        return sockets.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
+
+    def _apigatewayv2(self) -> Service:
+        from cumulet.services.apigateway import http
+
+        return http.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
 
     def _dynamodb(self) -> Service:
         from cumulet.services import dynamodb

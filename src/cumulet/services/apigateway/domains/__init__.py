@@ -1,0 +1,1 @@
+"""Custom domain names, which REST, HTTP and WebSocket APIs share."""
