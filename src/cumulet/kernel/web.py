@@ -52,12 +52,20 @@ class Client(Protocol):
     """Calls addresses elsewhere by HTTP."""
 
     async def send(
-        self, url: str, request: WebRequest, *, seconds: float, stream: bool = False, verify: bool = True
+        self,
+        url: str,
+        request: WebRequest,
+        *,
+        seconds: float,
+        stream: bool = False,
+        verify: bool = True,
+        certificate: str = "",
     ) -> WebAnswer:
         """The answer to `request` (its method, `lines` and content; `url` has path and query). Follows no redirects.
 
-        `seconds` is the time there is, until the answer's head with `stream`, else to its end. Raises TimeoutError, and
-        ConnectionError when nothing answers.
+        `seconds` is the time there is, until the answer's head with `stream`, else to its end. `certificate` is what to show to
+        a server that asks for one (PEM, its key in the same text). Raises TimeoutError, ConnectionError when nothing answers
+        or what answers is not trusted, and ValueError for a URL that is none.
         """
         ...
 

@@ -1,0 +1,1 @@
+"""What the data planes of REST, HTTP and WebSocket APIs share: context, throttling, authorizers, functions, HTTP, logs."""

@@ -1,0 +1,93 @@
+"""Requests that APIs send to HTTP integrations.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
+"""
+
+import re
+
+from msgspec import Struct
+
+from cumulet.kernel.web import Client, WebAnswer, WebRequest
+
+_URL = re.compile(r"https?://[^/?#\s@\\]+(?:[/?][^#\s]*)?", re.IGNORECASE)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAKS = re.compile(r"[\r\n\0]")
+HOPS = frozenset(
+    {
+        "connection",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+    }
+)
+"""Headers, in small letters, that are of one connection: they are never passed on, in neither direction."""
+
+
+class BadUrl(Exception):
+    """The integration's URI, with its variables filled in, is no http(s) address."""
+
+
+class TimedOut(Exception):
+    """The integration did not answer in time: 504."""
+
+
+class Unreachable(Exception):
+    """Nothing answers there, or what it says is no HTTP."""
+
+
+class Outgoing(Struct, kw_only=True):
+    """One request to an integration. `seconds` is the time there is; `verify`: its certificate must be good.
+
+    `stream`: the answer's body is given in pieces, and only its head must come in time. `certificate` is a client certificate
+    and its key (PEM, both in one text), for backends that ask for one.
+    """
+
+    method: str
+    url: str
+    lines: list[tuple[str, str]] = []
+    content: bytes = b""
+    seconds: float = 29.0
+    stream: bool = False
+    verify: bool = True
+    certificate: str = ""
+
+
+async def send(client: Client, outgoing: Outgoing) -> WebAnswer:
+    """The integration's answer, headers as it sent them but for those of its connection.
+
+    Raises BadUrl, TimedOut and Unreachable.
+    """
+    if not _URL.fullmatch(outgoing.url):
+        raise BadUrl(outgoing.url)
+    request = WebRequest(method=outgoing.method, path="", lines=sendable(outgoing.lines), content=outgoing.content)
+    try:
+        answer = await client.send(
+            outgoing.url,
+            request,
+            seconds=outgoing.seconds,
+            stream=outgoing.stream,
+            verify=outgoing.verify,
+            certificate=outgoing.certificate,
+        )
+    except TimeoutError as error:
+        raise TimedOut(outgoing.url) from error
+    except (OSError, ValueError) as error:
+        raise Unreachable(str(error)) from error
+    answer.headers = [line for line in answer.headers if line[0].lower() not in HOPS]
+    return answer
+
+
+def sendable(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers that can be passed on: those that are of one connection, or would become more than one line, are left out."""
+    return [
+        (name, value)
+        for name, value in lines
+        if name.lower() not in HOPS and _TOKEN.fullmatch(name) and not _BREAKS.search(value)
+    ]
