@@ -1,0 +1,1 @@
+"""Executions: what makes them go on, and remembers how far they came."""

@@ -1,0 +1,31 @@
+"""Quotas of Step Functions, as one profile of the configuration.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """AWS's defaults; sizes in bytes, times in seconds."""
+
+    events: int = 25_000
+    """In the history of one execution."""
+    payload: int = 262_144
+    """Input or output of an execution, a state or a task."""
+    open_executions: int = 1_000_000
+    """Standard ones, an account and region."""
+    standard_seconds: float = 31_536_000.0
+    express_seconds: float = 300.0
+    history_days: float = 90.0
+    """How long an execution that ended is kept, and its name taken."""
+    redrive_days: float = 14.0
+    redrives: int = 1000
+    inline_concurrency: int = 40
+    """Iterations of an inline Map at once."""
+    turn: int = 100
+    """Transitions that one execution makes before others have theirs; a bound of ours."""
+    idle_seconds: float = 10.0
+    """Real seconds after which an execution that only waits leaves memory; a bound of ours."""
