@@ -7,6 +7,7 @@ cleaning up. Tests that kill or restart nodes start their own with `start_node`.
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,12 @@ from botocore.config import Config
 
 REGION = "us-east-1"
 _accounts = itertools.count(int.from_bytes(os.urandom(4), "big") * 100_000 + 1)
+
+
+def pytest_configure() -> None:
+    """A shell that starts this in the background has it, and all that it starts, ignore Ctrl-C, which tests send."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class NodeProcess:
@@ -42,7 +49,7 @@ class NodeProcess:
         self.endpoint = self._wait()
 
     def _wait(self) -> str:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the node ended with {self.process.returncode}: {self.log()}")
@@ -54,7 +61,7 @@ class NodeProcess:
             except (OSError, ValueError):
                 pass
             time.sleep(0.02)
-        raise RuntimeError(f"the node did not answer within 30 s: {self.log()}")
+        raise RuntimeError(f"the node did not answer within 60 s: {self.log()}")
 
     @staticmethod
     def get(url: str) -> Any:

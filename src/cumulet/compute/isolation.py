@@ -104,6 +104,7 @@ class Sandbox:
         self._meter: int | None = None
         self._metered, self._peak = 0.0, 0
         self._watch: MemoryWatch | None = None
+        self._starved = False
         self._report: socket.socket | None = None
 
     async def make(self) -> None:
@@ -167,7 +168,7 @@ class Sandbox:
     def out_of_memory(self) -> bool:
         if self._watch is not None:
             return self._watch.exceeded
-        return self._group.out_of_memory()
+        return self._starved or self._group.out_of_memory()
 
     def freeze(self) -> None:
         if self._watch is not None:
@@ -246,5 +247,6 @@ class Sandbox:
             self._loop.remove_reader(self._report.fileno())
             self._report.close()
             self._report = None
+        self._starved = self._group.out_of_memory()  # who asks later finds no group any more
         with contextlib.suppress(ComputeUnavailable):
             self._supervision.order({"op": "free", "id": self.id})

@@ -24,7 +24,12 @@ _LIMITS = (
 )
 _MAX_PROCESSES = 1024
 _PROC_FLAGS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_IGNORED = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # by the supervisor, or by what started the node
 """By the supervisor and the zygote, not by functions."""
 _FILTER = syscalls.Filter(seccomp.program())
 
