@@ -18,6 +18,7 @@ import msgspec
 
 from cumulet import __version__
 from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
+from cumulet.delivery.http import HttpClient
 from cumulet.gateway import downloads, registry
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
@@ -25,6 +26,7 @@ from cumulet.gateway.authority import Authority
 from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.dispatch import Dispatcher
+from cumulet.gateway.inner import InnerGateway
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
@@ -88,6 +90,8 @@ class Node:
                 "sts": self._sts,
             }
         )
+        self._client = HttpClient()
+        self._inner = InnerGateway(self._dispatcher)
         authenticator = Authenticator(
             find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
         )
@@ -127,6 +131,7 @@ class Node:
         await self._server.close()
         await self._dispatcher.stop()
         await self._tasks.close()
+        await self._client.close()
         await self._compute.stop()
         for database in self._databases.values():
             await database.close()
@@ -362,7 +367,15 @@ class Node:
     def _apigateway(self) -> Service:
         from cumulet.services import apigateway
 
-        return apigateway.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
+        return apigateway.build(
+            db=self._database("apigateway"),
+            clock=self.clock,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+            client=self._client,
+            inner=self._inner,
+            enforce=self.config.iam == "enforce",
+        )
 
     def _apigatewaymanagementapi(self) -> Service:
         from cumulet.services.apigateway import sockets

@@ -14,7 +14,8 @@ from msgspec import Struct
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
-from cumulet.policy.compiled import CompiledPolicy, Request, compile_policy
+from cumulet.kernel.web import Asked, Judgement
+from cumulet.policy.compiled import CompiledPolicy, Request, Verdict, compile_policy
 from cumulet.policy.context import Context
 from cumulet.policy.document import Grammar, PolicyError
 from cumulet.policy.evaluate import Decision, Policies, Source, decide
@@ -122,6 +123,38 @@ class Authorizer:
                 self._refuse(call, need, operation, decision)
         if self._used is not None:
             self._used(call, service)
+
+    async def judge(self, call: Call, credential: Credential, asked: Asked) -> Judgement:
+        """The decision on an address that has a policy of its own, which counts in every mode: it is part of what the address does.
+
+        The caller's policies are added where they are asked for; what they lack counts in `enforce` alone. Without them, a
+        policy that says nothing of the caller gives neither allowed nor explicit.
+        """
+        policy = _own(asked)
+        owner = asked.resource.split(":", 5)[4]
+        identity = await self._identity_of(call, credential) if asked.identity and self.mode != "off" else NOBODY
+        context = Context(call, credential, identity, ("execute-api", _NOTHING_ASKED, owner), self._now, asked.keys)
+        role = ""
+        if call.principal.kind == "assumed-role":
+            role = identity.arn or credential.role_arn
+        request = Request(call.principal, asked.action, asked.resource, context.find, role)
+        if not asked.identity:
+            verdict = _SILENT if policy is None else policy.judge(request)
+            return Judgement(verdict.allowed is not None and verdict.denied is None, verdict.denied is not None)
+        policies = Policies(
+            identity=identity.policies,
+            resource=policy,
+            boundary=identity.boundary,
+            session=await self._session(call.principal.account, credential),
+            same_account=owner == call.principal.account,
+        )
+        decision = decide(policies, request)
+        by = decision.source.value if decision.source is not None else ""
+        if decision.allowed or (decision.explicit and decision.source is Source.RESOURCE) or self.mode == "enforce":
+            return Judgement(decision.allowed, decision.explicit, by)
+        if self.mode == "audit":
+            self._refuse(call, Need(asked.action, asked.resource, "execute-api"), "Invoke", decision)
+        return Judgement(allowed=True)
 
     async def _complete(self, call: Call, need: Need) -> Need:
         """IAM's requests name users and roles without their path, which is part of their ARN."""
@@ -237,6 +270,26 @@ _NOBODY = compile_policy(
     '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}',
     Grammar.RESOURCE,
 )
+
+
+_SILENT = Verdict()
+
+
+class _Nothing(Struct):
+    """A request without members that conditions name."""
+
+
+_NOTHING_ASKED = _Nothing()
+
+
+def _own(asked: Asked) -> CompiledPolicy | None:
+    if not asked.policy:
+        return None
+    try:
+        return compile_policy(asked.policy, Grammar.RESOURCE, asked.resource.partition("/")[0])
+    except PolicyError:
+        log.warning("the policy of %s cannot be read, so nobody is let in", asked.resource)
+        return _NOBODY
 
 
 def _access_denied(call: Call, need: Need, decision: Decision) -> AwsError:

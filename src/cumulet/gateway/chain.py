@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers, function_urls, websites
+from cumulet.gateway import browsers, execute_api, function_urls, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -136,7 +136,7 @@ class Gateway:
             return function_urls.serve(self, request, request_id)
         if websites.MARK in host:
             return websites.serve(self.dispatcher, self.authenticator.account, self.region, request, request_id)
-        return None
+        return execute_api.find(self, request, request_id, host)
 
     def _record(self, exchange: Exchange, error: str, seconds: float) -> None:
         found = getattr(exchange, "route", None)

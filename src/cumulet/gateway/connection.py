@@ -8,7 +8,7 @@ from typing import Protocol, cast
 
 from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
 from cumulet.gateway.failures import broken, tell
-from cumulet.gateway.head import Dates, encode_head
+from cumulet.gateway.head import Dates, encode_head, more_lines
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
 from cumulet.kernel.errors import AwsError
@@ -336,6 +336,8 @@ class Connection(asyncio.Protocol):
             framing += "Connection: keep-alive\r\n"
         if response.cookies:
             framing += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in response.cookies])
+        if response.more:
+            framing += more_lines(response.more)
         head = encode_head(response.status, response.headers, framing, self._owner.dates.line())
         self._head_sent = True
         return head

@@ -2,7 +2,7 @@
 
 import email.utils
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -41,6 +41,18 @@ class Dates:
             self._second = second
             self._line = f"Date: {email.utils.formatdate(usegmt=True)}\r\n"
         return self._line
+
+
+def more_lines(headers: Iterable[tuple[str, str]]) -> str:
+    """Lines for `framing`, of headers that may come several times; without those that frame or are ours.
+
+    Raises ValueError when one would break out of its line.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers if not _kind(name)]
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("a header of the answer holds a line break")
+    return text
 
 
 def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str) -> bytes:

@@ -168,7 +168,6 @@ class RequestReader:
                 headers[key] += "," + text
             else:
                 headers[key] = text
-        self._fields.clear()
         if size > self._head_limit:
             self._refuse_head(431)
         self._head_size = 0
@@ -189,7 +188,10 @@ class RequestReader:
         if version == "1.1" and not _is_host(headers.get("host", "")):
             self._refuse(400, "a valid host header is required")
         body = self._body(headers, version)
-        request = HttpRequest(method.decode("latin-1"), path, query, headers, body or _EMPTY, self._scheme, self._peer)
+        lines, self._fields = self._fields, []
+        request = HttpRequest(
+            method.decode("latin-1"), path, query, headers, body or _EMPTY, self._scheme, self._peer, b"", lines
+        )
         exchange = Exchange(request, body, keep_alive=parser.should_keep_alive(), http10=version == "1.0")
         if "expect" in headers:
             if headers["expect"].lower() != "100-continue":

@@ -13,7 +13,7 @@ class WebRequest(Struct, kw_only=True):
     """A request to an address. `path` and `query` are as sent (percent-encoded, without the `?`).
 
     `headers` has lower-case names, values sent twice joined by a comma; `lines` holds names and values as they were sent, in
-    order. `content` is the body, whole.
+    order. `content` is the body, whole; it is empty and `too_large` set where it was larger than any address takes.
     """
 
     method: str
@@ -24,6 +24,7 @@ class WebRequest(Struct, kw_only=True):
     content: bytes = b""
     scheme: str = "http"
     peer: str = "127.0.0.1"
+    too_large: bool = False
 
 
 class WebAnswer(Struct, kw_only=True):
@@ -34,11 +35,35 @@ class WebAnswer(Struct, kw_only=True):
     body: bytes | AsyncIterable[bytes] = b""
 
 
+class Asked(Struct, kw_only=True):
+    """An action on a resource, with the policy that the resource has itself (its text; None when it has none).
+
+    `keys` are condition keys of the request, by lower-case names. `identity` tells whether the caller's own policies are looked
+    at: not where an authorizer has spoken for it, or nobody asks who it is.
+    """
+
+    action: str
+    resource: str
+    policy: str | None = None
+    identity: bool = True
+    keys: dict[str, tuple[str, ...]] = {}
+
+
+class Judgement(Struct, frozen=True):
+    """`explicit`: a statement denies it, rather than none allowing it; then `by` is the kind of policy."""
+
+    allowed: bool
+    explicit: bool = False
+    by: str = ""
+
+
 class Visit(Struct, kw_only=True):
     """A request that came from outside, with what only the gateway can tell about it.
 
     `identify` verifies its signature and gives whose it is: ANONYMOUS when it has none; raises AwsError when it is wrong.
     `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
+    `judge(call, credential, asked)` decides on an action by the caller's policies, if they count, and the resource's own.
+    `certificate` is the client's (PEM), where the address asks for one.
     """
 
     request: WebRequest
@@ -46,6 +71,8 @@ class Visit(Struct, kw_only=True):
     endpoint: str
     identify: Callable[[], Awaitable[Credential]]
     authorize: Callable[[Call, Credential, str, str, Any], Awaitable[None]]
+    judge: Callable[[Call, Credential, Asked], Awaitable[Judgement]]
+    certificate: str = ""
 
 
 class Client(Protocol):

@@ -1,6 +1,6 @@
 """HTTP messages as the protocols see them: no sockets, no parsing."""
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Sequence
 
 from msgspec import Struct
 
@@ -12,7 +12,8 @@ class HttpRequest(Struct):
 
     `path` and `query` are as sent (percent-encoded, without the `?`). `body` is a stream; `content` holds it whole
     once the gateway has read it (operations without a streaming member). `scheme` is http or https; `peer` the client's
-    address.
+    address. `lines` are the headers as they were sent: names and values in order, undecoded, for who needs their casing or
+    repetition.
     """
 
     method: str
@@ -23,16 +24,18 @@ class HttpRequest(Struct):
     scheme: str = "http"
     peer: str = "127.0.0.1"
     content: bytes = b""
+    lines: Sequence[tuple[bytes, bytes]] = ()
 
 
 class HttpResponse(Struct):
     """One answer. A body that is an async iterable is sent chunked, or with `content-length` when headers hold it.
 
     Header names are sent as written here, since some clients compare AWS's casing. `cookies` are whole values of
-    Set-Cookie, without line breaks.
+    Set-Cookie, without line breaks. `more` headers follow, where one name may come several times.
     """
 
     status: int
     headers: dict[str, str] = {}
     body: bytes | AsyncIterable[bytes] = b""
     cookies: tuple[str, ...] = ()
+    more: Sequence[tuple[str, str]] = ()

@@ -6,6 +6,8 @@ from cumulet.api.apigateway import OPERATIONS
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.kernel.web import Client, Inner
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.rest import api_store, deployment_store, parts, stage_store
 from cumulet.services.apigateway.rest.running import Rest
@@ -21,8 +23,21 @@ _SCHEMAS = {
 _MODULES = ()
 
 
-def build(*, db: Database, clock: Clock, calls: Calls, limits: Limits | None = None) -> Service:
-    """The service of REST APIs, on a database that it shares with the other two of API Gateway."""
+def build(
+    *,
+    db: Database,
+    clock: Clock,
+    calls: Calls,
+    tasks: Tasks,
+    client: Client,
+    inner: Inner,
+    enforce: bool = False,
+    limits: Limits | None = None,
+) -> Service:
+    """The service of REST APIs, on a database that it shares with the other two of API Gateway.
+
+    `client` and `inner` are for integrations; `enforce` tells whether permissions are enforced.
+    """
     state = ApiGateway(
         db=db,
         clock=clock,

@@ -1,0 +1,139 @@
+"""One pool of connections to HTTP servers elsewhere: no cookies, no proxies, no redirects."""
+
+import asyncio
+import ssl
+import tempfile
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from cumulet.kernel.web import WebAnswer, WebRequest
+
+_CONNECTIONS = 512
+_KEEP = 15.0
+_PIECE = 65_536
+_CONNECT = 10.0
+_LARGEST_LINE = 65_536
+_CONTEXTS = 64
+_QUIET = 300.0
+"""Seconds without a byte after which a stream is given up."""
+
+
+class Pool:
+    """What `delivery.http.HttpClient` is once it is used."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+        self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(
+        self,
+        url: str,
+        request: WebRequest,
+        *,
+        seconds: float,
+        stream: bool = False,
+        verify: bool = True,
+        certificate: str = "",
+    ) -> WebAnswer:
+        """See kernel/web.py."""
+        response: aiohttp.ClientResponse | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._begin(url, request, verify=verify, certificate=certificate)
+                headers = _headers(response)
+                if not stream:
+                    body = await response.read()
+                    return WebAnswer(status=response.status, headers=headers, body=body)
+        except TimeoutError:
+            _drop(response)
+            raise
+        except aiohttp.InvalidURL as error:
+            raise ValueError(f"{url} is no URL") from error
+        except aiohttp.ClientError as error:
+            _drop(response)
+            raise ConnectionError(str(error)) from error
+        except BaseException:
+            _drop(response)
+            raise
+        return WebAnswer(status=response.status, headers=headers, body=_pieces(response))
+
+    async def _begin(self, url: str, request: WebRequest, *, verify: bool, certificate: str) -> aiohttp.ClientResponse:
+        if self._session is None:
+            self._session = self._open()
+        target = URL(url, encoded=True)
+        trust: Any = True
+        if target.scheme == "https" and (certificate or not verify):
+            trust = self._context(verify, certificate)
+        return await self._session.request(
+            request.method,
+            target,
+            headers=request.lines,
+            data=request.content or None,
+            allow_redirects=False,
+            ssl=trust,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    def _open(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP)
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT, sock_read=_QUIET),
+            max_line_size=_LARGEST_LINE,
+            max_field_size=_LARGEST_LINE,
+        )
+
+    def _context(self, verify: bool, certificate: str) -> ssl.SSLContext:
+        key = f"{verify}{certificate}"
+        found = self._contexts.get(key)
+        if found is None:
+            found = self._contexts[key] = _make_context(verify=verify, certificate=certificate)
+            if len(self._contexts) > _CONTEXTS:
+                self._contexts.popitem(last=False)
+        return found
+
+
+def _make_context(*, verify: bool, certificate: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate:
+        # The library takes a certificate and its key from a file only.
+        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+            file.write(certificate)
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context
+
+
+def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
+    return [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.raw_headers]
+
+
+def _drop(response: aiohttp.ClientResponse | None) -> None:
+    if response is not None:
+        response.close()
+
+
+async def _pieces(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for piece in response.content.iter_any():
+            yield piece
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise ConnectionError(f"the answer was cut off: {error}") from error
+    finally:
+        response.close()

@@ -1,0 +1,187 @@
+"""Where APIs are called: `<id>.execute-api.*` hosts, custom domain names, and paths for clients that resolve neither.
+
+What an API answers, the services of API Gateway say through their `front`.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from cumulet.gateway.authenticate import ANYBODY
+from cumulet.gateway.body import read_content
+from cumulet.kernel.call import Call
+from cumulet.kernel.credentials import Credential
+from cumulet.kernel.errors import AwsError
+from cumulet.kernel.web import Asked, Judgement, Visit, WebAnswer, WebRequest
+from cumulet.wire import sigv4
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    from cumulet.gateway.chain import Gateway
+
+log = logging.getLogger(__name__)
+
+MARK = ".execute-api."
+_AWS_PATH = "/_aws/execute-api/"
+_USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
+_BODY_LIMIT = 10 * 1024 * 1024
+_STYLE: sigv4.Style = "rest-json"
+_OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
+
+
+class Address(Struct, frozen=True):
+    """Which API is meant, and the path beginning with its stage. `domain`: a custom name was asked for, and says which API."""
+
+    api_id: str
+    path: str
+    domain: str = ""
+
+
+def address_of(request: HttpRequest, host: str) -> Address | None:
+    """The API that a request's host or path names; None for every other request. `host` is in small letters."""
+    path = request.path
+    if MARK in host:
+        return Address(host.partition(MARK)[0].rpartition(".")[2], path)
+    if path.startswith("/_aws/e") and path.startswith(_AWS_PATH):
+        api_id, slash, rest = path[len(_AWS_PATH) :].partition("/")
+        return Address(api_id, slash + rest)
+    if path.startswith("/restapis/") and (found := _USER_PATH.fullmatch(path)) is not None:
+        return Address(found[1], f"/{found[2]}{found[3] or '/'}")
+    return None
+
+
+def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
+    """The answer of an API, when the request is for one."""
+    address = address_of(request, host)
+    if address is None:
+        if not _may_be_custom(host):
+            return None
+        running = gateway.dispatcher.running.get("apigateway")
+        domains: Any = getattr(running.state, "domains", None) if running is not None else None
+        name = host.partition(":")[0]
+        if domains is None or not domains.is_served(name):
+            return None
+        address = Address("", request.path, name)
+    return serve(gateway, request, request_id, address)
+
+
+def _may_be_custom(host: str) -> bool:
+    """The cheap question first: nearly all requests are for names that are nobody's own."""
+    if not host or host[0] == "[" or host.startswith(("localhost", "127.")):
+        return False
+    name = host.partition(":")[0]
+    return "." in name and not name.endswith(_OURS)
+
+
+async def serve(gateway: "Gateway", request: HttpRequest, request_id: str, address: Address) -> HttpResponse:
+    """The answer of an API: never raises but when the client goes away."""
+    started = time.perf_counter()
+    error = ""
+    try:
+        visit = await _visit(gateway, request, request_id)
+        answer = await _answer(gateway, visit, address)
+        if answer is not None:
+            response = HttpResponse(answer.status, {}, answer.body, (), answer.headers)
+        else:
+            response = _refusal(403, request_id, "Forbidden", "ForbiddenException")
+    except AwsError as refused:
+        error = refused.code
+        response = _refusal(refused.status, request_id, refused.message, error)
+    except Exception:
+        log.exception("request %s to an API failed", request_id)
+        error = "InternalServerErrorException"
+        response = _refusal(500, request_id, "Internal server error", error)
+    gateway.recorder.add(
+        "execute-api", "Invoke", response.status, error, ("", "", "", request_id), time.perf_counter() - started
+    )
+    return response
+
+
+async def _answer(gateway: "Gateway", visit: Visit, address: Address) -> WebAnswer | None:
+    """None when nobody has such an API."""
+    rest: Any = (await gateway.dispatcher.service("apigateway")).state
+    api_id, path = address.api_id, address.path
+    if address.domain:
+        mapped = await rest.domains.route(address.domain, visit.request)
+        if mapped is None:
+            return None
+        api_id, path = mapped
+    elif await rest.rest.knows(api_id):
+        answer: WebAnswer = await rest.front.answer(visit, api_id, path)
+        return answer
+    other: Any = (await gateway.dispatcher.service("apigatewayv2")).state
+    found: WebAnswer | None = await other.front.answer(visit, api_id, path)
+    return found
+
+
+async def _visit(gateway: "Gateway", request: HttpRequest, request_id: str) -> Visit:
+    try:
+        await read_content(request, _BODY_LIMIT)
+        content = request.content
+        large = False
+    except AwsError as error:
+        if error.status != 413:
+            raise
+        content, large = b"", True
+    web = WebRequest(
+        method=request.method,
+        path=request.path,
+        query=request.query,
+        headers=request.headers,
+        lines=[(name.decode("latin-1"), _text(value)) for name, value in request.lines],
+        content=content,
+        scheme=request.scheme,
+        peer=request.peer,
+        too_large=large,
+    )
+    return GatewayVisit(gateway, request, web, request_id).visit
+
+
+class GatewayVisit:
+    """What only the gateway can tell of a request to an API."""
+
+    __slots__ = ("_gateway", "_request", "visit")
+
+    def __init__(self, gateway: "Gateway", request: HttpRequest, web: WebRequest, request_id: str) -> None:
+        self._gateway = gateway
+        self._request = request
+        self.visit = Visit(
+            request=web,
+            request_id=request_id,
+            endpoint=f"{request.scheme}://{request.headers.get('host', 'localhost')}",
+            identify=self._identify,
+            authorize=self._authorize,
+            judge=self._judge,
+        )
+
+    async def _identify(self) -> Credential:
+        signed = sigv4.parse(self._request, _STYLE)
+        if signed is None:
+            return ANYBODY
+        return await self._gateway.authenticator.identify(self._request, signed, _STYLE)
+
+    async def _authorize(self, call: Call, credential: Credential, service: str, operation: str, request: Any) -> None:
+        authorizer = self._gateway.dispatcher.authorizer
+        if authorizer is not None and authorizer.needs_check(call, credential):
+            await authorizer.check(call, credential, service, operation, request)
+
+    async def _judge(self, call: Call, credential: Credential, asked: Asked) -> Judgement:
+        authorizer: Any = self._gateway.dispatcher.authorizer
+        if authorizer is None:
+            return Judgement(allowed=True)
+        judgement: Judgement = await authorizer.judge(call, credential, asked)
+        return judgement
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip(" \t")
+
+
+def _refusal(status: int, request_id: str, message: str, kind: str) -> HttpResponse:
+    headers = {"Content-Type": "application/json", "x-amzn-RequestId": request_id, "x-amzn-ErrorType": kind}
+    return HttpResponse(status, headers, msgspec.json.encode({"message": message}))
