@@ -29,3 +29,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Transitions that one execution makes before others have theirs; a bound of ours."""
     idle_seconds: float = 10.0
     """Real seconds after which an execution that only waits leaves memory; a bound of ours."""
+    machines: int = 10_000
+    """State machines, an account and region."""
+    versions: int = 1_000
+    """Of a state machine."""
+    aliases: int = 100
+    """Of a state machine."""
