@@ -99,6 +99,13 @@ class Tasks(Protocol):
         """How the history tells of this resource; kept by text, so that it costs nothing."""
         ...
 
+    def check(self, resource: str, arguments: Any) -> None:
+        """Before TaskScheduled is written: raises States.Runtime for arguments that could not be used to start the task at all.
+
+        The state fails with it as with an error of its own fields: no task events are written.
+        """
+        ...
+
     async def start(self, task: TaskCall) -> Done | Pending:
         """Have it done. Cancelled when the execution ends or the task times out."""
         ...
