@@ -6,6 +6,7 @@ ready), so that a node answers within a fraction of a second.
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import socket
@@ -52,6 +53,11 @@ _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
 _REST = 10.0
 _CODE_PATH = "/_cumulet/lambda/code/"
+_LIMITS = {
+    "dynamodb": "cumulet.services.dynamodb.limits",
+    "lambda": "cumulet.services.lambda_.limits",
+}
+"""Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
 _ENDPOINT_INSIDE = 4566
 """Where a function finds the endpoint, on its own loopback address, beside the node's own port: so addresses that the node
 gives out are good inside as well."""
@@ -87,6 +93,7 @@ class Node:
                 "logs": self._logs,
                 "s3": self._s3,
                 "sqs": self._sqs,
+                "stepfunctions": self._stepfunctions,
                 "sts": self._sts,
             }
         )
@@ -158,14 +165,15 @@ class Node:
             from cumulet.kernel import quotas
 
             self._quotas = quotas.read(self.config.limits, self.config.limits_file)
-            quotas.check_services(self._quotas, ("lambda",))
-            self._lambda_limits()
+            quotas.check_services(self._quotas, _LIMITS)
+            for service in self._quotas:
+                self._limits(service)
 
-    def _lambda_limits(self) -> Any:
+    def _limits(self, service: str) -> Any:
+        """The quotas of a service, with what the node's owner changed."""
         from cumulet.kernel import quotas
-        from cumulet.services.lambda_.limits import Limits
 
-        return quotas.profile("lambda", Limits, self._quotas)
+        return quotas.profile(service, importlib.import_module(_LIMITS[service]).Limits, self._quotas)
 
     async def _listen(self) -> None:
         config = self.config
@@ -396,6 +404,7 @@ class Node:
             clock=self.clock,
             tasks=self._tasks,
             calls=self._dispatcher,
+            limits=self._limits("dynamodb"),
         )
 
     def _dynamodbstreams(self) -> Service:
@@ -431,7 +440,7 @@ class Node:
             wall=real_time,
             secret=self._folder.key(),
             enforce=self.config.iam == "enforce",
-            limits=self._lambda_limits(),
+            limits=self._limits("lambda"),
             code_path=_CODE_PATH,
         )
         assert isinstance(service.state, lambda_.Lambda)
@@ -460,6 +469,21 @@ class Node:
         from cumulet.services import sqs
 
         return sqs.build(db=self._database("sqs"), clock=self.clock, signals=self._signals, tasks=self._tasks)
+
+    def _stepfunctions(self) -> Service:
+        from cumulet.services import stepfunctions
+
+        return stepfunctions.build(
+            db=self._database("stepfunctions"),
+            signals=self._signals,
+            clock=self.clock,
+            wall=real_time,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+            client=self._client,
+            inner=self._inner,
+            enforce=self.config.iam == "enforce",
+        )
 
     def _sts(self) -> Service:
         from cumulet.services import iam, sts

@@ -25,17 +25,22 @@ from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
+from cumulet.services.dynamodb.limits import Limits
 from cumulet.services.dynamodb.partiql import operations as statements
 from cumulet.services.dynamodb.partiql import several as several_statements
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.store import SCHEMA, TableStore
+from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
 
-def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: Calls) -> Service:
+def build(
+    *, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: Calls, limits: Limits | None = None
+) -> Service:
     """The service on a database of its own."""
+    limits = limits or Limits()
     store = TableStore(db)
     directory = Directory(store, signals)
     changes = Changes(db, clock, signals)
@@ -53,6 +58,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: 
         changes=changes,
         expirer=Expirer(db, store, changes, clock),
         jobs=Jobs(db, clock, tasks),
+        meter=Meter(clock.now, limits.burst_seconds) if limits.throttling else None,
     )
     for each in (replicas, ttl, operations, restores, exports, imports):
         each.register(dynamodb)

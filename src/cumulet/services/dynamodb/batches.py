@@ -19,6 +19,7 @@ from cumulet.services.dynamodb.keys import check_index_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.values import Item, check_item
 from cumulet.storage.database import Transaction
 
@@ -57,7 +58,21 @@ async def batch_get_item(dynamodb: DynamoDb, call: Call, request: api.BatchGetIt
         left = await _read(dynamodb, each, answer, left, request.return_consumed_capacity)
     if not answer.consumed_capacity:
         answer.consumed_capacity = None
+    if dynamodb.meter is not None and not any(_was_read(each, answer) for each in wanted):
+        dynamodb.meter.admit(wanted[0].table, "read")
     return answer
+
+
+def _was_read(wanted: Wanted, answer: api.BatchGetItemOutput) -> bool:
+    """Whether any of its keys was read."""
+    unread = (answer.unprocessed_keys or {}).get(wanted.name)
+    return unread is None or len(unread.keys) < len(wanted.places)
+
+
+def _units(table: Table, units: float) -> Consumed:
+    consumed = Consumed(table)
+    consumed.add(units)
+    return consumed
 
 
 def _check_gets(requests: Mapping[str, api.KeysAndAttributes]) -> dict[str, Projection | None]:
@@ -81,13 +96,17 @@ async def _read(
     found: list[Any] = []
     consumed = Consumed(wanted.table)
     consistent = bool(wanted.asked.consistent_read)
+    meter = dynamodb.meter
     unread: list[Item] = []
     for key, place in zip(wanted.asked.keys, wanted.places, strict=True):
-        if left <= 0:
+        if left <= 0 or (meter is not None and not meter.admits(wanted.table, "read")):
             unread.append(key)
             continue
         held = await rows.get(dynamodb.db, wanted.table, place)
-        consumed.add(capacity.read_units(held.size if held else 0, consistent=consistent))
+        units = capacity.read_units(held.size if held else 0, consistent=consistent)
+        consumed.add(units)
+        if meter is not None:
+            meter.spend(_units(wanted.table, units), "read")
         if held is not None:
             left -= held.size
             projection = wanted.projection
@@ -130,11 +149,15 @@ async def batch_write_item(
         table = await dynamodb.table(call, name)
         batches.append((name, table, [_put(table, each, new) for each, new in pairs]))
     answer = api.BatchWriteItemOutput(unprocessed_items={})
+    if dynamodb.meter is not None:
+        batches = _admitted(dynamodb.meter, batches, request, answer)
     consumed = []
     metrics: dict[str, list[api.ItemCollectionMetrics]] = {}
     async with dynamodb.db.transaction() as tx:
         for name, table, puts in batches:
             each = await _write(dynamodb, tx, await now_in(dynamodb, table), puts)
+            if dynamodb.meter is not None:
+                dynamodb.meter.spend(each, "write")
             consumed.append(each.shown(request.return_consumed_capacity, name=name))
     for name, table, puts in batches:
         touched = [capacity.collection(table, put.key, request.return_item_collection_metrics) for put in puts]
@@ -143,6 +166,21 @@ async def batch_write_item(
     answer.consumed_capacity = [each for each in consumed if each is not None] or None
     answer.item_collection_metrics = metrics or None
     return answer
+
+
+def _admitted(
+    meter: Meter,
+    batches: list[tuple[str, Table, list[Put]]],
+    request: api.BatchWriteItemInput,
+    answer: api.BatchWriteItemOutput,
+) -> list[tuple[str, Table, list[Put]]]:
+    """Those whose tables have throughput left; the others are given back. Raises as `Meter.admit` when there are no others."""
+    admitted = [each for each in batches if meter.admits(each[1], "write")]
+    if not admitted:
+        meter.admit(batches[0][1], "write")
+    names = {name for name, _, _ in admitted}
+    answer.unprocessed_items = {name: writes for name, writes in request.request_items.items() if name not in names}
+    return admitted
 
 
 def _made(write: api.WriteRequest) -> tuple[api.WriteRequest, Stored | None]:

@@ -109,6 +109,7 @@ async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) ->
     check_item_keys(table, item)
     place = address(table.key, item)
     asked = request.return_consumed_capacity is not None or request.return_item_collection_metrics is not None
+    asked = asked or dynamodb.meter is not None
     if condition is None and returned != "ALL_OLD" and not asked and writing.plain(table):
         await rows.put_alone(dynamodb.db, table, place, new)
         return api.PutItemOutput()
@@ -131,10 +132,30 @@ async def _alone(
     dynamodb: DynamoDb, table: Table, place: Address, change: Change, condition: AnyCondition | None, request: Writing
 ) -> Written:
     """Change one item in a transaction of its own."""
+    if dynamodb.meter is not None:
+        dynamodb.meter.admit(table, "write")
     async with dynamodb.db.transaction() as tx:
         table = await now_in(dynamodb, table)
         on_failure = request.return_values_on_condition_check_failure
-        return await alter(dynamodb, tx, table, place, change, condition, on_failure)
+        try:
+            written = await alter(dynamodb, tx, table, place, change, condition, on_failure)
+        except api.ConditionalCheckFailedException:
+            _pay(dynamodb, table, None)
+            raise
+    _pay(dynamodb, table, written)
+    return written
+
+
+def _pay(dynamodb: DynamoDb, table: Table, written: Written | None) -> None:
+    """What a write took; one whose condition did not hold takes a unit as well."""
+    if dynamodb.meter is None:
+        return
+    spent = Consumed(table)
+    if written is None:
+        spent.add(1.0)
+    else:
+        spent.add(*written_units(table, written))
+    dynamodb.meter.spend(spent, "write")
 
 
 def _consumed(table: Table, written: Written, request: Writing) -> api.ConsumedCapacity | None:
@@ -159,12 +180,17 @@ async def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) ->
     check_key(table.key, request.key)
     if projection is not None:
         check_routes(table, projection.routes)
+    meter = dynamodb.meter
+    if meter is not None:
+        meter.admit(table, "read")
     held = await rows.get(dynamodb.db, table, address(table.key, request.key))
     consumed = None
-    if capacity.wanted(request.return_consumed_capacity):
+    if meter is not None or capacity.wanted(request.return_consumed_capacity):
         spent = Consumed(table)
         spent.add(capacity.read_units(held.size if held else 0, consistent=bool(request.consistent_read)))
         consumed = spent.shown(request.return_consumed_capacity, name=request.table_name)
+        if meter is not None:
+            meter.spend(spent, "read")
     if held is None:
         return api.GetItemOutput(consumed_capacity=consumed)
     item = shown(held) if projection is None else projection.apply(decode_item(held.body))

@@ -70,8 +70,10 @@ async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.
     _check_filtered(key, asked, "Filter Expression" if request.filter_expression is not None else "QueryFilter")
     source = _source(table, index, request, asked)
     forward = request.scan_index_forward is not False
+    _admit(dynamodb, source)
     page = await pages.read(dynamodb.db, source, what, after, request.limit or _NO_LIMIT, forward=forward)
     answer: api.QueryOutput = _answer(api.QueryOutput, request, source, page, asked)
+    answer.consumed_capacity = _consumed(dynamodb, request, source, page)
     return answer
 
 
@@ -88,8 +90,10 @@ async def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> api.Sc
     after = _scan_start(table, index, request, what)
     _check_asked(table, asked)
     source = _source(table, index, request, asked)
+    _admit(dynamodb, source)
     page = await pages.read(dynamodb.db, source, what, after, request.limit or _NO_LIMIT)
     answer: api.ScanOutput = _answer(api.ScanOutput, request, source, page, asked)
+    answer.consumed_capacity = _consumed(dynamodb, request, source, page)
     return answer
 
 
@@ -276,7 +280,6 @@ def _answer(output: Callable[..., Any], request: Request, source: Source, page: 
         count=len(items),
         scanned_count=len(page.rows),
         last_evaluated_key=_last_key(source, page) if page.full else None,
-        consumed_capacity=_consumed(request, source, page),
     )
 
 
@@ -298,8 +301,13 @@ def _last_key(source: Source, page: Page) -> Item:
     return {name: item[name] for name in names}
 
 
-def _consumed(request: Request, source: Source, page: Page) -> api.ConsumedCapacity | None:
-    if not capacity.wanted(request.return_consumed_capacity):
+def _admit(dynamodb: DynamoDb, source: Source) -> None:
+    if dynamodb.meter is not None:
+        dynamodb.meter.admit(source.table, "read", source.index)
+
+
+def _consumed(dynamodb: DynamoDb, request: Request, source: Source, page: Page) -> api.ConsumedCapacity | None:
+    if dynamodb.meter is None and not capacity.wanted(request.return_consumed_capacity):
         return None
     consumed = Consumed(source.table)
     consistent = bool(request.consistent_read)
@@ -309,4 +317,6 @@ def _consumed(request: Request, source: Source, page: Page) -> api.ConsumedCapac
     else:
         fetched = sum(capacity.read_units(row.item_size, consistent=consistent) for row in page.rows if source.whole)
         consumed.add(fetched, {source.index.name: units})
+    if dynamodb.meter is not None:
+        dynamodb.meter.spend(consumed, "read")
     return consumed.shown(request.return_consumed_capacity, name=request.table_name)

@@ -19,6 +19,7 @@ from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
 from cumulet.services.dynamodb.model import CREATING, Table
 from cumulet.services.dynamodb.store import TableStore
+from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.signals import Signals
@@ -40,6 +41,8 @@ class DynamoDb(Struct, frozen=True):
     changes: Changes
     expirer: Expirer
     jobs: Jobs
+    meter: Meter | None = None
+    """None where throughput is counted only."""
 
     async def table(self, call: Call, given: str) -> Table:
         """The table that an operation on items names. Raises ResourceNotFoundException, which does not repeat the name."""

@@ -33,6 +33,7 @@ from cumulet.services.dynamodb.keys import check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.throughput import Kind, Meter
 from cumulet.services.dynamodb.values import Item, check_item, item_size
 from cumulet.storage.database import Transaction
 
@@ -100,6 +101,8 @@ async def transact_get_items(
         consumed.setdefault(get.table_name, Consumed(table))
     if len({(table.id, place) for table, place in places}) != len(places):
         raise invalid(_SAME_ITEM)
+    if dynamodb.meter is not None:
+        _admit(dynamodb.meter, [table for table, _ in places], "read")
     async with dynamodb.db.transaction() as tx:  # nothing is written: it is for one state of all
         found = [await rows.get(tx, *each) for each in places]
     responses = []
@@ -110,9 +113,26 @@ async def transact_get_items(
         else:
             item = shown(held) if projection is None else projection.apply(decode_item(held.body))
             responses.append(api.ItemResponse(item=item))
+    if dynamodb.meter is not None:
+        dynamodb.meter.spend_all(consumed.values(), "read")
     return api.TransactGetItemsOutput(
         responses=responses, consumed_capacity=_shown(consumed, request.return_consumed_capacity, "read")
     )
+
+
+def _admit(meter: Meter, tables: list[Table], kind: Kind) -> None:
+    """Raises TransactionCanceledException when one of the tables has no throughput left."""
+    reasons = []
+    for table in tables:
+        try:
+            meter.admit(table, kind)
+            reasons.append(Reason())
+        except api.ProvisionedThroughputExceededException as error:
+            reasons.append(Reason("ProvisionedThroughputExceeded", error.message))
+        except api.ThrottlingException as error:
+            reasons.append(Reason("ThrottlingError", error.message))
+    if any(reason.code != "None" for reason in reasons):
+        raise cancelled(reasons)
 
 
 def _shown(consumed: dict[str, Consumed], given: str | None, kind: str) -> list[api.ConsumedCapacity] | None:
@@ -130,6 +150,8 @@ async def transact_write_items(
         raise invalid(_SAME_ITEM)
     if sum(item_size(each.put.item) for each in request.transact_items if each.put is not None) > _MOST_BYTES:
         raise invalid("Transaction request size exceeds the maximum of 4 MB")
+    if dynamodb.meter is not None:
+        _admit(dynamodb.meter, [step.table for step in steps], "write")
     async with dynamodb.db.transaction() as tx:
         if token is not None and (before := await _repeated(dynamodb, call, tx, token, digest)) is not None:
             return _repetition(steps, before, request)
@@ -141,6 +163,8 @@ async def transact_write_items(
         table_units, by_index = written_units(step.table, each)
         doubled = {name: 2 * index_units for name, index_units in by_index.items()}
         consumed.setdefault(step.name, Consumed(step.table)).add(2 * table_units, doubled)
+    if dynamodb.meter is not None:
+        dynamodb.meter.spend_all(consumed.values(), "write")
     return api.TransactWriteItemsOutput(
         consumed_capacity=_shown(consumed, request.return_consumed_capacity, "write"),
         item_collection_metrics=_collections(steps, request.return_item_collection_metrics),

@@ -1,0 +1,15 @@
+"""DynamoDB's quotas that a node's owner may change, as one profile of the configuration.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html
+"""
+
+from msgspec import Struct
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """AWS's defaults, but for throttling: a node on a laptop refuses nobody for the throughput of a table, until asked to."""
+
+    throttling: int = 0
+    """1: requests beyond a table's throughput are refused as on AWS."""
+    burst_seconds: float = 300.0
+    """For so long throughput that was not used is kept for later."""

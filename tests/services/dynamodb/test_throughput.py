@@ -1,0 +1,137 @@
+"""Tables that refuse what is beyond their throughput, on a node that was asked to."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from tests.conftest import NodeProcess
+
+ACCOUNT = "555555555501"
+ONE_KB = "x" * 900
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    folder: Path = tmp_path_factory.mktemp("throughput")
+    node = NodeProcess(folder / "data", "--limit", "dynamodb.throttling=1,dynamodb.burst_seconds=2")
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def dynamodb(strict: NodeProcess) -> Any:
+    return strict.client("dynamodb", ACCOUNT, config=Config(retries={"total_max_attempts": 1}))
+
+
+def create(dynamodb: Any, name: str, read: int = 1, write: int = 1, **members: Any) -> str:
+    answer = dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}]
+        + [{"AttributeName": "other", "AttributeType": "S"}] * bool(members),
+        ProvisionedThroughput={"ReadCapacityUnits": read, "WriteCapacityUnits": write},
+        **members,
+    )
+    return str(answer["TableDescription"]["TableArn"])
+
+
+def refused(run: Callable[[], Any]) -> Any:
+    """What the first refused call answers; there must be one within the first hundred."""
+    with pytest.raises(ClientError) as caught:
+        for _ in range(100):
+            run()
+    return caught.value.response
+
+
+def wait(strict: NodeProcess, seconds: float) -> None:
+    strict.post("/_cumulet/clock", {"advance": seconds})
+
+
+def test_writes_beyond_the_throughput(strict: NodeProcess, dynamodb: Any) -> None:
+    arn = create(dynamodb, "writes")
+    answer = refused(lambda: dynamodb.put_item(TableName="writes", Item={"id": {"S": "a"}}))
+    assert answer["Error"]["Code"] == "ProvisionedThroughputExceededException"
+    assert answer["Error"]["Message"].startswith("The level of configured provisioned throughput for the table was")
+    assert answer["ThrottlingReasons"] == [{"reason": "TableWriteProvisionedThroughputExceeded", "resource": arn}]
+    wait(strict, 10)
+    dynamodb.update_item(TableName="writes", Key={"id": {"S": "a"}})
+    assert dynamodb.get_item(TableName="writes", Key={"id": {"S": "a"}})["Item"] == {"id": {"S": "a"}}
+
+
+def test_reads_pay_for_their_size(strict: NodeProcess, dynamodb: Any) -> None:
+    create(dynamodb, "reads", read=4, write=100)
+    for number in range(20):
+        dynamodb.put_item(TableName="reads", Item={"id": {"S": str(number)}, "data": {"S": ONE_KB}})
+    assert dynamodb.scan(TableName="reads")["Count"] == 20  # 18 KB: 2.5 units
+    with pytest.raises(ClientError) as caught:
+        for _ in range(100):
+            dynamodb.scan(TableName="reads", ConsistentRead=True)
+    assert caught.value.response["ThrottlingReasons"][0]["reason"] == "TableReadProvisionedThroughputExceeded"
+    refused(lambda: dynamodb.get_item(TableName="reads", Key={"id": {"S": "1"}}, ConsistentRead=True))
+    wait(strict, 10)
+    assert dynamodb.get_item(TableName="reads", Key={"id": {"S": "1"}})["Item"]["data"] == {"S": ONE_KB}
+
+
+def test_an_index_holds_writes_back(dynamodb: Any) -> None:
+    create(
+        dynamodb,
+        "indexed",
+        write=100,
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-other",
+                "KeySchema": [{"AttributeName": "other", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+                "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+            }
+        ],
+    )
+    numbers = iter(range(1000))
+    answer = refused(
+        lambda: dynamodb.put_item(TableName="indexed", Item={"id": {"S": str(next(numbers))}, "other": {"S": "o"}})
+    )
+    assert answer["ThrottlingReasons"][0]["reason"] == "IndexWriteProvisionedThroughputExceeded"
+    assert answer["ThrottlingReasons"][0]["resource"].endswith("table/indexed/index/by-other")
+    assert "global secondary indexes" in answer["Error"]["Message"]
+
+
+def test_batches_give_back_what_is_too_much(strict: NodeProcess, dynamodb: Any) -> None:
+    create(dynamodb, "full", write=1)
+    create(dynamodb, "empty", write=1)
+    refused(lambda: dynamodb.put_item(TableName="full", Item={"id": {"S": "a"}}))
+    put = [{"PutRequest": {"Item": {"id": {"S": "b"}}}}]
+    answer = dynamodb.batch_write_item(RequestItems={"full": put, "empty": put})
+    assert answer["UnprocessedItems"] == {"full": put}
+    refused(lambda: dynamodb.batch_write_item(RequestItems={"full": put}))
+    refused(lambda: dynamodb.get_item(TableName="full", Key={"id": {"S": "a"}}, ConsistentRead=True))
+    keys = [{"id": {"S": "b"}}]
+    answer = dynamodb.batch_get_item(RequestItems={"full": {"Keys": keys}, "empty": {"Keys": keys}})
+    assert answer["UnprocessedKeys"]["full"]["Keys"] == keys
+    assert answer["Responses"]["empty"] == [{"id": {"S": "b"}}]
+    refused(lambda: dynamodb.batch_get_item(RequestItems={"full": {"Keys": keys}}))
+
+
+def test_transactions_are_cancelled(dynamodb: Any) -> None:
+    create(dynamodb, "transacted")
+    put = {"Put": {"TableName": "transacted", "Item": {"id": {"S": "a"}}}}
+    answer = refused(lambda: dynamodb.transact_write_items(TransactItems=[put]))
+    assert answer["Error"]["Code"] == "TransactionCanceledException"
+    assert answer["CancellationReasons"][0]["Code"] == "ProvisionedThroughputExceeded"
+
+
+def test_the_most_of_a_table_paid_by_request(dynamodb: Any) -> None:
+    dynamodb.create_table(
+        TableName="most",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        OnDemandThroughput={"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": 1},
+    )
+    answer = refused(lambda: dynamodb.put_item(TableName="most", Item={"id": {"S": "a"}}))
+    assert answer["Error"]["Code"] == "ThrottlingException"
+    assert answer["throttlingReasons"][0]["reason"] == "TableWriteMaxOnDemandThroughputExceeded"
+    for _ in range(20):
+        dynamodb.get_item(TableName="most", Key={"id": {"S": "a"}})
