@@ -92,6 +92,16 @@ class Pending(Struct):
     handle: Any = None
 
 
+class TaskError(Protocol):
+    """What a failure of `Tasks` may have beside `StatesError`'s: `stage`, where it failed before the task had begun.
+
+    `schedule`: LambdaFunctionScheduleFailed; `start`: TaskStartFailed, LambdaFunctionStartFailed; `submit`: TaskSubmitFailed;
+    `timeout`: TaskTimedOut. Without it: TaskFailed, LambdaFunctionFailed, ActivityFailed.
+    """
+
+    stage: Literal["schedule", "start", "submit", "timeout"]
+
+
 class Tasks(Protocol):
     """What has work done. All of its failures are `asl.StatesError`; set its `stage` where it failed before it had begun."""
 
@@ -122,7 +132,8 @@ class Tasks(Protocol):
 class MapCall(Struct, kw_only=True):
     """A distributed Map to be run. `map_run` is the ARN of its Map Run, under which it is found again after a crash.
 
-    `input` is the state's input, `begun` what `state.begin` gave, `scope` what it sees.
+    `input` is the state's input, `begun` what `state.begin` gave, `scope` what it sees, `distribution` what `state.distribute`
+    gave.
     """
 
     map_run: str
@@ -131,6 +142,7 @@ class MapCall(Struct, kw_only=True):
     input: Any
     begun: asl.Begun
     scope: asl.Scope
+    distribution: asl.Distribution
     again: bool = False
     """It was begun before the node died, or is redriven."""
     redriven: int = 0
