@@ -57,6 +57,8 @@ class Machines:
         self.tags = store.tags
         self.tagged: dict[str, Callable[[Arn], Awaitable[bool]]] = {"stateMachine": self._exists}
         """Which kinds of resources may have tags, and whether one is there; `build` adds those of others."""
+        self.has_case: Callable[[str, str, str], bool] = lambda account, machine, case: False
+        """Whether the mock configuration of an account has a test case of a machine."""
         self._signals = signals
         self._draw = draw
         self._found: dict[str, MachineVersion] = {}
@@ -68,7 +70,8 @@ class Machines:
     async def find(self, arn: str) -> MachineVersion:
         """The machine with this ARN, or the version it names, or one that the alias it names draws.
 
-        Raises InvalidArn, StateMachineDoesNotExist, StateMachineDeleting.
+        `#CASE` behind any of them asks for a test case of the mock configuration.
+        Raises InvalidArn, StateMachineDoesNotExist, StateMachineDeleting; ValidationException for a test case that is not there.
         """
         held = self._found.get(arn)
         if held is not None:
@@ -76,7 +79,8 @@ class Machines:
         aliased = self._aliases.get(arn)
         if aliased is not None:
             return await self._drawn(arn, *aliased)
-        return await self._look_up(arn)
+        plain, _, case = arn.partition("#")
+        return await self._mocked(plain, case) if case else await self._look_up(arn)
 
     async def revision(self, key: str) -> MachineVersion:
         """The machine as it was at a revision (`MachineVersion.key`): what a running or past execution runs.
@@ -86,6 +90,9 @@ class Machines:
         held = self._revisions.get(key)
         if held is not None:
             return held
+        plain, _, case = key.partition("#")
+        if case:
+            return replace(await self.revision(plain), mock=case)
         id, _, number = key.partition(".")
         revision = await self.store.revision(id, int(number))
         if revision is None:
@@ -115,6 +122,14 @@ class Machines:
     async def _exists(self, arn: Arn) -> bool:
         name = arn.resource.partition(":")[2]
         return await self.store.find(arn.account, arn.region, name) is not None
+
+    async def _mocked(self, arn: str, case: str) -> MachineVersion:
+        found = await self.find(arn)
+        if not self.has_case(found.machine.account, found.name, case):
+            raise api.ValidationException(
+                f"The mock configuration has no test case '{case}' of the state machine '{found.name}'."
+            )
+        return replace(found, mock=case)
 
     async def _look_up(self, arn: str) -> MachineVersion:
         parts = arns.parse(arn)

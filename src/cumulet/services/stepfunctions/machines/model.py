@@ -126,7 +126,8 @@ def choose(routes: Sequence[Route], number: float) -> int:
 class MachineVersion(Struct, frozen=True):
     """A machine as executions need it: exactly the definition and configuration that one is started with.
 
-    `version` and `alias` tell how it was named, if it was by one of those. `compiled` is the definition as a tree.
+    `version` and `alias` tell how it was named, if it was by one of those. `compiled` is the definition as a tree. `mock` is the
+    test case that its tasks are answered by.
     """
 
     machine: Machine
@@ -134,6 +135,7 @@ class MachineVersion(Struct, frozen=True):
     compiled: Any
     version: int | None = None
     alias: str = ""
+    mock: str = ""
 
     @property
     def arn(self) -> str:
@@ -151,7 +153,7 @@ class MachineVersion(Struct, frozen=True):
     @property
     def key(self) -> str:
         """Names the revision for ever: `machines.revision(key)` gives it again."""
-        return self.revision.key
+        return f"{self.revision.key}#{self.mock}" if self.mock else self.revision.key
 
     @property
     def definition(self) -> str:
