@@ -13,8 +13,8 @@ from cumulet.services.lambda_.sources.shard_reader import ShardReader
 
 log = logging.getLogger(__name__)
 
-_LOOK = 10.0
-"""Seconds between looks for new shards, when no reader's end asks for one."""
+_LOOK = 600.0
+"""Seconds between looks for new shards, when no reader's end asks for one: those come when others end."""
 _SHORTEST, _LONGEST = 0.5, 60.0
 
 MakeReader = Callable[[str, Checkpoint], ShardReader]

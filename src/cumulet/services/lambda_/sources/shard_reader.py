@@ -1,7 +1,6 @@
 """Follows one shard: reads, makes batches, has them run until they are dealt with, and puts down how far it is."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +19,10 @@ from cumulet.services.lambda_.sources.queue_poller import Function
 OK = "OK"
 FAILED = "PROBLEM: Function call failed"
 _PATIENCE = 20.0
+"""Seconds of real time to wait for a signal, in case one was lost."""
+_NAP = 600.0
+"""Seconds of the clock after which a shard is looked at, as it may have been closed by then; not often, as whoever moves the clock
+stops there."""
 _READ = 10_000
 _SHORTEST, _LONGEST = 0.1, 60.0
 
@@ -124,14 +127,15 @@ class ShardReader:
         try:
             await asyncio.wait((timer, more), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in (timer, more):
-                each.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await each
+            timer.cancel()
+            more.cancel()
+            await asyncio.wait((timer, more))  # not each by itself: this reader's own cancellation would be taken for theirs
+        if not more.cancelled():
+            more.result()
 
     def _patience(self, now: float) -> float:
         window = self._checkpoint.window
-        return _PATIENCE if window is None else min(_PATIENCE, max(0.0, window + self._rules.tumbling - now))
+        return _NAP if window is None else min(_NAP, max(0.0, window + self._rules.tumbling - now))
 
     # Dealing with what was read
 
@@ -188,6 +192,7 @@ class ShardReader:
         if self._resting:
             await asyncio.Event().wait()  # until this reader is cancelled
         self._under_way += 1
+        self._rested.clear()
         try:
             answer = await self._invoke(batch)
             if answer is None:
