@@ -388,12 +388,23 @@ class Node:
     def _apigatewaymanagementapi(self) -> Service:
         from cumulet.services.apigateway import sockets
 
-        return sockets.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
+        async def connections() -> sockets.Sockets:
+            return sockets.of(await self._dispatcher.service("apigatewayv2"))
+
+        return sockets.build(connections=connections)
 
     def _apigatewayv2(self) -> Service:
         from cumulet.services.apigateway import http
 
-        return http.build(db=self._database("apigateway"), clock=self.clock, calls=self._dispatcher)
+        return http.build(
+            db=self._database("apigateway"),
+            clock=self.clock,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+            client=self._client,
+            inner=self._inner,
+            enforce=self.config.iam == "enforce",
+        )
 
     def _dynamodb(self) -> Service:
         from cumulet.services import dynamodb

@@ -74,3 +74,11 @@ def account_of_access_key(access_key: str) -> str | None:
         return None
     account = f"{(number & 0x7FFFFFFFFF80) >> 7:012d}"
     return account if len(account) == 12 else None
+
+
+_SHORT = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def short_id(length: int = 10) -> str:
+    """An id as API Gateway makes them: lower-case letters and digits, of which there are more than 3 * 10^15 of ten."""
+    return "".join([secrets.choice(_SHORT) for _ in range(length)])

@@ -1,4 +1,4 @@
-"""HTTP and WebSocket APIs (version 2): control plane, and the data plane of HTTP APIs."""
+"""HTTP and WebSocket APIs: the service `apigatewayv2`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,56 @@ from cumulet.api.apigatewayv2 import OPERATIONS
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.kernel.web import Client, Inner
+from cumulet.services.apigateway.http import (
+    apis,
+    authorizers,
+    deployments,
+    integrations,
+    models,
+    responses,
+    routes,
+    stages,
+    tags,
+    vpc_links,
+)
+from cumulet.services.apigateway.http.running import Programs
+from cumulet.services.apigateway.http.state import HttpApis
+from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
+from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database
 
+_MODULES = (apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags)
 
-def build(*, db: Database, clock: Clock, calls: Calls) -> Service:
-    """The service `apigatewayv2`, on API Gateway's database."""
-    return Service("apigatewayv2", None, operations_in(OPERATIONS))
+
+def build(
+    *,
+    db: Database,
+    clock: Clock,
+    calls: Calls,
+    tasks: Tasks,
+    client: Client,
+    inner: Inner,
+    enforce: bool = False,
+) -> Service:
+    """The service, on a database that it shares with the other two of API Gateway.
+
+    `client` and `inner` are for integrations; `enforce` tells whether permissions are enforced.
+    """
+    store, parts, snapshots = ApiStore(db), PartStore(db), SnapshotStore(db)
+    http = HttpApis(
+        db=db,
+        clock=clock,
+        calls=calls,
+        apis=store,
+        parts=parts,
+        snapshots=snapshots,
+        programs=Programs(store, parts, snapshots),
+        sockets=Sockets(clock.now),
+    )
+
+    async def start() -> None:
+        await db.migrate("apigatewayv2", SCHEMA)
+
+    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start)

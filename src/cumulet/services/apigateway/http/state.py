@@ -1,0 +1,69 @@
+"""What the operations of HTTP and WebSocket APIs share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from msgspec import Struct
+
+from cumulet.api import apigatewayv2 as v2
+from cumulet.kernel.call import Call
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.services.apigateway.http.deploying import deploy_automatically
+from cumulet.services.apigateway.http.errors import missing, no_api
+from cumulet.services.apigateway.http.running import Programs
+from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
+from cumulet.services.apigateway.sockets.hub import Sockets
+from cumulet.storage.database import Database, Transaction
+
+P = TypeVar("P", bound=Struct)
+
+
+class HttpApis(Struct, frozen=True, kw_only=True):
+    """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `sockets` the open connections."""
+
+    db: Database
+    clock: Clock
+    calls: Calls
+    apis: ApiStore
+    parts: PartStore
+    snapshots: SnapshotStore
+    programs: Programs
+    sockets: Sockets
+
+    async def api(self, call: Call, api_id: str, within: Transaction | None = None) -> v2.Api:
+        """The caller's API; raises NotFoundException."""
+        owned = await self.apis.find(api_id, within)
+        if owned is None or (owned.account, owned.region) != (call.account, call.region):
+            raise no_api(call.account, api_id)
+        return owned.api
+
+    async def part(self, scope: str, kind: Kind[P], id: str, parent: str = "", within: Transaction | None = None) -> P:
+        """A part; raises NotFoundException in AWS's words."""
+        found = await self.parts.get(scope, kind, id, parent, within)
+        if found is None:
+            raise missing(kind.label, id)
+        return found
+
+    @asynccontextmanager
+    async def change(
+        self, call: Call, api_id: str, *, deploys: bool = True
+    ) -> AsyncIterator[tuple[Transaction, v2.Api]]:
+        """A change of an API: what is deployed by itself is deployed in the same transaction, and the data planes hear of it.
+
+        `deploys` is False for what no deployment freezes. Raises NotFoundException.
+        """
+        async with self.db.transaction() as tx:
+            item = await self.api(call, api_id, tx)
+            yield tx, item
+            if deploys:
+                await deploy_automatically(self, tx, api_id)
+            tx.after_commit(lambda: self.programs.forget(api_id))
+
+
+def place_of(call: Call) -> str:
+    """The scope of what belongs to an account in a region rather than to an API."""
+    return f"{call.account}/{call.region}"
