@@ -31,6 +31,11 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def data(self) -> Path:
+        """Its data folder, if its command has one."""
+        return self._folder / "data"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -1,0 +1,169 @@
+"""One large table: filled, restarted, and read and written by 1, 8 and 64 clients.
+
+python benchmarks/table.py --items 10000
+python benchmarks/table.py --items 10000000 --fill-seconds 3600
+python benchmarks/table.py --items 10000 --peer 'npx --no-install dynalite --port {port}' --peer-name dynalite
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.client import Client
+from benchmarks.processes import Server
+from benchmarks.run import OURS
+
+TABLE = "items"
+IN_COLLECTION = 100
+"""Items that share a partition key."""
+_DATA = "x" * 100
+_BATCH = 25
+_ROUND = 400
+_CLIENTS = (1, 8, 64)
+
+
+def item(number: int) -> dict[str, dict[str, str]]:
+    collection, place = divmod(number, IN_COLLECTION)
+    return {"pk": {"S": f"user#{collection}"}, "sk": {"N": str(place)}, "data": {"S": _DATA}, "count": {"N": "1"}}
+
+
+def create(client: Client) -> None:
+    dynamodb = client.boto("dynamodb")
+    dynamodb.create_table(
+        TableName=TABLE,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[
+            {"AttributeName": "pk", "AttributeType": "S"},
+            {"AttributeName": "sk", "AttributeType": "N"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1})
+
+
+def batches(client: Client, first: int, last: int) -> Iterator[bytes]:
+    """Requests that put the items of these numbers."""
+    for start in range(first, last, _BATCH):
+        puts = [{"PutRequest": {"Item": item(number)}} for number in range(start, min(start + _BATCH, last))]
+        yield client.build("dynamodb", "batch_write_item", RequestItems={TABLE: puts})
+
+
+def fill(server: Server, client: Client, items: int, seconds: float) -> dict[str, float]:
+    """Put the items, in rounds that fit in memory; stops early when the time is up."""
+    done, sending, started, cpu = 0, 0.0, time.perf_counter(), server.cpu()
+    while done < items and time.perf_counter() - started < seconds:
+        last = min(items, done + _ROUND * _BATCH)
+        requests = list(batches(client, done, last))
+        result = client.replay(requests, len(requests), 8, seconds=600)
+        if result.errors:
+            raise RuntimeError(f"a batch was refused: {result.first_error}")
+        sending += result.seconds
+        done = last
+        if sys.stderr.isatty():
+            print(f"\r{done:,} of {items:,} items", end="", file=sys.stderr)
+    return {"items": done, "put/s": round(done / sending), "cpu us/item": round((server.cpu() - cpu) / done * 1e6, 1)}
+
+
+def measures(client: Client, items: int, chosen: random.Random) -> dict[str, list[bytes]]:
+    """Requests of each kind, on keys all over the table."""
+
+    def key() -> dict[str, dict[str, str]]:
+        found = item(chosen.randrange(items))
+        return {"pk": found["pk"], "sk": found["sk"]}
+
+    def query() -> bytes:
+        return client.build(
+            "dynamodb",
+            "query",
+            TableName=TABLE,
+            KeyConditionExpression="pk = :p",
+            ExpressionAttributeValues={":p": key()["pk"]},
+            Limit=10,
+        )
+
+    return {
+        "put": [
+            client.build("dynamodb", "put_item", TableName=TABLE, Item=item(chosen.randrange(items)))
+            for _ in range(500)
+        ],
+        "get": [client.build("dynamodb", "get_item", TableName=TABLE, Key=key()) for _ in range(500)],
+        "query of ten": [query() for _ in range(500)],
+    }
+
+
+def report(server: Server, client: Client, items: int) -> None:
+    """One line of figures for each kind and number of clients."""
+    for kind, requests in measures(client, items, random.Random(7)).items():
+        for clients in _CLIENTS:
+            client.replay(requests, 500, clients)
+            cpu = server.cpu()
+            result = client.replay(requests, 4_000, clients, seconds=15)
+            figures = {
+                "label": server.name,
+                "measure": kind,
+                "clients": clients,
+                "p50 ms": round(result.percentile(50) * 1e3, 3),
+                "p99 ms": round(result.percentile(99) * 1e3, 3),
+                "per s": round(result.done / result.seconds),
+                "cpu us": round((server.cpu() - cpu) / max(1, result.done) * 1e6),
+                "client cpu us": round(result.client_cpu / max(1, result.done) * 1e6),
+                "errors": result.errors,
+            }
+            print(json.dumps(figures), flush=True)
+
+
+def answers(client: Client) -> bool:
+    return client.replay([client.build("dynamodb", "list_tables")], 1, seconds=5).errors == 0
+
+
+def run(server: Server, options: argparse.Namespace, *, keeps: bool) -> None:
+    """`keeps`: whether it has its tables after a restart."""
+    client = Client(server.endpoint)
+    try:
+        server.start(lambda: answers(client))
+        create(client)
+        filled = fill(server, client, options.items, options.fill_seconds)
+        print(json.dumps({"label": server.name, "measure": "fill", **filled}), flush=True)
+        if keeps:
+            server.stop()
+            files = sum(path.stat().st_size for path in server.data.rglob("dynamodb.db*"))
+            seconds = server.start(
+                lambda: client.replay(list(measures(client, 1, random.Random(1))["get"][:1]), 1).errors == 0
+            )
+            print(
+                json.dumps(
+                    {
+                        "label": server.name,
+                        "measure": "restart",
+                        "first get s": round(seconds, 2),
+                        "file MB": files >> 20,
+                    }
+                ),
+                flush=True,
+            )
+        report(server, client, int(filled["items"]))
+        print(json.dumps({"label": server.name, "measure": "memory", "pss MB": round(server.memory(), 1)}), flush=True)
+    finally:
+        server.remove()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--fill-seconds", type=float, default=600.0, help="stop filling after so long")
+    parser.add_argument("--peer", help="the command of another server, with {port} and {data}")
+    parser.add_argument("--peer-name", default="peer")
+    options = parser.parse_args()
+    run(Server("cumulet", OURS), options, keeps=True)
+    if options.peer:
+        run(Server(options.peer_name, options.peer), options, keeps=False)
+
+
+if __name__ == "__main__":
+    main()
