@@ -4,21 +4,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 """
 
 import base64
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct
 
+from cumulet.delivery.proxied import as_text, parameters
 from cumulet.kernel.call import Call, Principal
 
 _HOPS = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "upgrade", "expect", "proxy-connection"})
-_TEXT = re.compile(
-    r"\s*(text/[^;]*|application/(json|javascript|xml|[^;]*\+(json|xml)))\s*(;.*)?", re.IGNORECASE | re.DOTALL
-)
 
 
 class UrlRequest(Struct, kw_only=True):
@@ -47,7 +43,7 @@ def make_event(call: Call, url_id: str, request: UrlRequest, now: float, trace: 
         event["cookies"] = [part.strip() for part in headers["cookie"].split(";") if part.strip()]
     event["headers"] = headers
     if request.query:
-        event["queryStringParameters"] = _parameters(request.query)
+        event["queryStringParameters"] = parameters(request.query)
     context: dict[str, Any] = {"accountId": call.principal.account or "anonymous", "apiId": url_id}
     if call.principal.kind != "anonymous":
         context |= {"authentication": None, "authorizer": {"iam": _caller(call.principal, call.access_key)}}
@@ -69,7 +65,7 @@ def make_event(call: Call, url_id: str, request: UrlRequest, now: float, trace: 
     }
     event["isBase64Encoded"] = False
     if request.body:
-        text = _text(request.body, headers.get("content-type", ""))
+        text = as_text(request.body, headers.get("content-type", ""))
         event["isBase64Encoded"] = text is None
         event["body"] = base64.b64encode(request.body).decode() if text is None else text
     return msgspec.json.encode(event)
@@ -87,13 +83,6 @@ def _headers(call: Call, request: UrlRequest, trace: str) -> dict[str, str]:
     return headers
 
 
-def _parameters(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        found[name] = f"{found[name]},{value}" if name in found else value
-    return found
-
-
 def _caller(principal: Principal, access_key: str) -> dict[str, str | None]:
     return {
         "accessKey": access_key,
@@ -104,13 +93,3 @@ def _caller(principal: Principal, access_key: str) -> dict[str, str | None]:
         "userArn": principal.arn,
         "userId": principal.id,
     }
-
-
-def _text(body: bytes, content_type: str) -> str | None:
-    """The body as text, where its type is one of text; None for what goes to the function base64-encoded."""
-    if not _TEXT.fullmatch(content_type):
-        return None
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return None

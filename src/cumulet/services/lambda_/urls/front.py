@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Mapping
 
 from msgspec import Struct
 
+from cumulet.delivery import proxied as answers
+from cumulet.delivery.proxied import BadAnswer, ProxyAnswer
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import token
@@ -12,8 +14,7 @@ from cumulet.services.lambda_.names import Reference
 from cumulet.services.lambda_.runs import Run, ready_target
 from cumulet.services.lambda_.state import CHANGED, Lambda
 from cumulet.services.lambda_.streams import StreamedRun
-from cumulet.services.lambda_.urls import answers, cors
-from cumulet.services.lambda_.urls.answers import BadAnswer, UrlAnswer
+from cumulet.services.lambda_.urls import cors
 from cumulet.services.lambda_.urls.events import UrlRequest, make_event
 from cumulet.services.lambda_.urls.store import Url
 
@@ -62,7 +63,7 @@ class UrlFront:
         """What the caller wants to do, for whoever looks at its permissions."""
         return UrlInvocation(function_name=url.function_arn, function_url_auth_type=url.auth_type)
 
-    def shared(self, url: Url, headers: Mapping[str, str], answer: UrlAnswer) -> None:
+    def shared(self, url: Url, headers: Mapping[str, str], answer: ProxyAnswer) -> None:
         """Put the URL's own CORS headers on an answer; they win over the function's."""
         if url.cors is None or "origin" not in headers:
             return
@@ -82,7 +83,7 @@ class UrlFront:
         body: bytes,
         scheme: str,
         port: str,
-    ) -> UrlAnswer:
+    ) -> ProxyAnswer:
         """Invoke the function with a request (see `UrlRequest`). Raises TooManyRequestsException, and AWS's errors for a function that
         cannot run.
         """
@@ -110,7 +111,7 @@ class UrlFront:
         answer.headers["X-Amzn-Trace-Id"] = run.trace
         return answer
 
-    async def _streamed(self, run: Run, event: bytes, trace: str) -> UrlAnswer:
+    async def _streamed(self, run: Run, event: bytes, trace: str) -> ProxyAnswer:
         streamed = StreamedRun(self._lambda, run)
         await streamed.begin(event, context=None, trace=trace)
         if not streamed.stream.begun:
@@ -119,7 +120,7 @@ class UrlFront:
         pieces = streamed.pieces()
         if kind != answers.WITH_METADATA:
             headers = {"Content-Type": kind or "application/json"}
-            return UrlAnswer(status=200, headers=headers, body=_rest(streamed, b"", pieces))
+            return ProxyAnswer(status=200, headers=headers, body=_rest(streamed, b"", pieces))
         head = b""
         async for piece in pieces:
             head += piece
@@ -142,7 +143,7 @@ async def _rest(streamed: StreamedRun, first: bytes, pieces: AsyncIterator[bytes
         raise AwsError("The function failed after it had begun to answer.", code="BrokenOff", status=502)
 
 
-def _whole(payload: bytes, content_type: str) -> UrlAnswer:
+def _whole(payload: bytes, content_type: str) -> ProxyAnswer:
     try:
         return answers.whole(payload, content_type)
     except BadAnswer:

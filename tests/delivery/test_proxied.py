@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from cumulet.services.lambda_.urls.answers import BETWEEN, WITH_METADATA, BadAnswer, UrlAnswer, whole
+from cumulet.delivery.proxied import BETWEEN, WITH_METADATA, BadAnswer, ProxyAnswer, whole
 
 
-def answer(value: Any) -> UrlAnswer:
+def answer(value: Any) -> ProxyAnswer:
     return whole(json.dumps(value).encode(), "")
 
 
@@ -25,7 +25,7 @@ def answer(value: Any) -> UrlAnswer:
     ],
 )
 def test_values_without_a_status_are_the_body(value: Any, body: bytes) -> None:
-    assert answer(value) == UrlAnswer(status=200, headers={"Content-Type": "application/json"}, body=body)
+    assert answer(value) == ProxyAnswer(status=200, headers={"Content-Type": "application/json"}, body=body)
 
 
 def test_a_structured_answer() -> None:
