@@ -6,7 +6,7 @@ What an API answers, the services of API Gateway say through their `front`.
 import logging
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -57,17 +57,21 @@ def address_of(request: HttpRequest, host: str) -> Address | None:
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
     """The answer of an API, when the request is for one."""
+    address = address_for(gateway, request, host)
+    return None if address is None else serve(gateway, request, request_id, address)
+
+
+def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Address | None:
+    """The API that a request is for, which may have a domain name of its own."""
     address = address_of(request, host)
-    if address is None:
-        if not _may_be_custom(host):
-            return None
-        running = gateway.dispatcher.running.get("apigateway")
-        domains: Any = getattr(running.state, "domains", None) if running is not None else None
-        name = host.partition(":")[0]
-        if domains is None or not domains.is_served(name):
-            return None
-        address = Address("", request.path, name)
-    return serve(gateway, request, request_id, address)
+    if address is not None or not _may_be_custom(host):
+        return address
+    running = gateway.dispatcher.running.get("apigateway")
+    domains: Any = getattr(running.state, "domains", None) if running is not None else None
+    name = host.partition(":")[0]
+    if domains is None or not domains.is_served(name):
+        return None
+    return Address("", request.path, name)
 
 
 def _may_be_custom(host: str) -> bool:
@@ -78,12 +82,19 @@ def _may_be_custom(host: str) -> bool:
     return "." in name and not name.endswith(_OURS)
 
 
-async def serve(gateway: "Gateway", request: HttpRequest, request_id: str, address: Address) -> HttpResponse:
-    """The answer of an API: never raises but when the client goes away."""
+async def serve(
+    gateway: "Gateway",
+    request: HttpRequest,
+    request_id: str,
+    address: Address,
+    identify: Callable[[], Awaitable[Credential]] | None = None,
+) -> HttpResponse:
+    """The answer of an API: never raises but when the client goes away. `identify` is for requests that have no signature."""
     started = time.perf_counter()
     error = ""
     try:
         visit = await _visit(gateway, request, request_id)
+        visit.identify = identify or visit.identify
         answer = await _answer(gateway, visit, address)
         if answer is not None:
             response = HttpResponse(answer.status, {}, answer.body, (), answer.headers)

@@ -106,3 +106,14 @@ class Inner(Protocol):
         `call` says account, region and principal; with `credential` permissions are evaluated as for a signed request.
         """
         ...
+
+
+class Apis(Protocol):
+    """APIs of this node, called without a socket or a signature."""
+
+    async def send(self, host: str, request: WebRequest, credential: Credential | None) -> WebAnswer | None:
+        """The answer of the API that `host`, or the path of the request, names; None where there is no such API.
+
+        With `credential` the request counts as signed by it. Never raises AwsError.
+        """
+        ...

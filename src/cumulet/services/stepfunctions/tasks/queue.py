@@ -1,0 +1,109 @@
+"""Tasks of activities on their way to workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+
+from cumulet.services.stepfunctions.tasks.activity_store import Activity, ActivityStore, Waiting
+from cumulet.storage.database import Transaction
+
+Also = Callable[[Transaction], Awaitable[None]]
+
+
+class ActivityQueue:
+    """The rows are the truth; memory knows which activities there are, how many tasks wait, and which workers do.
+
+    Workers wait in the order they came; each task wakes one of them.
+    """
+
+    def __init__(self, store: ActivityStore) -> None:
+        self.store = store
+        self._arns: set[str] = set()
+        self._waiting: Counter[str] = Counter()
+        self._workers: dict[str, deque[asyncio.Future[None]]] = {}
+        self._place = 0
+
+    async def start(self) -> None:
+        """Read what the last run left."""
+        self._arns = set(await self.store.arns())
+        self._waiting = Counter(dict(await self.store.waiting()))
+        self._place = await self.store.last_place()
+
+    def knows(self, arn: str) -> bool:
+        """Whether there is such an activity."""
+        return arn in self._arns
+
+    async def create(self, activity: Activity, also: Also) -> None:
+        """A new activity, in one transaction with what `also` writes. Raises Conflict."""
+        async with self.store.db.transaction() as tx:
+            await self.store.put(tx, activity)
+            await also(tx)
+        self._arns.add(activity.arn)
+
+    async def delete(self, activity: Activity, also: Also) -> None:
+        """The end of an activity; whoever waits there is told."""
+        async with self.store.db.transaction() as tx:
+            await self.store.remove(tx, activity)
+            await also(tx)
+        self._arns.discard(activity.arn)
+        self._waiting.pop(activity.arn, None)
+        for worker in self._workers.pop(activity.arn, ()):
+            _wake(worker)
+
+    async def add(self, arn: str, token: str, input: str) -> None:
+        """A task for whoever asks for one; durable on return."""
+        self._place += 1
+        await self.store.add(Waiting(arn, self._place, token, input))
+        self._waiting[arn] += 1
+        self._wake_one(arn)
+
+    async def remove(self, arn: str, token: str) -> None:
+        """The task is not wanted any more."""
+        if self._waiting.get(arn):
+            await self.store.drop(arn, token)
+
+    async def take(self, arn: str, seconds: float) -> Waiting | None:
+        """The task that has waited longest; waits for one at most `seconds` of real time. None when none came."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while True:
+            if self._waiting.get(arn):
+                task = await self.store.take(arn)
+                if task is not None:
+                    self._waiting[arn] -= 1
+                    return task
+                self._waiting.pop(arn, None)
+            left = end - loop.time()
+            if left <= 0 or arn not in self._arns:
+                return None
+            await self._wait(arn, left)
+
+    async def _wait(self, arn: str, seconds: float) -> None:
+        workers = self._workers.setdefault(arn, deque())
+        worker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        workers.append(worker)
+        try:
+            await asyncio.wait((worker,), timeout=seconds)
+        except asyncio.CancelledError:
+            if worker.done():  # its task is for the next worker
+                self._wake_one(arn)
+            raise
+        finally:
+            if not worker.done():
+                worker.cancel()
+                workers.remove(worker)
+
+    def _wake_one(self, arn: str) -> None:
+        workers = self._workers.get(arn)
+        while workers:
+            worker = workers.popleft()
+            if not worker.done():
+                _wake(worker)
+                return
+
+
+def _wake(worker: asyncio.Future[None]) -> None:
+    if not worker.done():
+        worker.set_result(None)
