@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from cumulet.services.stepfunctions.asl.compiler import compile, validate
 from cumulet.services.stepfunctions.asl.errors import Diagnostic, InvalidDefinition, StatesError
+from cumulet.services.stepfunctions.asl.machine import Machine
+from cumulet.services.stepfunctions.asl.maps import Map
 from cumulet.services.stepfunctions.asl.outcome import Batching, Begun, Distribution, Finished, Retry, Transfer
 from cumulet.services.stepfunctions.asl.scope import Scope
 from cumulet.services.stepfunctions.asl.states import (
@@ -17,8 +19,6 @@ from cumulet.services.stepfunctions.asl.states import (
     Fail,
     Flow,
     Kind,
-    Machine,
-    Map,
     Parallel,
     Pass,
     State,

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from cumulet.services.stepfunctions.asl.errors import Diagnostic
-from cumulet.services.stepfunctions.asl.states import Kind, Machine
+from functools import lru_cache
+
+from cumulet.services.stepfunctions.asl.errors import Diagnostic, InvalidDefinition
+from cumulet.services.stepfunctions.asl.machine import Machine
+from cumulet.services.stepfunctions.asl.states import Kind
+from cumulet.services.stepfunctions.asl.validation import read
 
 
+@lru_cache(maxsize=512)
 def compile(definition: str, kind: Kind = "STANDARD") -> Machine:
     """The machine that ``definition`` (JSON text) describes; cached by text. Raises InvalidDefinition."""
-    raise NotImplementedError
+    document, diagnostics = read(definition, kind)
+    if document is None or any(found.severity == "ERROR" for found in diagnostics):
+        raise InvalidDefinition(diagnostics)
+    return Machine(definition, document)
 
 
 def validate(definition: str, kind: Kind = "STANDARD") -> list[Diagnostic]:
     """What AWS's validator finds, errors and warnings; never raises."""
-    raise NotImplementedError
+    return read(definition, kind)[1]

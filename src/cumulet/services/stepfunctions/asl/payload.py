@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from cumulet.services.stepfunctions.asl.errors import DATA_LIMIT, StatesError
@@ -29,4 +32,24 @@ def too_large(name: str) -> StatesError:
     return StatesError(
         DATA_LIMIT,
         f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit.",
+    )
+
+
+# Bytes that all variables of an execution may have; what one Assign sets may have LIMIT.
+VARIABLES = 10 * 1024 * 1024
+
+
+def check_assigned(assigned: dict[str, Any], variables: Mapping[str, Any]) -> None:
+    """Raises StatesError where an Assign sets too much, or all ``variables`` with it become too large."""
+    size = len(encode(assigned))
+    if size > LIMIT:
+        raise _variables_too_large(LIMIT)
+    # Only many variables, or large ones, can come near the limit of all.
+    if len(variables) * LIMIT + size > VARIABLES and len(encode(dict(variables))) + size > VARIABLES:
+        raise _variables_too_large(VARIABLES)
+
+
+def _variables_too_large(most: int) -> StatesError:
+    return StatesError(
+        DATA_LIMIT, f"The size of the assigned variables exceeds the maximum of {most} bytes.", inner=True
     )

@@ -16,7 +16,7 @@ class Scope:
     ``State``, ``Execution``, ``StateMachine``, ``Task.Token`` and ``Map.Item`` where they are known.
     ``variables``: what outer scopes and this one have assigned so far (never written to here).
     ``random``: what ``States.UUID``, ``States.MathRandom``, ``$random`` and jitter draw from.
-    ``now``: milliseconds since 1970, for ``$now()`` and ``$millis()``.
+    ``now``: gives milliseconds since 1970, for ``$now()`` and ``$millis()`` (1970 without it), and how long a Wait is.
     """
 
     __slots__ = ("context", "now", "random", "variables")

@@ -1,0 +1,54 @@
+"""A process that evaluates expressions whose memory cannot be told beforehand: what they take too much of, is its own.
+
+Run as a script; reads requests and writes answers, JSON texts with their length (4 bytes) in front.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import struct
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def _seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  # JSONata's $random and $uuid, as the engine drew the seed
+
+
+def main() -> None:
+    """Answer until the pipe is closed."""
+    memory = int(sys.argv[1])
+    sys.path.insert(0, str(Path(__file__).parent))
+    import library  # type: ignore[import-not-found]  # noqa: PLC0415  # beside this file, a script
+
+    # What the interpreter has mapped by now does not count.
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, mapped + memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    programs: dict[tuple[str, tuple[str, ...]], Any] = {}
+    while head := sys.stdin.buffer.read(4):
+        request = json.loads(sys.stdin.buffer.read(struct.unpack(">I", head)[0]))
+        key = (request["text"], tuple(request["names"]))
+        try:
+            if key not in programs:
+                if len(programs) > 500:
+                    programs.clear()
+                programs[key] = library.Program(*key)
+            found = programs[key].run(
+                request["document"], _seeded(request["seed"]), request["millis"], request["timeout"]
+            )
+            answer = {"result": found}
+        except library.JsonataError as failed:
+            answer = {"code": failed.code, "message": failed.message}
+        except MemoryError:
+            answer = {"code": "", "message": library.TOO_MUCH.message}
+        text = json.dumps(answer).encode()
+        sys.stdout.buffer.write(struct.pack(">I", len(text)) + text)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
