@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from cumulet import __version__
 from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
@@ -28,6 +29,7 @@ from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.inner import InnerGateway
+from cumulet.gateway.inner_apis import InnerApis
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
@@ -104,6 +106,7 @@ class Node:
         )
         self._registry = registry.Front(self._images, authenticator, public=config.loopback and config.iam != "enforce")
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
+        self._apis = InnerApis(self._gateway)
         inside = Authenticator(
             find=self._find_key,
             wall=real_time,
@@ -185,6 +188,7 @@ class Node:
             resource_owner=self._resource_owner,
             now=self.clock.now,
             full_arn=self._full_arn,
+            own_keys=self._own_keys,
             used=self._used,
         )
         self._dispatcher.authorizer = self._authorizer
@@ -360,6 +364,12 @@ class Node:
         running = await self._dispatcher.service(service)
         return await running.resource_owner(call, arn) if running.resource_owner is not None else None
 
+    async def _own_keys(self, service: str, call: Call, arn: str, request: Struct) -> Any:
+        running = self._dispatcher.running.get(service)
+        if running is None or running.condition_keys is None:
+            return None
+        return await running.condition_keys(call, arn, request)
+
     async def _full_arn(self, _: str, call: Call, arn: str) -> str | None:
         from cumulet.services import iam
 
@@ -493,6 +503,8 @@ class Node:
             tasks=self._tasks,
             client=self._client,
             inner=self._inner,
+            apis=self._apis,
+            check=_check_by_model,
             enforce=self.config.iam == "enforce",
         )
 
@@ -503,6 +515,13 @@ class Node:
             return await iam.find_role(await self._dispatcher.service("iam"), arn)
 
         return sts.build(key=self._folder.key(), find_role=find_role, wall=real_time)
+
+
+def _check_by_model(service: str, operation: str, request: Any) -> None:
+    """Raises the AwsError that the wire would answer to this request."""
+    from cumulet.wire import services
+
+    services.load(service).check(operation, request)
 
 
 async def _give_back_memory() -> None:

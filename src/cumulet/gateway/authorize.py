@@ -16,7 +16,7 @@ from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import Asked, Judgement
 from cumulet.policy.compiled import CompiledPolicy, Request, Verdict, compile_policy
-from cumulet.policy.context import Context
+from cumulet.policy.context import Context, Find
 from cumulet.policy.document import Grammar, PolicyError
 from cumulet.policy.evaluate import Decision, Policies, Source, decide
 from cumulet.policy.identity import NOBODY, Identity
@@ -28,6 +28,7 @@ Mode = Literal["off", "audit", "enforce"]
 FindIdentity = Callable[[Principal, str], Awaitable[Identity]]
 FindManaged = Callable[[str, str], Awaitable[CompiledPolicy | None]]
 FindText = Callable[[str, Call, str], Awaitable[str | None]]
+FindKeys = Callable[[str, Call, str, Struct], Awaitable[Find | None]]
 
 _REMEMBERED = 1_000
 _LOGGED = 10_000
@@ -72,10 +73,11 @@ class Authorizer:
     `identity` gives the policies of a principal (and the ARN its credential stands for), `managed` a managed policy by
     account and ARN, `resource_policy` and `resource_owner` what a service says of one of its resources, `now` the time in
     seconds since 1970. `full_arn` gives the whole ARN
-    of a resource of IAM that a request names without its path. `used` is told of calls that were let in, and the service they were for.
+    of a resource of IAM that a request names without its path. `own_keys` gives what finds condition keys that only a service can
+    tell, for the service, the call, the resource and the part of the request. `used` is told of calls that were let in, and the service they were for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one question that it asks others
         self,
         mode: Mode,
         *,
@@ -85,6 +87,7 @@ class Authorizer:
         resource_owner: FindText | None = None,
         now: Callable[[], float],
         full_arn: FindText | None = None,
+        own_keys: FindKeys | None = None,
         used: Callable[[Call, str], None] | None = None,
     ) -> None:
         self.mode = mode
@@ -95,6 +98,7 @@ class Authorizer:
         self._resource_owner = resource_owner
         self._now = now
         self._full_arn = full_arn
+        self._own_keys = own_keys
         self._used = used
         self._denied: deque[Denial] = deque(maxlen=_REMEMBERED)
         self._logged: set[tuple[str, str, str]] = set()
@@ -174,7 +178,10 @@ class Authorizer:
         owner = await self._owner(call, need)
         if principal.kind == "root" and owner == principal.account and not need.trust:
             return Decision(allowed=True)
-        context = Context(call, credential, identity, (need.service, request, owner), self._now, need.keys)
+        own = None
+        if self._own_keys is not None:
+            own = await self._own_keys(need.service, call, need.resource, need.part or request)
+        context = Context(call, credential, identity, (need.service, request, owner), self._now, need.keys, own)
         policies = Policies(
             identity=identity.policies,
             resource=await self._resource(call, need),

@@ -28,12 +28,16 @@ async def _nothing() -> None:
     return None
 
 
+ConditionKeys = Callable[[Call, str, Struct], Awaitable[Callable[[str], tuple[str, ...] | None]]]
+
+
 class Service(Struct, frozen=True):
     """A running service: its state, and the operations that act on it.
 
     `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
     `resource_policy` gives the policy document attached to one of the service's resources, by ARN, or None.
     `resource_owner` gives the account of a resource whose ARN does not tell it (a bucket), or None.
+    `condition_keys` gives, for a call, a resource's ARN and a request, what finds condition keys that only the service can tell.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Service(Struct, frozen=True):
     stop: Callable[[], Awaitable[None]] = _nothing
     resource_policy: Callable[[Call, str], Awaitable[str | None]] | None = None
     resource_owner: Callable[[Call, str], Awaitable[str | None]] | None = None
+    condition_keys: ConditionKeys | None = None
 
 
 def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, Operation]:

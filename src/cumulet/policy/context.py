@@ -12,6 +12,7 @@ from cumulet.kernel.credentials import Credential
 from cumulet.policy.identity import Identity
 
 Values = tuple[str, ...]
+Find = Callable[[str], Values | None]
 
 MEMBERS: dict[str, dict[str, str]] = {
     "s3": {
@@ -45,7 +46,11 @@ MEMBERS: dict[str, dict[str, str]] = {
         "iam:awsservicename": "aws_service_name",
     },
     "sns": {"sns:protocol": "protocol", "sns:endpoint": "endpoint"},
-    "dynamodb": {"dynamodb:select": "select", "dynamodb:returnvalues": "return_values"},
+    "dynamodb": {
+        "dynamodb:select": "select",
+        "dynamodb:returnvalues": "return_values",
+        "dynamodb:returnconsumedcapacity": "return_consumed_capacity",
+    },
     "events": {"events:source": "entries.source", "events:detail-type": "entries.detail_type"},
 }
 """By service: condition keys that are members of the request."""
@@ -54,7 +59,18 @@ MEMBERS: dict[str, dict[str, str]] = {
 class Context:
     """Finds the keys of one request. `now` is in seconds since 1970; `extra` adds keys by their lower-case names."""
 
-    __slots__ = ("_call", "_credential", "_extra", "_found", "_identity", "_now", "_request", "_resource", "_service")
+    __slots__ = (
+        "_call",
+        "_credential",
+        "_extra",
+        "_found",
+        "_identity",
+        "_now",
+        "_own",
+        "_request",
+        "_resource",
+        "_service",
+    )
 
     def __init__(
         self,
@@ -64,14 +80,16 @@ class Context:
         target: tuple[str, Struct, str],
         now: Callable[[], float],
         extra: Mapping[str, Values] | None = None,
+        own: Find | None = None,
     ) -> None:
-        """`target` is the service, the request and the account of the resource."""
+        """`target` is the service, the request and the account of the resource; `own` finds what only that service can tell."""
         self._call = call
         self._credential = credential
         self._identity = identity
         self._service, self._request, self._resource = target
         self._now = now
         self._extra = extra or {}
+        self._own = own
         self._found: dict[str, Values | None] = {}
 
     def find(self, key: str) -> Values | None:
@@ -91,7 +109,9 @@ class Context:
         if known is not None:
             return known(self)
         member = MEMBERS.get(self._service, {}).get(key)
-        return None if member is None else _member(self._request, member)
+        if member is not None:
+            return _member(self._request, member)
+        return None if self._own is None else self._own(key)
 
     def principal_arn(self) -> Values | None:
         call, credential = self._call, self._credential

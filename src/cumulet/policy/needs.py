@@ -14,7 +14,8 @@ from cumulet.policy.resources import PASSED_ROLES, resources, table
 
 class Need(NamedTuple):
     """One permission. `service` is the one that knows the resource; `keys` adds condition keys by their lower-case names;
-    `trust` says that the resource's own policy must let the caller in, as a role's trust policy must.
+    `trust` says that the resource's own policy must let the caller in, as a role's trust policy must. `part` is what of the
+    request it is for, where that holds several.
     """
 
     action: str
@@ -22,6 +23,7 @@ class Need(NamedTuple):
     service: str
     trust: bool = False
     keys: Mapping[str, tuple[str, ...]] | None = None
+    part: Struct | None = None
 
 
 def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator[Need]:
@@ -33,7 +35,7 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
         yield from _of_s3(call, operation, request)
         return
     if service == "dynamodb" and operation in {"TransactGetItems", "TransactWriteItems"}:
-        yield from _of_transaction(call, request)
+        yield from _of_transaction(call, operation, request)
         return
     if service == "dynamodb" and operation in {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}:
         yield from _of_statements(call, request)
@@ -66,19 +68,21 @@ _TRANSACTED = {
 }
 
 
-def _of_transaction(call: Call, request: Any) -> Iterator[Need]:
+def _of_transaction(call: Call, operation: str, request: Any) -> Iterator[Need]:
     """Each action on the table that it is for, as if it came alone."""
+    enclosing = {"dynamodb:enclosingoperation": (operation,)}
     for item in request.transact_items:
         for member, action in _TRANSACTED.items():
             if (part := getattr(item, member, None)) is not None:
-                yield Need(action, table(call, part.table_name), "dynamodb")
+                yield Need(action, table(call, part.table_name), "dynamodb", keys=enclosing, part=part)
 
 
 def _of_statements(call: Call, request: Any) -> Iterator[Need]:
     """Each statement on its table, or on the index that it reads."""
-    for action, name, index_name in statements.heads(request):
+    for (action, name, index_name), part in statements.heads(request):
         arn = table(call, name)
-        yield Need(f"dynamodb:{action}", f"{arn}/index/{index_name}" if index_name else arn, "dynamodb")
+        resource = f"{arn}/index/{index_name}" if index_name else arn
+        yield Need(f"dynamodb:{action}", resource, "dynamodb", part=part)
 
 
 _OF_A_VERSION = {

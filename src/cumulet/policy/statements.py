@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from msgspec import Struct
+
 _WORD = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
     |'(?:[^']|'')*(?:'|\Z)
@@ -73,17 +75,16 @@ def _source(words: list[_Word]) -> int | None:
     return None
 
 
-def heads(request: Any) -> Iterator[Head]:
-    """Those of a request's statements; what is no statement is refused by the operation."""
-    for text in _texts(request):
-        found = head(text)
+def heads(request: Any) -> Iterator[tuple[Head, Struct]]:
+    """Those of a request's statements, with the part that holds each; what is no statement is refused by the operation."""
+    for part in _parts(request):
+        found = head(part.statement)
         if found is not None:
-            yield found
+            yield found, part
 
 
-def _texts(request: Any) -> Iterator[str]:
-    if (one := getattr(request, "statement", None)) is not None:
-        yield one
+def _parts(request: Any) -> Iterator[Any]:
+    if getattr(request, "statement", None) is not None:
+        yield request
     for member in ("statements", "transact_statements"):
-        for each in getattr(request, member, None) or ():
-            yield each.statement
+        yield from getattr(request, member, None) or ()

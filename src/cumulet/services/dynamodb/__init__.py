@@ -1,5 +1,9 @@
 """Amazon DynamoDB: tables of items, found by their keys."""
 
+from collections.abc import Callable
+
+from msgspec import Struct
+
 from cumulet.api.dynamodb import OPERATIONS
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
@@ -22,6 +26,7 @@ from cumulet.services.dynamodb import (
 from cumulet.services.dynamodb.backups import exports, imports, operations, recovery, restores, transfers
 from cumulet.services.dynamodb.backups import store as backups
 from cumulet.services.dynamodb.changes import Changes
+from cumulet.services.dynamodb.condition_keys import keys_of
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
@@ -78,6 +83,9 @@ def build(
         found = await policies.find(dynamodb, arn)
         return found[0] if found else None
 
+    async def condition_keys(call: Call, arn: str, part: Struct) -> Callable[[str], tuple[str, ...] | None]:
+        return await keys_of(dynamodb, call, arn, part)
+
     modules = (
         tables,
         tags,
@@ -97,4 +105,11 @@ def build(
         statements,
         several_statements,
     )
-    return Service("dynamodb", dynamodb, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)
+    return Service(
+        "dynamodb",
+        dynamodb,
+        operations_in(OPERATIONS, *modules),
+        start,
+        resource_policy=resource_policy,
+        condition_keys=condition_keys,
+    )

@@ -176,7 +176,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(
     st.text(max_size=20),
-    st.dictionaries(st.text(min_size=1, max_size=5), st.one_of(st.integers(), st.text()), max_size=3),
+    st.dictionaries(
+        st.text(min_size=1, max_size=5), st.one_of(st.integers(-(10**38) + 1, 10**38 - 1), st.text()), max_size=3
+    ),
 )
 def test_literals_are_what_they_say(text: str, entries: dict[str, Any]) -> None:
     def quoted(value: Any) -> str:

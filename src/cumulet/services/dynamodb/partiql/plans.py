@@ -52,13 +52,11 @@ class Writing(NamedTuple):
 @lru_cache(KEPT)
 def where_plan(text: str) -> Plan | None:
     """What is checked of a statement's condition before its table is looked up."""
-    body = parse(text).body
-    if isinstance(body, Exists):
-        body = body.select
-    if isinstance(body, Insert) or body.where is None:
+    where = _where(text)
+    if where is None:
         return None
-    names = {name: name for name in heads(body.where)}
-    return plan_condition(body.where, "", _Same(names))
+    names = {name: name for name in heads(where)}
+    return plan_condition(where, "", _Same(names))
 
 
 class _Same(dict[str, str]):
@@ -183,6 +181,39 @@ def _whole_key(conditions: tuple[Condition, ...], key: Key) -> tuple[tuple[str, 
             return ()
         found.append((name, _equal_value(conditions[at], name)))
     return tuple(found)
+
+
+@lru_cache(KEPT)
+def partitions(text: str, name: str) -> tuple[str, ...]:
+    """The placeholders of the values that the partition key `name` may have by a statement's condition; none where it may be any."""
+    for condition in conditions_of(_where(text)):
+        if found := _equal_value(condition, name):
+            return (found,)
+        if isinstance(condition, Comparison) and condition.operator == "IN":
+            first, *others = condition.operands
+            if first == Path((name,)) and all(isinstance(each, Value) for each in others):
+                return tuple([each.name for each in others if isinstance(each, Value)])
+    return ()
+
+
+@lru_cache(KEPT)
+def mentioned(text: str) -> tuple[str, ...]:
+    """The attributes that a statement reads or writes by name."""
+    body = parse(text).body
+    select = body.select if isinstance(body, Exists) else body
+    found = [name for condition in conditions_of(_where(text)) for name in heads(condition)]
+    if isinstance(select, Select):
+        found += [str(path.steps[0]) for path in select.paths]
+    elif isinstance(select, Update):
+        found += [str(action.path.steps[0]) for action in select.actions]
+    return tuple(dict.fromkeys(found))
+
+
+def _where(text: str) -> Condition | None:
+    body = parse(text).body
+    if isinstance(body, Exists):
+        body = body.select
+    return None if isinstance(body, Insert) else body.where
 
 
 def _check_order(select: Select, key: Key, *, keyed: bool) -> None:
