@@ -19,8 +19,12 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 REGION = "us-east-1"
+# The same examples each time, however slow the machine is; `--hypothesis-profile=default` looks for new ones.
+settings.register_profile("steady", derandomize=True, max_examples=150, deadline=None)
+settings.load_profile("steady")
 _accounts = itertools.count(int.from_bytes(os.urandom(4), "big") * 100_000 + 1)
 
 
