@@ -1,0 +1,1 @@
+"""What the commands on state machines share: which machine is meant, what a run did, and its picture."""
