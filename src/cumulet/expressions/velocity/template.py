@@ -1,0 +1,52 @@
+"""A compiled template."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from cumulet.expressions.velocity.parse import Parser
+from cumulet.expressions.velocity.render import LeaveLoop, Run, Stop, compile_block, macros_of
+from cumulet.expressions.velocity.tree import VelocityError
+
+_CACHED = 1024
+
+
+class Template:
+    """What a template's text means."""
+
+    __slots__ = ("_macros", "_printer", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            block = Parser(text).parse()
+            self._macros = macros_of(block)
+            self._printer = compile_block(block)
+        except RecursionError as error:
+            raise VelocityError("the template is nested too deeply") from error
+
+    def __repr__(self) -> str:
+        return f"Template({self.text!r})"
+
+    def render(self, references: Mapping[str, Any], *, blank: bool = False, loops: int = 0) -> str:
+        """What the template prints.
+
+        `references` are texts, numbers, truth values, None, lists, dictionaries (all of which templates may change) and Hosts.
+        `blank`: references without a value are empty texts, as in API Gateway, instead of being printed as they are written.
+        `loops` is the most times one `#foreach` goes round (0: no limit but that of work). Raises VelocityError.
+        """
+        run = Run(dict(references), blank=blank, loops=loops)
+        run.macros = dict(self._macros)
+        try:
+            self._printer(run)
+        except (Stop, LeaveLoop):
+            pass
+        except RecursionError as error:
+            raise VelocityError("the template goes too deep") from error
+        return "".join(run.out)
+
+
+@lru_cache(_CACHED)
+def compile(text: str) -> Template:
+    """The template that a text is, compiled once; raises VelocityError with the line and column of what is wrong."""
+    return Template(text)
