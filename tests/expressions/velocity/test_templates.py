@@ -115,7 +115,7 @@ RENDERED = {
     "$s.length() $s.toUpperCase() $s.substring(5) $s.substring(0,4) $s.indexOf('t') $s.charAt(0) $s.contains('me')": "9 SOME TEXT text some 5 s true",
     "$s.replace('e','E') $s.replaceAll('[aeiou]','<$0>') $s.replaceFirst('e','3') $s.matches('[a-z ]+')": "somE tExt s<o>m<e> t<e>xt som3 text true",
     "$s.split(' ') $s.split('t')": "[some, text] [some , ex]",
-    "$s.equals('some text') $s.equalsIgnoreCase('SOME TEXT') $s.startsWith('so') $s.concat('!') #set($h = 'hello')$h.hashCode()": "true true true some text! 99162322",
+    "$s.equals('some text') $s.equalsIgnoreCase('SOME TEXT') $s.startsWith('so') $s.concat('!') #set($h = 'hello')$h.hashCode()": "true true true some text!99162322",
     "$s.format('%05d|%s|%.2f|%-3s|%x', 7, true, 1.5, 'a', 255) $s.join('-', $list)": "00007|true|1.50|a  |ff a-b-c",
     "$list.size() $list.isEmpty() $list.contains('b') $list.indexOf('c') $list.add('d') $list $list.subList(1,3)": "3 false true 2 true [a, b, c, d] [b, c]",
     "$list.remove(0) $list.remove('c') $list $list.set(0,'z') $list": "a true [b] b [z]",
