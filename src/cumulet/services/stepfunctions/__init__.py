@@ -1,1 +1,108 @@
-"""AWS Step Functions."""
+"""AWS Step Functions: workflows that finish whatever crashes.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/welcome.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from msgspec import Struct
+
+from cumulet.api.stepfunctions import OPERATIONS
+from cumulet.delivery.roles import Roles
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.tasks import Tasks
+from cumulet.kernel.web import Apis, Client, Inner
+from cumulet.services.stepfunctions import callbacks, executions, histories, machines
+from cumulet.services.stepfunctions.engine import store as execution_store
+from cumulet.services.stepfunctions.engine.engine import Engine
+from cumulet.services.stepfunctions.limits import Limits
+from cumulet.services.stepfunctions.machines import control
+from cumulet.services.stepfunctions.state import StepFunctions
+from cumulet.services.stepfunctions.tasks import activities, activity_store
+from cumulet.services.stepfunctions.tasks.parts import Check, Parts
+from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
+from cumulet.services.stepfunctions.tasks.work import Work
+from cumulet.storage.database import Database
+from cumulet.storage.signals import Signals
+
+__all__ = ["Limits", "StepFunctions", "build"]
+
+_MODULES = (executions, histories, callbacks, activities, *control.MODULES)
+_SCHEMAS = {
+    **machines.SCHEMAS,
+    "stepfunctions_execution": execution_store.SCHEMA,
+    "sfn_activities": activity_store.SCHEMA,
+}
+"""Of each noun's store, by the name it is migrated under."""
+
+
+def build(  # noqa: PLR0913  what the service is made of
+    *,
+    db: Database,
+    signals: Signals,
+    clock: Clock,
+    wall: Callable[[], float],
+    calls: Calls,
+    tasks: Tasks,
+    client: Client | None = None,
+    inner: Inner | None = None,
+    apis: Apis | None = None,
+    check: Check | None = None,
+    enforce: bool = False,
+    limits: Limits | None = None,
+) -> Service:
+    """The service on a database of its own.
+
+    `wall` is real time, in which executions that only wait leave memory; `enforce` whether permissions are enforced;
+    `check(service, operation, request)` validates the requests of tasks by their models. `apis` are those of this node.
+    """
+    limits = limits or Limits()
+    known = machines.build(db, signals, limits)
+    engine = Engine(db, clock, tasks, known, limits)
+    roles = Roles(calls, clock, enforce)
+    queue = ActivityQueue(activity_store.ActivityStore(db))
+    state = StepFunctions(
+        db=db,
+        clock=clock,
+        calls=calls,
+        tasks=tasks,
+        signals=signals,
+        roles=roles,
+        wall=wall,
+        limits=limits,
+        client=client,
+        inner=inner,
+        machines=known,
+        engine=engine,
+        activities=queue,
+    )
+    known.tagged["activity"] = partial(activities.exists, state)
+    parts = Parts(
+        calls=calls,
+        roles=roles,
+        clock=clock,
+        engine=engine,
+        check=check or _anything,
+        client=client,
+        apis=apis,
+        queue=queue,
+    )
+    engine.work = Work(parts)
+
+    async def start() -> None:
+        for name, schema in _SCHEMAS.items():
+            await db.migrate(name, schema)
+        await queue.start()
+        await engine.start()
+        await control.resume(state)
+
+    return Service("stepfunctions", state, operations_in(OPERATIONS, *_MODULES), start, engine.close)
+
+
+def _anything(service: str, operation: str, request: Struct) -> None:
+    """Where nobody validates requests."""

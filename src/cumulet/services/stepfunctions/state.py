@@ -19,6 +19,7 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions.machines.directory import Machines
+    from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 
 
 class StepFunctions(Struct, kw_only=True):
@@ -39,3 +40,4 @@ class StepFunctions(Struct, kw_only=True):
     inner: Inner | None
     machines: Machines
     engine: Engine
+    activities: ActivityQueue

@@ -1,45 +1,480 @@
-"""The executions of a node."""
+"""The executions of a node: moved on when something happens, made durable before it shows, found again after a crash.
+
+What happens to an execution is put into its inbox; one driver at a time takes it from there, lets the walker move the run
+on, writes what came of it, and only then causes effects. `docs/services/stepfunctions.md` and ARCHITECTURE.md tell more.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+from cumulet.api import stepfunctions as api
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.tasks import Tasks as Background
-from cumulet.services.stepfunctions.engine.ports import Child, Ended, Log, Machines, Maps, Notices, Tasks
+from cumulet.services.stepfunctions.engine import journal, tokens
+from cumulet.services.stepfunctions.engine.births import Birth, Births
+from cumulet.services.stepfunctions.engine.effects import Effects
+from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
+from cumulet.services.stepfunctions.engine.ports import (
+    Child,
+    Ended,
+    Facts,
+    Kind,
+    Log,
+    Machines,
+    Maps,
+    Notices,
+    Status,
+    Tasks,
+)
+from cumulet.services.stepfunctions.engine.redrives import redrive
+from cumulet.services.stepfunctions.engine.replay import replay
+from cumulet.services.stepfunctions.engine.store import Change, ExecutionStore, Record
+from cumulet.services.stepfunctions.engine.timers import Timers
+from cumulet.services.stepfunctions.engine.walker import Walker
 from cumulet.services.stepfunctions.limits import Limits
-from cumulet.storage.database import Database
+from cumulet.storage.database import Conflict, Database, StorageError
+
+log = logging.getLogger(__name__)
+
+_AGAIN = 5.0
+"""Real seconds after which an execution whose journal could not be written is tried again."""
+_SWEEP = 6 * 3600.0
+Action = Callable[[Run], None]
 
 
 class Engine:
-    """Drives executions. `work`, `maps`, `log` and `notices` are given before `start`; what is not there is not used."""
+    """Drives executions. `work`, `maps`, `log` and `notices` are set before `start`."""
 
     def __init__(self, db: Database, clock: Clock, background: Background, machines: Machines, limits: Limits) -> None:
-        self.db = db
+        self.store = ExecutionStore(db)
         self.clock = clock
         self.background = background
         self.machines = machines
         self.limits = limits
-        self.work: Tasks | None = None
-        self.maps: Maps | None = None
+        self.work: Tasks
+        self.maps: Maps
         self.log: Log | None = None
         self.notices: Notices | None = None
+        self.walker = Walker(clock.now, limits, self._kind, self._check)
+        self.births = Births(self.store, clock, limits)
+        self.effects = Effects(self)
+        self.runs: dict[int, Run] = {}
+        self._timers = Timers(clock, self._fire, self.store.due)
+        self._loading: dict[int, asyncio.Task[Run | None]] = {}
+        self._resting: dict[int, float] = {}
+        self._ends: dict[str, list[asyncio.Future[Ended]]] = {}
+        self._open: Counter[str] = Counter()
+        self._drained: dict[str, list[asyncio.Future[None]]] = {}
+
+    def _kind(self, resource: str) -> Kind:
+        return self.work.kind(resource)
+
+    def _check(self, resource: str, arguments: Any) -> None:
+        self.work.check(resource, arguments)
+
+    # Life of the engine
 
     async def start(self) -> None:
         """Go on with what a stop or a crash interrupted."""
+        for account, region, machine, count in await self.store.open():
+            self.births.open[account, region] += count
+            self._open[machine] += count
+        self.background.start("executions timers", self._timers.work())
+        self.background.start("executions at rest", self._rest())
+        self.background.start("executions that are old", self._expire())
+        interrupted = await self.store.interrupted()
+        if interrupted:
+            self.background.start("executions interrupted", self._resume(interrupted))
+
+    async def close(self) -> None:
+        """Nothing is lost: what runs is found again by the next start."""
+
+    async def _resume(self, numbers: list[int]) -> None:
+        for number in numbers:
+            try:
+                await self.load(number)
+            except Exception:
+                log.exception("execution %d could not be resumed", number)
+            await asyncio.sleep(0)
+
+    async def _rest(self) -> None:
+        """Executions that only wait leave memory after a while."""
+        loop = asyncio.get_running_loop()
+        idle = self.limits.idle_seconds
+        while True:
+            await asyncio.sleep(idle / 4)
+            before = loop.time() - idle
+            for number in [number for number, since in self._resting.items() if since < before]:
+                del self._resting[number]
+                run = self.runs.get(number)
+                if run is not None and not run.driving and run.quiet:
+                    del self.runs[number]
+
+    async def _expire(self) -> None:
+        while True:
+            now = self.clock.now()
+            kept = now - self.limits.history_days * 86_400
+            while await self.store.expire(kept, int(kept * 1000) << 20):
+                pass
+            await self.clock.sleep(_SWEEP)
+
+    # Starting
+
+    async def begin(self, birth: Birth) -> Run:
+        """Start an execution and run what it can do by itself; durable on return. Raises Conflict when its name is taken."""
+        run = self.births.run(birth)
+        record = self.births.record(birth, run)
+        self.walker.begin(run)
+        run.driving = True
+        self.runs[run.number] = run
+        try:
+            self.walker.step(run, self.limits.turn)
+            await self._write(run, record)
+        except BaseException:
+            del self.runs[run.number]
+            raise
+        if record is not None:
+            self.births.count(run.facts, 1)
+            self._open[run.facts.machine_arn] += 1
+        if self.notices is not None:
+            self.notices.changed(run.facts, "RUNNING")
+        self.effects.cause(run)
+        if run.open and (run.ready or run.inbox):
+            self.background.start(f"execution {run.facts.name}", self.drive(run))
+        else:
+            self._settle(run)
+        return run
+
+    async def run_to_end(self, birth: Birth) -> Ended:
+        """Start an execution and wait for its end."""
+        run = await self.begin(birth)
+        if not run.open:
+            return ended_of(run)
+        return await self._future(run.facts.arn)
 
     async def run_child(self, child: Child) -> Ended:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        birth = self.births.child(child)
+        try:
+            return await self.run_to_end(birth)
+        except Conflict:
+            pass
+        record = await self.store.find(birth.arn)
+        if record is not None and record.status not in ("RUNNING", "SUCCEEDED") and child.redriven > record.redrives:
+            await redrive(self, record, None)
+        return await self.ended(birth.arn)
+
+    # Driving
+
+    def post(self, run: Run, action: Action) -> None:
+        """Something happened to an execution."""
+        run.inbox.append(action)
+        if not run.driving:
+            run.driving = True
+            self.background.start(f"execution {run.facts.name}", self.drive(run))
+
+    async def post_here(self, run: Run, action: Action) -> None:
+        """The same, driven by the caller if nobody else does: for tasks that have nothing else to do."""
+        run.inbox.append(action)
+        if not run.driving:
+            run.driving = True
+            await self.drive(run)
+
+    async def drive(self, run: Run) -> None:
+        """Move a run on until it waits or is over. `run.driving` is ours."""
+        walker, turn = self.walker, self.limits.turn
+        try:
+            while run.open:
+                while run.inbox:
+                    walker.act(run, run.inbox.popleft())
+                walker.step(run, turn)
+                await self._write(run, None)
+                self.effects.cause(run)
+                if not run.inbox and not run.ready:
+                    break
+                await asyncio.sleep(0)
+        except Exception as error:
+            self._lose(run, error)
+            raise
+        self._settle(run)
+
+    def _settle(self, run: Run) -> None:
+        run.driving = False
+        if not run.open:
+            self._over(run)
+            return
+        if run.inbox:
+            run.driving = True
+            self.background.start(f"execution {run.facts.name}", self.drive(run))
+            return
+        self._timers.at(run.next_due(), run.number) if not run.facts.express else self.effects.alarm(run)
+        if run.quiet and not run.facts.express:
+            self._resting[run.number] = asyncio.get_running_loop().time()
+
+    async def _write(self, run: Run, record: Record | None) -> None:
+        """Make what the run did durable. `record` is there for the first time alone."""
+        entries, run.entries = run.entries, []
+        after, run.after = run.after, []
+        if not run.facts.express:
+            try:
+                await self._store(run, record, entries)
+            except Exception:
+                run.after = after
+                raise
+        for action in after:
+            action()
+        if entries and self.log is not None and run.facts.version.logging.level != "OFF":
+            self.log.events(run.facts, journal.shown(entries))
+
+    async def _store(self, run: Run, record: Record | None, entries: list[journal.Entry]) -> None:
+        due = None if not run.open else run.next_due() if run.quiet else 0.0
+        chunk = journal.encode(entries) if entries else None
+        first = next((entry.id for entry in entries if entry.id), run.last_event + 1)
+        if record is not None:
+            self.births.complete(record, run, due)
+            assert chunk is not None
+            await self.store.begin(record, first, chunk)
+            run.chunks = 1
+        elif chunk is not None or due != run.due:
+            change = None
+            if due != run.due:
+                change = Change(
+                    run.number, run.status, run.stopped, due, run.output, run.error, run.cause, run.last_event
+                )
+            await self.store.append(run.number, run.chunks, first, chunk, change)
+            run.chunks += chunk is not None
+        run.due = due if due is not None else 0.0
+
+    def _lose(self, run: Run, error: Exception) -> None:
+        """Its journal could not be written: what is in memory is ahead of the truth. It is read again in a while."""
+        self.runs.pop(run.number, None)
+        for task in run.waiting.values():
+            task.cancel()
+        if isinstance(error, StorageError) or not run.facts.express:
+            asyncio.get_running_loop().call_later(_AGAIN, self._retry, run.number)
+
+    def _retry(self, number: int) -> None:
+        self.background.start("execution again", self._resume([number]))
+
+    def _over(self, run: Run) -> None:
+        """It has ended, and that is durable."""
+        self.runs.pop(run.number, None)
+        self._resting.pop(run.number, None)
+        facts = run.facts
+        if not facts.express:
+            self.births.count(facts, -1)
+            machine = facts.machine_arn
+            self._open[machine] -= 1
+            if self._open[machine] <= 0:
+                del self._open[machine]
+                for waiter in self._drained.pop(machine, ()):
+                    _tell(waiter, None)
+        for future in self._ends.pop(facts.arn, ()):
+            _tell(future, ended_of(run))
+        if self.notices is not None:
+            self.notices.changed(facts, run.status)
+
+    # Time
+
+    def _fire(self, number: int) -> None:
+        run = self.runs.get(number)
+        if run is None:
+            self.background.start("execution wakes", self._resume([number]))
+        else:
+            self.post(run, self.due)
+
+    def due(self, run: Run) -> None:
+        """Do what the clock says."""
+        now, walker = self.clock.now(), self.walker
+        if run.deadline <= now:
+            walker.end(run, "ExecutionTimedOut", "TIMED_OUT", 0, None, None)
+            return
+        for frame in list(run.frames.values()):
+            if not run.open or run.frames.get(frame.id) is not frame:
+                continue
+            if frame.phase is Phase.WAIT and frame.due <= now:
+                walker.waited(run, frame)
+            elif frame.phase is Phase.RETRY and frame.due <= now:
+                frame.phase = Phase.BEGIN
+                run.ready.append(frame)
+            elif frame.phase in (Phase.TASK, Phase.SUBMITTED) and frame.work is not None and frame.work.due <= now:
+                walker.timed_out(run, frame)
+
+    # Finding
+
+    async def load(self, number: int) -> Run | None:
+        """An execution that runs, from memory or from its journal; None when it has ended, or never was."""
+        run = self.runs.get(number)
+        if run is not None:
+            return run
+        loading = self._loading.get(number)
+        if loading is None:
+            loading = self._loading[number] = asyncio.get_running_loop().create_task(self._load(number))
+            loading.add_done_callback(lambda _: self._loading.pop(number, None))
+        return await asyncio.shield(loading)
+
+    async def _load(self, number: int) -> Run | None:
+        record = await self.store.by_number(number)
+        if record is None or record.status != "RUNNING":
+            return None
+        run = await self.read(record)
+        if run is None:
+            return None
+        self.runs[number] = run
+        run.driving = True
+        self.effects.resume(run)
+        run.inbox.append(self.due)
+        self.background.start(f"execution {run.facts.name}", self.drive(run))
+        return run
+
+    async def read(self, record: Record) -> Run | None:
+        """The run of a record, folded from its journal; None when its machine cannot be found any more."""
+        try:
+            version = await self.machines.revision(record.revision)
+        except AwsError as error:
+            log.warning("execution %s is of a machine that is gone: %s", record.arn, error.message)
+            return None
+        run = self.births.again(record, version)
+        chunks = await self.store.chunks(record.number)
+        for chunk in chunks:
+            replay(run, journal.decode(chunk), self.work)
+        run.ready.extend(f for f in run.frames.values() if f.phase in (Phase.READY, Phase.BEGIN))
+        run.chunks = len(chunks)
+        return run
+
+    async def resumed(self, number: int, facts: Facts) -> None:
+        """An execution that had ended was redriven."""
+        self.births.count(facts, 1)
+        self._open[facts.machine_arn] += 1
+        if self.notices is not None:
+            self.notices.changed(facts, "RUNNING")
+        await self.load(number)
+
+    # What others ask
 
     async def ended(self, arn: str) -> Ended:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        future = self._future(arn)
+        record = await self.store.find(arn)
+        if record is None and not any(run.facts.arn == arn for run in self.runs.values()):
+            self._ends.pop(arn, None)
+            raise no_such_execution(arn)
+        if record is not None and record.status != "RUNNING":
+            return ended_of_record(record)
+        return await future
+
+    def _future(self, arn: str) -> asyncio.Future[Ended]:
+        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
+        self._ends.setdefault(arn, []).append(future)
+        return future
 
     async def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> float:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        record = await self.store.find(arn)
+        if record is None:
+            raise no_such_execution(arn)
+        run = await self.load(record.number) if record.status == "RUNNING" else None
+        if run is not None:
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+            def abort(run: Run) -> None:
+                self.walker.end(run, "ExecutionAborted", "ABORTED", 0, error, cause)
+                run.after.append(partial(_tell, done, None))
+
+            future = self._future(arn)
+            self.post(run, abort)
+            await asyncio.wait((done, future), return_when=asyncio.FIRST_COMPLETED)
+            record = await self.store.find(arn) or record
+        assert record.stopped is not None
+        return record.stopped
+
+    async def with_token(self, token: str, act: Callable[[Run, Frame], None]) -> bool:
+        """Have `act` done to the frame that waits for this token, durably; False when none does. Raises InvalidToken."""
+        place = tokens.read(token)
+        if place is None:
+            raise api.InvalidToken("Invalid Token: 'Invalid token'")
+        run = await self.load(place[0])
+        if run is None:
+            return False
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def action(run: Run) -> None:
+            frame = run.frames.get(place[1])
+            wanted = frame is not None and frame.work is not None and frame.work.token == token
+            if frame is None or not wanted or frame.phase not in (Phase.TASK, Phase.SUBMITTED):
+                done.set_result(False)
+                return
+            run.after.append(partial(_tell, done, True))
+            act(run, frame)
+
+        self.post(run, action)
+        while not done.done():
+            await asyncio.wait((done,), timeout=1.0)
+            if not done.done() and self.runs.get(place[0]) is not run:
+                return False
+        return done.result()
 
     async def activity_started(self, token: str, worker: str) -> bool:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        return await self.with_token(token, lambda run, frame: self.walker.picked_up(run, frame, worker))
 
     async def drained(self, machine_arn: str) -> None:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        if self._open[machine_arn] > 0:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drained.setdefault(machine_arn, []).append(future)
+            await future
 
     async def forget(self, machine_arn: str) -> None:
-        raise NotImplementedError
+        """See `ports.Engine`."""
+        while await self.store.forget(machine_arn):
+            pass
+
+
+def _tell(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def no_such_execution(arn: str) -> api.ExecutionDoesNotExist:
+    return api.ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
+
+
+def ended_of(run: Run) -> Ended:
+    facts = run.facts
+    assert run.stopped is not None
+    return Ended(
+        arn=facts.arn,
+        name=facts.name,
+        machine_arn=facts.machine_arn,
+        status=run.status,
+        started=facts.started,
+        stopped=run.stopped,
+        input=run.text,
+        output=run.output,
+        error=run.error,
+        cause=run.cause,
+    )
+
+
+def ended_of_record(record: Record) -> Ended:
+    assert record.stopped is not None
+    return Ended(
+        arn=record.arn,
+        name=record.name,
+        machine_arn=record.machine,
+        status=cast("Status", record.status),
+        started=record.started,
+        stopped=record.stopped,
+        input=record.input,
+        output=record.output,
+        error=record.error,
+        cause=record.cause,
+    )

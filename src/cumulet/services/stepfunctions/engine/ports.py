@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cumulet.services.stepfunctions import asl
     from cumulet.services.stepfunctions.machines.model import MachineVersion
 
+UNWANTED = "unwanted"
+"""Of the cancellation of what an execution does not want any more; a node that ends cancels with nothing to say."""
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]
 
 
@@ -153,7 +155,8 @@ class Maps(Protocol):
     """What shares the items of a distributed Map out over child executions."""
 
     async def run(self, call: MapCall) -> Any:
-        """The Map's result (JSON values). Raises StatesError. Cancelled when the execution is aborted: stop the children then."""
+        """The Map's result (JSON values). Raises StatesError. Cancelled with UNWANTED when the execution is aborted: stop the
+        children then."""
         ...
 
 
@@ -164,8 +167,11 @@ class Machines(Protocol):
         """The machine, version or alias to start an execution of. Raises the AWS error when there is none."""
         ...
 
-    async def revision(self, key: str) -> MachineVersion | None:
-        """What an execution began with, by `MachineVersion.key`; it outlives updates and the machine itself."""
+    async def revision(self, key: str) -> MachineVersion:
+        """What an execution began with, by `MachineVersion.key`; it outlives updates and the machine itself.
+
+        Raises StateMachineDoesNotExist when there never was one.
+        """
         ...
 
 
@@ -199,6 +205,14 @@ class Child(Struct, kw_only=True):
     input: str
     items: int = 1
     redriven: int = 0
+
+
+    @property
+    def arn(self) -> str:
+        """`execution:MACHINE/LABEL:NAME`; that of an Express one ends with a second id."""
+        kind = "express" if self.type == "EXPRESS" else "execution"
+        place = f"{self.parent.machine_arn.replace(':stateMachine:', f':{kind}:')}/{self.label}"
+        return f"{place}:{self.name}" + (f":{self.name}" if kind == "express" else "")
 
 
 class Engine(Protocol):

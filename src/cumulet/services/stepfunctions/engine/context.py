@@ -1,0 +1,52 @@
+"""The context object: what `$$` and `$states.context` show."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from cumulet.services.stepfunctions.engine.frames import Frame, Run
+
+_COUNTED = frozenset({"Task", "Parallel", "Map"})
+
+
+def timestamp(when: float) -> str:
+    """ISO 8601 with milliseconds, as AWS writes it: `2024-03-01T12:00:00.123Z`."""
+    milliseconds = int(when * 1000)
+    seconds, rest = divmod(milliseconds, 1000)
+    moment = time.gmtime(seconds)
+    return (
+        f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
+        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}.{rest:03d}Z"
+    )
+
+
+def context_of(run: Run, frame: Frame, token: str = "") -> dict[str, Any]:
+    """What a state sees. The parts that do not change are shared by all states of the run."""
+    shared = run.shared
+    if shared is None:
+        shared = run.shared = _shared(run)
+    state: dict[str, Any] = {"Name": frame.state.name, "EnteredTime": timestamp(frame.entered_at)}
+    if frame.state.kind in _COUNTED:
+        state["RetryCount"] = frame.retries
+    context = {**shared, "State": state}
+    if frame.item is not None:
+        context["Map"] = {"Item": frame.item}
+    if token:
+        context["Task"] = {"Token": token}
+    return context
+
+
+def _shared(run: Run) -> dict[str, Any]:
+    facts = run.facts
+    execution: dict[str, Any] = {
+        "Id": facts.arn,
+        "Input": run.input,
+        "Name": facts.name,
+        "RoleArn": facts.role_arn,
+        "StartTime": timestamp(facts.started),
+        "RedriveCount": run.redrives,
+    }
+    if run.redriven is not None:
+        execution["RedriveTime"] = timestamp(run.redriven)
+    return {"Execution": execution, "StateMachine": {"Id": facts.machine_arn, "Name": facts.version.name}}

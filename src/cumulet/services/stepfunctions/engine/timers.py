@@ -1,0 +1,71 @@
+"""When executions are due: one sleeper on the clock for all of them.
+
+Those that are due within the hour are in memory, a few bytes each; the store has the others, and is asked again in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+
+from cumulet.kernel.clock import Clock
+from cumulet.services.stepfunctions.engine.frames import FOREVER
+
+_WINDOW = 3600.0
+
+
+class Timers:
+    """`fire` is called with the number of each execution whose time has come: maybe once more than asked for. `due` gives those
+    that the store knows of, up to a time."""
+
+    def __init__(
+        self, clock: Clock, fire: Callable[[int], None], due: Callable[[float], Awaitable[list[tuple[float, int]]]]
+    ) -> None:
+        self._clock = clock
+        self._fire = fire
+        self._due = due
+        self._armed: dict[int, float] = {}
+        self._heap: list[tuple[float, int]] = []
+        self._until = 0.0
+        self._wake = asyncio.Event()
+
+    def at(self, when: float, number: int) -> None:
+        """Fire then. An earlier moment that was asked for stands."""
+        if when >= FOREVER or self._armed.get(number, FOREVER) <= when:
+            return
+        if when >= self._until:
+            return  # the store has it
+        self._armed[number] = when
+        heapq.heappush(self._heap, (when, number))
+        if self._heap[0][1] == number:
+            self._wake.set()
+
+    async def work(self) -> None:
+        """For ever."""
+        while True:
+            self._wake.clear()
+            now = self._clock.now()
+            if now >= self._until - _WINDOW / 10:
+                self._until = now + _WINDOW
+                for when, number in await self._due(self._until):
+                    self.at(when, number)
+            self._ring(now)
+            await self._sleep(min(self._heap[0][0] if self._heap else FOREVER, self._until - _WINDOW / 10))
+
+    def _ring(self, now: float) -> None:
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            when, number = heapq.heappop(heap)
+            if self._armed.get(number) == when:
+                del self._armed[number]
+                self._fire(number)
+
+    async def _sleep(self, until: float) -> None:
+        timer = asyncio.ensure_future(self._clock.sleep_until(until))
+        woken = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            woken.cancel()
