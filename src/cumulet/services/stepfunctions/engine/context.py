@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from cumulet.services.stepfunctions.engine.frames import Frame, Run
@@ -10,15 +11,19 @@ from cumulet.services.stepfunctions.engine.frames import Frame, Run
 _COUNTED = frozenset({"Task", "Parallel", "Map"})
 
 
-def timestamp(when: float) -> str:
-    """ISO 8601 with milliseconds, as AWS writes it: `2024-03-01T12:00:00.123Z`."""
-    milliseconds = int(when * 1000)
-    seconds, rest = divmod(milliseconds, 1000)
+@lru_cache(256)
+def _second(seconds: int) -> str:
     moment = time.gmtime(seconds)
     return (
         f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}"
-        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}.{rest:03d}Z"
+        f"T{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
     )
+
+
+def timestamp(when: float) -> str:
+    """ISO 8601 with milliseconds, as AWS writes it: `2024-03-01T12:00:00.123Z`."""
+    milliseconds = int(when * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
 def context_of(run: Run, frame: Frame, token: str = "") -> dict[str, Any]:
