@@ -84,9 +84,9 @@ def _plain_keys(path: Steps) -> tuple[str | int, ...] | None:
 def _follow(keys: tuple[str | int, ...], node: Any, text: str) -> Any:
     for key in keys:
         if isinstance(key, str):
-            if type(node) is not dict or key not in node:
+            if not isinstance(node, dict) or key not in node:
                 raise PathNotFound(f"No results for path: {text}: no member '{key}' at this place")
-        elif type(node) is not list or not -len(node) <= key < len(node):
+        elif not isinstance(node, list) or not -len(node) <= key < len(node):
             raise PathNotFound(f"No results for path: {text}: no element {key} at this place")
         node = node[key]
     return node

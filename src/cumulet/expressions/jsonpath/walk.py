@@ -116,21 +116,21 @@ def _step(step: Step, then: Walk, definite: bool) -> Walk:
 
 
 def _member(name: str, then: Walk, definite: bool, value: Any, run: Run) -> None:
-    if type(value) is dict and name in value:
+    if isinstance(value, dict) and name in value:
         then(value[name], run)
     elif definite:
         raise PathNotFound(f"no member '{name}' at this place")
 
 
 def _members(names: Sequence[str], then: Walk, definite: bool, value: Any, run: Run) -> None:
-    if type(value) is dict:
+    if isinstance(value, dict):
         then({name: value[name] for name in names if name in value}, run)
     elif definite:
         raise PathNotFound("expected an object to take several members of")
 
 
 def _array(value: Any, definite: bool) -> bool:
-    if type(value) is list:
+    if isinstance(value, list):
         return True
     if definite:
         raise PathNotFound("an index or slice can only be applied to arrays", unfit=value is not None)
@@ -171,7 +171,7 @@ def _slice(step: Slice, then: Walk, definite: bool, value: Any, run: Run) -> Non
 
 
 def _every(then: Walk, value: Any, run: Run) -> None:
-    values = value.values() if type(value) is dict else value if type(value) is list else ()
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     run.work(len(values))
     for inner in values:
         then(inner, run)
@@ -183,11 +183,11 @@ def _filter(step: Filter, then: Walk, definite: bool) -> Walk:
     accepts = accept(step.test)
 
     def walk(value: Any, run: Run) -> None:
-        if type(value) is dict:
+        if isinstance(value, dict):
             run.work(1)
             if accepts(value, run):
                 then(value, run)
-        elif type(value) is list:
+        elif isinstance(value, list):
             run.work(len(value))
             for element in value:
                 if accepts(element, run):
@@ -206,8 +206,8 @@ def _scan(target: Step, walk: Walk) -> Walk:
         waiting = [value]
         while waiting:
             node = waiting.pop()
-            is_object = type(node) is dict
-            if not is_object and type(node) is not list:
+            is_object = isinstance(node, dict)
+            if not is_object and not isinstance(node, list):
                 continue
             run.work(1)
             if wanted(node, run):
@@ -222,9 +222,9 @@ def _wanted(target: Step) -> Accept:
     match target:
         case Names(names=names):
             needed = frozenset(names)
-            return lambda node, _: type(node) is dict and needed <= node.keys()
+            return lambda node, _: isinstance(node, dict) and needed <= node.keys()
         case Indexes() | Slice():
-            return lambda node, _: type(node) is list
+            return lambda node, _: isinstance(node, list)
         case Every():
             return lambda _, __: True
         case Filter():
