@@ -1,0 +1,170 @@
+"""One request to an API on its way through the steps, and what each of them found out."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from cumulet.kernel.call import ANONYMOUS, Call, Principal
+from cumulet.kernel.ids import token
+from cumulet.kernel.web import Visit, WebAnswer
+from cumulet.services.apigateway.plane.lambdas import SERVICE
+from cumulet.services.apigateway.rest.pipeline.headers import DROPPED, proper_name
+
+if TYPE_CHECKING:
+    from cumulet.kernel.credentials import Credential
+    from cumulet.services.apigateway.rest.pipeline.front import RestFront
+    from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
+    from cumulet.services.apigateway.rest.pipeline.program import MethodPlan, Program
+
+_EXTENDED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_plain = random.Random()  # noqa: S311  ids that need not be secret
+
+
+class Refused(Exception):
+    """The request ends with a gateway response: its type, AWS's message (None is `null`), and a status other than the type's."""
+
+    def __init__(
+        self, kind: str, message: str | None, *, status: int = 0, reason: str = "", error_type: str = ""
+    ) -> None:
+        super().__init__(message or kind)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.reason = reason  # for the execution log
+        self.error_type = error_type
+        self.validation = ""
+
+
+class Exchange:
+    """What is known of a request. `path` begins after the stage; times are in seconds since 1970."""
+
+    method: MethodPlan
+    answer: WebAnswer
+    path_values: dict[str, str]
+
+    def __init__(self, front: RestFront, program: Program, visit: Visit, path: str, now: float) -> None:
+        self.front = front
+        self.program = program
+        self.visit = visit
+        self.request = visit.request
+        self.path = path
+        self.now = now
+        self.request_id = visit.request_id
+        self.path_values = {}
+        self.stage_variables = program.variables
+        self.base_path = ""
+        self.log: ExecutionLog | None = None
+        self.credential: Credential | None = None
+        self.principal: Principal = ANONYMOUS
+        self.authorizer: dict[str, Any] = {}
+        self.identity: dict[str, str] = {}
+        self.usage_key: str | None = None
+        self.api_key_id = ""
+        self.policy_allows = False
+        self.refused: Refused | None = None
+        self.integration: dict[str, Any] = {}
+        self.cache_key: tuple[Any, ...] | None = None
+        self.warning = ""
+        self.test = False
+
+    @cached_property
+    def extended_id(self) -> str:
+        """x-amz-apigw-id: fifteen letters or digits and `=`."""
+        return "".join(_plain.choices(_EXTENDED, k=15)) + "="
+
+    @cached_property
+    def trace(self) -> str:
+        """X-Amzn-Trace-Id for the integration: the client's root, or one of our own."""
+        given = self.request.headers.get("x-amzn-trace-id", "")
+        if given.startswith("Root=") or ";Root=" in given:
+            return given
+        return f"Root=1-{int(self.now):08x}-{token(12)}"
+
+    @cached_property
+    def headers(self) -> dict[str, tuple[str, list[str]]]:
+        """The client's headers that are passed on, by lower-case name: the name as sent and its values."""
+        found: dict[str, tuple[str, list[str]]] = {}
+        for name, value in self.request.lines:
+            key = name.lower()
+            if key in DROPPED:
+                continue
+            known = found.get(key)
+            if known is None:
+                found[key] = (proper_name(key, name), [value])
+            else:
+                known[1].append(value)
+        return found
+
+    @cached_property
+    def query(self) -> dict[str, list[str]]:
+        """The query string's parameters, decoded."""
+        if not self.request.query:
+            return {}
+        found: dict[str, list[str]] = {}
+        for name, value in parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=2000):
+            found.setdefault(name, []).append(value)
+        return found
+
+    @cached_property
+    def path_params(self) -> dict[str, str]:
+        """The path's parameters, decoded."""
+        return {name: unquote(value) for name, value in self.path_values.items()}
+
+    @cached_property
+    def full_path(self) -> str:
+        """The path with its stage, as `$context.path` has it."""
+        return f"/{self.program.stage_name}{self.path}" if not self.test else self.path
+
+    @cached_property
+    def resource_arn(self) -> str:
+        """The ARN of the method as it was called, which policies name: with the path's own values."""
+        program = self.program
+        path = self.path if self.path.startswith("/") else f"/{self.path}"
+        return f"{program.arn}/{program.stage_name}/{self.request.method}{path}"
+
+    @cached_property
+    def stamp(self) -> str:
+        """The time as signatures have it."""
+        return datetime.fromtimestamp(self.now, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+    @cached_property
+    def http_date(self) -> str:
+        """The time as headers have it."""
+        return formatdate(self.now, usegmt=True)
+
+    def call(self, source_arn: str = "") -> Call:
+        """A call of API Gateway for this request: as itself, for the API's account."""
+        program = self.program
+        return Call(
+            account=program.account,
+            region=program.region,
+            principal=Principal.service(SERVICE, program.account),
+            request_id=self.request_id,
+            endpoint=self.visit.endpoint,
+            source_ip=self.request.peer,
+            source_arn=source_arn,
+            trace=self.trace,
+        )
+
+    def caller(self) -> Call:
+        """The same as the client makes it."""
+        program = self.program
+        return Call(
+            account=self.principal.account or program.account,
+            region=program.region,
+            principal=self.principal,
+            request_id=self.request_id,
+            endpoint=self.visit.endpoint,
+            source_ip=self.request.peer,
+            access_key=self.credential.access_key if self.credential is not None else "",
+        )
+
+    def header(self, name: str) -> str | None:
+        """The last value of a header, by lower-case name."""
+        found = self.headers.get(name)
+        return found[1][-1] if found is not None else None

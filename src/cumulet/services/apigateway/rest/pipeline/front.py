@@ -1,0 +1,159 @@
+"""Requests to REST APIs: from an address to an answer.
+
+`answer` is what the gateway calls; what each request goes through is in `steps`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from cumulet.delivery.roles import Roles
+from cumulet.kernel.calls import Calls
+from cumulet.kernel.clock import Clock
+from cumulet.kernel.tasks import Tasks
+from cumulet.kernel.web import Client, Inner, Visit, WebAnswer
+from cumulet.services.apigateway.limits import Limits
+from cumulet.services.apigateway.plane.authorizers import Cache
+from cumulet.services.apigateway.plane.lambdas import Functions
+from cumulet.services.apigateway.plane.logs import LogWriter
+from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.rest.keys.admissions import Admissions
+from cumulet.services.apigateway.rest.keys.usage import Usage
+from cumulet.services.apigateway.rest.pipeline import failures, finish, program
+from cumulet.services.apigateway.rest.pipeline.caching import ResponseCache
+from cumulet.services.apigateway.rest.pipeline.counts import Counts
+from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
+from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
+from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
+from cumulet.services.apigateway.rest.pipeline.program import Program
+from cumulet.services.apigateway.rest.pipeline.settings import Settings
+from cumulet.services.apigateway.rest.pipeline.steps import STEPS
+from cumulet.services.apigateway.rest.running import Rest, Running
+
+if TYPE_CHECKING:
+    from cumulet.services.apigateway.plane.jwt import Verifier
+
+log = logging.getLogger(__name__)
+
+_KEPT = 5_000
+_chance = random.Random()  # noqa: S311  which requests a canary gets
+
+
+class RestFront:
+    """Answers requests to REST APIs. `wall` is real time, in which issuers of tokens live."""
+
+    def __init__(  # noqa: PLR0913  the service passes each part once
+        self,
+        *,
+        rest: Rest,
+        admissions: Admissions,
+        usage: Usage,
+        calls: Calls,
+        clock: Clock,
+        tasks: Tasks,
+        client: Client,
+        inner: Inner,
+        limits: Limits,
+        enforce: bool,
+        wall: Callable[[], float],
+    ) -> None:
+        self.rest = rest
+        self.admissions = admissions
+        self.usage = usage
+        self.clock = clock
+        self.client = client
+        self.inner = inner
+        self.limits = limits
+        self.roles = Roles(calls, clock, enforce)
+        self.functions = Functions(calls, self.roles)
+        self.buckets = Buckets(clock.now)
+        self.answers = Cache(clock.now)
+        self.responses = ResponseCache(clock.now)
+        self.logs = LogWriter(calls, clock, tasks)
+        self.counts = Counts()
+        self._programs: dict[tuple[str, str], tuple[int, Program]] = {}
+        self._verifier: Verifier | None = None
+        self._wall = wall
+
+    async def answer(self, visit: Visit, api_id: str, path: str) -> WebAnswer:
+        """The answer of an API; `path` begins with the stage. Never raises an AwsError."""
+        stage, rest = split(path)
+        found = await self.program(api_id, stage) if stage else None
+        if found is None or (found.closed and _is_default(visit)):
+            return finish.unknown_stage(visit)
+        if found.canary is not None and _chance.random() < found.canary_share:
+            found = found.canary
+        return await self.run(Exchange(self, found, visit, rest, self.clock.now()))
+
+    async def run(self, ex: Exchange) -> WebAnswer:
+        """Take an exchange through the steps to its answer."""
+        began = time.perf_counter()
+        try:
+            for step in STEPS:
+                if (waiting := step(ex)) is not None:
+                    await waiting
+            answer = ex.answer
+        except Refused as refused:
+            answer = failures.answer(ex, refused)
+        except Exception:
+            log.exception("request %s to %s failed", ex.request_id, ex.program.arn)
+            answer = failures.answer(ex, Refused("DEFAULT_5XX", "Internal server error"))
+        return finish.complete(ex, answer, (time.perf_counter() - began) * 1000)
+
+    async def program(self, api_id: str, stage: str) -> Program | None:
+        """What a stage runs, compiled once for as long as nothing changes."""
+        running: Running | None = await self.rest.running(api_id, stage)
+        if running is None:
+            return None
+        known = self._programs.get((api_id, stage))
+        if known is not None and known[0] == running.revision:
+            return known[1]
+        if len(self._programs) >= _KEPT:
+            self._programs.clear()
+        compiled = program.compile(
+            running.definition, running.stage, running.account, running.region, canary=running.canary
+        )
+        self._programs[api_id, stage] = (running.revision, compiled)
+        return compiled
+
+    def new_log(self, ex: Exchange, settings: Settings) -> ExecutionLog:
+        """An execution log as a method's settings want it."""
+        return ExecutionLog(ex.request_id, ex.now, level=settings.log_level, traced=settings.data_trace)
+
+    def flush_cache(self, api_id: str, stage: str) -> None:
+        """FlushStageCache."""
+        self.responses.flush(api_id, stage)
+
+    def flush_authorizers(self, api_id: str, stage: str) -> None:
+        """FlushStageAuthorizersCache."""
+        self.answers.forget((api_id, stage))
+
+    def verifier(self) -> Verifier:
+        """Of tokens."""
+        if self._verifier is None:
+            from cumulet.services.apigateway.plane.jwt import Verifier  # noqa: PLC0415  with the first authorizer that needs it
+
+            self._verifier = Verifier(self.client, self._wall, time.monotonic)
+        return self._verifier
+
+    async def through_link(self, ex: Exchange, plan: Plan, uri: str) -> str:
+        """The address behind a VPC link: the integration's own, whose host this machine finds or not."""
+        parts = urlsplit(uri)
+        return urlunsplit(parts)
+
+
+def split(path: str) -> tuple[str, str]:
+    """The stage, and the path after it; slashes before the stage do not count."""
+    trimmed = path.lstrip("/")
+    stage, slash, rest = trimmed.partition("/")
+    return stage, slash + rest if slash else "/"
+
+
+def _is_default(visit: Visit) -> bool:
+    """Whether the API was called by its own address, rather than by a custom domain."""
+    return ".execute-api." in visit.request.headers.get("host", "")
