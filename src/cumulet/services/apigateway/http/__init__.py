@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from cumulet.api.apigatewayv2 import OPERATIONS
+from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, real_time
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
@@ -21,8 +24,16 @@ from cumulet.services.apigateway.http import (
     vpc_links,
 )
 from cumulet.services.apigateway.http.running import Programs
+from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper
+from cumulet.services.apigateway.http.serving.front import HttpFront
+from cumulet.services.apigateway.http.serving.integrating import Integrator
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
+from cumulet.services.apigateway.plane.authorizers import Cache
+from cumulet.services.apigateway.plane.jwt import Verifier
+from cumulet.services.apigateway.plane.lambdas import Functions
+from cumulet.services.apigateway.plane.logs import LogWriter
+from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database
 
@@ -44,6 +55,19 @@ def build(
     `client` and `inner` are for integrations; `enforce` tells whether permissions are enforced.
     """
     store, parts, snapshots = ApiStore(db), PartStore(db), SnapshotStore(db)
+    programs = Programs(store, parts, snapshots)
+    roles = Roles(calls, clock, enforce)
+    functions = Functions(calls, roles)
+    logs = LogWriter(calls, clock, tasks)
+    front = HttpFront(
+        programs,
+        Gatekeeper(functions, Cache(clock.now), Verifier(client, real_time, time.monotonic)),
+        Integrator(functions, client, inner, roles),
+        Buckets(clock.now),
+        logs,
+        clock.now,
+        time.perf_counter,
+    )
     http = HttpApis(
         db=db,
         clock=clock,
@@ -51,11 +75,12 @@ def build(
         apis=store,
         parts=parts,
         snapshots=snapshots,
-        programs=Programs(store, parts, snapshots),
+        programs=programs,
+        front=front,
         sockets=Sockets(clock.now),
     )
 
     async def start() -> None:
         await db.migrate("apigatewayv2", SCHEMA)
 
-    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start)
+    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start, logs.flush)

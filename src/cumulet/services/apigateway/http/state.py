@@ -15,6 +15,7 @@ from cumulet.kernel.clock import Clock
 from cumulet.services.apigateway.http.deploying import deploy_automatically
 from cumulet.services.apigateway.http.errors import missing, no_api
 from cumulet.services.apigateway.http.running import Programs
+from cumulet.services.apigateway.http.serving.front import HttpFront
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
@@ -23,7 +24,7 @@ P = TypeVar("P", bound=Struct)
 
 
 class HttpApis(Struct, frozen=True, kw_only=True):
-    """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `sockets` the open connections."""
+    """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `front` answers requests to HTTP APIs, `sockets` the open connections."""
 
     db: Database
     clock: Clock
@@ -32,6 +33,7 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     parts: PartStore
     snapshots: SnapshotStore
     programs: Programs
+    front: HttpFront
     sockets: Sockets
 
     async def api(self, call: Call, api_id: str, within: Transaction | None = None) -> v2.Api:
