@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ class Frame:
 class Expression:
     """One expression, compiled when it is first evaluated."""
 
-    __slots__ = ("_growth", "_members", "_names", "_programs", "text")
+    __slots__ = ("_direct", "_growth", "_members", "_names", "_programs", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -87,10 +88,15 @@ class Expression:
         self._members = _ALL_MEMBERS if members is None else members
         self._names = tuple(sorted(used - {"states"}))
         self._growth = growth(text)
+        self._direct = _DIRECT.fullmatch(text)
         self._programs: dict[tuple[str, ...], Program] = {}
 
     def evaluate(self, frame: Frame, field: str) -> Any:
         """The value; raises StatesError, with ``field`` as its location."""
+        if self._direct is not None:
+            value = _read(frame, self._direct)
+            if value is not _UNSURE:
+                return value
         variables = frame.scope.variables
         names = tuple(name for name in self._names if name in variables) if variables else ()
         bound = (*names, "states") if self._members else names
@@ -135,6 +141,24 @@ class Expression:
     def heavy(self) -> bool:
         """Whether evaluation may go to another process, which this one then waits for."""
         return self._growth * 4096 > _BYTES_HERE
+
+
+# `$states.input.a.b`, `$states.result` and `$name.a`: read without the library where only objects are met on the way.
+_DIRECT = re.compile(r"\$(?:states\.(input|result|errorOutput)|([A-Za-z_]\w*))((?:\.[A-Za-z_]\w*)*)", re.ASCII)
+_UNSURE: Any = object()
+
+
+def _read(frame: Frame, direct: re.Match[str]) -> Any:
+    """The value of a direct reference, or ``_UNSURE``: arrays on the way and what is not there are the library's matter."""
+    member, name, rest = direct.groups()
+    value = (frame.members if member else frame.scope.variables).get(member or name, _UNSURE)
+    if not rest:
+        return value
+    for step in rest.split(".")[1:]:
+        if type(value) is not dict:
+            return _UNSURE
+        value = value.get(step, _UNSURE)
+    return _UNSURE if type(value) is list else value
 
 
 def _failure(cause: str, field: str) -> StatesError:

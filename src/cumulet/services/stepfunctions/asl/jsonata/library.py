@@ -196,7 +196,9 @@ def _compile(text: str) -> Any:
     return compiled
 
 
-_CODED = re.compile(r"(?:Parse error: )?(?:host function raised \w+: )*([STDU]\d{4}): (.*)", re.DOTALL)
+_CODED = re.compile(
+    r"(?:Parse error: )?(?:Invalid syntax: )?(?:host function raised \w+: )*([STDU]\d{4}): (.*)", re.DOTALL
+)
 _ARGUMENT = re.compile(r"Argument (\d+) ")
 _CALLED = re.compile(r"\$([a-zA-Z]+)\(")
 _OPERATOR = re.compile(r"of the (\S+) operator")
