@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ _WARM_UP_DELAY = 0.2
 _REST = 10.0
 _CODE_PATH = "/_cumulet/lambda/code/"
 _LIMITS = {
+    "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
     "lambda": "cumulet.services.lambda_.limits",
 }
@@ -382,6 +384,13 @@ class Node:
         if (running := self._dispatcher.running.get("iam")) is not None:
             iam.uses(running).note(call, service)
 
+    @cached_property
+    def _domain_names(self) -> Any:
+        """Custom domain names, which API Gateway's services share."""
+        from cumulet.services.apigateway.domains import hosts, store
+
+        return hosts.Domains(store.DomainStore(self._database("apigateway")))
+
     def _apigateway(self) -> Service:
         from cumulet.services import apigateway
 
@@ -392,7 +401,10 @@ class Node:
             tasks=self._tasks,
             client=self._client,
             inner=self._inner,
+            domains=self._domain_names,
+            wall=real_time,
             enforce=self.config.iam == "enforce",
+            limits=self._limits("apigateway"),
         )
 
     def _apigatewaymanagementapi(self) -> Service:

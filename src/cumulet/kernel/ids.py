@@ -53,6 +53,11 @@ def secret(length: int = 40) -> str:
     return secrets.token_urlsafe(length)[:length]
 
 
+def long_secret(length: int = 40) -> str:
+    """Letters and digits that nobody can guess, such as API Gateway's keys."""
+    return "".join([secrets.choice(_LETTERS) for _ in range(length)])
+
+
 def derived_id(prefix: str, text: str, length: int = 21) -> str:
     """An IAM unique id that is always the same for the same text, for things nobody created here."""
     return prefix + base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[: length - len(prefix)]
@@ -77,6 +82,7 @@ def account_of_access_key(access_key: str) -> str | None:
 
 
 _SHORT = "abcdefghijklmnopqrstuvwxyz0123456789"
+_LETTERS = _SHORT + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def short_id(length: int = 10) -> str:

@@ -2,28 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from cumulet.api import apigateway as api
 from cumulet.api.apigateway import OPERATIONS
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
+from cumulet.services.apigateway.domains import store as domain_store
+from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.limits import Limits
-from cumulet.services.apigateway.rest import api_store, deployment_store, parts, stage_store
+from cumulet.services.apigateway.rest import (
+    access_associations,
+    accounts,
+    api_store,
+    apis,
+    authorizers,
+    base_path_mappings,
+    certificate_keys,
+    certificates,
+    deployment_store,
+    deployments,
+    documentation,
+    documentation_store,
+    domain_names,
+    gateway_responses,
+    integrations,
+    methods,
+    models,
+    owned_store,
+    parts,
+    resources,
+    stage_store,
+    stages,
+    tagging,
+    validators,
+    vpc_links,
+)
+from cumulet.services.apigateway.rest.keys import admissions, keys, plans, usage, usage_store, usages
+from cumulet.services.apigateway.rest.keys import store as plan_key_store
+from cumulet.services.apigateway.rest.owned_store import OwnedStore
+from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
+from cumulet.services.apigateway.rest.pipeline.front import RestFront
 from cumulet.services.apigateway.rest.running import Rest
 from cumulet.services.apigateway.state import ApiGateway
-from cumulet.storage.database import Database
+from cumulet.storage.database import Database, Transaction
 
+_OWNED = {
+    "keys": ("apigateway_key", lambda: api.ApiKey),
+    "plans": ("apigateway_plan", lambda: api.UsagePlan),
+    "certificates": ("apigateway_certificate", lambda: api.ClientCertificate),
+    "vpc_links": ("apigateway_vpc_link", lambda: api.VpcLink),
+    "accounts": ("apigateway_account", lambda: api.Account),
+    "associations": ("apigateway_association", lambda: api.DomainNameAccessAssociation),
+}
 _SCHEMAS = {
     "apigateway_api": api_store.SCHEMA,
     "apigateway_part": parts.SCHEMA,
     "apigateway_deployment": deployment_store.SCHEMA,
     "apigateway_stage": stage_store.SCHEMA,
+    "apigateway_documentation": documentation_store.SCHEMA,
+    "apigateway_plan_key": plan_key_store.SCHEMA,
+    "apigateway_usage": usage_store.SCHEMA,
+    "apigateway_certificate_key": certificate_keys.SCHEMA,
+    "apigateway_domain": domain_store.SCHEMA,
+    **{table: owned_store.schema(table) for table, _ in _OWNED.values()},
 }
-_MODULES = ()
+_MODULES = (
+    *(apis, resources, methods, integrations, models, validators, authorizers, gateway_responses, documentation),
+    *(deployments, stages, keys, plans, usages, tagging, certificates, vpc_links, accounts),
+    *(domain_names, base_path_mappings, access_associations),
+)
 
 
-def build(
+def build(  # noqa: PLR0913  the composition root passes each part once
     *,
     db: Database,
     clock: Clock,
@@ -31,28 +86,69 @@ def build(
     tasks: Tasks,
     client: Client,
     inner: Inner,
+    domains: Domains,
+    wall: Callable[[], float],
     enforce: bool = False,
     limits: Limits | None = None,
 ) -> Service:
     """The service of REST APIs, on a database that it shares with the other two of API Gateway.
 
-    `client` and `inner` are for integrations; `enforce` tells whether permissions are enforced.
+    `client` and `inner` are for integrations; `wall` is real time, in which tokens live; `enforce` tells whether permissions are enforced.
     """
+    owned: dict[str, Any] = {field: OwnedStore(db, table, kind) for field, (table, kind) in _OWNED.items()}
+    plan_keys = plan_key_store.PlanKeyStore(db)
+    rest, counted = Rest(db), usage.Usage(usage_store.UsageStore(db), clock)
+    admitted = admissions.Admissions(owned["keys"], owned["plans"], plan_keys)
+    limits = limits or Limits()
+    keys_of_certificates = certificate_keys.CertificateKeyStore(db)
+    front = RestFront(
+        rest=rest,
+        admissions=admitted,
+        usage=counted,
+        certificates=Certificates(owned["certificates"], keys_of_certificates),
+        calls=calls,
+        clock=clock,
+        tasks=tasks,
+        client=client,
+        inner=inner,
+        limits=limits,
+        enforce=enforce,
+        wall=wall,
+    )
     state = ApiGateway(
         db=db,
         clock=clock,
         calls=calls,
-        limits=limits or Limits(),
-        rest=Rest(
-            api_store.ApiStore(db),
-            parts.PartStore(db),
-            deployment_store.DeploymentStore(db),
-            stage_store.StageStore(db),
-        ),
+        limits=limits,
+        front=front,
+        rest=rest,
+        domains=domains,
+        plan_keys=plan_keys,
+        usage=counted,
+        admissions=admitted,
+        certificate_keys=keys_of_certificates,
+        **owned,
     )
+
+    async def forget_plans(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await plans.forget_api(state, tx, account, region, api_id)
+
+    async def forget_mappings(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await domains.store.forget_api(tx, api_id)
+        domains.changed(tx)
+
+    async def forget_documentation(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await state.rest.documentation.delete(tx, api_id)
+
+    state.cleaners.extend((forget_plans, forget_mappings, forget_documentation))
 
     async def start() -> None:
         for name, schema in _SCHEMAS.items():
             await db.migrate(name, schema)
+        tasks.start("apigateway usage", state.usage.work())
 
-    return Service("apigateway", state, operations_in(OPERATIONS, *_MODULES), start)
+    async def stop() -> None:
+        await counted.flush()
+        await front.logs.flush()
+
+    return Service("apigateway", state, operations_in(OPERATIONS, *_MODULES), start, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,13 +10,23 @@ from msgspec import Struct
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.errors import not_found
 from cumulet.services.apigateway.limits import Limits
+from cumulet.services.apigateway.rest.keys.admissions import Admissions
+from cumulet.services.apigateway.rest.keys.store import PlanKeyStore
+from cumulet.services.apigateway.rest.keys.usage import Usage
+from cumulet.services.apigateway.rest.owned_store import OwnedStore
 from cumulet.services.apigateway.rest.running import Rest
 from cumulet.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from cumulet.api import apigateway as api
+    from cumulet.services.apigateway.rest.certificate_keys import CertificateKeyStore
+    from cumulet.services.apigateway.rest.pipeline.front import RestFront
+
+Clean = Callable[[Transaction, str, str, str], Awaitable[None]]
+"""Takes an API's account, region and id when it is being deleted."""
 
 
 class ApiGateway(Struct, frozen=True, kw_only=True):
@@ -26,6 +37,19 @@ class ApiGateway(Struct, frozen=True, kw_only=True):
     calls: Calls
     limits: Limits
     rest: Rest
+    front: RestFront
+    domains: Domains
+    keys: OwnedStore[api.ApiKey]
+    plans: OwnedStore[api.UsagePlan]
+    plan_keys: PlanKeyStore
+    usage: Usage
+    admissions: Admissions
+    certificates: OwnedStore[api.ClientCertificate]
+    certificate_keys: CertificateKeyStore
+    vpc_links: OwnedStore[api.VpcLink]
+    accounts: OwnedStore[api.Account]
+    associations: OwnedStore[api.DomainNameAccessAssociation]
+    cleaners: list[Clean] = []
 
     async def rest_api(self, call: Call, api_id: str, within: Transaction | None = None) -> api.RestApi:
         """The caller's API; raises NotFoundException."""

@@ -45,6 +45,11 @@ class ApiStore(Struct, frozen=True):
         )
         return OwnedApi(rows[0][0], rows[0][1], _decoder().decode(rows[0][2])) if rows else None
 
+    async def owned(self, account: str, region: str, api_id: str, within: Transaction | None = None) -> bool:
+        """Whether an account has this API in a region."""
+        sql = "SELECT 1 FROM apigateway_api WHERE id = $1 AND account = $2 AND region = $3"
+        return bool(await (within or self.db).read(sql, (api_id, account, region)))
+
     async def add(self, tx: Transaction, account: str, region: str, api: apigateway.RestApi) -> None:
         """Raises Conflict when the id is taken."""
         await tx.write(
@@ -58,9 +63,11 @@ class ApiStore(Struct, frozen=True):
     async def delete(self, tx: Transaction, api_id: str) -> None:
         await tx.write("DELETE FROM apigateway_api WHERE id = $1", (api_id,))
 
-    async def list(self, account: str, region: str, after: str, limit: int) -> list[apigateway.RestApi]:
+    async def list(
+        self, account: str, region: str, after: str, limit: int, within: Transaction | None = None
+    ) -> list[apigateway.RestApi]:
         """APIs of an account in a region in the order of their ids, those after an id."""
-        rows = await self.db.read(
+        rows = await (within or self.db).read(
             "SELECT body FROM apigateway_api WHERE account = $1 AND region = $2 AND id > $3 ORDER BY id LIMIT $4",
             (account, region, after, limit),
         )

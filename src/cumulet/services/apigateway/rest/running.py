@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,9 +11,10 @@ from msgspec import Struct
 from cumulet.services.apigateway.rest.api_store import ApiStore
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.deployment_store import DeploymentStore
+from cumulet.services.apigateway.rest.documentation_store import DocumentationStore
 from cumulet.services.apigateway.rest.parts import PartStore
 from cumulet.services.apigateway.rest.stage_store import StageStore
-from cumulet.storage.database import Transaction
+from cumulet.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from cumulet.api import apigateway as api
@@ -35,11 +37,14 @@ class Running(Struct, frozen=True, kw_only=True):
 class Rest:
     """REST APIs as the data plane sees them, and the stores of what they are made of."""
 
-    def __init__(self, apis: ApiStore, parts: PartStore, deployments: DeploymentStore, stages: StageStore) -> None:
-        self.apis = apis
-        self.parts = parts
-        self.deployments = deployments
-        self.stages = stages
+    def __init__(self, db: Database) -> None:
+        self.apis = ApiStore(db)
+        self.parts = PartStore(db)
+        self.deployments = DeploymentStore(db)
+        self.stages = StageStore(db)
+        self.documentation = DocumentationStore(db)
+        self.on_flush: list[Callable[[str, str, str], None]] = []
+        """Called with `cache` or `authorizers`, API and stage, when what is kept for a stage is to be forgotten."""
         self._known: dict[str, dict[str, Running]] = {}
         self._revisions = itertools.count(1)
 
@@ -57,6 +62,11 @@ class Rest:
     def changed(self, tx: Transaction, api_id: str) -> None:
         """Something that runs is being changed: a stage, its deployment, or all by deleting the API."""
         tx.after_commit(lambda: self.forget(api_id))
+
+    def flush(self, what: str, api_id: str, stage: str) -> None:
+        """Forget a stage's cached answers (`cache`), or those of its authorizers (`authorizers`)."""
+        for forget in self.on_flush:
+            forget(what, api_id, stage)
 
     def forget(self, api_id: str) -> None:
         """Load the API's stages again when they are next asked for."""
