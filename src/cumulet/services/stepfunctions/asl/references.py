@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cumulet.expressions.jsonata import syntax
 from cumulet.services.stepfunctions.asl import intrinsics, paths
-from cumulet.services.stepfunctions.asl.jsonata import expressions, syntax
+from cumulet.services.stepfunctions.asl.jsonata import expressions
 from cumulet.services.stepfunctions.asl.templates import reader
 
 # Of a state, what is not its own fields but other states; and what is never read as a path.

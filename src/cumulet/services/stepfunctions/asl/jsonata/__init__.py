@@ -1,1 +1,1 @@
-"""JSONata in states: expressions between ``{%`` and ``%}``, evaluated by a library, bounded in time and memory."""
+"""JSONata in states: the fields whose values are, or hold, expressions between ``{%`` and ``%}``."""

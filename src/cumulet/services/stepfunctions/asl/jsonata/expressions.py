@@ -10,14 +10,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from cumulet.expressions.jsonata import syntax
+from cumulet.expressions.jsonata.growth import growth
 from cumulet.services.stepfunctions.asl.errors import QUERY_EVALUATION, StatesError
-from cumulet.services.stepfunctions.asl.jsonata import syntax
-from cumulet.services.stepfunctions.asl.jsonata.growth import growth
 from cumulet.services.stepfunctions.asl.payload import encode, loads
 from cumulet.services.stepfunctions.asl.scope import Scope
 
 if TYPE_CHECKING:
-    from cumulet.services.stepfunctions.asl.jsonata.library import Program
+    from cumulet.expressions.jsonata.library import Program
 
 OPEN, CLOSE = "{%", "%}"
 
@@ -110,7 +110,7 @@ class Expression:
         return loads(found)
 
     def _run(self, document: str, bound: tuple[str, ...], scope: Scope, field: str) -> str | None:
-        from cumulet.services.stepfunctions.asl.jsonata import library  # noqa: PLC0415  # loaded when first needed
+        from cumulet.expressions.jsonata import library  # noqa: PLC0415  # loaded when first needed
 
         millis = 0 if scope.now is None else scope.now()
         try:
@@ -123,7 +123,7 @@ class Expression:
                 except library.JsonataError as failed:
                     if failed is not library.TOO_LONG:
                         raise
-            from cumulet.services.stepfunctions.asl.jsonata.bounded import bounded  # noqa: PLC0415  # seldom needed
+            from cumulet.expressions.jsonata.bounded import bounded  # noqa: PLC0415  # seldom needed
 
             return bounded.run(self.text, bound, document, scope.random.getrandbits(64), millis)
         except library.JsonataError as failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.services.stepfunctions.asl.jsonata import syntax
+from cumulet.expressions.jsonata import syntax
 from cumulet.services.stepfunctions.asl.jsonata.expressions import CLOSE, OPEN, inner, is_expression
 from cumulet.services.stepfunctions.asl.validation.place import Place
 from cumulet.services.stepfunctions.asl.validation.report import Report
@@ -31,7 +31,7 @@ def text(report: Report, value: str, at: str, place: Place) -> None:
 
 
 def _expression(report: Report, expression: str, at: str, place: Place) -> None:
-    from cumulet.services.stepfunctions.asl.jsonata import library  # noqa: PLC0415  # loaded when first needed
+    from cumulet.expressions.jsonata import library  # noqa: PLC0415  # loaded when first needed
 
     try:
         library.check(expression)

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from cumulet.services.stepfunctions.asl.jsonata.library import TOO_LONG, TOO_MUCH, JsonataError
+from cumulet.expressions.jsonata.library import TOO_LONG, TOO_MUCH, JsonataError
 
 _MEMORY = 256 * 1024 * 1024
 _MILLIS = 2_000  # for one evaluation
