@@ -22,7 +22,7 @@ from msgspec import Struct
 from cumulet import __version__
 from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
 from cumulet.delivery.http import HttpClient
-from cumulet.gateway import downloads, registry
+from cumulet.gateway import downloads, registry, workflow_pages
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authority import Authority
@@ -204,6 +204,7 @@ class Node:
             usage=self._usage,
             bench=Workbench(self._warm_function, self._debug_function, self._debugged_function),
         )
+        admin.add(workflow_pages.pages(self._workflows))
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
         self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
         tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
@@ -314,6 +315,11 @@ class Node:
 
         service: Any = await self._dispatcher.service("lambda")
         end_debugging(service.state, arn)
+
+    async def _workflows(self) -> Any:
+        """Step Functions, for the node's own pages."""
+        service: Any = await self._dispatcher.service("stepfunctions")
+        return service.state
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""
@@ -517,6 +523,7 @@ class Node:
             inner=self._inner,
             apis=self._apis,
             check=_check_by_model,
+            mock_file=self.config.mocks,
             enforce=self.config.iam == "enforce",
         )
 

@@ -53,6 +53,11 @@ _START_PATIENCE = 30.0
 @click.option(
     "--limits-file", type=click.Path(dir_okay=False, path_type=Path), help="Quotas in TOML, a table a service."
 )
+@click.option(
+    "--mocks",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A mock configuration of Step Functions (MockConfigFile.json): MACHINE#CASE runs a test case of it.",
+)
 def up(detach: bool, **options: Any) -> None:
     """Start a node. Ctrl-C, or `cumulet down`, ends it.
 
@@ -63,6 +68,8 @@ def up(detach: bool, **options: Any) -> None:
     options["limits"] = options["limits"] or None
     if options["limits_file"] is not None:
         options["limits_file"] = str(options["limits_file"].absolute())
+    if options["mocks"] is not None:
+        options["mocks"] = str(options["mocks"].absolute())
     if options["unix_socket"] is not None:
         options["unix_socket"] = str(options["unix_socket"])
     try:

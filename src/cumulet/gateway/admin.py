@@ -4,7 +4,7 @@ They are served on the node's own listeners alone, never inside a sandbox, and n
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
@@ -22,6 +22,8 @@ from cumulet.wire.http import HttpRequest, HttpResponse
 
 T = TypeVar("T")
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+Page = Callable[[HttpRequest], Awaitable[Any]]
+"""Gives the JSON value of its answer; raises BadRequest."""
 
 _PREFIXES = ("/_cumulet/", "/_localstack/")
 _LARGEST_BODY = 4_096
@@ -72,7 +74,7 @@ class Admin:
         self._moved = moved
         self._usage = usage
         self._bench = bench
-        self._pages: dict[tuple[str, str], Callable[[HttpRequest], Awaitable[Any]]] = {
+        self._pages: dict[tuple[str, str], Page] = {
             ("GET", "/_cumulet/health"): self._health,
             ("GET", "/_localstack/health"): self._health,
             ("GET", "/_cumulet/status"): self._node,
@@ -85,6 +87,10 @@ class Admin:
             ("POST", "/_cumulet/debug"): self._begin_debugging,
             ("POST", "/_cumulet/debugged"): self._end_debugging,
         }
+
+    def add(self, pages: Mapping[tuple[str, str], Page]) -> None:
+        """Have further pages, by method and path."""
+        self._pages.update(pages)
 
     def wrap(self, handler: Handler) -> Handler:
         """A handler that answers the node's own pages itself."""
@@ -146,7 +152,7 @@ class Admin:
         return {"now": self._clock.now(), "offset": self._clock.offset}
 
     async def _move(self, request: HttpRequest) -> dict[str, float]:
-        seconds = (await _body(request, _Advance, 'The clock takes {"advance": seconds}.')).advance
+        seconds = (await read_body(request, _Advance, 'The clock takes {"advance": seconds}.')).advance
         if not 0 <= seconds <= 3_200_000_000:
             raise BadRequest("The clock moves forward only, by at most a century.")
         await self._clock.advance(seconds)
@@ -154,21 +160,21 @@ class Admin:
         return await self._time(request)
 
     async def _warm_up(self, request: HttpRequest) -> dict[str, bool]:
-        asked = await _body(request, _OfFunction, 'This takes {"function": ARN}.')
+        asked = await read_body(request, _OfFunction, 'This takes {"function": ARN}.')
         try:
             return {"ready": await self._bench.warm(asked.function)}
         except AwsError as error:
             raise BadRequest(error.message) from error
 
     async def _begin_debugging(self, request: HttpRequest) -> dict[str, Any]:
-        asked = await _body(request, _OfFunction, 'This takes {"function": ARN, "port": number}.')
+        asked = await read_body(request, _OfFunction, 'This takes {"function": ARN, "port": number}.')
         try:
             return await self._bench.debug(asked.function, asked.port)
         except AwsError as error:
             raise BadRequest(error.message) from error
 
     async def _end_debugging(self, request: HttpRequest) -> dict[str, Any]:
-        asked = await _body(request, _OfFunction, 'This takes {"function": ARN}.')
+        asked = await read_body(request, _OfFunction, 'This takes {"function": ARN}.')
         await self._bench.debugged(asked.function)
         return {}
 
@@ -188,10 +194,10 @@ class _OfFunction(Struct):
     port: int | None = None
 
 
-async def _body(request: HttpRequest, kind: type[T], usage: str) -> T:
-    """A small JSON body; raises BadRequest with `usage`."""
+async def read_body(request: HttpRequest, kind: type[T], usage: str, largest: int = _LARGEST_BODY) -> T:
+    """A JSON body of at most `largest` bytes; raises BadRequest with `usage`."""
     length = request.body.length
-    if length is None or length > _LARGEST_BODY:
+    if length is None or length > largest:
         raise BadRequest(usage)
     try:
         return msgspec.json.decode(await read_all(request.body), type=kind)

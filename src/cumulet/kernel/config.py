@@ -34,7 +34,8 @@ class Config(Struct, frozen=True, kw_only=True):
     the best that the machine can give. `internal_ports` are ports of this machine that functions may reach, `search_path`
     is where interpreters are looked for, `limits` are quotas that are not AWS's (`lambda.timeout=1200`), which win over
     those in the TOML file `limits_file`, `java_home` a Java that comes before those there;
-    with `install_runtimes` a runtime that is missing is installed for the function that wants it.
+    with `install_runtimes` a runtime that is missing is installed for the function that wants it. `mocks` is a mock
+    configuration of Step Functions, for executions that are started as `MACHINE#CASE`.
     """
 
     data: Path = msgspec.field(default_factory=default_data)
@@ -53,6 +54,7 @@ class Config(Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] = ()
     limits_file: Path | None = None
     install_runtimes: bool = False
+    mocks: Path | None = None
     java_home: str = msgspec.field(default_factory=lambda: os.environ.get("JAVA_HOME", ""))
 
     @property

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from msgspec import Struct
 
 from cumulet.api.stepfunctions import OPERATIONS
+from cumulet.delivery.log_groups import LogWriter
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
@@ -21,7 +23,10 @@ from cumulet.services.stepfunctions import callbacks, executions, histories, mac
 from cumulet.services.stepfunctions.engine import store as execution_store
 from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
+from cumulet.services.stepfunctions.logging import ExecutionLog
 from cumulet.services.stepfunctions.machines import control
+from cumulet.services.stepfunctions.mocks.known import KnownMocks
+from cumulet.services.stepfunctions.mocks.tasks import MockedTasks
 from cumulet.services.stepfunctions.state import StepFunctions
 from cumulet.services.stepfunctions.tasks import activities, activity_store
 from cumulet.services.stepfunctions.tasks.parts import Check, Parts
@@ -55,17 +60,20 @@ def build(  # noqa: PLR0913  what the service is made of
     check: Check | None = None,
     enforce: bool = False,
     limits: Limits | None = None,
+    mock_file: Path | None = None,
 ) -> Service:
     """The service on a database of its own.
 
     `wall` is real time, in which executions that only wait leave memory; `enforce` whether permissions are enforced;
     `check(service, operation, request)` validates the requests of tasks by their models. `apis` are those of this node.
+    `mock_file` is a mock configuration, see `mocks`.
     """
     limits = limits or Limits()
     known = machines.build(db, signals, limits)
     engine = Engine(db, clock, tasks, known, limits)
     roles = Roles(calls, clock, enforce)
     queue = ActivityQueue(activity_store.ActivityStore(db))
+    mocks = KnownMocks(mock_file)
     state = StepFunctions(
         db=db,
         clock=clock,
@@ -80,6 +88,7 @@ def build(  # noqa: PLR0913  what the service is made of
         machines=known,
         engine=engine,
         activities=queue,
+        mocks=mocks,
     )
     known.tagged["activity"] = partial(activities.exists, state)
     parts = Parts(
@@ -92,7 +101,9 @@ def build(  # noqa: PLR0913  what the service is made of
         apis=apis,
         queue=queue,
     )
-    engine.work = Work(parts)
+    engine.work = MockedTasks(Work(parts), mocks, calls, tasks)
+    engine.log = log = ExecutionLog(LogWriter(calls, clock, tasks, "executions"))
+    known.has_case = mocks.has
 
     async def start() -> None:
         for name, schema in _SCHEMAS.items():
@@ -101,7 +112,11 @@ def build(  # noqa: PLR0913  what the service is made of
         await engine.start()
         await control.resume(state)
 
-    return Service("stepfunctions", state, operations_in(OPERATIONS, *_MODULES), start, engine.close)
+    async def stop() -> None:
+        await engine.close()
+        await log.flush()
+
+    return Service("stepfunctions", state, operations_in(OPERATIONS, *_MODULES), start, stop)
 
 
 def _anything(service: str, operation: str, request: Struct) -> None:

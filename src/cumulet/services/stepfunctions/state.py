@@ -19,6 +19,7 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions.machines.directory import Machines
+    from cumulet.services.stepfunctions.mocks.known import KnownMocks
     from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 
 
@@ -41,3 +42,4 @@ class StepFunctions(Struct, kw_only=True):
     machines: Machines
     engine: Engine
     activities: ActivityQueue
+    mocks: KnownMocks

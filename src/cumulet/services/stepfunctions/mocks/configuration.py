@@ -13,11 +13,15 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from cumulet.kernel.errors import AwsError
+
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 
 
-class MockError(Exception):
+class MockError(AwsError):
     """The configuration cannot be used: one line that says where and why."""
+
+    code = "ValidationException"
 
 
 class Throw(Struct, frozen=True, rename="pascal", forbid_unknown_fields=True):

@@ -42,6 +42,10 @@ class KnownMocks:
         configuration = self._of_file()
         return None if configuration is None else configuration.cases.get((machine, case))
 
+    def has(self, account: str, machine: str, case: str) -> bool:
+        """Whether there is a test case of that name."""
+        return self.find(account, machine, case) is not None
+
     def _of_file(self) -> Configuration | None:
         if self._file is None:
             return None

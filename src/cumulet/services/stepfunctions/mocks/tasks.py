@@ -40,6 +40,9 @@ class MockedTasks:
     def kind(self, resource: str) -> Kind:
         return self._real.kind(resource)
 
+    def check(self, resource: str, arguments: Any) -> None:
+        self._real.check(resource, arguments)
+
     async def start(self, task: TaskCall) -> Done | Pending:
         case = task.facts.version.mock
         response = self._response(task, case) if case else None
