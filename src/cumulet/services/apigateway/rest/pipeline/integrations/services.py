@@ -69,14 +69,13 @@ class ServiceIntegration:
         found = _URI.fullmatch(uri)
         if found is None:
             raise broken("Execution failed due to configuration error: Invalid ARN specified in the integration's URI")
-        service = found["service"]
-        request = _request(ex, plan, sent, found)
+        request = request_of(found, plan.method, sent, ex.program.api_id, ex.trace)
         if ex.log is not None:
             _tell(ex, found, request)
         began = ex.front.clock.now()
         try:
             async with asyncio.timeout(plan.timeout):
-                answer = await self._ask(ex, _NAMES.get(service, service), found["region"], request)
+                answer = await self._ask(ex, service_of(found), found["region"], request)
         except TimeoutError as error:
             raise timed_out() from error
         finally:
@@ -109,18 +108,29 @@ class ServiceIntegration:
         return answer
 
 
-def _request(ex: Exchange, plan: Plan, sent: Sent, found: re.Match[str]) -> WebRequest:
+def matched(uri: str) -> re.Match[str] | None:
+    """The parts of an integration's URI: `region`, `subdomain`, `service`, `kind` (path or action) and `rest`."""
+    return _URI.fullmatch(uri)
+
+
+def service_of(found: re.Match[str]) -> str:
+    """botocore's name of the service that a URI names."""
+    return _NAMES.get(found["service"], found["service"])
+
+
+def request_of(found: re.Match[str], verb: str, sent: Sent, api_id: str, trace: str) -> WebRequest:
+    """The request to a service that an integration's URI means, with what is `sent`."""
     service, rest = found["service"], found["rest"]
     headers = {
         "Accept": [_JSON],
-        "User-Agent": [f"AmazonAPIGateway_{ex.program.api_id}"],
-        "X-Amzn-Trace-Id": [ex.trace],
-        "x-amzn-apigateway-api-id": [ex.program.api_id],
+        "User-Agent": [f"AmazonAPIGateway_{api_id}"],
+        "X-Amzn-Trace-Id": [trace],
+        "x-amzn-apigateway-api-id": [api_id],
     }
     names = {name.lower() for name in sent.headers}
     headers = {name: values for name, values in headers.items() if name.lower() not in names} | sent.headers
     query = [(name, value) for name, values in sent.query.items() for value in values]
-    body, method, path = sent.body, plan.method or "POST", "/"
+    body, method, path = sent.body, verb or "POST", "/"
     if found["kind"] == "path":
         path, _, more = rest.partition("?")
         query += parse_qsl(more, keep_blank_values=True)
