@@ -92,12 +92,15 @@ class Gateway:
         self.recorder = recorder
         self.region = region
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    def handle(self, request: HttpRequest) -> Awaitable[HttpResponse]:
         """The whole life of a request. Never raises but when the client goes away."""
+        request_id = new_id()
+        return self._by_host(request, request_id) or self.serve(request, request_id)
+
+    async def serve(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        """The answer to a request in AWS's protocols."""
         started = time.perf_counter()
-        exchange = Exchange(request, new_id())
-        if (elsewhere := self._by_host(request, exchange.request_id)) is not None:
-            return await elsewhere
+        exchange = Exchange(request, request_id)
         error = ""
         try:
             for step in STEPS:

@@ -35,11 +35,12 @@ _OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
 
 
 class Address(Struct, frozen=True):
-    """Which API is meant, and the path beginning with its stage. `domain`: a custom name was asked for, and says which API."""
+    """Which API is meant, and the path beginning with its stage. `base_path` is what a custom domain took off before it."""
 
     api_id: str
     path: str
-    domain: str = ""
+    mapped: bool = False
+    base_path: str = ""
 
 
 def address_of(request: HttpRequest, host: str) -> Address | None:
@@ -57,21 +58,28 @@ def address_of(request: HttpRequest, host: str) -> Address | None:
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
     """The answer of an API, when the request is for one."""
-    address = address_for(gateway, request, host)
-    return None if address is None else serve(gateway, request, request_id, address)
+    address = address_of(request, host)
+    if address is not None:
+        return serve(gateway, request, request_id, address)
+    return _by_domain(gateway, request, request_id, host) if _may_be_custom(host) else None
 
 
-def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Address | None:
+async def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Address | None:
     """The API that a request is for, which may have a domain name of its own."""
     address = address_of(request, host)
     if address is not None or not _may_be_custom(host):
         return address
-    running = gateway.dispatcher.running.get("apigateway")
-    domains: Any = getattr(running.state, "domains", None) if running is not None else None
-    name = host.partition(":")[0]
-    if domains is None or not domains.is_served(name):
+    from cumulet.services.apigateway.domains import routing  # noqa: PLC0415  imported when first needed, as services are
+
+    state: Any = (await gateway.dispatcher.service("apigateway")).state
+    domain = await state.domains.host(host.partition(":")[0])
+    if domain is None:
         return None
-    return Address("", request.path, name)
+    led = routing.lead(domain, request.path, request.headers)
+    if led is None:
+        return Address("", request.path, mapped=True)
+    path = f"/{led.stage}{led.path}" if led.stage else led.path
+    return Address(led.api_id, path, mapped=True, base_path=led.base_path)
 
 
 def _may_be_custom(host: str) -> bool:
@@ -79,7 +87,15 @@ def _may_be_custom(host: str) -> bool:
     if not host or host[0] == "[" or host.startswith(("localhost", "127.")):
         return False
     name = host.partition(":")[0]
-    return "." in name and not name.endswith(_OURS)
+    return "." in name and not name.endswith(_OURS) and not name[-1].isdigit()
+
+
+async def _by_domain(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> HttpResponse:
+    """The answer of the API that a custom domain leads to; where there is no such domain, that of the service that is meant."""
+    address = await address_for(gateway, request, host)
+    if address is None:
+        return await gateway.serve(request, request_id)
+    return await serve(gateway, request, request_id, address)
 
 
 async def serve(
@@ -115,18 +131,14 @@ async def serve(
 
 async def _answer(gateway: "Gateway", visit: Visit, address: Address) -> WebAnswer | None:
     """None when nobody has such an API."""
-    rest: Any = (await gateway.dispatcher.service("apigateway")).state
-    api_id, path = address.api_id, address.path
-    if address.domain:
-        mapped = await rest.domains.route(address.domain, visit.request)
-        if mapped is None:
-            return None
-        api_id, path = mapped
-    elif await rest.rest.knows(api_id):
-        answer: WebAnswer = await rest.front.answer(visit, api_id, path)
+    state: Any = (await gateway.dispatcher.service("apigateway")).state
+    if await state.rest.knows(address.api_id):
+        answer: WebAnswer = await state.front.answer(
+            visit, address.api_id, address.path, mapped=address.mapped, base_path=address.base_path
+        )
         return answer
     other: Any = (await gateway.dispatcher.service("apigatewayv2")).state
-    found: WebAnswer | None = await other.front.answer(visit, api_id, path)
+    found: WebAnswer | None = await other.front.answer(visit, address.api_id, address.path, mapped=address.mapped)
     return found
 
 

@@ -37,7 +37,7 @@ class InnerApis:
             lines,
         )
         request_id = new_id()
-        address = execute_api.address_for(self._gateway, wire, host.lower())
+        address = await execute_api.address_for(self._gateway, wire, host.lower())
         if address is None:
             return None
 

@@ -26,6 +26,7 @@ from cumulet.services.apigateway.rest.keys.admissions import Admissions
 from cumulet.services.apigateway.rest.keys.usage import Usage
 from cumulet.services.apigateway.rest.pipeline import failures, finish, program
 from cumulet.services.apigateway.rest.pipeline.caching import ResponseCache
+from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
 from cumulet.services.apigateway.rest.pipeline.counts import Counts
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
@@ -53,6 +54,7 @@ class RestFront:
         rest: Rest,
         admissions: Admissions,
         usage: Usage,
+        certificates: Certificates,
         calls: Calls,
         clock: Clock,
         tasks: Tasks,
@@ -65,6 +67,7 @@ class RestFront:
         self.rest = rest
         self.admissions = admissions
         self.usage = usage
+        self._certificates = certificates
         self.clock = clock
         self.client = client
         self.inner = inner
@@ -76,19 +79,28 @@ class RestFront:
         self.responses = ResponseCache(clock.now)
         self.logs = LogWriter(calls, clock, tasks)
         self.counts = Counts()
+        rest.on_flush.append(self._flush)
         self._programs: dict[tuple[str, str], tuple[int, Program]] = {}
         self._verifier: Verifier | None = None
         self._wall = wall
 
-    async def answer(self, visit: Visit, api_id: str, path: str) -> WebAnswer:
-        """The answer of an API; `path` begins with the stage. Never raises an AwsError."""
+    async def answer(
+        self, visit: Visit, api_id: str, path: str, *, mapped: bool = False, base_path: str = ""
+    ) -> WebAnswer:
+        """The answer of an API; `path` begins with the stage. Never raises an AwsError.
+
+        `mapped`: a custom domain led here, so it counts no more that the API's own address is closed; `base_path` is what it
+        took off the path.
+        """
         stage, rest = split(path)
         found = await self.program(api_id, stage) if stage else None
-        if found is None or (found.closed and _is_default(visit)):
+        if found is None or (found.closed and not mapped):
             return finish.unknown_stage(visit)
         if found.canary is not None and _chance.random() < found.canary_share:
             found = found.canary
-        return await self.run(Exchange(self, found, visit, rest, self.clock.now()))
+        exchange = Exchange(self, found, visit, rest, self.clock.now())
+        exchange.base_path = base_path
+        return await self.run(exchange)
 
     async def run(self, ex: Exchange) -> WebAnswer:
         """Take an exchange through the steps to its answer."""
@@ -118,6 +130,11 @@ class RestFront:
         compiled = program.compile(
             running.definition, running.stage, running.account, running.region, canary=running.canary
         )
+        certificate = running.stage.client_certificate_id
+        if certificate:
+            compiled.certificate = await self._certificates.pem(running.account, running.region, certificate)
+            if compiled.canary is not None:
+                compiled.canary.certificate = compiled.certificate
         self._programs[api_id, stage] = (running.revision, compiled)
         return compiled
 
@@ -125,13 +142,12 @@ class RestFront:
         """An execution log as a method's settings want it."""
         return ExecutionLog(ex.request_id, ex.now, level=settings.log_level, traced=settings.data_trace)
 
-    def flush_cache(self, api_id: str, stage: str) -> None:
-        """FlushStageCache."""
-        self.responses.flush(api_id, stage)
-
-    def flush_authorizers(self, api_id: str, stage: str) -> None:
-        """FlushStageAuthorizersCache."""
-        self.answers.forget((api_id, stage))
+    def _flush(self, what: str, api_id: str, stage: str) -> None:
+        """FlushStageCache and FlushStageAuthorizersCache."""
+        if what == "cache":
+            self.responses.flush(api_id, stage)
+        else:
+            self.answers.forget((api_id, stage))
 
     def verifier(self) -> Verifier:
         """Of tokens."""
@@ -152,8 +168,3 @@ def split(path: str) -> tuple[str, str]:
     trimmed = path.lstrip("/")
     stage, slash, rest = trimmed.partition("/")
     return stage, slash + rest if slash else "/"
-
-
-def _is_default(visit: Visit) -> bool:
-    """Whether the API was called by its own address, rather than by a custom domain."""
-    return ".execute-api." in visit.request.headers.get("host", "")
