@@ -25,6 +25,10 @@ from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.services.stepfunctions.logging import ExecutionLog
 from cumulet.services.stepfunctions.machines import control
+from cumulet.services.stepfunctions.maps import map_runs
+from cumulet.services.stepfunctions.maps import store as map_run_store
+from cumulet.services.stepfunctions.maps.running import MapRuns
+from cumulet.services.stepfunctions.maps.store import MapRunStore
 from cumulet.services.stepfunctions.mocks.known import KnownMocks
 from cumulet.services.stepfunctions.mocks.tasks import MockedTasks
 from cumulet.services.stepfunctions.state import StepFunctions
@@ -37,11 +41,12 @@ from cumulet.storage.signals import Signals
 
 __all__ = ["Limits", "StepFunctions", "build"]
 
-_MODULES = (executions, histories, callbacks, activities, *control.MODULES)
+_MODULES = (executions, histories, callbacks, activities, map_runs, *control.MODULES)
 _SCHEMAS = {
     **machines.SCHEMAS,
     "stepfunctions_execution": execution_store.SCHEMA,
     "sfn_activities": activity_store.SCHEMA,
+    "sfn_map_runs": map_run_store.SCHEMA,
 }
 """Of each noun's store, by the name it is migrated under."""
 
@@ -74,6 +79,17 @@ def build(  # noqa: PLR0913  what the service is made of
     roles = Roles(calls, clock, enforce)
     queue = ActivityQueue(activity_store.ActivityStore(db))
     mocks = KnownMocks(mock_file)
+    parts = Parts(
+        calls=calls,
+        roles=roles,
+        clock=clock,
+        engine=engine,
+        check=check or _anything,
+        client=client,
+        apis=apis,
+        queue=queue,
+    )
+    maps = MapRuns(parts, MapRunStore(db), engine, clock, tasks)
     state = StepFunctions(
         db=db,
         clock=clock,
@@ -88,19 +104,11 @@ def build(  # noqa: PLR0913  what the service is made of
         machines=known,
         engine=engine,
         activities=queue,
+        maps=maps,
         mocks=mocks,
     )
     known.tagged["activity"] = partial(activities.exists, state)
-    parts = Parts(
-        calls=calls,
-        roles=roles,
-        clock=clock,
-        engine=engine,
-        check=check or _anything,
-        client=client,
-        apis=apis,
-        queue=queue,
-    )
+    engine.maps = maps
     engine.work = MockedTasks(Work(parts), mocks, calls, tasks)
     engine.log = log = ExecutionLog(LogWriter(calls, clock, tasks, "executions"))
     known.has_case = mocks.has
@@ -110,6 +118,7 @@ def build(  # noqa: PLR0913  what the service is made of
             await db.migrate(name, schema)
         await queue.start()
         await engine.start()
+        tasks.start("map runs that are old", maps.expire(limits.history_days))
         await control.resume(state)
 
     async def stop() -> None:

@@ -19,6 +19,7 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions.machines.directory import Machines
+    from cumulet.services.stepfunctions.maps.running import MapRuns
     from cumulet.services.stepfunctions.mocks.known import KnownMocks
     from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 
@@ -42,4 +43,5 @@ class StepFunctions(Struct, kw_only=True):
     machines: Machines
     engine: Engine
     activities: ActivityQueue
+    maps: MapRuns
     mocks: KnownMocks

@@ -10,6 +10,7 @@ import msgspec
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
+from cumulet.services.stepfunctions import arns
 from cumulet.services.stepfunctions.machines import configuration, pages, tags
 from cumulet.services.stepfunctions.machines.model import Encryption
 from cumulet.services.stepfunctions.machines.names import check_name
@@ -63,7 +64,7 @@ async def delete_activity(
     state: StepFunctions, call: Call, request: api.DeleteActivityInput
 ) -> api.DeleteActivityOutput:
     """Deleting what is not there is fine, as on AWS."""
-    arn = _parse(request.activity_arn)
+    arn = arns.parse(request.activity_arn, "activity")
     activity = await state.activities.store.find(arn.account, arn.region, _name(arn))
     if activity is not None:
 
@@ -115,7 +116,7 @@ async def exists(state: StepFunctions, arn: Arn) -> bool:
 
 async def _find(state: StepFunctions, text: str) -> Activity:
     """Raises InvalidArn, ActivityDoesNotExist."""
-    arn = _parse(text)
+    arn = arns.parse(text, "activity")
     activity = await state.activities.store.find(arn.account, arn.region, _name(arn))
     if activity is None:
         raise api.ActivityDoesNotExist(f"Activity Does Not Exist: '{text}'")
@@ -124,19 +125,3 @@ async def _find(state: StepFunctions, text: str) -> Activity:
 
 def _name(arn: Arn) -> str:
     return arn.resource.partition(":")[2]
-
-
-def _parse(text: str) -> Arn:
-    """Raises InvalidArn."""
-    if not text.startswith("arn:"):
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN prefix: {text}'")
-    try:
-        arn = Arn.parse(text)
-    except ValueError:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'") from None
-    kind, _, name = arn.resource.partition(":")
-    if arn.service != "states" or not name:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'")
-    if kind != "activity":
-        raise api.InvalidArn(f"Invalid Arn: 'Resource type not valid in this context: {kind}'")
-    return arn
