@@ -29,9 +29,9 @@ class Catcher:
         self._place = None if jsonata else result_placer(entry.get("ResultPath", "$"))
         self._assign = None if jsonata or "Assign" not in entry else template(entry["Assign"])
 
-    def caught(self, index: int, input: Any, error: str, cause: str | None, scope: Scope) -> Finished:
+    def caught(self, index: int, input: Any, error: str | None, cause: str | None, scope: Scope) -> Finished:
         """What goes on to ``next``: the error output, or what the fields make of it and the state's input."""
-        failure: dict[str, Any] = {"Error": error} if cause is None else {"Error": error, "Cause": cause}
+        failure: dict[str, Any] = {"Error": error, "Cause": cause}
         if self._fields is not None:
             frame = Frame(scope, input=input, errorOutput=failure)
             output, assigned = self._fields.made(frame, failure)
@@ -44,7 +44,9 @@ class Catcher:
         return Finished(output, assigned, self.next, index)
 
 
-def catch(catchers: tuple[Catcher, ...], input: Any, error: str, cause: str | None, scope: Scope) -> Finished | None:
+def catch(
+    catchers: tuple[Catcher, ...], input: Any, error: str | None, cause: str | None, scope: Scope
+) -> Finished | None:
     """By the first catcher that takes the error; None where none does."""
     for index, catcher in enumerate(catchers):
         if catcher.errors.take(error):

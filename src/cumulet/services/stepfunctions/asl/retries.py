@@ -29,7 +29,7 @@ class Errors:
         self._all = ALL in self._names
         self._task_failed = TASK_FAILED in self._names
 
-    def take(self, error: str) -> bool:
+    def take(self, error: str | None) -> bool:
         """``States.ALL`` takes all but ``States.Runtime``, ``States.TaskFailed`` also not ``States.Timeout``.
 
         ``States.Timeout`` takes missed heartbeats too. ``States.DataLimitExceeded`` of a task is taken by
@@ -69,7 +69,7 @@ class Retrier:
 
 
 def decide(
-    retriers: tuple[Retrier, ...], error: str, attempts: Mapping[int, int], random: random_module.Random
+    retriers: tuple[Retrier, ...], error: str | None, attempts: Mapping[int, int], random: random_module.Random
 ) -> Retry | None:
     """The first retrier that takes the error decides: another attempt, or none once it has made all of its own."""
     for index, retrier in enumerate(retriers):

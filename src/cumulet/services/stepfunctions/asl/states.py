@@ -71,11 +71,11 @@ class State:
         """``begin`` and ``finish`` at once, for states that are ``immediate``."""
         return self.finish(input, self.begin(input, scope), None, scope)
 
-    def retry(self, error: str, attempts: Mapping[int, int], random: random_module.Random) -> Retry | None:
+    def retry(self, error: str | None, attempts: Mapping[int, int], random: random_module.Random) -> Retry | None:
         """Whether the failure is tried again: ``attempts`` are the retries of each retrier since the state was entered."""
         return decide(self._retriers, error, attempts, random)
 
-    def caught(self, input: Any, error: str, cause: str | None, scope: Scope) -> Finished | None:
+    def caught(self, input: Any, error: str | None, cause: str | None, scope: Scope) -> Finished | None:
         """What comes of a failure that a Catch takes; None where none does. Raises StatesError."""
         return catch(self._catchers, input, error, cause, scope)
 

@@ -37,6 +37,12 @@ class Effects:
                 if run.frames.get(frame.id) is frame:
                     self._begin(run, frame)
 
+    def forget(self, run: Run, frame: int) -> None:
+        """Somebody with the token ended a task of this frame: nobody need follow it. What starts it may go on to its end."""
+        for key in [key for key in run.waiting if key[0] == frame and key in run.following]:
+            run.following.discard(key)
+            run.waiting.pop(key).cancel()
+
     def resume(self, run: Run) -> None:
         """Begin again what was under way when a process ended."""
         for frame in run.frames.values():
@@ -79,12 +85,11 @@ class Effects:
             self._engine.background.start(f"cancel {frame.state.name}", self._engine.work.cancel(call, work.handle))
 
     def _call(self, run: Run, frame: Frame, work: Work) -> TaskCall:
-        assert isinstance(frame.state, asl.Task)
         return TaskCall(
             id=f"{run.number:x}-{frame.id:x}-{work.number:x}",
             facts=run.facts,
-            state=frame.state.name,
-            resource=frame.state.resource,
+            state=work.state,
+            resource=work.resource,
             arguments=work.arguments,
             credentials=work.credentials,
             token=work.token,
@@ -115,6 +120,7 @@ class Effects:
                     run.waiting.pop(key, None)
                     await self._hand_in(run, frame, work, lambda run: walker.succeeded(run, frame, output))
                     return
+            run.following.add(key)
             done = await tasks.follow(call, work.handle)
         except Exception as problem:  # noqa: BLE001  whatever it is, the workflow is told
             error = _as_states_error(problem, call)

@@ -413,6 +413,8 @@ class Engine:
                 return
             run.after.append(partial(_tell, done, True))
             act(run, frame)
+            if frame.work is None or frame.work.token != token:
+                self.effects.forget(run, place[1])
 
         self.post(run, action)
         while not done.done():

@@ -37,6 +37,8 @@ class Phase(IntEnum):
 class Work(Struct):
     """A task under way. `number` counts the attempts of its frame; times in seconds since 1970, None for no limit."""
 
+    state: str
+    resource: str
     number: int
     kind: Kind
     arguments: Any
@@ -117,7 +119,7 @@ class Run:
     """
 
     __slots__ = (
-        "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "effects", "entries", "error", "facts",
+        "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "effects", "entries", "error", "facts", "following",
         "frames", "inbox", "input", "items", "last_event", "last_frame", "machine", "most_events", "number", "output", "paused",
         "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "unwanted", "waiting",
     )  # fmt: skip
@@ -154,6 +156,7 @@ class Run:
         self.inbox: deque[Callable[[Run], None]] = deque()
         self.driving = False
         self.waiting: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self.following: set[tuple[int, int]] = set()
         self.breaks: frozenset[str] = frozenset()
         self.paused: dict[int, Frame] = {}
         self.shared: dict[str, Any] | None = None

@@ -65,7 +65,7 @@ class TaskCall(Struct, kw_only=True):
     """A task to be done: one attempt of one Task state.
 
     `id` names this attempt for ever: after a crash the same attempt is started again with it, so it is good for client tokens
-    and names. `resource` is the ARN as written. `token` is there for `token` kinds alone. Seconds for `timeout` and `heartbeat`.
+    and names. `resource` is the ARN as written. `token` is there for `token` and `sync` kinds. Seconds for `timeout` and `heartbeat`.
     """
 
     id: str
@@ -205,7 +205,6 @@ class Child(Struct, kw_only=True):
     input: str
     items: int = 1
     redriven: int = 0
-
 
     @property
     def arn(self) -> str:

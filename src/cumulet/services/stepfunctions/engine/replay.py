@@ -99,10 +99,13 @@ def _scheduled(run: Run, frame: Frame, entry: Entry, work: Tasks) -> None:
     assert entry.text is not None
     assert isinstance(frame.state, asl.Task)
     number, token, timeout, heartbeat, credentials = entry.note
-    kind = work.kind(frame.state.resource)
+    name, resource = frame.state.name, frame.state.resource
+    kind = work.kind(resource)
     frame.number = number
     frame.tail = entry.id
-    task = frame.work = Work(number, kind, _decode(entry.text), credentials, token, timeout, heartbeat, again=True)
+    task = frame.work = Work(
+        name, resource, number, kind, _decode(entry.text), credentials, token, timeout, heartbeat, again=True
+    )
     task.ends = None if timeout is None else entry.at + timeout
     task.silent = None if heartbeat is None or kind.family == "activity" else entry.at + heartbeat
     frame.phase = Phase.TASK

@@ -92,7 +92,8 @@ class Walker:
             self._broken(run, error)
 
     def end(self, run: Run, type: str, status: Any, previous: int, error: str | None, cause: str | None) -> None:
-        """The execution is over, and not well."""
+        """The execution is over, and not well. An empty cause, that of a timeout, is not told."""
+        cause = cause or None
         data = {name: value for name, value in (("error", error), ("cause", cause)) if value is not None}
         run.most_events += 1  # the last one always fits
         run.stopped = self._now()
@@ -264,7 +265,7 @@ class Walker:
     def _schedule(self, run: Run, frame: Frame, state: asl.Task) -> None:
         kind = self._kind(state.resource)
         frame.number += 1
-        token = tokens.make(run.number, frame.id, frame.number) if kind.pattern == "token" else ""
+        token = tokens.make(run.number, frame.id, frame.number) if kind.pattern != "request" else ""
         begun = frame.begun = state.begin(frame.input, self.scope(run, frame, token))
         arguments = begun.arguments
         text = frame.text if arguments is frame.input else self.text(state.name, arguments)
@@ -358,14 +359,15 @@ class Walker:
         work = frame.work
         assert work is not None
         kind = work.kind
+        name: str | None = error.name or None
         cause = error.wrapped(frame.state.name, frame.entered)
-        data = {name: value for name, value in (("error", error.name), ("cause", cause)) if value is not None}
+        data = {key: value for key, value in (("error", name), ("cause", cause)) if value is not None}
         if kind.family == "task":
             data |= {"resourceType": kind.resource_type, "resource": kind.resource}
         type = _FAILED[kind.family] + _STAGES.get(stage, "Failed")
         frame.tail = run.emit(type, frame.tail, frame.id, self._now(), None, data)
         frame.phase = Phase.BEGIN
-        self.failed(run, frame, (error.name,), cause)
+        self.failed(run, frame, (name,), cause)
 
     def timed_out(self, run: Run, frame: Frame) -> None:
         """A task has taken too long, or missed a heartbeat."""
@@ -378,7 +380,7 @@ class Walker:
             data |= {"resourceType": work.kind.resource_type, "resource": work.kind.resource}
         frame.tail = run.emit(_FAILED[work.kind.family] + "TimedOut", frame.tail, frame.id, now, None, data)
         frame.phase = Phase.BEGIN
-        self.failed(run, frame, _HEARTBEAT if heartbeat else (errors.TIMEOUT,), None)
+        self.failed(run, frame, _HEARTBEAT if heartbeat else (errors.TIMEOUT,), "")
 
     # Branches
 
@@ -498,7 +500,9 @@ class Walker:
 
     # Failures
 
-    def failed(self, run: Run, frame: Frame, names: tuple[str, ...], cause: str | None, own: bool = False) -> None:
+    def failed(
+        self, run: Run, frame: Frame, names: tuple[str | None, ...], cause: str | None, own: bool = False
+    ) -> None:
         """The state failed: try it again, go where a Catch says, or pass it up. The first of `names` is the error's.
 
         `own`: by itself, before anything inside it did.
@@ -561,7 +565,7 @@ class Walker:
         frame.phase = Phase.BEGIN
         self._abort_children(run, parent, frame.tail, frame)
         parent.tail = frame.tail
-        self.failed(run, parent, (error or "",), cause)
+        self.failed(run, parent, (error,), cause)
 
     def _abort_children(self, run: Run, frame: Frame, previous: int, but: Frame | None = None) -> None:
         """Stop the other branches; they are kept for a redrive until the state is begun again or left."""
