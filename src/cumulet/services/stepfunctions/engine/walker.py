@@ -272,7 +272,11 @@ class Walker:
         self._check(state.resource, arguments)
         now = self._now()
         work = frame.work = Work(
-            frame.number, kind, arguments, begun.credentials, token, begun.timeout, begun.heartbeat
+            *(state.name, state.resource, frame.number, kind, arguments),
+            credentials=begun.credentials,
+            token=token,
+            timeout=begun.timeout,
+            heartbeat=begun.heartbeat,
         )
         work.ends = None if begun.timeout is None else now + begun.timeout
         frame.tail = run.emit(
