@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Iterable
 
@@ -61,17 +62,23 @@ class LogWriter:
         self._writing: asyncio.Task[None] | None = None
 
     def place(self, account: str, region: str, group: str, *, prefix: str = "", makes_group: bool = False) -> Place:
-        """Where lines go: a stream of this run of the node, whose name begins with `prefix`.
+        """Where lines go: a stream of this run of the node, whose name begins with `prefix`, in which `strftime`'s codes are the
+        time of the stream's creation.
 
         `makes_group` for groups that are the service's own, which nobody else creates.
         """
         key = (account, region, group, prefix)
         found = self._places.get(key)
         if found is None:
-            found = self._places[key] = Place(account, region, group, prefix + digits(32), makes_group=makes_group)
+            found = self._places[key] = Place(
+                account, region, group, self._dated(prefix) + digits(32), makes_group=makes_group
+            )
             if len(self._places) > _KEPT:
                 self._places.popitem(last=False)
         return found
+
+    def _dated(self, prefix: str) -> str:
+        return time.strftime(prefix, time.gmtime(self._clock.now())) if "%" in prefix else prefix
 
     def add(self, place: Place, *lines: str) -> None:
         """Queue lines, each an event of its own, of now."""

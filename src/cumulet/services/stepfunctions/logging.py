@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from time import gmtime, strftime
 from typing import Any
 
 import msgspec
@@ -64,8 +63,7 @@ class ExecutionLog:
         ]
         if lines:
             account, region, group = found
-            day = strftime("%Y-%m-%d-%H-%M", gmtime(facts.started))
-            place = self._writer.place(account, region, group, prefix=f"states/{facts.version.name}/{day}/")
+            place = self._writer.place(account, region, group, prefix=f"states/{facts.version.name}/%Y-%m-%d-%H-%M/")
             self._writer.add_at(place, lines)
 
     async def flush(self) -> None:

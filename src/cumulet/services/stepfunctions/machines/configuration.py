@@ -5,8 +5,9 @@ from __future__ import annotations
 from cumulet.api import logs as logs_api
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.arn import Arn
-from cumulet.kernel.call import Call
+from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.ids import new_id
 from cumulet.services.stepfunctions.machines.model import Encryption, Logging
 from cumulet.services.stepfunctions.state import StepFunctions
 
@@ -14,6 +15,10 @@ _ONE_DESTINATION = "Invalid Logging Configuration: Must specify exactly one Log 
 _NOT_FOUND = "Invalid Logging Configuration: Log Destination not found."
 _CUSTOMER = "CUSTOMER_MANAGED_KMS_KEY"
 _USUAL_REUSE = 300
+_TRIAL = "log_stream_created_by_aws_to_validate_log_delivery_subscriptions"
+_TRIAL_LINE = (
+    "Permissions are set correctly to allow AWS CloudWatch Logs to write into your logs while creating a subscription."
+)
 PRINCIPAL = "states.amazonaws.com"
 
 
@@ -121,6 +126,21 @@ async def check_groups(state: StepFunctions, acting: Call, logging: Logging) -> 
             raise AccessDenied("The state machine IAM Role is not authorized to access the Log Destination") from None
         if not any(group.log_group_name == name for group in found.log_groups or ()):
             raise api.InvalidLoggingConfiguration(_NOT_FOUND)
+        await _try(state, text, name)
+
+
+async def _try(state: StepFunctions, arn: str, group: str) -> None:
+    """Write to the group once, as AWS does: to a stream that is there for that alone."""
+    parsed = Arn.parse(arn)
+    call = Call(parsed.account, parsed.region, Principal.root(parsed.account), new_id())
+    try:
+        made = logs_api.CreateLogStreamRequest(log_group_name=group, log_stream_name=_TRIAL)
+        await state.calls.run(call, "logs", "CreateLogStream", made)
+    except logs_api.ResourceAlreadyExistsException:
+        return
+    line = logs_api.InputLogEvent(timestamp=int(state.clock.now() * 1000), message=_TRIAL_LINE)
+    written = logs_api.PutLogEventsRequest(log_group_name=group, log_stream_name=_TRIAL, log_events=[line])
+    await state.calls.run(call, "logs", "PutLogEvents", written)
 
 
 def group_name(arn: str) -> str | None:
