@@ -1,6 +1,7 @@
 """One pool of connections to HTTP servers elsewhere: no cookies, no proxies, no redirects."""
 
 import asyncio
+import socket
 import ssl
 import tempfile
 from collections import OrderedDict
@@ -8,6 +9,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from cumulet.kernel.web import WebAnswer, WebRequest
@@ -85,7 +88,7 @@ class Pool:
         )
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP)
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, resolver=_Resolver())
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -103,6 +106,19 @@ class Pool:
             found = self._contexts[key] = _make_context(verify=verify, certificate=certificate)
             if len(self._contexts) > _CONTEXTS:
                 self._contexts.popitem(last=False)
+        return found
+
+
+class _Resolver(ThreadedResolver):
+    """The system's, but for names below `localhost`, which are this machine's (RFC 6761): not every system knows."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        name = "localhost" if host.endswith(".localhost") else host
+        found = await super().resolve(name, port, family)
+        for each in found:
+            each["hostname"] = host
         return found
 
 

@@ -332,7 +332,7 @@ class Connection(asyncio.Protocol):
             framing = "Connection: Upgrade\r\n"
         elif not exchange.keep_alive:
             framing += "Connection: close\r\n"
-        elif exchange.http10:
+        elif exchange.http10 or response.headers.get("Connection") == "keep-alive":
             framing += "Connection: keep-alive\r\n"
         if response.cookies:
             framing += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in response.cookies])

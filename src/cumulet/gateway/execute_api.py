@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MARK = ".execute-api."
 _AWS_PATH = "/_aws/execute-api/"
 _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
+_MANAGEMENT = "/@connections/"
 _BODY_LIMIT = 10 * 1024 * 1024
 _STYLE: sigv4.Style = "rest-json"
 _OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
@@ -58,6 +59,8 @@ def address_of(request: HttpRequest, host: str) -> Address | None:
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
     """The answer of an API, when the request is for one."""
+    if _MANAGEMENT in request.path:
+        return None  # a backend that sends to a WebSocket's client: an operation as any other
     address = address_of(request, host)
     if address is not None:
         return serve(gateway, request, request_id, address)
@@ -111,9 +114,11 @@ async def serve(
     try:
         visit = await _visit(gateway, request, request_id)
         visit.identify = identify or visit.identify
+        if "upgrade" in request.headers and (upgraded := await _upgrade(gateway, request, visit, address)) is not None:
+            return upgraded
         answer = await _answer(gateway, visit, address)
         if answer is not None:
-            response = HttpResponse(answer.status, {}, answer.body, (), answer.headers)
+            response = HttpResponse(answer.status, {"Connection": "keep-alive"}, answer.body, (), answer.headers)
         else:
             response = _refusal(403, request_id, "Forbidden", "ForbiddenException")
     except AwsError as refused:
@@ -129,15 +134,27 @@ async def serve(
     return response
 
 
+async def _upgrade(gateway: "Gateway", request: HttpRequest, visit: Visit, address: Address) -> HttpResponse | None:
+    """The answer of a WebSocket API to a handshake; None for other requests and APIs."""
+    from cumulet.gateway import websockets  # noqa: PLC0415  most nodes have no WebSocket
+
+    if not websockets.is_handshake(request):
+        return None
+    return await websockets.serve(gateway, request, visit, address)
+
+
 async def _answer(gateway: "Gateway", visit: Visit, address: Address) -> WebAnswer | None:
     """None when nobody has such an API."""
+    other: Any = (await gateway.dispatcher.service("apigatewayv2")).state
+    if other.programs.knows(address.api_id):
+        quick: WebAnswer | None = await other.front.answer(visit, address.api_id, address.path, mapped=address.mapped)
+        return quick
     state: Any = (await gateway.dispatcher.service("apigateway")).state
     if await state.rest.knows(address.api_id):
         answer: WebAnswer = await state.front.answer(
             visit, address.api_id, address.path, mapped=address.mapped, base_path=address.base_path
         )
         return answer
-    other: Any = (await gateway.dispatcher.service("apigatewayv2")).state
     found: WebAnswer | None = await other.front.answer(visit, address.api_id, address.path, mapped=address.mapped)
     return found
 

@@ -25,8 +25,10 @@ class MediaTypes:
 
     def __init__(self, names: Sequence[str]) -> None:
         # As they are sent to AWS, slashes may be written as in a patch's path.
-        self._names = frozenset(name.replace("~1", "/").lower() for name in names)
-        self.all = "*/*" in self._names
+        given = [name.replace("~1", "/").lower() for name in names]
+        self.all = "*/*" in given
+        # A wildcard stands at the right alone.
+        self._names = frozenset(name for name in given if not name.startswith("*"))
 
     def has(self, media_type: str) -> bool:
         """Whether a Content-Type, or the first of an Accept header, is one of them."""

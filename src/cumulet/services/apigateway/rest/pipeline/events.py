@@ -16,10 +16,9 @@ from cumulet.services.apigateway.rest.pipeline.variables import proxy_context
 Multi = dict[str, list[str]]
 
 
-def proxy_event(ex: Exchange, headers: Multi | None = None, query: Multi | None = None) -> dict[str, Any]:
-    """The event of AWS_PROXY; `headers` and `query` where mappings changed them."""
-    headers = headers if headers is not None else forwarded(ex)
-    query = query if query is not None else ex.query
+def proxy_event(ex: Exchange) -> dict[str, Any]:
+    """The event of AWS_PROXY."""
+    headers, query = forwarded(ex), ex.query
     content = ex.request.content
     binary = bool(content) and ex.program.media.has(ex.header("content-type") or "")
     body: str | None = None

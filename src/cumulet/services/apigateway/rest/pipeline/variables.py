@@ -31,7 +31,7 @@ IDENTITY = (
 def proxy_context(ex: Exchange) -> dict[str, Any]:
     """`requestContext` of the event that a function gets, in AWS's order; what is not known is null."""
     program, plan, request = ex.program, ex.method, ex.request
-    host = request.headers.get("host", "").partition(":")[0]
+    host = request.headers.get("host", "")
     context: dict[str, Any] = {
         "resourceId": plan.resource_id,
         "resourcePath": plan.resource_path,
@@ -42,7 +42,7 @@ def proxy_context(ex: Exchange) -> dict[str, Any]:
         "accountId": program.account,
         "protocol": "HTTP/1.1",
         "stage": program.stage_name,
-        "domainPrefix": host.partition(".")[0],
+        "domainPrefix": host.partition(":")[0].partition(".")[0],
         "requestTimeEpoch": int(ex.now * 1000),
         "requestId": ex.request_id,
         "identity": _identity(ex),
@@ -95,7 +95,7 @@ def tree(ex: Exchange) -> dict[str, Any]:
 def _early(ex: Exchange) -> dict[str, Any]:
     """Of a request for which there is no method."""
     program, request = ex.program, ex.request
-    host = request.headers.get("host", "").partition(":")[0]
+    host = request.headers.get("host", "")
     return {
         "httpMethod": request.method,
         "resourcePath": "",
@@ -106,7 +106,7 @@ def _early(ex: Exchange) -> dict[str, Any]:
         "accountId": program.account,
         "protocol": "HTTP/1.1",
         "stage": program.stage_name,
-        "domainPrefix": host.partition(".")[0],
+        "domainPrefix": host.partition(":")[0].partition(".")[0],
         "domainName": host,
         "requestId": ex.request_id,
         "identity": _identity(ex),

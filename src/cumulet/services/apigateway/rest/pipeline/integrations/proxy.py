@@ -17,15 +17,15 @@ from cumulet.services.apigateway.plane.lambdas import CannotInvoke, FunctionUri
 from cumulet.services.apigateway.rest.pipeline import bodies, events
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SERVICES, answer_name
-from cumulet.services.apigateway.rest.pipeline.integrations import requests
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import (
+    broken,
     invoke,
     malformed,
     refused,
     target,
     timed_out,
 )
-from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Sent
+from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
 from cumulet.services.apigateway.rest.pipeline.log import cut
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "cookies"})
@@ -41,11 +41,19 @@ class ProxyIntegration:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        # Mappings change nothing here, but for those of headers that cannot be mapped at all.
+        self._broken = any(
+            mapping.place == "header" and mapping.name.lower() in UNMAPPABLE_FOR_SERVICES for mapping in plan.mappings
+        )
 
     async def run(self, ex: Exchange) -> WebAnswer:
         plan = self.plan
         function = target(ex, plan)
-        payload = _encode(self._event(ex))
+        if self._broken:
+            raise broken(
+                "Execution failed due to configuration error: a header of the request parameters cannot be mapped"
+            )
+        payload = _encode(events.proxy_event(ex))
         if ex.log is not None:
             ex.log.show(f"Endpoint request body after transformations: {cut(payload.decode())}")
         if plan.streams or function.streams:
@@ -64,14 +72,6 @@ class ProxyIntegration:
             )
             raise failed
         return answer_of(ex, invoked.payload)
-
-    def _event(self, ex: Exchange) -> dict[str, Any]:
-        plan = self.plan
-        if not plan.mappings:
-            return events.proxy_event(ex)
-        sent = Sent(events.forwarded(ex), {name: list(values) for name, values in ex.query.items()}, {}, b"")
-        requests.apply_mappings(ex, plan, sent, UNMAPPABLE_FOR_SERVICES)
-        return events.proxy_event(ex, sent.headers, sent.query)
 
     async def _stream(self, ex: Exchange, function: FunctionUri, payload: bytes) -> WebAnswer:
         plan, front = self.plan, ex.front
@@ -122,7 +122,7 @@ def answer_of(ex: Exchange, payload: bytes) -> WebAnswer:
         value = msgspec.json.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise malformed() from None
-    if not isinstance(value, dict) or not value or not _MEMBERS.issuperset(value):
+    if not isinstance(value, dict) or not _MEMBERS.issuperset(value):
         raise malformed()
     status = _status(value.get("statusCode", 200))
     headers = _headers(value)
