@@ -28,6 +28,7 @@ from cumulet.services.apigateway.rest import (
     deployments,
     documentation,
     documentation_store,
+    documents,
     domain_names,
     gateway_responses,
     integrations,
@@ -39,6 +40,7 @@ from cumulet.services.apigateway.rest import (
     stage_store,
     stages,
     tagging,
+    testing,
     validators,
     vpc_links,
 )
@@ -73,8 +75,8 @@ _SCHEMAS = {
 }
 _MODULES = (
     *(apis, resources, methods, integrations, models, validators, authorizers, gateway_responses, documentation),
-    *(deployments, stages, keys, plans, usages, tagging, certificates, vpc_links, accounts),
-    *(domain_names, base_path_mappings, access_associations),
+    *(deployments, stages, keys, plans, usages, tagging, testing, certificates, vpc_links, accounts),
+    *(domain_names, base_path_mappings, access_associations, documents),
 )
 
 

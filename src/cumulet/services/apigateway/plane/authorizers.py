@@ -22,7 +22,7 @@ _KEPT = 50_000
 class Answer(Struct):
     """What an authorizer said, good for every request with the same identity until its time is over.
 
-    `context` values are strings, numbers and booleans. `simple` is the decision of an answer without a policy (HTTP APIs).
+    `context` values are strings, numbers and booleans, `body` is the answer as it came. `simple` is the decision of an answer without a policy (HTTP APIs).
     """
 
     principal: str
@@ -30,6 +30,7 @@ class Answer(Struct):
     simple: bool | None = None
     context: dict[str, Any] = {}
     usage_key: str | None = None
+    body: str = ""
 
 
 class Unauthorized(Exception):
@@ -96,7 +97,9 @@ def read(payload: bytes, *, simple: bool = False) -> Answer:
             f"Execution failed due to configuration error: Invalid policy document: {error}"
         ) from None
     key = value.get("usageIdentifierKey")
-    return Answer(str(principal), policy, context=context, usage_key=key if isinstance(key, str) else None)
+    return Answer(
+        str(principal), policy, context=context, usage_key=key if isinstance(key, str) else None, body=payload.decode()
+    )
 
 
 def decide(answer: Answer, resource: str, keys: Callable[[str], tuple[str, ...] | None]) -> Decision:

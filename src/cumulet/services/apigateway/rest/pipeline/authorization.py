@@ -5,9 +5,10 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-control-
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from msgspec import Struct
 
 from cumulet.expressions.regexes import Expression, InvalidExpression, TooComplex, expression
@@ -22,6 +23,7 @@ from cumulet.services.apigateway.plane.lambdas import function_of
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.pipeline import events, tokens, variables
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
+from cumulet.services.apigateway.rest.pipeline.log import cut, masked, tell_request
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
 
 if TYPE_CHECKING:
@@ -207,6 +209,8 @@ async def answer_of(ex: Exchange, authorization: Authorization) -> Answer:
     began = front.clock.now()
     call = ex.call(authorization.arn)
     event = events.token_event(ex, found[0]) if authorization.token else events.request_event(ex)
+    if ex.log is not None:
+        _tell_request(ex, authorization, function.function, found, event)
     try:
         answer = await authorizers.ask(front.functions, call, function.function, event, role=authorization.role)
     except authorizers.Unauthorized as error:
@@ -217,6 +221,8 @@ async def answer_of(ex: Exchange, authorization: Authorization) -> Answer:
         kind = "AUTHORIZER_CONFIGURATION_ERROR" if "permissions" in str(error) else "AUTHORIZER_FAILURE"
         raise Refused(kind, None, reason=str(error)) from error
     ex.authorizer = {"integrationLatency": int((front.clock.now() - began) * 1000)}
+    if ex.log is not None:
+        _tell_answer(ex, answer)
     if found and not ex.test:
         front.answers.put(key, answer, authorization.ttl)
     return answer
@@ -258,3 +264,21 @@ def _keys(ex: Exchange) -> Callable[[str], tuple[str, ...] | None]:
         "aws:securetransport": ("true" if ex.request.scheme == "https" else "false",),
     }
     return values.get
+
+
+def _tell_request(
+    ex: Exchange, authorization: Authorization, function: str, found: tuple[str, ...], event: Mapping[str, Any]
+) -> None:
+    assert ex.log is not None
+    ex.log.say(f"Starting authorizer: {authorization.id} for request: {ex.request_id}")
+    ex.log.show(f"Incoming identity: {', '.join(masked(value) for value in found)}")
+    tell_request(ex, function, msgspec.json.encode(event))
+    address = f"https://lambda.{ex.program.region}.amazonaws.com/2015-03-31/functions/{function}/invocations"
+    ex.log.show(f"Sending request to {address}")
+
+
+def _tell_answer(ex: Exchange, answer: Answer) -> None:
+    assert ex.log is not None
+    ex.log.show(f"Authorizer result body before parsing: {cut(answer.body)}")
+    ex.log.say(f"Using valid authorizer policy for principal: {masked(answer.principal)}")
+    ex.log.say("Successfully completed authorizer execution")

@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 
 _TRUNCATE = 1024
 _SECRET = frozenset({"authorization", "x-amz-security-token", "x-api-key"})
@@ -68,6 +72,46 @@ def _shown(name: str, value: object) -> str:
         else str(value)
     )
     text = _BREAKS.sub(" ", text)
-    if name.lower() in _SECRET:
-        return "*" * max(0, min(len(text), 64) - 6) + text[-6:] if len(text) > 6 else "*" * len(text)
-    return text
+    return masked(text) if name.lower() in _SECRET else text
+
+
+def masked(text: str) -> str:
+    """A secret as the log has it: its last six characters, or as many stars as it has where it is short."""
+    return "*" * max(0, min(len(text), 64) - 6) + text[-6:] if len(text) > 6 else "*" * len(text)
+
+
+def tell_request(ex: Exchange, function: str, body: bytes) -> None:
+    """Log what a function is sent."""
+    assert ex.log is not None
+    program = ex.program
+    host = f"https://lambda.{program.region}.amazonaws.com"
+    ex.log.show(f"Endpoint request URI: {host}/2015-03-31/functions/{function}/invocations")
+    headers = {
+        "x-amzn-lambda-integration-tag": ex.request_id,
+        "Authorization": "*" * 64,
+        "X-Amz-Date": ex.stamp,
+        "x-amzn-apigateway-api-id": program.api_id,
+        "Accept": "application/json",
+        "User-Agent": f"AmazonAPIGateway_{program.api_id}",
+        "X-Amz-Security-Token": "*" * 64,
+    }
+    ex.log.show(f"Endpoint request headers: {pairs(headers)[:-1]} [TRUNCATED]")
+    ex.log.show(f"Endpoint request body after transformations: {cut(body.decode('utf-8', 'replace'))}")
+
+
+def tell_answer(ex: Exchange, status: str, body: bytes) -> None:
+    """Log what a function returned."""
+    assert ex.log is not None
+    ex.log.say(f"Received response. Status: {status}, Integration latency: {ex.integration['latency']} ms")
+    headers = {
+        "Date": ex.http_date,
+        "Content-Type": "application/json",
+        "Content-Length": len(body),
+        "Connection": "keep-alive",
+        "x-amzn-RequestId": ex.request_id,
+        "x-amzn-Remapped-Content-Length": 0,
+        "X-Amz-Executed-Version": "$LATEST",
+        "X-Amzn-Trace-Id": ex.trace,
+    }
+    ex.log.show(f"Endpoint response headers: {pairs(headers)}")
+    ex.log.show(f"Endpoint response body before transformations: {cut(body.decode('utf-8', 'replace'))}")

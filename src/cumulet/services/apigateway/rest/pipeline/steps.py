@@ -18,6 +18,8 @@ Step = Callable[[Exchange], Awaitable[None] | None]
 
 def find_method(ex: Exchange) -> None:
     """The resource that the path means, and its method."""
+    if ex.test:
+        return
     found = ex.program.router.find(ex.request.method, ex.path)
     if found is None:
         raise Refused("MISSING_AUTHENTICATION_TOKEN", "Missing Authentication Token")

@@ -13,7 +13,7 @@ from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SER
 from cumulet.services.apigateway.rest.pipeline.integrations import requests, responses
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import invoke, target
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
-from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
+from cumulet.services.apigateway.rest.pipeline.log import tell_answer, tell_request
 from cumulet.services.apigateway.rest.pipeline.rendering import Overrides
 
 _EVENT = "x-amz-invocation-type"
@@ -32,7 +32,7 @@ class FunctionIntegration:
         sent = requests.transformed(ex, plan, overrides, UNMAPPABLE_FOR_SERVICES)
         queued = any(name.lower() == _EVENT and values[-1] == "Event" for name, values in sent.headers.items())
         if ex.log is not None:
-            _tell_request(ex, function.function, sent.body)
+            tell_request(ex, function.function, sent.body)
         invoked = await invoke(ex, plan, function, sent.body or b"{}", event=queued)
         status = "202" if queued else "200"
         ex.integration["status"] = ex.integration["integrationStatus"] = int(status)
@@ -43,45 +43,9 @@ class FunctionIntegration:
             body=invoked.payload,
         )
         if ex.log is not None:
-            _tell_answer(ex, status, answer)
+            tell_answer(ex, status, invoked.payload)
         error = _error_message(invoked.payload) if invoked.error is not None else ""
         return responses.transformed(ex, plan, responses.select(plan, error, status), answer, overrides)
-
-
-def _tell_request(ex: Exchange, function: str, body: bytes) -> None:
-    assert ex.log is not None
-    program = ex.program
-    host = f"https://lambda.{program.region}.amazonaws.com"
-    ex.log.show(f"Endpoint request URI: {host}/2015-03-31/functions/{function}/invocations")
-    headers = {
-        "x-amzn-lambda-integration-tag": ex.request_id,
-        "Authorization": "*" * 64,
-        "X-Amz-Date": ex.stamp,
-        "x-amzn-apigateway-api-id": program.api_id,
-        "Accept": "application/json",
-        "User-Agent": f"AmazonAPIGateway_{program.api_id}",
-        "X-Amz-Security-Token": "*" * 64,
-    }
-    ex.log.show(f"Endpoint request headers: {pairs(headers)[:-1]} [TRUNCATED]")
-    ex.log.show(f"Endpoint request body after transformations: {cut(body.decode('utf-8', 'replace'))}")
-
-
-def _tell_answer(ex: Exchange, status: str, answer: WebAnswer) -> None:
-    assert ex.log is not None
-    assert isinstance(answer.body, bytes)
-    ex.log.say(f"Received response. Status: {status}, Integration latency: {ex.integration['latency']} ms")
-    headers = {
-        "Date": ex.http_date,
-        "Content-Type": "application/json",
-        "Content-Length": len(answer.body),
-        "Connection": "keep-alive",
-        "x-amzn-RequestId": ex.request_id,
-        "x-amzn-Remapped-Content-Length": 0,
-        "X-Amz-Executed-Version": "$LATEST",
-        "X-Amzn-Trace-Id": ex.trace,
-    }
-    ex.log.show(f"Endpoint response headers: {pairs(headers)}")
-    ex.log.show(f"Endpoint response body before transformations: {cut(answer.body.decode('utf-8', 'replace'))}")
 
 
 def _error_message(payload: bytes) -> str:

@@ -28,7 +28,7 @@ async def invoke(ex: Exchange, plan: Plan, function: FunctionUri, payload: bytes
     """Run the function within the integration's time. Raises Refused."""
     front = ex.front
     if ex.log is not None:
-        ex.log.say(
+        ex.log.show(
             f"Sending request to https://lambda.{ex.program.region}.amazonaws.com/2015-03-31/functions/{function.function}/invocations"
         )
     began = front.clock.now()

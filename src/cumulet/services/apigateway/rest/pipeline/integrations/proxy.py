@@ -26,7 +26,7 @@ from cumulet.services.apigateway.rest.pipeline.integrations.invoking import (
     timed_out,
 )
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
-from cumulet.services.apigateway.rest.pipeline.log import cut
+from cumulet.services.apigateway.rest.pipeline.log import cut, tell_answer, tell_request
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "cookies"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -55,16 +55,13 @@ class ProxyIntegration:
             )
         payload = _encode(events.proxy_event(ex))
         if ex.log is not None:
-            ex.log.show(f"Endpoint request body after transformations: {cut(payload.decode())}")
+            tell_request(ex, function.function, payload)
         if plan.streams or function.streams:
             return await self._stream(ex, function, payload)
         invoked = await invoke(ex, plan, function, payload)
         ex.integration["status"] = ex.integration["integrationStatus"] = 200
         if ex.log is not None:
-            ex.log.say(f"Received response. Status: 200, Integration latency: {ex.integration['latency']} ms")
-            ex.log.show(
-                f"Endpoint response body before transformations: {cut(invoked.payload.decode(errors='replace'))}"
-            )
+            tell_answer(ex, "200", invoked.payload)
         if invoked.error is not None:
             failed = malformed()
             failed.reason = "Lambda execution failed with status 200 due to customer function error: " + _message(
