@@ -9,6 +9,7 @@ import msgspec
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.call import Call
 from cumulet.services.stepfunctions.asl.errors import StatesError
+from cumulet.services.stepfunctions.engine import tokens
 from cumulet.services.stepfunctions.engine.frames import Frame, Run
 from cumulet.services.stepfunctions.state import StepFunctions
 
@@ -22,6 +23,8 @@ async def send_task_success(
     try:
         output = _decode(request.output)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
+        if tokens.read(request.task_token) is None:  # that is told first
+            raise api.InvalidToken("Invalid Token: 'Invalid token'") from None
         raise api.InvalidOutput(f"Invalid Output: '{error}'") from None
     walker = state.engine.walker
     await _tell(state, request.task_token, lambda run, frame: walker.succeeded(run, frame, output, request.output))

@@ -154,6 +154,8 @@ def _decode(event: bytes) -> object:
 
 
 def _encode(result: object, encoder: json.JSONEncoder) -> bytes:
+    if isinstance(result, bytes):
+        return result  # as AWS's runtime does: they are taken for JSON
     try:
         return encoder.encode(result).encode()
     except Exception as error:  # noqa: BLE001 - any __iter__ or __str__ of the result may raise

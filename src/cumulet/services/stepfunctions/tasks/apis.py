@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from cumulet.kernel.credentials import Credential
+from cumulet.kernel.ids import token
 from cumulet.kernel.web import WebAnswer, WebRequest
 from cumulet.services.stepfunctions.asl import StatesError
 from cumulet.services.stepfunctions.asl.payload import LIMIT, loads, too_large
@@ -93,6 +95,8 @@ async def _send(parts: Parts, given: dict[str, Any], credential: Credential | No
     request = _request(given, host, path, trace)
     answer = await parts.apis.send(host, request, credential) if parts.apis is not None else None
     if answer is not None:
+        told = {name.lower() for name, _ in answer.headers}
+        answer.headers += [header for header in _edge_headers(parts.clock.now()) if header[0].lower() not in told]
         return answer
     if credential is not None or parts.client is None:
         raise not_here(
@@ -147,6 +151,19 @@ def _request(given: dict[str, Any], host: str, path: str, trace: str) -> WebRequ
         content=content,
         scheme="https",
     )
+
+
+def _edge_headers(now: float) -> list[tuple[str, str]]:
+    """What the way to an edge-optimized API adds to its answers, which a call within the node does not take."""
+    edge = token(16)
+    return [
+        ("Connection", "keep-alive"),
+        ("Date", formatdate(now, usegmt=True)),
+        ("Via", f"1.1 {edge}.cloudfront.net (CloudFront)"),
+        ("X-Amz-Cf-Id", token(28)),
+        ("X-Amz-Cf-Pop", "IAD12-P1"),
+        ("X-Cache", "Miss from cloudfront"),
+    ]
 
 
 def _text(value: Any) -> str:

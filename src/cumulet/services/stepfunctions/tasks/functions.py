@@ -88,8 +88,8 @@ async def _invoke(parts: Parts, call: Call, request: api.InvocationRequest) -> a
 
 
 def _raised(payload: bytes) -> StatesError:
-    text = payload.decode(errors="replace")
     error = _json(payload)
+    text = encode(error).decode()
     name = error.get("errorType") if isinstance(error, dict) else None
     if not isinstance(name, str) or not name:
         return StatesError("Lambda.Unknown", f"{_UNKNOWN} Returned payload: {text}")

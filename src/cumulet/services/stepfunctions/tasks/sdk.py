@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.h
 from __future__ import annotations
 
 import base64
+import uuid
 import zlib
 from typing import Any
 
@@ -20,6 +21,8 @@ from cumulet.services.stepfunctions.tasks.parts import Parts
 from cumulet.services.stepfunctions.tasks.resources import Resource
 from cumulet.services.stepfunctions.tasks.shapes import Shapes, Text, read_stream, shapes
 from cumulet.services.stepfunctions.tasks.vocabulary import SERVICES, operation_name
+
+_TOKENS = uuid.UUID("7d1de2c5-6f6b-4a43-8d5a-0d8c1f1f0f4e")
 
 
 async def call_operation(parts: Parts, task: TaskCall, resource: Resource) -> Done | Pending:
@@ -52,7 +55,7 @@ def prepared(known: Shapes, operation: str, task: TaskCall) -> Struct:
     described = model.operations[operation]
     for member in model.shape(described.input).members.values():
         if member.idempotency_token and getattr(request, member.attribute) is None:
-            setattr(request, member.attribute, task.id)
+            setattr(request, member.attribute, str(uuid.uuid5(_TOKENS, task.id)))
     algorithm = described.http_checksum.get("requestAlgorithmMember")
     body: Any = getattr(request, "body", None)
     if algorithm and isinstance(body, BytesStream) and _unsummed(request):

@@ -94,7 +94,7 @@ class Shapes:
             assert shape.value is not None
             return partial(_read_map, self._reader_of(shape.value))
         if member.streaming or shape.streaming:
-            return lambda value: BytesStream(_bytes(value))
+            return lambda value: BytesStream(to_json(value))  # text too: it has quotes then, as on AWS
         return _READERS.get(shape.type, _text)
 
     def _structure_reader(self, shape: Shape, name: str) -> Convert:
