@@ -424,7 +424,12 @@ class Node:
     def _apigatewayv2(self) -> Service:
         from cumulet.services.apigateway import http
 
+        async def find_key(account: str, region: str, api_id: str, stage: str, value: str) -> Any:
+            service: Any = await self._dispatcher.service("apigateway")
+            return await service.state.admissions.find(account, region, api_id, stage, value)
+
         return http.build(
+            find_key=find_key,
             db=self._database("apigateway"),
             clock=self.clock,
             calls=self._dispatcher,
@@ -432,6 +437,7 @@ class Node:
             client=self._client,
             inner=self._inner,
             enforce=self.config.iam == "enforce",
+            limits=self._limits("apigateway"),
         )
 
     def _dynamodb(self) -> Service:

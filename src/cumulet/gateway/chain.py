@@ -210,11 +210,17 @@ async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
         region=(signed.region if signed is not None else "") or gateway.region,
         principal=credential.principal,
         request_id=exchange.request_id,
-        endpoint=f"{request.scheme}://{request.headers.get('host', 'localhost')}",
+        endpoint=_endpoint(request, exchange.route.service),
         source_ip=request.peer,
         trace=request.headers.get("x-amzn-trace-id", ""),
         access_key=credential.access_key,
     )
+
+
+def _endpoint(request: HttpRequest, service: str) -> str:
+    """The base address that the client used, which has a stage in its path where that is of a WebSocket API."""
+    base = f"{request.scheme}://{request.headers.get('host', 'localhost')}"
+    return base + request.path.partition(route.CONNECTIONS)[0] if service == "apigatewaymanagementapi" else base
 
 
 def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:

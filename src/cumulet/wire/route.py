@@ -60,6 +60,7 @@ _VERSIONS = {
 _QUERY = frozenset(_VERSIONS.values())
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
 _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
+CONNECTIONS = "/@connections/"
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
 
 
@@ -130,11 +131,18 @@ def resolve(request: HttpRequest) -> Route:
     wire = services.load(service)
     if "rest-json" not in wire.protocols:
         _refuse(service, wire.errors(), f"{request.method} {request.path} names no operation of {service}")
-    matched = _paths(service).match(request.method, request.path, params)
+    matched = _paths(service).match(request.method, _path_of(request, service), params)
     if matched is None:
         message = f"{request.method} {request.path} is no operation of {service}"
         raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
     return _route(wire, matched[0], "rest-json", Match(matched[1], params))
+
+
+def _path_of(request: HttpRequest, service: str) -> str:
+    """The path in which an operation is looked for: behind a stage, where the service's endpoints have one."""
+    if service != "apigatewaymanagementapi":
+        return request.path
+    return request.path[max(0, request.path.find(CONNECTIONS)) :]
 
 
 def _route(wire: ServiceWire, operation: str, protocol: str, match: Match = NO_MATCH) -> Route:
@@ -211,7 +219,7 @@ def _unsigned(request: HttpRequest, params: Params) -> str:
             return found
     if _LAMBDA_PATH.match(request.path):
         return "lambda"
-    if request.path.startswith("/@connections/"):
+    if request.path.startswith((CONNECTIONS, "/_aws/execute-api/")):
         return "apigatewaymanagementapi"
     return "sqs" if "Action" in fields and _QUEUE_PATH.fullmatch(request.path) else "s3"
 

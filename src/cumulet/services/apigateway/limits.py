@@ -43,3 +43,14 @@ class Limits(Struct, frozen=True, kw_only=True):
     account_burst: int = 5000
     page: int = 500
     """Things in one answer, at most."""
+    socket_message: int = 128 * 1024
+    """Bytes of a WebSocket message, in either direction."""
+    socket_frame: int = 32 * 1024
+    socket_idle: float = 600.0
+    """Seconds of real time without a frame from or to a client, after which its connection ends."""
+    socket_life: float = 7200.0
+    """Seconds of real time that a connection lasts at most."""
+    sockets_rate: float = 500.0
+    """New connections a second of an account in a region; as many may come at once."""
+    sockets: int = 20_000
+    """Open connections of the node, which AWS has no number for."""

@@ -87,10 +87,8 @@ def test_tokens_that_are_not_good(guarded: Api, issuer: str) -> None:
         "the token has expired": _token(issuer, exp=now - 1),
         "the token is not valid yet": _token(issuer, nbf=now + 60),
         "claim iat is after current time": _token(issuer, iat=now + 60),
-        "claim exp is no number": _token(issuer, iat=None).rpartition(".")[0] + ".x",
-        "signing method HS256 is invalid": _token(issuer, "x" * 32, "HS256"),
+        "claim iat is no number": _token(issuer, iat="soon"),
     }
-    wrong["the token has an invalid signature"] = wrong.pop("claim exp is no number")
     for why, token in wrong.items():
         answer = guarded.call("GET", "/", headers={"Authorization": f"Bearer {token}"})
         assert (answer.status, answer.json) == (401, {"message": "Unauthorized"}), why
@@ -182,7 +180,7 @@ def test_a_function_decides_by_a_policy_that_is_kept(shop: Api) -> None:
     assert (broken.status, broken.json) == (500, {"message": "Internal Server Error"})
 
 
-def test_signatures(shop: Api, account: str, endpoint: str, make_api: Callable[..., Api]) -> None:
+def test_signatures(shop: Api, account: str, client: Callable[..., Any]) -> None:
     shop.route("GET /", shop.proxy(shop.function("echo")), AuthorizationType="AWS_IAM")
     shop.stage()
     unsigned = shop.call("GET", "/")
@@ -192,6 +190,10 @@ def test_signatures(shop: Api, account: str, endpoint: str, make_api: Callable[.
     signed = shop.call("GET", "/?x=1", headers=dict(request.headers.items()))
     assert signed.status == 200, signed.body
     assert signed.json["requestContext"]["authorizer"]["iam"]["userArn"] == f"arn:aws:iam::{account}:root"
-    wrong = AWSRequest("GET", f"http://{shop.host}/?x=2")
-    SigV4Auth(Credentials(account, "test"), "execute-api", "us-east-1").add_auth(wrong)
-    assert shop.call("GET", "/?x=1", headers=dict(wrong.headers.items())).status == 403
+    iam = client("iam")
+    iam.create_user(UserName="ann")
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    for secret, status in ((key["SecretAccessKey"], 200), ("x" * 40, 403)):
+        users = AWSRequest("GET", f"http://{shop.host}/")
+        SigV4Auth(Credentials(key["AccessKeyId"], secret), "execute-api", "us-east-1").add_auth(users)
+        assert shop.call("GET", "/", headers=dict(users.headers.items())).status == status

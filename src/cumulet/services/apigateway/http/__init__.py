@@ -29,18 +29,22 @@ from cumulet.services.apigateway.http.serving.front import HttpFront
 from cumulet.services.apigateway.http.serving.integrating import Integrator
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
+from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.authorizers import Cache
 from cumulet.services.apigateway.plane.jwt import Verifier
 from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.sockets.admission import Admission, FindKey
+from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
+from cumulet.services.apigateway.sockets.integrating import SocketIntegrator
 from cumulet.storage.database import Database
 
 _MODULES = (apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags)
 
 
-def build(
+def build(  # noqa: PLR0913  what a service is made of
     *,
     db: Database,
     clock: Clock,
@@ -48,25 +52,41 @@ def build(
     tasks: Tasks,
     client: Client,
     inner: Inner,
+    find_key: FindKey,
     enforce: bool = False,
+    limits: Limits | None = None,
 ) -> Service:
     """The service, on a database that it shares with the other two of API Gateway.
 
-    `client` and `inner` are for integrations; `enforce` tells whether permissions are enforced.
+    `client` and `inner` are for integrations; `find_key` tells what an API key opens, which usage plans say; `enforce` tells
+    whether permissions are enforced.
     """
     store, parts, snapshots = ApiStore(db), PartStore(db), SnapshotStore(db)
     programs = Programs(store, parts, snapshots)
     roles = Roles(calls, clock, enforce)
     functions = Functions(calls, roles)
     logs = LogWriter(calls, clock, tasks)
+    buckets = Buckets(clock.now)
     front = HttpFront(
         programs,
         Gatekeeper(functions, Cache(clock.now), Verifier(client, real_time, time.monotonic)),
         Integrator(functions, client, inner, roles),
-        Buckets(clock.now),
+        buckets,
         logs,
         clock.now,
         time.perf_counter,
+    )
+    sockets = Sockets(clock.now)
+    socket_front = SocketFront(
+        programs,
+        sockets,
+        SocketIntegrator(functions, client, inner, roles),
+        Admission(functions, find_key),
+        buckets,
+        logs,
+        clock,
+        tasks,
+        limits or Limits(),
     )
     http = HttpApis(
         db=db,
@@ -77,10 +97,15 @@ def build(
         snapshots=snapshots,
         programs=programs,
         front=front,
-        sockets=Sockets(clock.now),
+        sockets=sockets,
+        socket_front=socket_front,
     )
 
     async def start() -> None:
         await db.migrate("apigatewayv2", SCHEMA)
 
-    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start, logs.flush)
+    async def stop() -> None:
+        await socket_front.stop()
+        await logs.flush()
+
+    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start, stop)

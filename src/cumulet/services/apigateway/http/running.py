@@ -45,6 +45,10 @@ class Programs:
             return found
         return await self._load(api_id, stage)
 
+    def knows(self, api_id: str) -> bool:
+        """Whether an API with this id has been called lately: the cheap question."""
+        return api_id in self._known
+
     async def protocol(self, api_id: str) -> str | None:
         """HTTP or WEBSOCKET; None when there is no such API."""
         for running in self._known.get(api_id, {}).values():

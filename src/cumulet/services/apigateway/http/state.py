@@ -17,6 +17,7 @@ from cumulet.services.apigateway.http.errors import missing, no_api
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.serving.front import HttpFront
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
+from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
 
@@ -24,7 +25,8 @@ P = TypeVar("P", bound=Struct)
 
 
 class HttpApis(Struct, frozen=True, kw_only=True):
-    """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `front` answers requests to HTTP APIs, `sockets` the open connections."""
+    """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `front` answers requests to HTTP APIs, `sockets` the open connections,
+    `socket_front` what the gateway asks about them."""
 
     db: Database
     clock: Clock
@@ -35,6 +37,7 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     programs: Programs
     front: HttpFront
     sockets: Sockets
+    socket_front: SocketFront
 
     async def api(self, call: Call, api_id: str, within: Transaction | None = None) -> v2.Api:
         """The caller's API; raises NotFoundException."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -21,9 +21,16 @@ class Wire(Protocol):
         """Say goodbye; `code` is of RFC 6455."""
         ...
 
+    def check(self, now: float) -> None:
+        """End the connection when it has been idle, or open, for too long. `now` is the loop's time."""
+        ...
 
-class Connection(Struct, kw_only=True, eq=False):
-    """One client of a stage. Times are the clock's, in seconds since 1970; `authorizer` is what the authorizer said of it."""
+
+class Connection(Struct, kw_only=True, eq=False, weakref=True):
+    """One client of a stage. Times are the clock's, in seconds since 1970; `authorizer` is what the authorizer said of it.
+
+    `wire` is there while the connection is open; `identity` what is told of a caller that signed.
+    """
 
     id: str
     api_id: str
@@ -36,11 +43,11 @@ class Connection(Struct, kw_only=True, eq=False):
     connected: float
     active: float
     endpoint: str = ""
+    host: str = ""
     authorizer: dict[str, Any] | None = None
-    identity: dict[str, Any] = {}
-    usage_key: str = ""
+    identity: dict[str, Any] | None = None
+    api_key: str = ""
     wire: Wire | None = None
-    headers: dict[str, str] = {}
 
     @property
     def arn(self) -> str:
@@ -61,6 +68,12 @@ class Sockets:
     def add(self, connection: Connection) -> None:
         self._connections[connection.id] = connection
 
+    def check(self, now: float) -> None:
+        """End those that have been idle, or open, for too long. `now` is the loop's time."""
+        for connection in list(self._connections.values()):
+            if connection.wire is not None:
+                connection.wire.check(now)
+
     def remove(self, connection: Connection) -> bool:
         """Tells whether it was there."""
         return self._connections.pop(connection.id, None) is not None
@@ -70,11 +83,9 @@ class Sockets:
         found = self._connections.get(id)
         return found if found is not None and found.wire is not None else None
 
-    def of(self, api_id: str, stage: str | None = None) -> Iterable[Connection]:
-        """Those of an API, or of one of its stages."""
-        return [
-            one for one in self._connections.values() if one.api_id == api_id and (stage is None or one.stage == stage)
-        ]
+    def all(self) -> list[Connection]:
+        """Those that are open."""
+        return list(self._connections.values())
 
 
 def new_connection_id() -> str:

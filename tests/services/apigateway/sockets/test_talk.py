@@ -1,0 +1,359 @@
+"""WebSocket APIs as clients know them: they connect, say something, are answered, and go."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.services.apigateway.sockets.conftest import Chat
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+SAYS = "def handler(event, context):\n    return {value}\n"
+LOGS = "import json\ndef handler(event, context):\n    print('EVENT ' + json.dumps(event))\n    return {'statusCode': 200}\n"
+
+
+def _refused(chat: Chat, status: int, **options: Any) -> dict[str, Any]:
+    with pytest.raises(InvalidStatus) as caught:
+        chat.connect(**options)
+    assert caught.value.response.status_code == status
+    found: dict[str, Any] = json.loads(caught.value.response.body or b"{}")
+    return found
+
+
+def _logged(client: Callable[..., Any], name: str, what: str) -> list[Any]:
+    """The events of a kind that a function printed."""
+    logs = client("logs")
+    for _ in range(100):
+        try:
+            events = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}")["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            events = []
+        found = [json.loads(e["message"].partition("EVENT ")[2]) for e in events if "EVENT " in e["message"]]
+        found = [event for event in found if event["requestContext"]["eventType"] == what]
+        if found:
+            return found
+        time.sleep(0.1)
+    return []
+
+
+def test_a_message_is_answered(chat: Chat, account: str) -> None:
+    chat.echo()
+    chat.stage()
+    with chat.connect() as client:
+        client.send('{"n": 1}')
+        event = json.loads(client.recv(30))
+    assert event["body"] == '{"n": 1}'
+    assert event["isBase64Encoded"] is False
+    context = event["requestContext"]
+    assert context["routeKey"] == "$default"
+    assert context["eventType"] == "MESSAGE"
+    assert context["messageDirection"] == "IN"
+    assert context["stage"] == "dev"
+    assert context["apiId"] == chat.id
+    assert context["messageId"] == context["requestId"]
+    assert len(context["connectionId"]) == 16
+    assert context["identity"]["sourceIp"] == "127.0.0.1"
+    assert context["domainName"].startswith(chat.id)
+    assert "headers" not in event
+
+
+def test_routes_are_chosen_by_what_a_message_says(chat: Chat) -> None:
+    for key in ("join", "$default"):
+        chat.route(
+            key,
+            chat.proxy(chat.function(key.strip("$"), SAYS.format(value=f"{{'statusCode': 200, 'body': '{key}'}}"))),
+            answers=True,
+        )
+    chat.stage()
+    with chat.connect() as client:
+        for said, key in (
+            ('{"action": "join"}', "join"),
+            ('{"action": "other"}', "$default"),
+            ('{"action": "$connect"}', "$default"),
+            ("no json", "$default"),
+            ("[1]", "$default"),
+            (b"\xff\xfe", "$default"),
+        ):
+            client.send(said)
+            assert client.recv(30) == key, said
+
+
+def test_what_no_route_is_for(chat: Chat) -> None:
+    chat.route("join")
+    chat.stage()
+    with chat.connect() as client:
+        client.send('{"action": "none"}')
+        told = json.loads(client.recv(30))
+        assert told["message"] == "Forbidden"
+        assert set(told) == {"message", "connectionId", "requestId"}
+        client.send('{"action": "join"}')
+        assert json.loads(client.recv(30))["message"] == "Internal server error"
+
+
+def test_without_a_route_response_nothing_comes_back(chat: Chat) -> None:
+    chat.route("quiet", chat.proxy(chat.function("quiet", SAYS.format(value="{'statusCode': 200, 'body': 'never'}"))))
+    chat.route(
+        "loud",
+        chat.proxy(chat.function("loud", SAYS.format(value="{'statusCode': 200, 'body': 'heard'}"))),
+        answers=True,
+    )
+    chat.route("none", chat.proxy(chat.function("none", SAYS.format(value="None"))), answers=True)
+    chat.route("bad", chat.proxy(chat.function("bad", "def handler(event, context):\n    1 / 0\n")))
+    chat.stage()
+    with chat.connect() as client:
+        client.send('{"action": "quiet"}')
+        client.send('{"action": "none"}')
+        with pytest.raises(TimeoutError):
+            client.recv(1.0)
+        client.send('{"action": "loud"}')
+        assert client.recv(30) == "heard"
+        client.send('{"action": "bad"}')
+        assert json.loads(client.recv(30))["message"] == "Internal server error"
+
+
+def test_connect_is_told_and_may_deny(chat: Chat, client: Callable[..., Any]) -> None:
+    source = (
+        "import json\n"
+        "def handler(event, context):\n"
+        "    print('EVENT ' + json.dumps(event))\n"
+        "    asked = (event.get('queryStringParameters') or {}).get('as')\n"
+        "    if asked == 'stranger': return {'statusCode': 403, 'body': 'go away'}\n"
+        "    if asked == 'broken': raise Exception('x')\n"
+        "    if asked == 'odd': return 'yes'\n"
+        "    return {'statusCode': 200, 'headers': {'Sec-WebSocket-Protocol': 'two'}}\n"
+    )
+    chat.route("$connect", chat.proxy(chat.function("door", source)))
+    chat.route("$default")
+    chat.stage(StageVariables={"color": "blue"})
+    with chat.connect("/dev?as=ann&as=bob", subprotocols=["one", "two"], additional_headers={"X-Me": "1"}) as connected:
+        assert connected.subprotocol == "two"
+    event = _logged(client, "door", "CONNECT")[0]
+    assert event["headers"]["X-Me"] == "1"
+    assert event["multiValueHeaders"]["X-Forwarded-For"] == ["127.0.0.1"]
+    assert event["queryStringParameters"] == {"as": "bob"}
+    assert event["multiValueQueryStringParameters"] == {"as": ["ann", "bob"]}
+    assert event["stageVariables"] == {"color": "blue"}
+    assert event["requestContext"]["routeKey"] == "$connect"
+    assert "body" not in event
+    _refused_text(chat, 403, b"go away", path="/dev?as=stranger")
+    assert _refused(chat, 502, path="/dev?as=broken")["message"] == "Internal server error"
+    assert _refused(chat, 502, path="/dev?as=odd")["message"] == "Internal server error"
+
+
+def _refused_text(chat: Chat, status: int, body: bytes, **options: Any) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        chat.connect(**options)
+    assert (caught.value.response.status_code, caught.value.response.body) == (status, body)
+
+
+def test_disconnect_is_told_the_code_and_reason(chat: Chat, client: Callable[..., Any]) -> None:
+    chat.route("$disconnect", chat.proxy(chat.function("bye", LOGS)))
+    chat.route("$default")
+    chat.stage()
+    chat.connect().close(3001, "had enough")
+    context = _logged(client, "bye", "DISCONNECT")[0]["requestContext"]
+    assert (context["disconnectStatusCode"], context["disconnectReason"]) == (3001, "had enough")
+    assert context["routeKey"] == "$disconnect"
+
+
+def test_a_client_that_vanishes_is_told_as_1006(chat: Chat, client: Callable[..., Any]) -> None:
+    chat.route("$disconnect", chat.proxy(chat.function("bye", LOGS)))
+    chat.route("$default")
+    chat.stage()
+    gone = chat.connect()
+    gone.socket.close()
+    assert _logged(client, "bye", "DISCONNECT")[0]["requestContext"]["disconnectStatusCode"] == 1006
+
+
+def test_stages_and_apis_that_are_not_there(chat: Chat, make_chat: Callable[..., Chat]) -> None:
+    chat.route("$default")
+    chat.stage()
+    assert _refused(chat, 403, path="/other")["message"] == "Forbidden"
+    assert _refused(chat, 403, host=chat.host.replace(chat.id, "nosuchapi0"))["message"] == "Forbidden"
+    closed = make_chat(DisableExecuteApiEndpoint=True)
+    closed.route("$default")
+    closed.stage()
+    assert _refused(closed, 403)["message"] == "Forbidden"
+
+
+def test_a_mock_answers_with_templates(chat: Chat) -> None:
+    target = chat.integrate(
+        "MOCK",
+        '{"said": $input.json("$.text"), "by": "$context.connectionId", "v": "$stageVariables.v"}',
+        RequestTemplates={"$default": '{"statusCode": 200}'},
+    )
+    chat.route("say", target, answers=True)
+    chat.stage(StageVariables={"v": "1"})
+    with chat.connect() as client:
+        client.send('{"action": "say", "text": "hi"}')
+        told = json.loads(client.recv(30))
+    assert told["v"] == "1"
+    assert len(told["by"]) == 16
+
+
+def test_a_function_gets_what_a_template_makes(chat: Chat) -> None:
+    arn = chat.function("sum", SAYS.format(value="{'sum': event['a'] + event['b']}"))
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations"
+    target = chat.integrate(
+        "AWS",
+        '{"total": $input.json("$.sum")}',
+        IntegrationUri=uri,
+        IntegrationMethod="POST",
+        RequestTemplates={"$default": '{"a": $input.path("$.x"), "b": 2}'},
+    )
+    chat.route("add", target, answers=True)
+    chat.stage()
+    with chat.connect() as client:
+        client.send('{"action": "add", "x": 40}')
+        assert json.loads(client.recv(30)) == {"total": 42}
+
+
+def test_a_queue_gets_messages_without_a_function(chat: Chat, client: Callable[..., Any], account: str) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="talk")["QueueUrl"]
+    target = chat.integrate(
+        "AWS",
+        "queued",
+        IntegrationUri=f"arn:aws:apigateway:us-east-1:sqs:path/{account}/talk",
+        IntegrationMethod="POST",
+        CredentialsArn=f"arn:aws:iam::{account}:role/api",
+        RequestParameters={"integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"},
+        RequestTemplates={"$default": "Action=SendMessage&MessageBody=$util.urlEncode($input.path('$.text'))"},
+    )
+    chat.route("queue", target, answers=True)
+    chat.stage()
+    with chat.connect() as connected:
+        connected.send('{"action": "queue", "text": "tea & cake"}')
+        assert connected.recv(30) == "queued"
+    assert sqs.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "tea & cake"
+
+
+@pytest.fixture
+def known(chat: Chat) -> tuple[Chat, Any, str]:
+    """An API, a client of it, and the id of its connection."""
+    chat.echo()
+    chat.stage()
+    connected = chat.connect()
+    connected.send("who am I?")
+    return chat, connected, json.loads(connected.recv(30))["requestContext"]["connectionId"]
+
+
+def test_backends_send_ask_and_end(known: tuple[Chat, Any, str]) -> None:
+    chat, connected, id = known
+    management = chat.management()
+    management.post_to_connection(ConnectionId=id, Data=b"hello")
+    assert connected.recv(10) == "hello"
+    management.post_to_connection(ConnectionId=id, Data=b"\xff\x00")
+    assert connected.recv(10) == b"\xff\x00"
+    management.post_to_connection(ConnectionId=id, Data="ä".encode() * 65_536)
+    assert connected.recv(10) == "ä" * 65_536
+    about = management.get_connection(ConnectionId=id)
+    assert about["Identity"]["SourceIp"] == "127.0.0.1"
+    assert about["LastActiveAt"] >= about["ConnectedAt"]
+    management.delete_connection(ConnectionId=id)
+    with pytest.raises(ConnectionClosed) as closed:
+        connected.recv(10)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1000
+    gone: ClientError | None = None
+    for _ in range(50):
+        try:
+            management.get_connection(ConnectionId=id)
+        except ClientError as error:
+            gone = error
+            break
+        time.sleep(0.05)
+    assert gone is not None
+    assert gone.response["Error"]["Code"] == "GoneException"
+    assert gone.response["ResponseMetadata"]["HTTPStatusCode"] == 410
+
+
+def test_backends_are_refused(known: tuple[Chat, Any, str]) -> None:
+    chat, connected, id = known
+    management = chat.management()
+    with pytest.raises(management.exceptions.PayloadTooLargeException):
+        management.post_to_connection(ConnectionId=id, Data=b"x" * (128 * 1024 + 1))
+    with pytest.raises(management.exceptions.GoneException):
+        management.post_to_connection(ConnectionId="L0SM9cOFvHcCIhw=", Data=b"x")
+    stranger = chat.management(account="999999999999")
+    with pytest.raises(stranger.exceptions.ForbiddenException):
+        stranger.post_to_connection(ConnectionId=id, Data=b"x")
+    connected.close()
+
+
+def test_functions_send_to_their_clients(chat: Chat) -> None:
+    source = (
+        "import boto3, json\n"
+        "def handler(event, context):\n"
+        "    c = event['requestContext']\n"
+        "    url = 'https://' + c['apiId'] + '.execute-api.us-east-1.amazonaws.com/' + c['stage']\n"
+        "    boto3.client('apigatewaymanagementapi', endpoint_url=url).post_to_connection(\n"
+        "        ConnectionId=c['connectionId'], Data=b'from inside')\n"
+        "    return {'statusCode': 200}\n"
+    )
+    chat.route("$default", chat.proxy(chat.function("inside", source, Timeout=30, MemorySize=512)))
+    chat.stage()
+    with chat.connect() as client:
+        client.send("x")
+        assert client.recv(60) == "from inside"
+
+
+def test_a_function_decides_who_connects(chat: Chat) -> None:
+    source = (
+        "def handler(event, context):\n"
+        "    assert event['type'] == 'REQUEST' and event['methodArn'].endswith('/dev/$connect')\n"
+        "    token = event['headers']['Token']\n"
+        "    if token == 'nobody': raise Exception('Unauthorized')\n"
+        "    effect = 'Allow' if token == 'ann' else 'Deny'\n"
+        "    return {'principalId': token, 'context': {'level': 3}, 'policyDocument': {'Version': '2012-10-17', 'Statement': [\n"
+        "        {'Effect': effect, 'Action': 'execute-api:Invoke', 'Resource': event['methodArn']}]}}\n"
+    )
+    arn = chat.function("decides", source)
+    made = chat.v2.create_authorizer(
+        ApiId=chat.id,
+        Name="decides",
+        AuthorizerType="REQUEST",
+        AuthorizerUri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
+        IdentitySource=["route.request.header.Token"],
+    )
+    chat.route("$connect", AuthorizationType="CUSTOM", AuthorizerId=made["AuthorizerId"])
+    chat.echo()
+    chat.stage()
+    with chat.connect(additional_headers={"Token": "ann"}) as client:
+        client.send("x")
+        told = json.loads(client.recv(30))["requestContext"]["authorizer"]
+        assert told == {"principalId": "ann", "level": 3}
+    assert _refused(chat, 403, additional_headers={"Token": "bob"})["message"] == "Forbidden"
+    assert _refused(chat, 401, additional_headers={"Token": "nobody"})["message"] == "Unauthorized"
+    assert _refused(chat, 401)["message"] == "Unauthorized"
+
+
+def test_signed_handshakes(chat: Chat, account: str) -> None:
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    chat.route("$connect", AuthorizationType="AWS_IAM")
+    chat.echo()
+    chat.stage()
+    assert _refused(chat, 403)["message"] == "Missing Authentication Token"
+    request = AWSRequest("GET", f"http://{chat.host}/dev")
+    SigV4Auth(Credentials(account, "test"), "execute-api", "us-east-1").add_auth(request)
+    with chat.connect(additional_headers=dict(request.headers.items())) as client:
+        client.send("x")
+        assert json.loads(client.recv(30))["requestContext"]["identity"]["userArn"] == f"arn:aws:iam::{account}:root"
+
+
+def test_routes_have_limits(chat: Chat) -> None:
+    target = chat.integrate("MOCK", "ok", RequestTemplates={"$default": '{"statusCode": 200}'})
+    chat.route("$default", target, answers=True)
+    chat.stage(DefaultRouteSettings={"ThrottlingBurstLimit": 2, "ThrottlingRateLimit": 0.001})
+    with chat.connect() as client:
+        told = []
+        for _ in range(3):
+            client.send("x")
+            told.append(client.recv(30))
+    assert told[:2] == ["ok", "ok"]
+    assert json.loads(told[2])["message"] == "Too Many Requests"
