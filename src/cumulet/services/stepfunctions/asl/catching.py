@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cumulet.services.stepfunctions.asl.errors import HEARTBEAT_TIMEOUT, TIMEOUT
 from cumulet.services.stepfunctions.asl.fields import result_placer
 from cumulet.services.stepfunctions.asl.jsonata.expressions import Frame
 from cumulet.services.stepfunctions.asl.jsonata.fields import ExpressionFields
@@ -31,6 +32,9 @@ class Catcher:
 
     def caught(self, index: int, input: Any, error: str | None, cause: str | None, scope: Scope) -> Finished:
         """What goes on to ``next``: the error output, or what the fields make of it and the state's input."""
+        # A timeout has no cause, and is shown an empty one; a task that failed without saying why has null.
+        if cause is None and error in (TIMEOUT, HEARTBEAT_TIMEOUT):
+            cause = ""
         failure: dict[str, Any] = {"Error": error, "Cause": cause}
         if self._fields is not None:
             frame = Frame(scope, input=input, errorOutput=failure)

@@ -5,6 +5,7 @@ Which type has which fields is AWS's table (measured by others with ValidateStat
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from cumulet.services.stepfunctions.asl.validation import kinds, objects, resources, rules
@@ -16,6 +17,7 @@ TYPES = ("Task", "Wait", "Pass", "Succeed", "Fail", "Choice", "Parallel", "Map")
 _DEPTH = 25  # flows within flows
 _NAME_LENGTH = 80
 _LABEL_LENGTH = 40
+_NO_LABEL = re.compile(r"""[\s<>{}\[\]?*"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]""")
 _LONGEST = 99_999_999
 
 _COMMON: dict[str, Check] = {"Type": kinds.anything, "Comment": kinds.anything, "QueryLanguage": kinds.anything}
@@ -52,9 +54,15 @@ def _items(report: Report, value: Any, at: str, place: Place) -> None:
 
 def _label(report: Report, value: Any, at: str, place: Place) -> None:
     kinds.string(report, value, at, place)
-    if isinstance(value, str) and len(value) > _LABEL_LENGTH:
+    if not isinstance(value, str):
+        return
+    if not value:
+        report.error("Label name cannot be empty", at, "INVALID_LABEL_NAME")
+    elif len(value) > _LABEL_LENGTH:
         message = f"Label name '{value}' exceeds the {_LABEL_LENGTH}-character limit allowed by the service"
         report.error(message, at, "INVALID_LABEL_NAME")
+    elif _NO_LABEL.search(value):
+        report.error(f"Label name '{value}' contains invalid characters", at, "INVALID_LABEL_NAME")
 
 
 def _result(report: Report, value: Any, at: str, place: Place) -> None:
