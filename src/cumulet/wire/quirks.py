@@ -49,6 +49,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     validation_code: str = "ValidationException"
     input_prefix: bool = False
     null_items: bool = True
+    null_maps: frozenset[str] = frozenset()
     java_types: bool = False
     type_prefix: str = ""
     types: Mapping[str, str] = {}
@@ -129,7 +130,12 @@ _PLAIN = Quirks()
 _QUERY = Quirks(validation_code="ValidationError")
 
 QUIRKS: Mapping[str, Quirks] = {
-    "apigateway": Quirks(input_prefix=True, null_items=False, java_types=True),
+    "apigateway": Quirks(
+        input_prefix=True,
+        null_items=False,
+        null_maps=frozenset({"requestTemplates", "responseTemplates"}),
+        java_types=True,
+    ),
     "apigatewayv2": Quirks(validation="required", validation_code="BadRequestException"),
     "apigatewaymanagementapi": Quirks(validation="required", validation_code="BadRequestException"),
     "cloudformation": Quirks(validation_code="ValidationError", milliseconds=True),

@@ -292,11 +292,14 @@ class Validator(ShapeCompiler[Check]):
         """The check of a list or map: its length, then its items, scalars all at once and others by their paths."""
         own = self._own(member.shape, shape)
         nulls, framed = self._nulls, self._lower
+        null_maps = self._quirks.null_maps
 
         def check(value: Any, path: str, problems: list[str]) -> None:
             problems += [failed(value, path, constraint.text) for constraint in own if not constraint.holds(value)]
             named = value if isinstance(value, dict) else None
             parts = value if named is None else named.values()
+            if nulls and null_maps and None in parts and path.rpartition(".")[2] in null_maps:
+                return
             if nulls and not framed and None in parts:
                 problems.append(null(path))
             elif (nulls and None in parts) or (items and not all_hold(items, parts)):

@@ -56,8 +56,8 @@ async def get_documentation_parts(
     parts = await gateway.rest.parts.list(api_id, DOCUMENTATION)
     if request.location_status == "UNDOCUMENTED":
         parts = await _undocumented(gateway, api_id, parts)
-    parts = [part for part in parts if _wanted(part, request)]
-    found, position = cut(parts, lambda part: part.id, request.position, request.limit)
+    parts = sorted((part for part in parts if _wanted(part, request)), key=_order)
+    found, position = cut(parts, _order, request.position, request.limit)
     return api.DocumentationParts(items=found, position=position)
 
 
@@ -160,6 +160,11 @@ def _check_properties(properties: str | None) -> None:
         document = None
     if not isinstance(document, dict):
         raise bad_request("Documentation part properties must be a JSON object")
+
+
+def _order(part: api.DocumentationPart) -> str:
+    """Places that no part describes have no ids."""
+    return part.id or DOCUMENTATION.unique(part)[1]
 
 
 def _wanted(part: api.DocumentationPart, request: api.GetDocumentationPartsRequest) -> bool:

@@ -67,6 +67,9 @@ async def put_gateway_response(
     gateway: ApiGateway, call: Call, request: api.PutGatewayResponseRequest
 ) -> api.GatewayResponse:
     kind = request.response_type
+    for text in (request.response_templates or {}).values():
+        if not text:
+            raise bad_request("Invalid null or empty value in responseTemplates")
     put = api.GatewayResponse(
         response_type=kind,
         status_code=request.status_code or STATUSES[kind],

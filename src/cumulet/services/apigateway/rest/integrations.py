@@ -26,7 +26,7 @@ async def put_integration(gateway: ApiGateway, call: Call, request: api.PutInteg
         connection_id=request.connection_id,
         credentials=request.credentials or None,
         request_parameters=request.request_parameters or None,
-        request_templates=request.request_templates or None,
+        request_templates=_texts(request.request_templates) or None,
         passthrough_behavior=request.passthrough_behavior or "WHEN_NO_MATCH",
         content_handling=request.content_handling,
         timeout_in_millis=gateway.limits.timeout_ms if request.timeout_in_millis is None else request.timeout_in_millis,

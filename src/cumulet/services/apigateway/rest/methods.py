@@ -17,6 +17,7 @@ from cumulet.services.apigateway.rest.patch import (
     items,
     no_content_type,
     no_parameter,
+    text,
     value,
 )
 from cumulet.services.apigateway.state import ApiGateway
@@ -35,8 +36,8 @@ async def put_method(gateway: ApiGateway, call: Call, request: api.PutMethodRequ
         methods = resource.resource_methods or {}
         method = api.Method(
             http_method=request.http_method,
-            authorization_type=request.authorization_type,
-            authorizer_id=request.authorizer_id if request.authorization_type in _AUTHORIZED else None,
+            authorization_type=request.authorization_type.upper(),
+            authorizer_id=request.authorizer_id if request.authorization_type.upper() in _AUTHORIZED else None,
             api_key_required=bool(request.api_key_required),
             request_validator_id=request.request_validator_id or None,
             operation_name=request.operation_name,
@@ -193,7 +194,7 @@ def _whole_scopes(method: api.Method, step: Step) -> None:
 
 _RULES = Rules(
     {
-        "/authorizationType": value("authorization_type"),
+        "/authorizationType": value("authorization_type", lambda step: text(step).upper()),
         "/authorizerId": value("authorizer_id"),
         "/authorizationScopes": Rule(ANY, _whole_scopes),
         "/apiKeyRequired": value("api_key_required", flag),

@@ -18,14 +18,16 @@ from cumulet.services.apigateway.state import ApiGateway
 from cumulet.storage.database import Transaction
 
 _NAME = re.compile(r"[a-zA-Z0-9]+")
-_RULES = Rules({"/description": value("description"), "/schema": value("schema")}, listing=True)
+_RULES = Rules(
+    {"/description": value("description", lambda step: step.value or None), "/schema": value("schema")}, listing=True
+)
 
 
 async def create_model(gateway: ApiGateway, call: Call, request: api.CreateModelRequest) -> api.Model:
     model = api.Model(
         id=part_id(),
         name=request.name,
-        description=request.description,
+        description=request.description or None,
         schema=request.schema,
         content_type=request.content_type,
     )
