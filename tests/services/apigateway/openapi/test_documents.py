@@ -1,0 +1,106 @@
+"""Documents are read within bounds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cumulet.services.apigateway.openapi.document import Document, DocumentError, load
+from cumulet.services.apigateway.openapi.yaml_loader import dump
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abc-/{}0 é", max_size=5), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+def test_json_and_yaml() -> None:
+    assert load(b'{"a": {"b": [1, "x", true]}}') == {"a": {"b": [1, "x", True]}}
+    text = b"a:\n  200: yes\n  on: 2020-01-01\n  c: 1.0\n  d: 'true'\n  e: true\n"
+    assert load(text) == {"a": {"200": "yes", "on": "2020-01-01", "c": 1.0, "d": "true", "e": True}}
+    assert load(b"{swagger: '2.0', paths: {}}") == {"swagger": "2.0", "paths": {}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"text",
+        b"[1]",
+        b"{'key:value}",
+        b"a: [",
+        b"\xff\xfe",
+        b"a: !!python/object/apply:os.system [id]",
+        b"&a [*a]",
+        b"a: &a {b: *a}",
+        b'{"a":' * 200 + b"1" + b"}" * 200,
+        (
+            b"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n"
+            b"d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e,*e]\n"
+        ),
+        b"{" + b" " * (6 * 1024 * 1024) + b"}",
+    ],
+    ids=range(12),
+)
+def test_what_is_no_document(body: bytes) -> None:
+    with pytest.raises(DocumentError, match="Invalid OpenAPI input"):
+        load(body)
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"swagger": "1.2"}', b'{"openapi": "4.0"}', b'{"openapi": null}'])
+def test_what_is_no_openapi(body: bytes) -> None:
+    with pytest.raises(DocumentError):
+        Document(body)
+
+
+def test_references() -> None:
+    document = Document(
+        b'{"openapi": "3.0.1", "components": {"x": {"$ref": "#/components/y"}, "y": {"z": 1}, "a/b": {"c": 2},'
+        b' "loop": {"$ref": "#/components/loop"}}}'
+    )
+    assert document.resolved({"$ref": "#/components/x"}) == {"z": 1}
+    assert document.resolved({"$ref": "#/components/a~1b"}) == {"c": 2}
+    assert document.resolved({"plain": 1}) == {"plain": 1}
+    assert document.resolved("nothing") == {}
+    for reference in ("#/components/loop", "#/none", "other.json#/a", "http://elsewhere/x"):
+        with pytest.raises(DocumentError):
+            document.resolved({"$ref": reference})
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"swagger": "2.0", "basePath": "/a/b"}', "/a/b"),
+        ('{"swagger": "2.0"}', ""),
+        ('{"openapi": "3.0.0", "servers": [{"url": "https://x.com/a/b/"}]}', "/a/b/"),
+        ('{"openapi": "3.0.0", "servers": [{"url": "https://x.com"}]}', "/"),
+        ('{"openapi": "3.0.0", "servers": [{"url": "/c"}]}', "/c"),
+        (
+            '{"openapi": "3.0.0", "servers": [{"url": "https://x.com/{v}", "variables": {"v": {"default": "v1"}}}]}',
+            "/v1",
+        ),
+        (
+            '{"openapi": "3.0.0", "servers": [{"url": "https://x.com", "variables": {"basePath": {"default": "/base"}}}]}',
+            "/base",
+        ),
+    ],
+)
+def test_base_paths(body: str, expected: str) -> None:
+    assert Document(body.encode()).base_path() == expected
+
+
+@given(st.dictionaries(st.text("abc/{}", min_size=1, max_size=5), json_values, max_size=4))
+def test_what_is_written_as_yaml_is_read_as_it_was(value: dict[str, object]) -> None:
+    assert load(dump(value).encode()) == value
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_document_or_an_error(body: bytes) -> None:
+    try:
+        found = load(body)
+    except DocumentError:
+        return
+    assert isinstance(found, dict)
