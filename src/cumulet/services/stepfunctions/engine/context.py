@@ -50,8 +50,9 @@ def _shared(run: Run) -> dict[str, Any]:
         "Name": facts.name,
         "RoleArn": facts.role_arn,
         "StartTime": timestamp(facts.started),
-        "RedriveCount": run.redrives,
     }
+    if not facts.express:
+        execution["RedriveCount"] = run.redrives
     if run.redriven is not None:
         execution["RedriveTime"] = timestamp(run.redriven)
     return {"Execution": execution, "StateMachine": {"Id": facts.machine_arn, "Name": facts.version.name}}

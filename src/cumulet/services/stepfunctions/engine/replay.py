@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.engine.branching import iteration, share, spread
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run, Work
 from cumulet.services.stepfunctions.engine.journal import BEAT, CHANGED, QUEUED, RETRY, WAIT, Entry
 from cumulet.services.stepfunctions.engine.ports import Tasks
 from cumulet.services.stepfunctions.engine.redrives import restart
-from cumulet.services.stepfunctions.engine.walker import iteration, share, spread
 
 _decode = msgspec.json.Decoder().decode
 

@@ -1,0 +1,163 @@
+"""Parallel and Map: frames within a frame, begun, joined."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cumulet.kernel.ids import new_id
+from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.asl import errors
+from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
+from cumulet.services.stepfunctions.engine.steps import Steps, encode
+
+
+class Branching(Steps):
+    """What becomes of branches and iterations."""
+
+    def branch(self, run: Run, frame: Frame, state: asl.Parallel) -> None:
+        """Begin the branches."""
+        begun = frame.begun = state.begin(frame.input, self.scope(run, frame))
+        input = begun.arguments
+        text = frame.text if input is frame.input else self.text(state.name, input)
+        now = self.now()
+        frame.tail = run.emit("ParallelStateStarted", frame.tail, frame.id, now, text, None, run.last_frame + 1)
+        spread(run, frame, state, input, text)
+        run.ready.extend(frame.children or ())
+
+    def map(self, run: Run, frame: Frame, state: asl.Map) -> None:
+        """Begin the iterations, or the Map Run."""
+        scope = self.scope(run, frame)
+        begun = frame.begun = state.begin(frame.input, scope)
+        items = begun.items
+        data: dict[str, Any] = {"length": 0 if items is None else len(items)}
+        if state.mode == "DISTRIBUTED":
+            frame.tail = run.emit("MapStateStarted", frame.tail, frame.id, self.now(), None, data)
+            state.distribute(frame.input, begun, scope)
+            frame.map_run = _map_run_arn(run, state)
+            note = frame.map_run
+            data = {"mapRunArn": frame.map_run}
+            frame.tail = run.emit("MapRunStarted", frame.tail, frame.id, self.now(), None, data, note)
+            frame.phase = Phase.MAP_RUN
+            run.effects.append(frame)
+            return
+        items = items or []
+        most = self.limits.inline_concurrency
+        room = min(begun.max_concurrency or most, most)
+        text = encode(items).decode()
+        frame.tail = run.emit("MapStateStarted", frame.tail, frame.id, self.now(), text, data, room)
+        share(frame, items, room)
+        if not items:
+            self._join(run, frame)
+            return
+        while frame.next_index < len(items) and frame.next_index < room:
+            self._iterate(run, frame, frame.tail)
+
+    def _iterate(self, run: Run, frame: Frame, previous: int) -> None:
+        """Begin the next iteration."""
+        state, begun = frame.state, frame.begun
+        assert isinstance(state, asl.Map)
+        scope = frame.scope or self.scope(run, frame)
+        if begun is None:
+            begun = frame.begun = state.begin(frame.input, scope)
+        index = frame.next_index
+        data = {"name": state.name, "index": index}
+        value = frame.items[index]
+        input = state.item(frame.input, begun, index, value, scope)
+        text = self.text(state.name, input)
+        started = run.emit("MapIterationStarted", previous, frame.id, self.now(), text, data, run.last_frame + 1)
+        run.ready.append(iteration(run, frame, state, started, input, text))
+
+    def joined(self, run: Run, frame: Frame, child: Frame, output: Any, text: str) -> None:
+        """A branch or an iteration has ended well."""
+        frame.results[child.index] = (output, text)
+        frame.left -= 1
+        run.frames.pop(child.id, None)
+        assert frame.children is not None
+        frame.children.remove(child)
+        if isinstance(frame.state, asl.Map):
+            data = {"name": frame.state.name, "index": child.index}
+            ended = run.emit("MapIterationSucceeded", child.tail, frame.id, self.now(), None, data)
+            if frame.next_index < len(frame.items):
+                try:
+                    self._iterate(run, frame, child.tail)
+                except errors.StatesError as error:
+                    frame.tail = child.tail
+                    self.abort_children(run, frame, child.tail)
+                    self.refused(run, frame, error)
+                return
+            frame.tail = ended
+        elif frame.left == 0:
+            frame.tail = child.tail
+        if frame.left == 0:
+            self._join(run, frame)
+
+    def _join(self, run: Run, frame: Frame) -> None:
+        """All branches have ended well."""
+        state = frame.state
+        run.emit(state.kind + "StateSucceeded", frame.tail, frame.id, self.now())
+        result, texts = [], []
+        for found in frame.results:
+            assert found is not None
+            result.append(found[0])
+            texts.append(found[1])
+        self._finish(run, frame, result, f"[{','.join(texts)}]")
+
+    def mapped(self, run: Run, frame: Frame, result: Any) -> None:
+        """A distributed Map has ended well."""
+        frame.tail = run.emit("MapRunSucceeded", frame.tail, frame.id, self.now())
+        run.emit("MapStateSucceeded", frame.tail, frame.id, self.now())
+        frame.phase = Phase.BEGIN
+        self._finish(run, frame, result, None)
+
+    def map_failed(self, run: Run, frame: Frame, error: errors.StatesError) -> None:
+        """A distributed Map has failed."""
+        cause = error.wrapped(frame.state.name, frame.entered)
+        data = {name: value for name, value in (("error", error.name), ("cause", cause)) if value is not None}
+        frame.tail = run.emit("MapRunFailed", frame.tail, frame.id, self.now(), None, data)
+        frame.phase = Phase.BEGIN
+        self.failed(run, frame, (error.name,), cause)
+
+    def _finish(self, run: Run, frame: Frame, result: Any, text: str | None) -> None:
+        state = frame.state
+        frame.phase = Phase.BEGIN
+        frame.children, frame.results, frame.items = None, [], []
+        try:
+            scope = frame.scope or self.scope(run, frame)
+            begun = frame.begun or state.begin(frame.input, scope)
+            self.exited(run, frame, state.finish(frame.input, begun, result, scope), result, text)
+        except errors.StatesError as error:
+            self.refused(run, frame, error)
+
+
+def spread(run: Run, frame: Frame, state: asl.Parallel, input: Any, text: str) -> None:
+    """The frames of a Parallel's branches."""
+    frame.children, frame.results, frame.left = [], [None] * len(state.branches), len(state.branches)
+    frame.phase = Phase.CHILDREN
+    for index, branch in enumerate(state.branches):
+        child = run.add(branch, frame, index, frame.tail)
+        child.ready(branch.start_at, input, text)
+        frame.children.append(child)
+
+
+def share(frame: Frame, items: list[Any], room: int) -> None:
+    """What an inline Map has to do."""
+    frame.items, frame.room, frame.next_index, frame.left = items, room, 0, len(items)
+    frame.children, frame.results = [], [None] * len(items)
+    frame.phase = Phase.CHILDREN
+
+
+def iteration(run: Run, frame: Frame, state: asl.Map, started: int, input: Any, text: str) -> Frame:
+    """The frame of the next iteration of an inline Map."""
+    index = frame.next_index
+    frame.next_index += 1
+    child = run.add(state.processor, frame, index, started)
+    child.item = {"Index": index, "Value": frame.items[index]}
+    child.ready(state.processor.start_at, input, text)
+    assert frame.children is not None
+    frame.children.append(child)
+    return child
+
+
+def _map_run_arn(run: Run, state: asl.Map) -> str:
+    machine = run.facts.machine_arn.replace(":stateMachine:", ":mapRun:")
+    return f"{machine}/{state.label or new_id()}:{new_id()}"
