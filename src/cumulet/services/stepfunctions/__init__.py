@@ -36,12 +36,13 @@ from cumulet.services.stepfunctions.tasks import activities, activity_store
 from cumulet.services.stepfunctions.tasks.parts import Check, Parts
 from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 from cumulet.services.stepfunctions.tasks.work import Work
+from cumulet.services.stepfunctions.trials import trial
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
 __all__ = ["Limits", "StepFunctions", "build"]
 
-_MODULES = (executions, histories, callbacks, activities, map_runs, *control.MODULES)
+_MODULES = (executions, histories, callbacks, activities, map_runs, trial, *control.MODULES)
 _SCHEMAS = {
     **machines.SCHEMAS,
     "stepfunctions_execution": execution_store.SCHEMA,
