@@ -21,8 +21,8 @@ from typing import Any
 from cumulet.expressions.jsonata.library import TOO_LONG, TOO_MUCH, JsonataError
 
 _MEMORY = 256 * 1024 * 1024
-_MILLIS = 2_000  # for one evaluation
-_GRACE = 1.0  # seconds more for a library that looks at its clock seldom
+_MILLIS = 1_000  # for one evaluation
+_GRACE = 0.5  # seconds more for a library that looks at its clock seldom
 
 
 class Bounded:

@@ -25,6 +25,7 @@ import jsonatapy
 # As AWS: an expression may nest 100 evaluations, and hold some hundred thousand values (it refuses 500,000).
 _DEPTH = 100
 _SEQUENCE = 400_000
+_RESULT = 7_000_000  # characters of JSON; AWS gives up at as many bytes
 
 _DIGESTS = {"MD5": "md5", "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512"}
 
@@ -174,6 +175,8 @@ class Program:
                 raise JsonataError("unsupported", "")
         except ValueError as wrong:
             raise _error(wrong, self._text) from None
+        if found is not None and len(found) > _RESULT:
+            raise TOO_MUCH
         return found
 
     def _is_function(self, document: str) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cumulet.expressions.jsonata import syntax
-from cumulet.expressions.jsonata.growth import growth
+from cumulet.expressions.jsonata.growth import Growth
 from cumulet.services.stepfunctions.asl.errors import QUERY_EVALUATION, StatesError
 from cumulet.services.stepfunctions.asl.payload import encode, loads
 from cumulet.services.stepfunctions.asl.scope import Scope
@@ -87,7 +87,7 @@ class Expression:
         members = syntax.states_members(text)
         self._members = _ALL_MEMBERS if members is None else members
         self._names = tuple(sorted(used - {"states"}))
-        self._growth = growth(text)
+        self._growth = Growth(text)
         self._direct = _DIRECT.fullmatch(text)
         self._programs: dict[tuple[str, ...], Program] = {}
 
@@ -114,7 +114,7 @@ class Expression:
 
         millis = 0 if scope.now is None else scope.now()
         try:
-            if self._growth * (len(document) + len(self.text)) <= _BYTES_HERE:
+            if self._growth.bytes(document) + len(self.text) <= _BYTES_HERE:
                 program = self._programs.get(bound)
                 if program is None:
                     program = self._programs[bound] = library.Program(self.text, bound)
@@ -136,11 +136,6 @@ class Expression:
         if failed.code:
             return _failure(f"{about} threw an error during evaluation. {failed.code}: {failed.message}", field)
         return _failure(f"{about} threw an error during evaluation: {failed.message}", field)
-
-    @property
-    def heavy(self) -> bool:
-        """Whether evaluation may go to another process, which this one then waits for."""
-        return self._growth * 4096 > _BYTES_HERE
 
 
 # `$states.input.a.b`, `$states.result` and `$name.a`: read without the library where only objects are met on the way.
