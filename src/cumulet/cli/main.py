@@ -26,6 +26,7 @@ COMMANDS = {
     "aws": ("cumulet.cli.aws", "Run the AWS CLI against the node."),
     "invoke": ("cumulet.cli.invoke", "Invoke a function and print its result."),
     "run": ("cumulet.cli.run", "Start a state machine, and watch it."),
+    "test": ("cumulet.cli.test", "Run the test cases of a mock configuration of state machines."),
     "workflow": ("cumulet.cli.workflow", "Draw a state machine, and what a run of it did."),
     "dev": ("cumulet.cli.dev", "Deploy a folder as a function, again whenever a file is saved."),
     "debug": ("cumulet.cli.debug", "Open a function to a debugger, with its timeouts paused."),

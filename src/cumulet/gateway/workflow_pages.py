@@ -23,7 +23,7 @@ class Mocks(Protocol):
 
 class _Mocks(Struct):
     account: str
-    configuration: msgspec.Raw | None = None
+    configuration: dict[str, Any] | None = None
 
 
 def pages(workflows: Callable[[], Awaitable[Any]]) -> Mapping[tuple[str, str], Page]:
@@ -36,7 +36,7 @@ def pages(workflows: Callable[[], Awaitable[Any]]) -> Mapping[tuple[str, str], P
             mocks.forget(asked.account)
             return {"cases": []}
         try:
-            known = mocks.give(asked.account, bytes(asked.configuration))
+            known = mocks.give(asked.account, msgspec.json.encode(asked.configuration))
         except AwsError as error:
             raise BadRequest(error.message) from error
         return {"cases": [{"machine": machine, "case": case} for machine, case in known.cases]}
