@@ -67,6 +67,7 @@ def test_items_by_expression() -> None:
 @pytest.mark.parametrize(
     ("found", "input", "text"),
     [
+        (mapped("JSONata"), {"a": 1}, 'Map state input must be an array but was: {"a":1}'),
         (mapped(), {"a": 1}, 'Reference path "$" must point to array.'),
         (mapped(ItemsPath="$$.Execution.Name"), {}, 'Reference path "$.Execution.Name" must point to array.'),
         (mapped(MaxConcurrencyPath="$[0].m"), [{"m": {}}], 'The MaxConcurrencyPath field refers to value "{}" which is not a valid integer: $[0].m'),

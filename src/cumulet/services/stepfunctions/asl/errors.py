@@ -25,7 +25,7 @@ class StatesError(Exception):
     """A state failed: ``name`` and ``cause`` are what Retry and Catch, and the history, see.
 
     ``location`` is the field whose JSONata expression failed ("Output/result"): an ``EvaluationFailed`` event
-    belongs in the history then. ``inner`` says that ``cause`` is only the inner text, to which the engine adds
+    belongs in the history then; "" where it is no field's. ``inner`` says that ``cause`` is only the inner text, to which the engine adds
     which state it was: ``wrapped``.
     """
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from cumulet.services.stepfunctions.asl import numbers, paths
-from cumulet.services.stepfunctions.asl.errors import runtime
+from cumulet.services.stepfunctions.asl.errors import QUERY_EVALUATION, StatesError, runtime
 from cumulet.services.stepfunctions.asl.jsonata import expressions
 from cumulet.services.stepfunctions.asl.outcome import Batching, Begun, Distribution, Transfer
+from cumulet.services.stepfunctions.asl.payload import encode
 from cumulet.services.stepfunctions.asl.scope import Scope
 from cumulet.services.stepfunctions.asl.states import Flow, Kind, QueryLanguage, Read, State
 from cumulet.services.stepfunctions.asl.templates import template
@@ -147,13 +148,22 @@ def _path_items(state: dict[str, Any], mode: str) -> Read:
 
 
 def _expressed_items(state: dict[str, Any], mode: str) -> Read:
-    value = state.get("Items", "{% $states.input %}")
+    if "Items" not in state:
+        return lambda input, scope: _input_items(input, mode)
+    value = state["Items"]
     if isinstance(value, list):
         evaluate = expressions.template(value, "Items")
     else:
         wanted = ("array", "object") if mode == "DISTRIBUTED" else ("array",)
         evaluate = expressions.typed(value, "Items", *wanted)
     return lambda input, scope: evaluate(expressions.Frame(scope, input=input))
+
+
+def _input_items(input: Any, mode: str) -> Any:
+    if isinstance(input, list) or (isinstance(input, dict) and mode == "DISTRIBUTED"):
+        return input
+    cause = f"Map state input must be an array but was: {encode(input).decode()}"
+    raise StatesError(QUERY_EVALUATION, cause, location="", inner=True)
 
 
 class _Transfer:
