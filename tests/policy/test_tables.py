@@ -3,7 +3,7 @@
 import pytest
 from msgspec import Struct
 
-from cumulet.api import iam, lambda_, logs, s3, sqs, sts
+from cumulet.api import apigateway, apigatewayv2, iam, lambda_, logs, s3, sqs, sts
 from cumulet.kernel.call import Call, Principal
 from cumulet.policy.actions import ACTIONS, permissions
 from cumulet.policy.document import Grammar, parse
@@ -27,6 +27,9 @@ CALL = Call("111122223333", "eu-west-1", Principal.root("111122223333"), "reques
         ("stepfunctions", "StartExecution", ("states:StartExecution",)),
         ("sts", "GetCallerIdentity", ()),
         ("apigateway", "GetRestApis", ("apigateway:GET",)),
+        ("apigateway", "TagResource", ("apigateway:PUT",)),
+        ("apigateway", "TestInvokeMethod", ("apigateway:POST",)),
+        ("apigatewayv2", "UpdateApi", ("apigateway:PATCH",)),
     ],
 )
 def test_permissions(service: str, operation: str, wanted: tuple[str, ...]) -> None:
@@ -100,3 +103,14 @@ def test_where_statements_stand() -> None:
     text = '{"Version": "2012-10-17",\n "Statement": [{"Effect": "Allow", "Sid": "a{b"},\n  {"Effect": "Deny"}]}'
     spans = statement_spans(text)
     assert [(span.start, span.end) for span in spans] == [((2, 17), (2, 49)), ((3, 4), (3, 21))]
+
+
+def test_resources_of_api_gateway_are_paths() -> None:
+    at = "arn:aws:apigateway:eu-west-1::"
+    method = apigateway.DeleteMethodRequest(rest_api_id="a", resource_id="b", http_method="GET")
+    assert resources(CALL, "apigateway", method) == (f"{at}/restapis/a/resources/b/methods/GET",)
+    assert resources(CALL, "apigateway", apigateway.CreateRestApiRequest(name="x")) == (f"{at}/restapis",)
+    hostile = apigateway.GetRestApiRequest(rest_api_id="a/stages/b")
+    assert resources(CALL, "apigateway", hostile) == (f"{at}/restapis/a%2Fstages%2Fb",)
+    stage = apigatewayv2.GetStageRequest(api_id="a", stage_name="$default")
+    assert resources(CALL, "apigatewayv2", stage) == (f"{at}/apis/a/stages/$default",)

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/reference_pol
 
 from functools import lru_cache
 
+from cumulet.policy import addresses
+
 PREFIXES = {
     "lambda": "lambda",
     "cloudwatch": "cloudwatch",
@@ -111,15 +113,12 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 """By service and operation. An empty tuple: AWS asks for no permission."""
 
-_METHODS = {"Get": "GET", "Create": "POST", "Delete": "DELETE", "Update": "PATCH", "Put": "PUT", "Import": "PUT"}
-
 
 @lru_cache(4096)
 def permissions(service: str, operation: str) -> tuple[str, ...]:
     """The permissions an operation needs, as `prefix:Action`."""
     prefix = PREFIXES.get(service, service)
-    if prefix == "apigateway":  # its permissions are HTTP methods on paths
-        method = next((method for verb, method in _METHODS.items() if operation.startswith(verb)), "POST")
-        return (f"apigateway:{method}",)
+    if service in addresses.SERVICES:
+        return (f"{prefix}:{addresses.method(service, operation)}",)
     names = ACTIONS.get(service, {}).get(operation, (operation,))
     return tuple(f"{prefix}:{name}" for name in names)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
+from cumulet.policy import addresses
 
 ANYTHING = ("*",)
 
@@ -268,6 +269,8 @@ _plans: dict[tuple[str, type], tuple[Rule, ...]] = {}
 
 def resources(call: Call, service: str, request: Struct) -> Iterable[str]:
     """The ARNs of what a request is about; `*` when it is about nothing that has one."""
+    if service in addresses.SERVICES:
+        return (addresses.arn(call, service, request),)
     kind = type(request)
     plan = _plans.get((service, kind))
     if plan is None:
