@@ -429,6 +429,7 @@ class Node:
             return await service.state.admissions.find(account, region, api_id, stage, value)
 
         return http.build(
+            domain_names=self._domain_names,
             find_key=find_key,
             db=self._database("apigateway"),
             clock=self.clock,

@@ -15,7 +15,7 @@ from cumulet.services.apigateway.domains.hosts import Host
 from cumulet.services.apigateway.domains.store import RoutingRule
 
 RULES_ONLY = "ROUTING_RULE_ONLY"
-RULES_FIRST = "ROUTING_RULE_THEN_API_MAPPING"
+RULES_FIRST = "ROUTING_RULE_THEN_BASE_PATH_MAPPING"
 
 
 class Led(NamedTuple):

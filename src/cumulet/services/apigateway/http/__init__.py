@@ -11,14 +11,19 @@ from cumulet.kernel.clock import Clock, real_time
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
+from cumulet.services.apigateway.domains import store as domain_store
+from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.http import (
     apis,
     authorizers,
     deployments,
+    domains,
     integrations,
+    mapping_operations,
     models,
     responses,
     routes,
+    routing_rules,
     stages,
     tags,
     vpc_links,
@@ -35,13 +40,24 @@ from cumulet.services.apigateway.plane.jwt import Verifier
 from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.rest import api_store, stage_store
 from cumulet.services.apigateway.sockets.admission import Admission, FindKey
 from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.services.apigateway.sockets.integrating import SocketIntegrator
 from cumulet.storage.database import Database
 
-_MODULES = (apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags)
+_MODULES = (
+    *(apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags),
+    *(domains, mapping_operations, routing_rules),
+)
+_SCHEMAS = {
+    "apigatewayv2": SCHEMA,
+    "apigateway_api": api_store.SCHEMA,
+    "apigateway_stage": stage_store.SCHEMA,
+    "apigateway_domain": domain_store.SCHEMA,
+}
+"""The last three are REST's, which custom domains lead to as well: whichever service starts first makes them."""
 
 
 def build(  # noqa: PLR0913  what a service is made of
@@ -52,15 +68,17 @@ def build(  # noqa: PLR0913  what a service is made of
     tasks: Tasks,
     client: Client,
     inner: Inner,
+    domain_names: Domains,
     find_key: FindKey,
     enforce: bool = False,
     limits: Limits | None = None,
 ) -> Service:
     """The service, on a database that it shares with the other two of API Gateway.
 
-    `client` and `inner` are for integrations; `find_key` tells what an API key opens, which usage plans say; `enforce` tells
+    `client` and `inner` are for integrations; `domain_names` are those of all three; `find_key` tells what an API key opens, which usage plans say; `enforce` tells
     whether permissions are enforced.
     """
+    limits = limits or Limits()
     store, parts, snapshots = ApiStore(db), PartStore(db), SnapshotStore(db)
     programs = Programs(store, parts, snapshots)
     roles = Roles(calls, clock, enforce)
@@ -86,7 +104,7 @@ def build(  # noqa: PLR0913  what a service is made of
         logs,
         clock,
         tasks,
-        limits or Limits(),
+        limits,
     )
     http = HttpApis(
         db=db,
@@ -95,6 +113,10 @@ def build(  # noqa: PLR0913  what a service is made of
         apis=store,
         parts=parts,
         snapshots=snapshots,
+        domains=domain_names,
+        rest_apis=api_store.ApiStore(db),
+        rest_stages=stage_store.StageStore(db),
+        limits=limits,
         programs=programs,
         front=front,
         sockets=sockets,
@@ -102,7 +124,8 @@ def build(  # noqa: PLR0913  what a service is made of
     )
 
     async def start() -> None:
-        await db.migrate("apigatewayv2", SCHEMA)
+        for name, schema in _SCHEMAS.items():
+            await db.migrate(name, schema)
 
     async def stop() -> None:
         await socket_front.stop()

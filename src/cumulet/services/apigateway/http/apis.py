@@ -77,6 +77,8 @@ async def update_api(http: HttpApis, call: Call, request: api.UpdateApiRequest) 
 async def delete_api(http: HttpApis, call: Call, request: api.DeleteApiRequest) -> None:
     async with http.change(call, request.api_id, deploys=False) as (tx, _):
         await http.apis.delete(tx, request.api_id)
+        await http.domains.store.forget_api(tx, request.api_id)
+        http.domains.changed(tx)
 
 
 async def delete_cors_configuration(http: HttpApis, call: Call, request: api.DeleteCorsConfigurationRequest) -> None:

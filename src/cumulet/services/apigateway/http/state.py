@@ -12,11 +12,15 @@ from cumulet.api import apigatewayv2 as v2
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.http.deploying import deploy_automatically
 from cumulet.services.apigateway.http.errors import missing, no_api
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.serving.front import HttpFront
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
+from cumulet.services.apigateway.limits import Limits
+from cumulet.services.apigateway.rest.api_store import ApiStore as RestApiStore
+from cumulet.services.apigateway.rest.stage_store import StageStore
 from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
@@ -26,7 +30,8 @@ P = TypeVar("P", bound=Struct)
 
 class HttpApis(Struct, frozen=True, kw_only=True):
     """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `front` answers requests to HTTP APIs, `sockets` the open connections,
-    `socket_front` what the gateway asks about them."""
+    `socket_front` what the gateway asks about them. Custom domains lead to REST APIs as well,
+    whose stores are looked at for that."""
 
     db: Database
     clock: Clock
@@ -34,6 +39,10 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     apis: ApiStore
     parts: PartStore
     snapshots: SnapshotStore
+    domains: Domains
+    rest_apis: RestApiStore
+    rest_stages: StageStore
+    limits: Limits
     programs: Programs
     front: HttpFront
     sockets: Sockets

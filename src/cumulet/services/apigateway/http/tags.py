@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
-from cumulet.services.apigateway.http.errors import bad
+from cumulet.services.apigateway.domains.hosts import key_of
+from cumulet.services.apigateway.http.errors import bad, missing
 from cumulet.services.apigateway.http.state import HttpApis, place_of
 from cumulet.services.apigateway.http.store import STAGE, VPC_LINK
 from cumulet.storage.database import Transaction
@@ -51,33 +53,43 @@ async def _change(
 ) -> dict[str, str]:
     """The tags of what an ARN names, after a change. Raises NotFoundException and BadRequestException."""
     match = _ARN.fullmatch(unquote(arn))
-    if match is None or match["region"] != call.region:
+    found = None
+    if match is not None and match["region"] == call.region:
+        found = await _tagged(http, tx, call, match["path"].split("/"))
+    if found is None:
         raise bad(f"Invalid ARN specified in the request: {arn}")
-    parts = match["path"].split("/")
+    item, put = found
+    tags = {key: value for key, value in {**(item.tags or {}), **added}.items() if key not in removed}
+    if added or removed:
+        check_tags(tags)
+        item.tags = tags
+        await put()
+    return tags
 
-    def tags_of(item: api.Api | api.Stage | api.VpcLink) -> dict[str, str]:
-        item.tags = {key: value for key, value in {**(item.tags or {}), **added}.items() if key not in removed}
-        check_tags(item.tags)
-        return item.tags
 
-    changes = bool(added or removed)
-    if parts[0] == "apis" and len(parts) == 2:
-        item = await http.api(call, parts[1], tx)
-        tags = tags_of(item)
-        if changes:
-            await http.apis.put(tx, item)
-        return tags
-    if parts[0] == "apis" and len(parts) == 4 and parts[2] == "stages":
-        await http.api(call, parts[1], tx)
-        stage = await http.part(parts[1], STAGE, parts[3], within=tx)
-        tags = tags_of(stage)
-        if changes:
-            await http.parts.put(tx, parts[1], STAGE, stage)
-        return tags
-    if parts[0] == "vpclinks" and len(parts) == 2:
-        link = await http.part(place_of(call), VPC_LINK, parts[1], within=tx)
-        tags = tags_of(link)
-        if changes:
-            await http.parts.put(tx, place_of(call), VPC_LINK, link)
-        return tags
-    raise bad(f"Invalid ARN specified in the request: {arn}")
+async def _tagged(
+    http: HttpApis, tx: Transaction, call: Call, parts: list[str]
+) -> tuple[Any, Callable[[], Awaitable[None]]] | None:
+    """What has tags at a path of an ARN, and what keeps it when it is changed; None for a path of nothing."""
+    match parts:
+        case ["apis", id]:
+            item = await http.api(call, id, tx)
+            return item, lambda: http.apis.put(tx, item)
+        case ["apis", id, "stages", name]:
+            await http.api(call, id, tx)
+            stage = await http.part(id, STAGE, name, within=tx)
+            return stage, lambda: http.parts.put(tx, id, STAGE, stage)
+        case ["vpclinks", id]:
+            link = await http.part(place_of(call), VPC_LINK, id, within=tx)
+            return link, lambda: http.parts.put(tx, place_of(call), VPC_LINK, link)
+        case ["domainnames", id]:
+            domain = await http.domains.store.get(key_of(call.region, *_name_and_id(id)), tx)
+            if domain is None or domain.account != call.account:
+                raise missing("DomainName", id)
+            return domain.body, lambda: http.domains.store.put(tx, domain)
+    return None
+
+
+def _name_and_id(text: str) -> tuple[str, str | None]:
+    name, _, id = text.partition("+")
+    return name, id or None
