@@ -59,8 +59,8 @@ class Outgoing(Struct, kw_only=True):
     certificate: str = ""
 
 
-async def send(client: Client, outgoing: Outgoing) -> WebAnswer:
-    """The integration's answer, headers as it sent them but for those of its connection.
+async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False) -> WebAnswer:
+    """The integration's answer, headers as it sent them but for those of its connection, unless `every_header` is wanted.
 
     Raises BadUrl, TimedOut and Unreachable.
     """
@@ -80,7 +80,8 @@ async def send(client: Client, outgoing: Outgoing) -> WebAnswer:
         raise TimedOut(outgoing.url) from error
     except (OSError, ValueError) as error:
         raise Unreachable(str(error)) from error
-    answer.headers = [line for line in answer.headers if line[0].lower() not in HOPS]
+    if not every_header:
+        answer.headers = [line for line in answer.headers if line[0].lower() not in HOPS]
     return answer
 
 

@@ -37,7 +37,7 @@ class MediaTypes:
         if not self._names:
             return False
         kind = media_type.partition(",")[0].partition(";")[0].strip().lower()
-        return kind in self._names or f"{kind.partition('/')[0]}/*" in self._names
+        return kind in self._names or ("/" in kind and f"{kind.partition('/')[0]}/*" in self._names)
 
 
 def of_request(body: bytes, *, binary: bool, handling: str | None) -> bytes:

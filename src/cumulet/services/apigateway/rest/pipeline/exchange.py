@@ -86,6 +86,11 @@ class Exchange:
         return f"Root=1-{int(self.now):08x}-{token(12)}"
 
     @cached_property
+    def answer_trace(self) -> str:
+        """X-Amzn-Trace-Id for the client: with the segment of the integration."""
+        return self.trace if "Parent=" in self.trace else f"{self.trace};Parent={token(8)};Sampled=0"
+
+    @cached_property
     def headers(self) -> dict[str, tuple[str, list[str]]]:
         """The client's headers that are passed on, by lower-case name: the name as sent and its values."""
         found: dict[str, tuple[str, list[str]]] = {}

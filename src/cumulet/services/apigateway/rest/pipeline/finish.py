@@ -27,7 +27,7 @@ def complete(ex: Exchange, answer: WebAnswer, milliseconds: float) -> WebAnswer:
             headers.append(("Warning", ex.warning))
         integration = ex.method.integration
         if integration is not None and integration.plan.kind in _TRACED:
-            headers.append(("X-Amzn-Trace-Id", ex.trace))
+            headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
     headers.append(("x-amz-apigw-id", ex.extended_id))
     answer.headers = [*answer.headers, *headers]
     ex.front.counts.answered(ex, answer.status, milliseconds)
@@ -82,7 +82,7 @@ def shown_headers(ex: Exchange, answer: WebAnswer) -> list[tuple[str, str]]:
     lines = list(answer.headers)
     integration = ex.method.integration
     if integration is not None and integration.plan.kind in _TRACED:
-        lines.insert(0, ("X-Amzn-Trace-Id", ex.trace))
+        lines.insert(0, ("X-Amzn-Trace-Id", ex.answer_trace))
     return lines
 
 

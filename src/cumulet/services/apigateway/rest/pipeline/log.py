@@ -111,7 +111,7 @@ def tell_answer(ex: Exchange, status: str, body: bytes) -> None:
         "x-amzn-RequestId": ex.request_id,
         "x-amzn-Remapped-Content-Length": 0,
         "X-Amz-Executed-Version": "$LATEST",
-        "X-Amzn-Trace-Id": ex.trace,
+        "X-Amzn-Trace-Id": ex.answer_trace,
     }
     ex.log.show(f"Endpoint response headers: {pairs(headers)}")
     ex.log.show(f"Endpoint response body before transformations: {cut(body.decode('utf-8', 'replace'))}")

@@ -67,6 +67,7 @@ class Program(Struct, kw_only=True):
     policy: str | None
     access_log: AccessLog | None
     closed: bool
+    traced: bool
     canary_of: bool = False
     is_canary: bool = False
     canary: Program | None = None
@@ -118,6 +119,7 @@ def _program(
         policy=expanded(rest.policy, arn),
         access_log=_access_log(stage),
         closed=bool(rest.disable_execute_api_endpoint),
+        traced=bool(stage.tracing_enabled),
     )
 
 

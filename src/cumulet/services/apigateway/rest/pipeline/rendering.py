@@ -20,13 +20,17 @@ class Overrides:
         self.response: dict[str, Any] = {"header": {}}
 
 
-def render(ex: Exchange, text: str, body: str, overrides: Overrides) -> str:
+def render(ex: Exchange, text: str, content: bytes, overrides: Overrides) -> bytes:
     """The text that a template makes of a body. Raises Refused (500) when it cannot."""
+    try:
+        body = content.decode()
+    except UnicodeDecodeError as error:
+        raise _failed(f"the body is no text: {error.reason}") from error
     context = variables.tree(ex)
     context["requestOverride"] = overrides.request
     context["responseOverride"] = overrides.response
     try:
-        return templates.render(
+        rendered = templates.render(
             text,
             body=body,
             headers={name: values[-1] for name, values in ex.headers.values()},
@@ -36,5 +40,10 @@ def render(ex: Exchange, text: str, body: str, overrides: Overrides) -> str:
             stage_variables=ex.stage_variables,
         )
     except templates.TemplateError as error:
-        reason = f"Execution failed due to configuration error: Unable to transform the body: {error}"
-        raise Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason) from error
+        raise _failed(str(error)) from error
+    return rendered.encode()
+
+
+def _failed(why: str) -> Refused:
+    reason = f"Execution failed due to configuration error: Unable to transform the body: {why}"
+    return Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason)

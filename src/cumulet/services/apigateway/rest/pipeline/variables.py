@@ -72,7 +72,8 @@ def tree(ex: Exchange) -> dict[str, Any]:
     """All of `$context` that is known by now, for templates and mappings."""
     context = proxy_context(ex) if hasattr(ex, "method") else _early(ex)
     context["identity"] = {name: value or "" for name, value in context["identity"].items()}
-    context["xrayTraceId"] = ex.trace.partition("Root=")[2].partition(";")[0]
+    if ex.program.traced:
+        context["xrayTraceId"] = ex.trace.partition("Root=")[2].partition(";")[0]
     if ex.integration:
         context["integration"] = ex.integration
         context["integrationLatency"] = ex.integration.get("latency")

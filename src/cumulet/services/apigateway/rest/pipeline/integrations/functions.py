@@ -39,7 +39,7 @@ class FunctionIntegration:
         # X-Amzn-Trace-Id is the integration's; the client gets it with those of the gateway.
         answer = WebAnswer(
             status=int(status),
-            headers=[("Content-Type", "application/json"), ("X-Amzn-Trace-Id", ex.trace)],
+            headers=[("Content-Type", "application/json"), ("X-Amzn-Trace-Id", ex.answer_trace)],
             body=invoked.payload,
         )
         if ex.log is not None:

@@ -28,7 +28,7 @@ def transformed(ex: Exchange, plan: Plan, overrides: Overrides, unmappable: froz
         reason = "Execution failed due to configuration error: Unable to base64 decode the body."
         raise Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason) from error
     if template is not None:
-        body = render(ex, template, bodies.as_text(body), overrides).encode()
+        body = render(ex, template, body, overrides)
     sent = Sent({}, {}, {}, body)
     apply_mappings(ex, plan, sent, unmappable)
     for place, values in overrides.request.items():

@@ -56,7 +56,7 @@ def transformed(ex: Exchange, plan: Plan, response: ResponsePlan, answer: WebAns
     body = _converted(ex, response, answer.body, (given.get("content-type") or [""])[-1])
     content_type, template = _template(ex, response)
     if template:
-        body = render(ex, template, bodies.as_text(body), overrides).encode()
+        body = render(ex, template, body, overrides)
     headers = _mapped(ex, response, given, answer.body)
     for name, value in overrides.response["header"].items():
         headers[name.lower()] = (name, [as_text(value)])

@@ -69,7 +69,8 @@ class ServiceIntegration:
         found = _URI.fullmatch(uri)
         if found is None:
             raise broken("Execution failed due to configuration error: Invalid ARN specified in the integration's URI")
-        request = request_of(found, plan.method, sent, ex.program.api_id, ex.trace)
+        verb = ex.request.method if plan.method == "ANY" else plan.method
+        request = request_of(found, verb, sent, ex.program.api_id, ex.trace)
         if ex.log is not None:
             _tell(ex, found, request)
         began = ex.front.clock.now()
@@ -84,7 +85,7 @@ class ServiceIntegration:
         if ex.log is not None:
             _tell_answer(ex, answer)
         _as_asked(request, answer)
-        answer.headers.append(("X-Amzn-Trace-Id", ex.trace))
+        answer.headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
         chosen = responses.select(plan, str(answer.status), str(answer.status))
         return responses.transformed(ex, plan, chosen, answer, overrides)
 
@@ -166,6 +167,8 @@ def _form(
     for name in [name for name in headers if name.lower() == "content-type"]:
         del headers[name]
     headers["Content-Type"] = [_FORM]
+    if service == "sqs":  # whose lists are told either way
+        fields = [(name.replace("MessageAttributes.", "MessageAttribute.", 1), value) for name, value in fields]
     text = "&".join(f"{quote_plus(name)}={quote_plus(value)}" for name, value in fields)
     return text.encode(), [], "POST"
 

@@ -42,7 +42,7 @@ class WebIntegration:
             own["Content-Type"] = ["application/json"]
         answer = await _send(ex, plan, sent, over(own, sent.headers), stream=False)
         ex.integration["status"] = ex.integration["integrationStatus"] = answer.status
-        answer.headers.append(("X-Amzn-Trace-Id", ex.trace))
+        answer.headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
         chosen = responses.select(plan, str(answer.status), str(answer.status))
         return responses.transformed(ex, plan, chosen, answer, overrides)
 
@@ -105,7 +105,7 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
         certificate=ex.program.certificate,
     )
     try:
-        answer = await outgoing.send(front.client, request)
+        answer = await outgoing.send(front.client, request, every_header=True)
     except outgoing.TimedOut as error:
         raise timed_out() from error
     except outgoing.BadUrl as error:
