@@ -99,3 +99,12 @@ def test_no_more_than_the_quota(start_node: Any, account: str, refused: Refuse) 
     add(gateway, rest_api, "b")
     assert refused(add, gateway=gateway, rest_api=rest_api, part="c")[0] == "LimitExceededException"
     node.stop()
+
+
+def test_lists_are_in_the_order_of_paths(gateway: Any, rest_api: Any) -> None:
+    for part in ("b", "a", "c"):
+        add(gateway, rest_api, part)
+    first = gateway.get_resources(restApiId=rest_api["id"], limit=2)
+    rest = gateway.get_resources(restApiId=rest_api["id"], limit=2, position=first["position"])
+    assert [each["path"] for each in first["items"] + rest["items"]] == ["/", "/a", "/b", "/c"]
+    assert "position" not in rest

@@ -18,17 +18,23 @@ SCHEMA = (
         api TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, place TEXT NOT NULL, name TEXT NOT NULL, body BYTEA NOT NULL,
         PRIMARY KEY (api, kind, id))""",
     "CREATE UNIQUE INDEX apigateway_part_name ON apigateway_part (api, kind, place, name)",
+    "ALTER TABLE apigateway_part ADD COLUMN sort TEXT NOT NULL DEFAULT ''",
+    "UPDATE apigateway_part SET sort = id",
+    "CREATE INDEX apigateway_part_sort ON apigateway_part (api, kind, sort)",
 )
 
 P = TypeVar("P", bound=Struct)
 
 
 class Kind(Struct, Generic[P], frozen=True):
-    """A kind of part: its name in the table, its struct, and what must be unique in an API: a name, within a place."""
+    """A kind of part: its name in the table, its struct, what must be unique in an API (a name, within a place), and the order of
+    lists, which is that of ids unless `order` says otherwise.
+    """
 
     table: str
     struct: Callable[[], type[P]]
     unique: Callable[[P], tuple[str, str]]
+    order: Callable[[P], str | None] | None = None
 
     def decode(self, body: bytes) -> P:
         part: P = _decoder(self)(body)
@@ -45,7 +51,12 @@ def _location(part: api.DocumentationPart) -> tuple[str, str]:
     return "", msgspec.json.encode(part.location).decode()
 
 
-RESOURCE = Kind("resource", lambda: api.Resource, lambda part: (part.parent_id or "", part.path_part or ""))
+RESOURCE = Kind(
+    "resource",
+    lambda: api.Resource,
+    lambda part: (part.parent_id or "", part.path_part or ""),
+    lambda part: part.path,
+)
 MODEL = Kind("model", lambda: api.Model, lambda part: ("", part.name or ""))
 VALIDATOR = Kind("validator", lambda: api.RequestValidator, lambda part: ("", part.id or ""))
 AUTHORIZER = Kind("authorizer", lambda: api.Authorizer, lambda part: ("", part.name or ""))
@@ -62,8 +73,8 @@ KINDS: dict[str, tuple[Kind[Any], str]] = {
 }
 """By name in the table: the kind, and where its parts are in a Definition."""
 
-_PUT = """INSERT INTO apigateway_part (api, kind, id, place, name, body) VALUES ($1, $2, $3, $4, $5, $6)
-          ON CONFLICT (api, kind, id) DO UPDATE SET place = $4, name = $5, body = $6"""
+_PUT = """INSERT INTO apigateway_part (api, kind, id, place, name, sort, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+          ON CONFLICT (api, kind, id) DO UPDATE SET place = $4, name = $5, sort = $6, body = $7"""
 
 
 class PartStore(Struct, frozen=True):
@@ -115,8 +126,8 @@ class PartStore(Struct, frozen=True):
     async def list(
         self, api_id: str, kind: Kind[P], after: str = "", limit: int = -1, within: Transaction | None = None
     ) -> list[P]:
-        """Parts in the order of their ids, those after an id."""
-        sql = "SELECT body FROM apigateway_part WHERE api = $1 AND kind = $2 AND id > $3 ORDER BY id"
+        """Parts in the order of their kind, those after one: ids, and for resources paths."""
+        sql = "SELECT body FROM apigateway_part WHERE api = $1 AND kind = $2 AND sort > $3 ORDER BY sort"
         if limit < 0:
             rows = await (within or self.db).read(sql, (api_id, kind.table, after))
         else:
@@ -145,4 +156,5 @@ class PartStore(Struct, frozen=True):
 
 
 def _row(api_id: str, kind: Kind[P], id: str, part: P) -> tuple[object, ...]:
-    return (api_id, kind.table, id, *kind.unique(part), msgspec.json.encode(part))
+    sort = (kind.order(part) if kind.order is not None else None) or id
+    return (api_id, kind.table, id, *kind.unique(part), sort, msgspec.json.encode(part))

@@ -50,7 +50,7 @@ async def get_resources(gateway: ApiGateway, call: Call, request: api.GetResourc
     await need_api(gateway, call, request.rest_api_id)
     found, position = await page(
         lambda after, limit: gateway.rest.parts.list(request.rest_api_id, RESOURCE, after, limit),
-        lambda resource: resource.id,
+        lambda resource: resource.path,
         request.position,
         request.limit,
     )

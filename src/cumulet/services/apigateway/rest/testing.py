@@ -32,7 +32,8 @@ async def test_invoke_method(
     gateway: ApiGateway, call: Call, request: api.TestInvokeMethodRequest
 ) -> api.TestInvokeMethodResponse:
     resource = await need_resource(gateway, call, request.rest_api_id, request.resource_id)
-    need_method(resource, request.http_method)
+    methods = resource.resource_methods or {}
+    need_method(resource, request.http_method if request.http_method in methods or "ANY" not in methods else "ANY")
     ex = await _exchange(
         gateway,
         call,
