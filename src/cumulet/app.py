@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class Node:
                 "sts": self._sts,
             }
         )
-        self._client = HttpClient()
+        self._client = HttpClient(lambda: self._port)
         self._inner = InnerGateway(self._dispatcher)
         authenticator = Authenticator(
             find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
@@ -316,10 +316,13 @@ class Node:
         service: Any = await self._dispatcher.service("lambda")
         end_debugging(service.state, arn)
 
-    async def _workflows(self) -> Any:
+    async def _workflows(self) -> workflow_pages.Bench:
         """Step Functions, for the node's own pages."""
+        from cumulet.services.stepfunctions import debugging
+
         service: Any = await self._dispatcher.service("stepfunctions")
-        return service.state
+        state = service.state
+        return workflow_pages.Bench(state.mocks, partial(debugging.watch, state), partial(debugging.go_on, state))
 
     async def _warm_up(self) -> None:
         """Start every service, so that queued work of the last run goes on without waiting for a first call."""

@@ -1,5 +1,6 @@
 """HTTP out of the platform: integrations of APIs, HTTP endpoints of workflows."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cumulet.kernel.web import WebAnswer, WebRequest
@@ -9,9 +10,13 @@ if TYPE_CHECKING:
 
 
 class HttpClient:
-    """A `kernel.web.Client`. Its library, which takes half as long to import as a node to start, is loaded with the first request."""
+    """A `kernel.web.Client`. Its library, which takes half as long to import as a node to start, is loaded with the first request.
 
-    def __init__(self) -> None:
+    `own_port` tells where this node listens.
+    """
+
+    def __init__(self, own_port: Callable[[], int]) -> None:
+        self._own_port = own_port
         self._pool: Pool | None = None
 
     async def close(self) -> None:
@@ -33,7 +38,7 @@ class HttpClient:
         if self._pool is None:
             from cumulet.delivery.http_pool import Pool  # noqa: PLC0415  see above
 
-            self._pool = Pool()
+            self._pool = Pool(self._own_port)
         return await self._pool.send(
             url, request, seconds=seconds, stream=stream, verify=verify, certificate=certificate
         )

@@ -5,7 +5,7 @@ import socket
 import ssl
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,7 @@ _PIECE = 65_536
 _CONNECT = 10.0
 _LARGEST_LINE = 65_536
 _CONTEXTS = 64
+_OWN_NAMES = (".lambda-url.", ".execute-api.")
 _QUIET = 300.0
 """Seconds without a byte after which a stream is given up."""
 
@@ -28,7 +29,8 @@ _QUIET = 300.0
 class Pool:
     """What `delivery.http.HttpClient` is once it is used."""
 
-    def __init__(self) -> None:
+    def __init__(self, own_port: Callable[[], int]) -> None:
+        self._own_port = own_port
         self._session: aiohttp.ClientSession | None = None
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
@@ -88,7 +90,9 @@ class Pool:
         )
 
     def _open(self) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, resolver=_Resolver())
+        connector = aiohttp.TCPConnector(
+            limit=_CONNECTIONS, keepalive_timeout=_KEEP, resolver=_Resolver(self._own_port)
+        )
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -110,12 +114,19 @@ class Pool:
 
 
 class _Resolver(ThreadedResolver):
-    """The system's, but for names below `localhost`, which are this machine's (RFC 6761): not every system knows."""
+    """The system's, but for names of this machine: those below `localhost` (RFC 6761), which not every system knows, and
+    those of functions and APIs at the node's own port, by whatever domain a client knows the node.
+    """
+
+    def __init__(self, own_port: Callable[[], int]) -> None:
+        super().__init__()
+        self._own_port = own_port
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        name = "localhost" if host.endswith(".localhost") else host
+        own = port == self._own_port() and any(mark in host for mark in _OWN_NAMES)
+        name = "localhost" if own or host.endswith(".localhost") else host
         found = await super().resolve(name, port, family)
         for each in found:
             each["hostname"] = host
