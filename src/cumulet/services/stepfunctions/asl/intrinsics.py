@@ -17,6 +17,7 @@ from cumulet.services.stepfunctions.asl.scope import Scope
 
 # Calls within calls: what AWS allows is ten; https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 _DEPTH = 10
+_ARGUMENTS = 10_000
 
 _CALL = re.compile(r"\s*(States\.[A-Za-z0-9_]+)\s*\(")
 _NUMBER = re.compile(r"-?(?:\d+\.\d+|\d+)(?:[eE][+-]?\d+)?(?=\s*[,)])")
@@ -86,6 +87,8 @@ def _call(text: str, at: int, depth: int) -> tuple[Call, int]:
     if text[place : place + 1] != ")":
         while True:
             argument, place = _argument(text, place, depth)
+            if len(arguments) == _ARGUMENTS:
+                raise BadCall(text)
             arguments.append(argument)
             place = _space(text, place)
             if text[place : place + 1] != ",":

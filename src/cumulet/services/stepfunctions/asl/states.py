@@ -149,7 +149,7 @@ class Fail(State):
 
     def begin(self, input: Any, scope: Scope, inspect: bool = False) -> Begun:
         """The error and its cause, each None where it is not given."""
-        begun = Begun(input, {} if inspect else None)
+        begun = Begun(input, {"afterInputPath": input} if inspect else None)
         begun.error = None if self._error is None else self._error(input, scope)
         begun.cause = None if self._cause is None else self._cause(input, scope)
         return begun

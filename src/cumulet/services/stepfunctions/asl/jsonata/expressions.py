@@ -83,13 +83,19 @@ class Expression:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        used = syntax.variables(text)
-        members = syntax.states_members(text)
-        self._members = _ALL_MEMBERS if members is None else members
-        self._names = tuple(sorted(used - {"states"}))
-        self._growth = Growth(text)
         self._direct = _DIRECT.fullmatch(text)
+        self._growth: Growth | None = None
+        self._members: frozenset[str] = frozenset()
+        self._names: tuple[str, ...] = ()
         self._programs: dict[tuple[str, ...], Program] = {}
+
+    def _analysed(self) -> Growth:
+        """What the text refers to, and how much it may hold; found out at the first evaluation."""
+        members = syntax.states_members(self.text)
+        self._members = _ALL_MEMBERS if members is None else members
+        self._names = tuple(sorted(syntax.variables(self.text) - {"states"}))
+        self._growth = Growth(self.text)
+        return self._growth
 
     def evaluate(self, frame: Frame, field: str) -> Any:
         """The value; raises StatesError, with ``field`` as its location."""
@@ -97,11 +103,13 @@ class Expression:
             value = _read(frame, self._direct)
             if value is not _UNSURE:
                 return value
+        growth = self._growth or self._analysed()
         variables = frame.scope.variables
         names = tuple(name for name in self._names if name in variables) if variables else ()
         bound = (*names, "states") if self._members else names
         document = frame.document(self._members, names)
-        found = self._run(document, bound, frame.scope, field)
+        here = growth.bytes(document) + len(self.text) <= _BYTES_HERE
+        found = self._run(document, bound, frame.scope, field, here)
         if found is None:
             raise _failure(
                 f"The JSONata expression '{self.text}' specified for the field '{field}' returned nothing (undefined).",
@@ -109,12 +117,12 @@ class Expression:
             )
         return loads(found)
 
-    def _run(self, document: str, bound: tuple[str, ...], scope: Scope, field: str) -> str | None:
+    def _run(self, document: str, bound: tuple[str, ...], scope: Scope, field: str, here: bool) -> str | None:
         from cumulet.expressions.jsonata import library  # noqa: PLC0415  # loaded when first needed
 
         millis = 0 if scope.now is None else scope.now()
         try:
-            if self._growth.bytes(document) + len(self.text) <= _BYTES_HERE:
+            if here:
                 program = self._programs.get(bound)
                 if program is None:
                     program = self._programs[bound] = library.Program(self.text, bound)

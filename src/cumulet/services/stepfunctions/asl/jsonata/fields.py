@@ -40,6 +40,8 @@ class ExpressionFields:
         self, input: Any, result: Any, scope: Scope, trace: dict[str, Any] | None
     ) -> tuple[Any, dict[str, Any] | None]:
         """Output, or the result where there is none; both fields see the variables as they were before."""
+        if trace is not None and result is not NOTHING:
+            trace["result"] = result
         if self._assign is None and self._output is None:
             return (input if result is NOTHING else result), None
         frame = Frame(scope, input=input) if result is NOTHING else Frame(scope, input=input, result=result)
