@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from cumulet.expressions.velocity.strings import hash_code
 from cumulet.services.stepfunctions.asl import StatesError
 
 READER_FAILED = "States.ItemReaderFailed"
@@ -67,9 +68,8 @@ class Csv:
     """Rows as objects by the names in the first row, or by names that are given."""
 
     def __init__(self, headers: Sequence[str] | None, delimiter: str = "COMMA") -> None:
-        if headers is not None:
-            _check_headers(headers)
         self._headers = headers
+        self._order: list[int] = [] if headers is None else _order(headers)
         self._delimiter = _DELIMITERS.get(delimiter, ",")
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
         self._rest = ""
@@ -102,11 +102,10 @@ class Csv:
     def _row(self, row: list[str]) -> Iterator[Item]:
         headers = self._headers
         if headers is None:
-            _check_headers(row)
-            self._headers = row
+            self._headers, self._order = row, _order(row)
             return
         row += [""] * (len(headers) - len(row))
-        yield dict(zip(headers, row, strict=False)), None
+        yield {headers[index]: row[index] for index in self._order}, None
 
 
 def _whole_rows(text: str) -> int:
@@ -115,6 +114,20 @@ def _whole_rows(text: str) -> int:
     while end and text.count('"', 0, end) % 2:
         end = text.rfind("\n", 0, end - 1) + 1
     return end
+
+
+def _order(headers: Sequence[str]) -> list[int]:
+    """In which order a row's columns are told: that of a hash table of Java's. Raises StatesError for bad headers."""
+    _check_headers(headers)
+    size = 16
+    while len(headers) > size * 3 // 4:
+        size *= 2
+
+    def place(index: int) -> int:
+        code = hash_code(headers[index]) & 0xFFFFFFFF
+        return (code ^ code >> 16) & (size - 1)
+
+    return sorted(range(len(headers)), key=place)
 
 
 def _check_headers(headers: Sequence[str]) -> None:

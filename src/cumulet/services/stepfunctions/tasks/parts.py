@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.call import Call, Principal
@@ -53,6 +54,9 @@ class Parts(Struct, kw_only=True):
                 "States.Permissions",
                 f"Step Functions cannot assume the role of the state machine, {facts.role_arn}: {error.message}",
             ) from error
+        if made[0].account != facts.account:
+            # On AWS a machine's role is of its own account. Where any ARN will do, it still acts there.
+            made = replace(made[0], account=facts.account), made[1]
         if not credentials:
             return made
         role = credentials.get("RoleArn")
