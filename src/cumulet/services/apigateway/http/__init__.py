@@ -17,6 +17,7 @@ from cumulet.services.apigateway.http import (
     apis,
     authorizers,
     deployments,
+    documents,
     domains,
     integrations,
     mapping_operations,
@@ -49,7 +50,7 @@ from cumulet.storage.database import Database
 
 _MODULES = (
     *(apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags),
-    *(domains, mapping_operations, routing_rules),
+    *(domains, mapping_operations, routing_rules, documents),
 )
 _SCHEMAS = {
     "apigatewayv2": SCHEMA,

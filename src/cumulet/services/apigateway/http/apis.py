@@ -8,6 +8,7 @@ from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.http import quick
+from cumulet.services.apigateway.http.cors import checked
 from cumulet.services.apigateway.http.errors import bad, conflict
 from cumulet.services.apigateway.http.model import NAME_TAG, copied, endpoint_of, one_of, updated
 from cumulet.services.apigateway.http.paging import page
@@ -35,7 +36,7 @@ async def create_api(http: HttpApis, call: Call, request: api.CreateApiRequest) 
         api_key_selection_expression=request.api_key_selection_expression or _KEY_SELECTION,
         route_selection_expression=request.route_selection_expression or _HTTP_SELECTION,
         tags=request.tags or {},
-        cors_configuration=_cors(request.cors_configuration),
+        cors_configuration=checked(request.cors_configuration),
     )
     _check(item, request.route_selection_expression)
     async with http.db.transaction() as tx:
@@ -64,7 +65,7 @@ async def get_apis(http: HttpApis, call: Call, request: api.GetApisRequest) -> a
 
 async def update_api(http: HttpApis, call: Call, request: api.UpdateApiRequest) -> api.UpdateApiResponse:
     async with http.change(call, request.api_id) as (tx, before):
-        cors = _cors(request.cors_configuration) if request.cors_configuration else before.cors_configuration
+        cors = checked(request.cors_configuration) if request.cors_configuration else before.cors_configuration
         item = updated(before, request, cors_configuration=cors)
         item.name = item.name or before.name
         _check(item, item.route_selection_expression)
@@ -138,33 +139,3 @@ def _check(item: api.Api, selection: str | None) -> None:
         raise bad("CORS configuration is only supported for HTTP APIs")
     if item.api_key_selection_expression not in _KEY_SELECTIONS:
         raise bad(f"Invalid API key selection expression specified. Must be one of [{', '.join(_KEY_SELECTIONS)}]")
-
-
-def _cors(given: api.Cors | None) -> api.Cors | None:
-    """A configuration with its names as AWS keeps them: header names in small letters. Raises BadRequestException."""
-    if given is None:
-        return None
-    origins = given.allow_origins or []
-    if given.allow_credentials and "*" in origins:
-        raise bad("Allow-credentials is not supported with wildcard origins.")
-    for origin in origins:
-        if origin != "*" and not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/]+", origin):
-            raise bad(
-                f"Invalid origin specified: {origin}. An origin must be '*' or begin with a scheme such as https://"
-            )
-    if given.max_age is not None and not -1 <= given.max_age <= 86_400:
-        raise bad("Max-age must be between -1 and 86400 seconds.")
-    for method in given.allow_methods or []:
-        one_of("method", method, ("*", "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"))
-    return api.Cors(
-        allow_credentials=bool(given.allow_credentials),
-        allow_headers=_lower(given.allow_headers),
-        allow_methods=given.allow_methods,
-        allow_origins=given.allow_origins,
-        expose_headers=_lower(given.expose_headers),
-        max_age=given.max_age or 0,
-    )
-
-
-def _lower(names: list[str] | None) -> list[str] | None:
-    return [name.lower() for name in names] if names is not None else None
