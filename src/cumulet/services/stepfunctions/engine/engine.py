@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 
 _AGAIN = 5.0
 """Real seconds after which an execution whose journal could not be written is tried again."""
+_AT_ONCE = 200
+"""Executions that are read from the store again and move on, at most."""
+_SHORT = 0.002
 _SWEEP = 6 * 3600.0
 Action = Callable[[Run], None]
 
@@ -62,12 +65,16 @@ class Engine:
         self.maps: Maps
         self.log: Log | None = None
         self.notices: Notices | None = None
+        self.debugged: dict[str, frozenset[str]] = {}
+        """Before which states executions stop, by their ARNs; `*` is any. See `debugging`."""
         self.walker = Walker(clock.now, limits, self._kind, self._check)
         self.births = Births(self.store, clock, limits)
         self.effects = Effects(self)
         self.runs: dict[int, Run] = {}
         self._timers = Timers(clock, self._fire, self.store.due)
         self._loading: dict[int, asyncio.Task[Run | None]] = {}
+        self._asleep: list[int] = []
+        self._waking: asyncio.Task[None] | None = None
         self._resting: dict[int, float] = {}
         self._ends: dict[str, list[asyncio.Future[Ended]]] = {}
         self._open: Counter[str] = Counter()
@@ -89,20 +96,16 @@ class Engine:
         self.background.start("executions timers", self._timers.work())
         self.background.start("executions at rest", self._rest())
         self.background.start("executions that are old", self._expire())
-        interrupted = await self.store.interrupted()
-        if interrupted:
-            self.background.start("executions interrupted", self._resume(interrupted))
+        self._resume(await self.store.interrupted())
 
     async def close(self) -> None:
         """Nothing is lost: what runs is found again by the next start."""
 
-    async def _resume(self, numbers: list[int]) -> None:
-        for number in numbers:
-            try:
-                await self.load(number)
-            except Exception:
-                log.exception("execution %d could not be resumed", number)
-            await asyncio.sleep(0)
+    def _resume(self, numbers: list[int]) -> None:
+        """Have executions read from the store again, soon."""
+        self._asleep += numbers
+        if self._asleep and (self._waking is None or self._waking.done()):
+            self._waking = self.background.start("executions wake", self._wake())
 
     async def _rest(self) -> None:
         """Executions that only wait leave memory after a while."""
@@ -130,6 +133,8 @@ class Engine:
     async def begin(self, birth: Birth) -> Run:
         """Start an execution and run what it can do by itself; durable on return. Raises Conflict when its name is taken."""
         run = self.births.run(birth)
+        if self.debugged:
+            run.breaks = self.debugged.get(birth.arn, run.breaks)
         record = self.births.record(birth, run)
         self.walker.begin(run)
         run.driving = True
@@ -193,7 +198,7 @@ class Engine:
         try:
             while run.open:
                 while run.inbox:
-                    walker.act(run, run.inbox.popleft())
+                    walker.act(run, run.inbox.pop(0))
                 walker.step(run, turn)
                 await self._write(run, None)
                 self.effects.cause(run)
@@ -216,6 +221,7 @@ class Engine:
             return
         self._timers.at(run.next_due(), run.number) if not run.facts.express else self.effects.alarm(run)
         if run.quiet and not run.facts.express:
+            run.rest()
             self._resting[run.number] = asyncio.get_running_loop().time()
 
     async def _write(self, run: Run, record: Record | None) -> None:
@@ -258,10 +264,7 @@ class Engine:
         for task in run.waiting.values():
             task.cancel()
         if isinstance(error, StorageError) or not run.facts.express:
-            asyncio.get_running_loop().call_later(_AGAIN, self._retry, run.number)
-
-    def _retry(self, number: int) -> None:
-        self.background.start("execution again", self._resume([number]))
+            asyncio.get_running_loop().call_later(_AGAIN, self._resume, [run.number])
 
     def _over(self, run: Run) -> None:
         """It has ended, and that is durable."""
@@ -286,9 +289,22 @@ class Engine:
     def _fire(self, number: int) -> None:
         run = self.runs.get(number)
         if run is None:
-            self.background.start("execution wakes", self._resume([number]))
+            self._resume([number])
         else:
             self.post(run, self.due)
+
+    async def _wake(self) -> None:
+        """Read executions whose time has come, not all of them at once."""
+        while self._asleep:
+            batch, self._asleep = self._asleep[:_AT_ONCE], self._asleep[_AT_ONCE:]
+            for number in batch:
+                try:
+                    await self.load(number)
+                except Exception:
+                    log.exception("execution %d could not be resumed", number)
+                await asyncio.sleep(0)
+            while any((run := self.runs.get(n)) is not None and run.driving for n in batch):  # noqa: ASYNC110  many ends
+                await asyncio.sleep(_SHORT)
 
     def due(self, run: Run) -> None:
         """Do what the clock says."""
@@ -342,6 +358,7 @@ class Engine:
             log.warning("execution %s is of a machine that is gone: %s", record.arn, error.message)
             return None
         run = self.births.again(record, version)
+        run.breaks = self.debugged.get(record.arn, run.breaks)
         chunks = await self.store.chunks(record.number)
         for chunk in chunks:
             replay(run, journal.decode(chunk), self.work)

@@ -59,6 +59,8 @@ def _entered(frame: Frame, entry: Entry) -> None:
     frame.attempts = {}
     frame.phase = Phase.BEGIN
     frame.begun = frame.scope = None
+    if entry.text is not None and entry.text != frame.text:  # a debugger changed it
+        frame.input, frame.text = _decode(entry.text), entry.text
 
 
 def _exited(run: Run, frame: Frame, entry: Entry) -> None:

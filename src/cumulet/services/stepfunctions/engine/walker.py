@@ -39,7 +39,7 @@ class Walker(Working, Branching):
         try:
             while ready and turn > 0 and run.open:
                 turn -= 1
-                frame = ready.popleft()
+                frame = ready.pop(0)
                 if frame.phase is Phase.READY:
                     self._enter(run, frame)
                 elif frame.phase is Phase.BEGIN:
@@ -67,6 +67,11 @@ class Walker(Working, Branching):
             frame.phase = Phase.PAUSED
             run.paused[frame.id] = frame
             return
+        self.release(run, frame)
+
+    def release(self, run: Run, frame: Frame) -> None:
+        """Enter a frame's state, whatever a debugger says."""
+        state = frame.state
         frame.entered_at = self.now()
         frame.before = frame.tail
         frame.entered = frame.tail = run.emit(
