@@ -39,8 +39,8 @@ class Effects:
 
     def forget(self, run: Run, frame: int) -> None:
         """Somebody with the token ended a task of this frame: nobody need follow it. What starts it may go on to its end."""
-        for key in [key for key in run.waiting if key[0] == frame and key in run.following]:
-            run.following.discard(key)
+        following = run.following or ()
+        for key in [key for key in run.waiting if key[0] == frame and key in following]:
             run.waiting.pop(key).cancel()
 
     def resume(self, run: Run) -> None:
@@ -120,7 +120,7 @@ class Effects:
                     run.waiting.pop(key, None)
                     await self._hand_in(run, frame, work, lambda run: walker.succeeded(run, frame, output))
                     return
-            run.following.add(key)
+            run.following = {key, *(run.following or ())} & {key, *run.waiting}
             done = await tasks.follow(call, work.handle)
         except Exception as problem:  # noqa: BLE001  whatever it is, the workflow is told
             error = _as_states_error(problem, call)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
@@ -148,15 +147,15 @@ class Run:
         self.last_frame = 0
         self.frames: dict[int, Frame] = {}
         self.entries: list[Entry] = []
-        self.ready: deque[Frame] = deque()
+        self.ready: list[Frame] = []
         self.started_work: list[Frame] = []
         self.effects: list[Frame] = []
         self.unwanted: list[tuple[Frame, Work | None]] = []
         self.after: list[Callable[[], None]] = []
-        self.inbox: deque[Callable[[Run], None]] = deque()
+        self.inbox: list[Callable[[Run], None]] = []
         self.driving = False
         self.waiting: dict[tuple[int, int], asyncio.Task[None]] = {}
-        self.following: set[tuple[int, int]] = set()
+        self.following: set[tuple[int, int]] | None = None
         self.breaks: frozenset[str] = frozenset()
         self.paused: dict[int, Frame] = {}
         self.shared: dict[str, Any] | None = None
@@ -191,6 +190,12 @@ class Run:
         self.last_frame += 1
         frame = self.frames[self.last_frame] = Frame(self.last_frame, flow, parent, index, tail)
         return frame
+
+    def rest(self) -> None:
+        """Nothing of it is under way: let go of what can be made again."""
+        self.shared = None
+        for frame in self.frames.values():
+            frame.scope = None
 
     def drop_children(self, frame: Frame) -> None:
         """Forget the branches or iterations of a frame, however deep."""
