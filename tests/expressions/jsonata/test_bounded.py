@@ -1,0 +1,43 @@
+"""Expressions in a process of their own: what they take too much of ends them, and them alone."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cumulet.expressions.jsonata.bounded import Bounded
+from cumulet.expressions.jsonata.library import JsonataError
+
+
+@pytest.fixture
+def bounded() -> Iterator[Bounded]:
+    made = Bounded()
+    yield made
+    made.close()
+
+
+def test_results_and_failures_come_back(bounded: Bounded) -> None:
+    assert bounded.run("$states.input & '!'", ("states",), '{"states":{"input":"é"}}', 1, 0) == '"é!"'
+    assert bounded.run("$no", (), "{}", 1, 0) is None
+    assert bounded.run("$random()", (), "{}", 7, 0) == bounded.run("$random()", (), "{}", 7, 0)
+    assert bounded.run("$millis()", (), "{}", 7, 1234) == "1234"
+    with pytest.raises(JsonataError, match="Attempted to invoke a non-function") as failed:
+        bounded.run("$no()", (), "{}", 1, 0)
+    assert failed.value.code == "T1006"
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("($f := function($x) { $f($x + 1) }; $f(1))", "timeout"),
+        ("$length($pad('x', 500000000))", "memory limit|timeout"),
+        (
+            "($p := function($s, $n) { $n = 0 ? $s : $p($s & $s, $n - 1) }; $length($p('x', 33)))",
+            "memory limit|timeout",
+        ),
+    ],
+)
+def test_too_much(bounded: Bounded, expression: str, message: str) -> None:
+    with pytest.raises(JsonataError, match=message) as failed:
+        bounded.run(expression, (), "{}", 1, 0)
+    assert failed.value.code == ""
+    assert bounded.run("1 + 1", (), "{}", 1, 0) == "2"
