@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonap
 
 import re
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from msgspec import Struct
 
@@ -32,6 +32,19 @@ def arn(call: Call, service: str, request: Struct) -> str:
         for number, piece in enumerate(pieces)
     )
     return f"arn:aws:apigateway:{call.region}::{path.removeprefix(SERVICES[service]) or '*'}"
+
+
+@lru_cache(1024)
+def stage_of(endpoint: str) -> tuple[str, str] | None:
+    """API and stage that an endpoint names: `http://{id}.execute-api.../{stage}`, or both in the path; None for a domain's own name."""
+    parts = urlsplit(endpoint)
+    path = parts.path.strip("/").split("/")
+    host = parts.hostname or ""
+    if ".execute-api." in host and path[0]:
+        return host.partition(".execute-api.")[0].rpartition(".")[2], path[0]
+    if path[:2] == ["_aws", "execute-api"] and len(path) >= 4:
+        return path[2], path[3]
+    return None
 
 
 @lru_cache(512)

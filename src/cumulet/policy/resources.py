@@ -175,7 +175,15 @@ def _parameters(call: Call, names: list[str], request: Struct) -> Iterable[str]:
     return [_parameter(call, name, request) for name in names]
 
 
+def _connection(call: Call, id: str, request: Struct) -> str:
+    """A WebSocket's client: its stage is in the endpoint that was called, the verb is the operation's."""
+    verb = addresses.method("apigatewaymanagementapi", type(request).__name__.removesuffix("Request"))
+    api_id, stage = addresses.stage_of(call.endpoint) or ("*", "*")
+    return f"arn:aws:execute-api:{call.region}:{call.account}:{api_id}/{stage}/{verb}/@connections/{id}"
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
+    "apigatewaymanagementapi": (Rule("connection_id", _connection),),
     "s3": (Rule("bucket", _bucket),),
     "sqs": (
         Rule("queue_url", _queue),

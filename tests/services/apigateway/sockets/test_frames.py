@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.conftest import NodeProcess
 from tests.services.apigateway.sockets.conftest import Chat
 
@@ -183,3 +185,35 @@ def test_connections_end_with_their_time_and_the_node(start_node: Callable[..., 
     late = Raw(chat)
     node.stop()
     assert late.code() == 1001
+
+
+def test_permissions_to_send_are_by_stage_and_client(start_node: Callable[..., NodeProcess]) -> None:
+    node = start_node("--iam", "enforce")
+    root = node.client("iam", "111122223333")
+
+    def client(service: str, **options: Any) -> Any:
+        return node.client(service, options.pop("account", "111122223333"), **options)
+
+    chat = Chat(client, node.endpoint, "111122223333")
+    chat.route("$default")
+    chat.stage()
+    root.create_user(UserName="sender")
+    statement = {
+        "Effect": "Allow",
+        "Action": "execute-api:ManageConnections",
+        "Resource": f"arn:aws:execute-api:us-east-1:111122223333:{chat.id}/dev/POST/@connections/*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    root.put_user_policy(UserName="sender", PolicyName="send", PolicyDocument=document)
+    key = root.create_access_key(UserName="sender")["AccessKey"]
+    management = node.client(
+        "apigatewaymanagementapi",
+        "",
+        endpoint_url=f"{node.endpoint}/_aws/execute-api/{chat.id}/dev",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(ClientError, match="Gone"):
+        management.post_to_connection(ConnectionId="L0SM9cOFvHcCIhw=", Data=b"x")
+    with pytest.raises(ClientError, match="not authorized"):
+        management.delete_connection(ConnectionId="L0SM9cOFvHcCIhw=")

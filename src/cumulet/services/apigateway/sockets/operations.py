@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from cumulet.api import apigatewaymanagementapi as api
 from cumulet.kernel.call import Call
+from cumulet.policy.addresses import stage_of
 from cumulet.services.apigateway.sockets.hub import Connection, Sockets
 
 _LARGEST = 128 * 1024
@@ -65,19 +65,7 @@ def _connection(sockets: Sockets, call: Call, id: str) -> Connection:
         raise api.GoneException
     if (connection.account, connection.region) != (call.account, call.region):
         raise api.ForbiddenException("Forbidden")
-    place = _place(call.endpoint)
+    place = stage_of(call.endpoint)
     if place is not None and place != (connection.api_id, connection.stage):
         raise api.GoneException
     return connection
-
-
-def _place(endpoint: str) -> tuple[str, str] | None:
-    """API and stage that an endpoint names, `http://{id}.execute-api.../{stage}` or with both in the path; None for a domain's."""
-    parts = urlsplit(endpoint)
-    path = parts.path.strip("/").split("/")
-    host = parts.hostname or ""
-    if ".execute-api." in host and path[0]:
-        return host.partition(".execute-api.")[0].rpartition(".")[2], path[0]
-    if path[:2] == ["_aws", "execute-api"] and len(path) >= 4:
-        return path[2], path[3]
-    return None
