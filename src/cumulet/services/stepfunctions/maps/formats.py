@@ -158,7 +158,11 @@ class JsonArray:
 
     def end(self) -> Iterator[Item]:
         if not self._kind or not self._closed or self._rest.strip():
-            raise failed(NOT_ITERABLE if _is_json(self._rest) else "The JSON file ends before its last item does.")
+            raise failed(
+                NOT_ITERABLE
+                if not self._kind and _is_json(self._rest)
+                else "The JSON file ends before its last item does."
+            )
         yield from ()
 
     def _open(self) -> bool:
