@@ -37,6 +37,7 @@ from cumulet.services.apigateway.rest import (
     owned_store,
     parts,
     resources,
+    sdks,
     stage_store,
     stages,
     tagging,
@@ -76,7 +77,7 @@ _SCHEMAS = {
 _MODULES = (
     *(apis, resources, methods, integrations, models, validators, authorizers, gateway_responses, documentation),
     *(deployments, stages, keys, plans, usages, tagging, testing, certificates, vpc_links, accounts),
-    *(domain_names, base_path_mappings, access_associations, documents),
+    *(domain_names, base_path_mappings, access_associations, documents, sdks),
 )
 
 

@@ -1,0 +1,6 @@
+import java.util.Map;
+
+/** A body of the API: its members by name. */
+public interface Model {
+    Map<String, Object> toMap();
+}
