@@ -59,6 +59,8 @@ def _model_sources(shape: Shape, prefix: str) -> str:
 
 def _model_source(model: Model, prefix: str) -> str:
     def value(kind: Type, variable: str) -> str:
+        if kind.kind == "list" and kind.inner is not None and kind.inner.kind == "model":
+            return f'[self.{variable} valueForKey:@"dictionary"]'
         return f"[self.{variable} dictionary]" if kind.kind == "model" else f"self.{variable}"
 
     puts = "\n".join(
