@@ -27,7 +27,9 @@ async def send_task_success(
             raise api.InvalidToken("Invalid Token: 'Invalid token'") from None
         raise api.InvalidOutput(f"Invalid Output: '{error}'") from None
     walker = state.engine.walker
-    await _tell(state, request.task_token, lambda run, frame: walker.succeeded(run, frame, output, request.output))
+    await _tell(
+        state, call, request.task_token, lambda run, frame: walker.succeeded(run, frame, output, request.output)
+    )
     return api.SendTaskSuccessOutput()
 
 
@@ -36,17 +38,17 @@ async def send_task_failure(
 ) -> api.SendTaskFailureOutput:
     error = StatesError(request.error or "", request.cause)
     walker = state.engine.walker
-    await _tell(state, request.task_token, lambda run, frame: walker.task_failed(run, frame, error))
+    await _tell(state, call, request.task_token, lambda run, frame: walker.task_failed(run, frame, error))
     return api.SendTaskFailureOutput()
 
 
 async def send_task_heartbeat(
     state: StepFunctions, call: Call, request: api.SendTaskHeartbeatInput
 ) -> api.SendTaskHeartbeatOutput:
-    await _tell(state, request.task_token, state.engine.walker.beat)
+    await _tell(state, call, request.task_token, state.engine.walker.beat)
     return api.SendTaskHeartbeatOutput()
 
 
-async def _tell(state: StepFunctions, token: str, act: Callable[[Run, Frame], None]) -> None:
-    if not await state.engine.with_token(token, act):
+async def _tell(state: StepFunctions, call: Call, token: str, act: Callable[[Run, Frame], None]) -> None:
+    if not await state.engine.with_token(token, act, call.account):
         raise api.TaskTimedOut(_GONE)

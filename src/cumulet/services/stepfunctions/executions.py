@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from cumulet.api import stepfunctions as api
-from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id
+from cumulet.services.stepfunctions.arns import parse
 from cumulet.services.stepfunctions.engine import inputs
 from cumulet.services.stepfunctions.engine.births import Birth
 from cumulet.services.stepfunctions.engine.engine import no_such_execution
@@ -106,8 +106,8 @@ async def _birth(
 
 
 def _own(call: Call, version: MachineVersion) -> None:
-    """A machine is started in its own region, by whom permissions allow it to."""
-    if version.machine.region != call.region:
+    """A machine is started in its own region and account."""
+    if (version.machine.account, version.machine.region) != (call.account, call.region):
         raise arns.no_such_machine(version.arn)
 
 
@@ -255,23 +255,8 @@ def _described(record: Record, version: MachineVersion, shown: bool) -> api.Desc
 
 async def _find(state: StepFunctions, call: Call, text: str) -> Record:
     """The execution with this ARN. Raises InvalidArn, ExecutionDoesNotExist."""
-    check_execution_arn(text)
+    parse(text, "execution")
     record = await state.engine.store.find(text)
     if record is None or record.region != call.region:
         raise no_such_execution(text)
     return record
-
-
-def check_execution_arn(text: str) -> None:
-    """Raises InvalidArn for what is no ARN of a Standard execution."""
-    if not text.startswith("arn:"):
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN prefix: {text}'")
-    try:
-        arn = Arn.parse(text)
-    except ValueError:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'") from None
-    kind, _, rest = arn.resource.partition(":")
-    if arn.service != "states" or not rest:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'")
-    if kind != "execution":
-        raise api.InvalidArn(f"Invalid Arn: 'Resource type not valid in this context: {kind}'")

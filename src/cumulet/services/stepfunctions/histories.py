@@ -8,10 +8,10 @@ import msgspec
 
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.call import Call
+from cumulet.services.stepfunctions.arns import parse
 from cumulet.services.stepfunctions.engine import journal
 from cumulet.services.stepfunctions.engine.engine import no_such_execution
 from cumulet.services.stepfunctions.engine.store import Record
-from cumulet.services.stepfunctions.executions import check_execution_arn
 from cumulet.services.stepfunctions.machines import pages
 from cumulet.services.stepfunctions.state import StepFunctions
 
@@ -19,7 +19,7 @@ from cumulet.services.stepfunctions.state import StepFunctions
 async def get_execution_history(
     state: StepFunctions, call: Call, request: api.GetExecutionHistoryInput
 ) -> api.GetExecutionHistoryOutput:
-    check_execution_arn(request.execution_arn)
+    parse(request.execution_arn, "execution")
     record = await state.engine.store.find(request.execution_arn)
     if record is None or record.region != call.region:
         raise no_such_execution(request.execution_arn)

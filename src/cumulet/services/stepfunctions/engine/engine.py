@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.clock import Clock
@@ -20,6 +20,7 @@ from cumulet.kernel.tasks import Tasks as Background
 from cumulet.services.stepfunctions.engine import journal, tokens
 from cumulet.services.stepfunctions.engine.births import Birth, Births
 from cumulet.services.stepfunctions.engine.effects import Effects
+from cumulet.services.stepfunctions.engine.ends import Ends, ended_of, ended_of_record
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.ports import (
     Child,
@@ -30,7 +31,6 @@ from cumulet.services.stepfunctions.engine.ports import (
     Machines,
     Maps,
     Notices,
-    Status,
     Tasks,
 )
 from cumulet.services.stepfunctions.engine.redrives import redrive
@@ -71,12 +71,12 @@ class Engine:
         self.births = Births(self.store, clock, limits)
         self.effects = Effects(self)
         self.runs: dict[int, Run] = {}
-        self._timers = Timers(clock, self._fire, self.store.due)
+        self._timers = Timers(clock, self._fire, self._due)
         self._loading: dict[int, asyncio.Task[Run | None]] = {}
         self._asleep: list[int] = []
         self._waking: asyncio.Task[None] | None = None
         self._resting: dict[int, float] = {}
-        self._ends: dict[str, list[asyncio.Future[Ended]]] = {}
+        self.ends = Ends()
         self._open: Counter[str] = Counter()
         self._drained: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -142,8 +142,11 @@ class Engine:
         try:
             self.walker.step(run, self.limits.turn)
             await self._write(run, record)
-        except BaseException:
+        except BaseException as error:
             del self.runs[run.number]
+            if isinstance(error, asyncio.CancelledError) and record is not None:
+                # Whoever asked went away; it may be durable all the same.
+                asyncio.get_running_loop().call_later(1.0, self._resume, [run.number])
             raise
         if record is not None:
             self.births.count(run.facts, 1)
@@ -162,7 +165,8 @@ class Engine:
         run = await self.begin(birth)
         if not run.open:
             return ended_of(run)
-        return await self._future(run.facts.arn)
+        with self.ends.of(run.facts.arn) as future:
+            return await future
 
     async def run_child(self, child: Child) -> Ended:
         """See `ports.Engine`."""
@@ -268,7 +272,8 @@ class Engine:
 
     def _over(self, run: Run) -> None:
         """It has ended, and that is durable."""
-        self.runs.pop(run.number, None)
+        if self.runs.pop(run.number, None) is not run:
+            return  # something came after its end
         self._resting.pop(run.number, None)
         facts = run.facts
         if not facts.express:
@@ -279,12 +284,17 @@ class Engine:
                 del self._open[machine]
                 for waiter in self._drained.pop(machine, ()):
                     _tell(waiter, None)
-        for future in self._ends.pop(facts.arn, ()):
-            _tell(future, ended_of(run))
+        self.ends.tell(run)
         if self.notices is not None:
             self.notices.changed(facts, run.status)
 
     # Time
+
+    async def _due(self, until: float) -> list[tuple[float, int]]:
+        """What is due before a time, in the store and of what is under way here."""
+        found = await self.store.due(until)
+        runs = ((run.next_due(), number) for number, run in self.runs.items() if not run.facts.express)
+        return found + [(due, number) for due, number in runs if due < until]
 
     def _fire(self, number: int) -> None:
         run = self.runs.get(number)
@@ -378,19 +388,13 @@ class Engine:
 
     async def ended(self, arn: str) -> Ended:
         """See `ports.Engine`."""
-        future = self._future(arn)
-        record = await self.store.find(arn)
-        if record is None and not any(run.facts.arn == arn for run in self.runs.values()):
-            self._ends.pop(arn, None)
-            raise no_such_execution(arn)
-        if record is not None and record.status != "RUNNING":
-            return ended_of_record(record)
-        return await future
-
-    def _future(self, arn: str) -> asyncio.Future[Ended]:
-        future: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
-        self._ends.setdefault(arn, []).append(future)
-        return future
+        with self.ends.of(arn) as future:
+            record = await self.store.find(arn)
+            if record is None and not any(run.facts.arn == arn for run in self.runs.values()):
+                raise no_such_execution(arn)
+            if record is not None and record.status != "RUNNING":
+                return ended_of_record(record)
+            return await future
 
     async def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> float:
         """See `ports.Engine`."""
@@ -405,21 +409,28 @@ class Engine:
                 self.walker.end(run, "ExecutionAborted", "ABORTED", 0, error, cause)
                 run.after.append(partial(_tell, done, None))
 
-            future = self._future(arn)
-            self.post(run, abort)
-            await asyncio.wait((done, future), return_when=asyncio.FIRST_COMPLETED)
+            with self.ends.of(arn) as future:
+                self.post(run, abort)
+                await asyncio.wait((done, future), return_when=asyncio.FIRST_COMPLETED)
             record = await self.store.find(arn) or record
         assert record.stopped is not None
         return record.stopped
 
-    async def with_token(self, token: str, act: Callable[[Run, Frame], None]) -> bool:
-        """Have `act` done to the frame that waits for this token, durably; False when none does. Raises InvalidToken."""
+    async def with_token(self, token: str, act: Callable[[Run, Frame], None], account: str = "") -> bool:
+        """Have `act` done to the frame that waits for this token, durably; False when none does any more.
+
+        Raises InvalidToken, for tokens of accounts other than `account` too, and TaskDoesNotExist.
+        """
         place = tokens.read(token)
         if place is None:
             raise api.InvalidToken("Invalid Token: 'Invalid token'")
         run = await self.load(place[0])
         if run is None:
+            if await self.store.by_number(place[0]) is None:
+                raise api.TaskDoesNotExist("Task Does Not Exist: 'Provided task does not exist'")
             return False
+        if account and run.facts.account != account:
+            raise api.InvalidToken("Invalid Token: 'Invalid token'")
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def action(run: Run) -> None:
@@ -464,36 +475,3 @@ def _tell(future: asyncio.Future[Any], value: Any) -> None:
 
 def no_such_execution(arn: str) -> api.ExecutionDoesNotExist:
     return api.ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
-
-
-def ended_of(run: Run) -> Ended:
-    facts = run.facts
-    assert run.stopped is not None
-    return Ended(
-        arn=facts.arn,
-        name=facts.name,
-        machine_arn=facts.machine_arn,
-        status=run.status,
-        started=facts.started,
-        stopped=run.stopped,
-        input=run.text,
-        output=run.output,
-        error=run.error,
-        cause=run.cause,
-    )
-
-
-def ended_of_record(record: Record) -> Ended:
-    assert record.stopped is not None
-    return Ended(
-        arn=record.arn,
-        name=record.name,
-        machine_arn=record.machine,
-        status=cast("Status", record.status),
-        started=record.started,
-        stopped=record.stopped,
-        input=record.input,
-        output=record.output,
-        error=record.error,
-        cause=record.cause,
-    )

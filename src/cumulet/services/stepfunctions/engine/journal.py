@@ -122,8 +122,7 @@ def details(entry: Entry, texts: bool = True) -> tuple[str, dict[str, Any]] | No
     member, long = found
     said = dict(entry.data) if entry.data else {}
     if not texts:
-        for name in ("error", "cause", "assignedVariables"):
-            said.pop(name, None)
+        said.pop("assignedVariables", None)
         if long == "parameters":
             said[long] = ""
         return member, said

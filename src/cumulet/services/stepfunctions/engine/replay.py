@@ -53,6 +53,8 @@ def _fold(run: Run, entry: Entry, work: Tasks) -> None:
 def _entered(frame: Frame, entry: Entry) -> None:
     assert entry.data is not None
     frame.state = frame.flow.states[entry.data["name"]]
+    if entry.text is not None and entry.text != frame.text:  # a debugger changed it
+        frame.input, frame.text = _decode(entry.text), entry.text
     frame.before, frame.entered = entry.previous, entry.id
     frame.tail = entry.id
     frame.entered_at = entry.at

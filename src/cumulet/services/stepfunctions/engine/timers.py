@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from collections.abc import Awaitable, Callable
 
 from cumulet.kernel.clock import Clock
 from cumulet.services.stepfunctions.engine.frames import FOREVER
+from cumulet.storage.database import StorageError
+
+log = logging.getLogger(__name__)
 
 _WINDOW = 3600.0
 
@@ -35,7 +39,7 @@ class Timers:
         if when >= FOREVER or self._armed.get(number, FOREVER) <= when:
             return
         if when >= self._until:
-            return  # the store has it
+            return  # `due` will tell it
         self._armed[number] = when
         heapq.heappush(self._heap, (when, number))
         if self._heap[0][1] == number:
@@ -47,11 +51,19 @@ class Timers:
             self._wake.clear()
             now = self._clock.now()
             if now >= self._until - _WINDOW / 10:
-                self._until = now + _WINDOW
-                for when, number in await self._due(self._until):
-                    self.at(when, number)
+                await self._look(now)
             self._ring(now)
             await self._sleep(min(self._heap[0][0] if self._heap else FOREVER, self._until - _WINDOW / 10))
+
+    async def _look(self, now: float) -> None:
+        """Take over what is due within the next while."""
+        before, self._until = self._until, now + _WINDOW
+        try:
+            for when, number in await self._due(self._until):
+                self.at(when, number)
+        except StorageError:
+            log.exception("the store could not tell which executions are due")
+            self._until = max(before, now + _WINDOW / 10 + 1.0)
 
     def _ring(self, now: float) -> None:
         heap = self._heap
