@@ -146,7 +146,9 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     state.cleaners.extend((forget_plans, forget_mappings, forget_documentation))
 
     async def start() -> None:
-        for name, schema in _SCHEMAS.items():
+        from cumulet.services.apigateway.http.store import SCHEMA  # noqa: PLC0415  usage plans are for its stages as well
+
+        for name, schema in (_SCHEMAS | {"apigatewayv2": SCHEMA}).items():
             await db.migrate(name, schema)
         tasks.start("apigateway usage", state.usage.work())
 

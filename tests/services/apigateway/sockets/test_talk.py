@@ -357,3 +357,95 @@ def test_routes_have_limits(chat: Chat) -> None:
             told.append(client.recv(30))
     assert told[:2] == ["ok", "ok"]
     assert json.loads(told[2])["message"] == "Too Many Requests"
+
+
+def test_api_keys(chat: Chat, client: Callable[..., Any]) -> None:
+    chat.route("$connect", ApiKeyRequired=True)
+    chat.echo()
+    chat.stage()
+    rest = client("apigateway")
+    key = rest.create_api_key(name="k", enabled=True)
+    plan = rest.create_usage_plan(name="p", apiStages=[{"apiId": chat.id, "stage": "dev"}])
+    assert _refused(chat, 403, additional_headers={"X-Api-Key": key["value"]})["message"] == "Forbidden"
+    rest.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    assert _refused(chat, 403)["message"] == "Forbidden"
+    with chat.connect(additional_headers={"X-Api-Key": key["value"]}) as connected:
+        connected.send("x")
+        assert json.loads(connected.recv(30))["body"] == "x"
+
+
+def test_a_domain_of_its_own(chat: Chat) -> None:
+    chat.echo()
+    chat.stage()
+    name = f"ws{chat.id}.example.com"
+    arn = f"arn:aws:acm:us-east-1:{chat.account}:certificate/1"
+    chat.v2.create_domain_name(DomainName=name, DomainNameConfigurations=[{"CertificateArn": arn}])
+    chat.v2.create_api_mapping(DomainName=name, ApiId=chat.id, Stage="dev")
+    with chat.connect("/", host=name) as connected:
+        connected.send("x")
+        context = json.loads(connected.recv(30))["requestContext"]
+        assert (context["domainName"], context["stage"]) == (name, "dev")
+
+
+def test_access_logs(chat: Chat, client: Callable[..., Any]) -> None:
+    logs = client("logs")
+    logs.create_log_group(logGroupName="access")
+    chat.echo()
+    destination = f"arn:aws:logs:us-east-1:{chat.account}:log-group:access"
+    text = "$context.requestId $context.routeKey $context.eventType $context.status $context.connectionId"
+    chat.stage(AccessLogSettings={"DestinationArn": destination, "Format": text})
+    with chat.connect() as connected:
+        connected.send("x")
+        id = json.loads(connected.recv(30))["requestContext"]["connectionId"]
+    lines: list[str] = []
+    for _ in range(100):
+        lines = [event["message"] for event in logs.filter_log_events(logGroupName="access")["events"]]
+        if len(lines) == 3:
+            break
+        time.sleep(0.1)
+    told = [line.split()[1:] for line in lines]
+    assert sorted(told) == sorted(
+        [
+            ["$connect", "CONNECT", "200", id],
+            ["$default", "MESSAGE", "200", id],
+            ["$disconnect", "DISCONNECT", "200", id],
+        ]
+    )
+
+
+def test_many_clients_hear_what_one_says(chat: Chat, client: Callable[..., Any]) -> None:
+    client("dynamodb").create_table(
+        TableName="room",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    source = (
+        "import boto3\n"
+        "room = boto3.resource('dynamodb').Table('room')\n"
+        "def handler(event, context):\n"
+        "    c = event['requestContext']\n"
+        "    if c['eventType'] == 'CONNECT': room.put_item(Item={'id': c['connectionId']})\n"
+        "    elif c['eventType'] == 'DISCONNECT': room.delete_item(Key={'id': c['connectionId']})\n"
+        "    else:\n"
+        "        api = boto3.client('apigatewaymanagementapi',\n"
+        "            endpoint_url='https://' + c['domainName'] + '/' + c['stage'])\n"
+        "        for one in room.scan(ConsistentRead=True)['Items']:\n"
+        "            api.post_to_connection(ConnectionId=one['id'], Data=event['body'].encode())\n"
+        "    return {'statusCode': 200}\n"
+    )
+    target = chat.proxy(chat.function("room", source, Timeout=30, MemorySize=512))
+    for key in ("$connect", "$disconnect", "$default"):
+        chat.route(key, target)
+    chat.stage()
+    clients = [chat.connect() for _ in range(3)]
+    clients[0].send("hello")
+    assert [one.recv(60) for one in clients] == ["hello"] * 3
+    for one in clients:
+        one.close()
+    for _ in range(100):
+        if client("dynamodb").scan(TableName="room", ConsistentRead=True)["Count"] == 0:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("clients that went are still in the room")

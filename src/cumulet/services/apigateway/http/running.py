@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from cumulet.api import apigatewayv2 as v2
+from cumulet.kernel.web import WebRequest
 from cumulet.services.apigateway.http.definition import Definition, thaw
 from cumulet.services.apigateway.http.store import STAGE, ApiStore, PartStore, SnapshotStore
 
@@ -89,3 +90,14 @@ class Programs:
         running = Running(definition=thaw(body), api=owned.api, stage=stage, account=owned.account, region=owned.region)
         known[name] = running
         return running
+
+
+def domain_of(request: WebRequest, running: Running, *, mapped: bool) -> str:
+    """The domain name that functions are told, by which they find the API, as backends of WebSockets do: AWS's own.
+
+    With `mapped` it is the custom one that was called. That of this machine means nothing in their sandboxes.
+    """
+    if not mapped:
+        return f"{running.id}.execute-api.{running.region}.amazonaws.com"
+    host = request.headers.get("host", "")
+    return host if host.startswith("[") else host.partition(":")[0]

@@ -211,3 +211,13 @@ class SnapshotStore(Struct, frozen=True):
 
     async def delete(self, tx: Transaction, api_id: str, deployment: str) -> None:
         await tx.write("DELETE FROM apigatewayv2_snapshot WHERE api = $1 AND deployment = $2", (api_id, deployment))
+
+
+async def is_stage(source: Database | Transaction, account: str, region: str, api_id: str, stage: str) -> bool:
+    """Whether an account's API in a region has a stage."""
+    rows = await source.read(
+        "SELECT 1 FROM apigatewayv2_api a JOIN apigatewayv2_part p ON p.scope = a.id "
+        "WHERE a.id = $1 AND a.account = $2 AND a.region = $3 AND p.kind = 'stage' AND p.parent = '' AND p.id = $4",
+        (api_id, account, region, stage),
+    )
+    return bool(rows)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cumulet.kernel.web import WebRequest
 from cumulet.services.apigateway.http.expressions import Find, in_body
 from cumulet.services.apigateway.plane.context import look_up
 from cumulet.services.apigateway.sockets.events import Moment, context
@@ -51,9 +50,3 @@ def source(text: str, find: Find) -> str | None:
         path = tuple(names)
     value = find(path)
     return str(value) if value not in (None, "") else None
-
-
-def host_of(request: WebRequest) -> str:
-    """The host that was called, without its port."""
-    host = request.headers.get("host", "")
-    return host if host.startswith("[") else host.partition(":")[0]

@@ -15,14 +15,14 @@ from cumulet.kernel.clock import Clock
 from cumulet.kernel.ids import digits
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Visit, WebAnswer
-from cumulet.services.apigateway.http.running import Programs, Running
+from cumulet.services.apigateway.http.running import Programs, Running, domain_of
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.context import LogFormat
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.sockets.admission import Admission, Denied
 from cumulet.services.apigateway.sockets.events import Moment, connect_event, context, new_request_id
-from cumulet.services.apigateway.sockets.exchange import finder, host_of
+from cumulet.services.apigateway.sockets.exchange import finder
 from cumulet.services.apigateway.sockets.hub import Connection, Sockets, Wire, new_connection_id
 from cumulet.services.apigateway.sockets.integrating import Failed, Said, SocketIntegrator
 from cumulet.services.apigateway.sockets.program import (
@@ -100,10 +100,10 @@ class SocketFront:
             return _answer(429, "Too Many Requests")
         if len(self._sockets) >= self.limits.sockets:
             return _answer(503, "Service Unavailable")
-        return await self._connect(visit, running, api_id, stage)
+        return await self._connect(visit, running, stage, domain_of(visit.request, running, mapped=mapped))
 
-    async def _connect(self, visit: Visit, running: Running, api_id: str, stage: str) -> Accepted | WebAnswer:
-        request, now = visit.request, self._clock.now()
+    async def _connect(self, visit: Visit, running: Running, stage: str, domain: str) -> Accepted | WebAnswer:
+        request, now, api_id = visit.request, self._clock.now(), running.id
         connection = Connection(
             id=new_connection_id(),
             api_id=api_id,
@@ -112,7 +112,7 @@ class SocketFront:
             region=running.region,
             source_ip=request.peer,
             user_agent=request.headers.get("user-agent", ""),
-            domain=host_of(request),
+            domain=domain,
             connected=now,
             active=now,
             endpoint=visit.endpoint,

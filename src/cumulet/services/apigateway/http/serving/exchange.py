@@ -33,13 +33,17 @@ class Refused(Exception):
 
 
 class Exchange:
-    """A request, the route it is for, and `$context`. `path` is as the event has it, decoded; `now` in seconds since 1970."""
+    """A request, the route it is for, and `$context`. `path` is as the event has it, decoded; `now` in seconds since 1970.
 
-    def __init__(self, visit: Visit, program: Program, path: str, now: float, trace: str) -> None:
+    `domain` is the name that functions are told: one they find the API by, too.
+    """
+
+    def __init__(self, visit: Visit, program: Program, domain: str, now: float, trace: str) -> None:
         self.visit = visit
         self.request: WebRequest = visit.request
         self.program = program
-        self.path = path
+        self.path = ""
+        self.domain = domain
         self.now = now
         self.trace = trace
         self.id = new_request_id()
@@ -60,12 +64,6 @@ class Exchange:
     @cached_property
     def query(self) -> dict[str, str]:
         return parameters(self.request.query) if self.request.query else {}
-
-    @cached_property
-    def domain(self) -> str:
-        """The host that was called, without its port."""
-        host = self.request.headers.get("host", "")
-        return host if host.startswith("[") else host.partition(":")[0]
 
     @cached_property
     def headers(self) -> dict[str, str]:

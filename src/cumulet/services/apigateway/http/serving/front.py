@@ -10,7 +10,7 @@ import msgspec
 
 from cumulet.kernel.ids import digits
 from cumulet.kernel.web import Visit, WebAnswer
-from cumulet.services.apigateway.http.running import Programs, Running
+from cumulet.services.apigateway.http.running import Programs, Running, domain_of
 from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper
 from cumulet.services.apigateway.http.serving.exchange import Exchange, Refused, new_request_id, parts_of
 from cumulet.services.apigateway.http.serving.integrating import Integrator, apply_response
@@ -64,7 +64,7 @@ class HttpFront:
             return _no_upgrade()
         if running.api.disable_execute_api_endpoint and not mapped:
             return _refusal(404, "Not Found")
-        return await self._serve(visit, program_of(running), rest)
+        return await self._serve(visit, program_of(running), rest, domain_of(visit.request, running, mapped=mapped))
 
     async def _stage(self, api_id: str, path: str) -> tuple[Running | None, str]:
         """The stage that a path names, and what follows it as sent; the one at the root where it names none."""
@@ -73,11 +73,11 @@ class HttpFront:
             return found, slash + rest or "/"
         return await self.programs.running(api_id, ROOT), path or "/"
 
-    async def _serve(self, visit: Visit, program: Program, rest: str) -> WebAnswer:
+    async def _serve(self, visit: Visit, program: Program, rest: str, domain: str) -> WebAnswer:
         started = self._elapsed()
         now = self._now()
         trace = visit.request.headers.get("x-amzn-trace-id") or f"Root=1-{int(now):08x}-{digits(24)}"
-        exchange = Exchange(visit, program, "", now, trace)
+        exchange = Exchange(visit, program, domain, now, trace)
         try:
             parts = parts_of(rest)
             stage = exchange.stage

@@ -165,10 +165,19 @@ async def _check_stages(
         if not stage.api_id or not stage.stage:
             raise bad_request("Invalid API Stage specified")
         found = await gateway.rest.apis.owned(call.account, call.region, stage.api_id, tx)
-        if not found or await gateway.rest.stages.get(stage.api_id, stage.stage, tx) is None:
+        if found:
+            found = await gateway.rest.stages.get(stage.api_id, stage.stage, tx) is not None
+        if not found and not await _has_other_stage(call, tx, stage.api_id, stage.stage):
             raise not_found(
                 f"Invalid API Stage {{api: {stage.api_id}, stage: {stage.stage}}} specified for usageplan {plan.id}"
             )
+
+
+async def _has_other_stage(call: Call, tx: Transaction, api_id: str, stage: str) -> bool:
+    """Whether a WebSocket API of the caller's has this stage: API keys are for those as well."""
+    from cumulet.services.apigateway.http.store import is_stage  # noqa: PLC0415  the other service's: most plans are for REST
+
+    return await is_stage(tx, call.account, call.region, api_id, stage)
 
 
 async def _put(gateway: ApiGateway, call: Call, tx: Transaction, plan: api.UsagePlan) -> None:
