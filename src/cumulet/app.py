@@ -60,6 +60,7 @@ _LIMITS = {
     "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
     "lambda": "cumulet.services.lambda_.limits",
+    "stepfunctions": "cumulet.services.stepfunctions.limits",
 }
 """Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
 _ENDPOINT_INSIDE = 4566
@@ -535,6 +536,7 @@ class Node:
             check=_check_by_model,
             mock_file=self.config.mocks,
             enforce=self.config.iam == "enforce",
+            limits=self._limits("stepfunctions"),
         )
 
     def _sts(self) -> Service:
