@@ -59,14 +59,13 @@ class Api:
 
     def function(self, name: str, source: str = ECHO, **settings: Any) -> str:
         """A function's ARN, which the API may call."""
-        arn: str = self.lambda_.create_function(
-            FunctionName=name,
-            Runtime=RUNTIME,
-            Handler="index.handler",
-            Role=f"arn:aws:iam::{self.account}:role/functions",
-            Code={"ZipFile": package(source)},
-            **settings,
-        )["FunctionArn"]
+        members: dict[str, Any] = {
+            "Runtime": RUNTIME,
+            "Handler": "index.handler",
+            "Role": f"arn:aws:iam::{self.account}:role/functions",
+            "Code": {"ZipFile": package(source)},
+        }
+        arn: str = self.lambda_.create_function(FunctionName=name, **(members | settings))["FunctionArn"]
         self.lambda_.add_permission(
             FunctionName=name,
             StatementId="api",
