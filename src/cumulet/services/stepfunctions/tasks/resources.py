@@ -1,4 +1,4 @@
-"""What the Resource of a Task state names. Pure: the validator uses it too."""
+"""What the Resource of a Task state names. Which of them a machine may have, `asl.validation` tells."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cumulet.api.model import load
-from cumulet.services.stepfunctions.tasks.vocabulary import SERVICES, operation_name
+from cumulet.services.stepfunctions.tasks.vocabulary import offered
 
 Pattern = Literal["request", "sync", "token"]
 Family = Literal["lambda", "activity", "service", "sdk"]
@@ -56,88 +55,10 @@ _SUFFIXES: dict[str, tuple[Pattern, int]] = {
     "waitForTaskToken": ("token", 0),
 }
 
-_R, _S, _T = "request", "sync", "token"
-_JOB = (_R, _S)
-# https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
-OPTIMISED: dict[str, dict[str, tuple[str, ...]]] = {
-    "apigateway": {"invoke": (_R, _T)},
-    "athena": {
-        "startQueryExecution": _JOB,
-        "stopQueryExecution": (_R,),
-        "getQueryExecution": (_R,),
-        "getQueryResults": (_R,),
-    },
-    "batch": {"submitJob": _JOB},
-    "bedrock": {"invokeModel": (_R,), "createModelCustomizationJob": _JOB},
-    "codebuild": {
-        "startBuild": _JOB,
-        "stopBuild": (_R,),
-        "batchDeleteBuilds": (_R,),
-        "batchGetReports": (_R,),
-        "startBuildBatch": _JOB,
-        "stopBuildBatch": (_R,),
-        "retryBuildBatch": _JOB,
-        "deleteBuildBatch": (_R,),
-    },
-    "databrew": {"startJobRun": _JOB},
-    "dynamodb": {"getItem": (_R,), "putItem": (_R,), "updateItem": (_R,), "deleteItem": (_R,)},
-    "ecs": {"runTask": (_R, _S, _T)},
-    "eks": {
-        **dict.fromkeys(
-            ("createCluster", "deleteCluster", "createFargateProfile", "deleteFargateProfile", "createNodegroup"), _JOB
-        ),
-        "deleteNodegroup": _JOB,
-        "runJob": (_R, _S, _T),
-        "call": (_R,),
-    },
-    "elasticmapreduce": {
-        "createCluster": _JOB,
-        "setClusterTerminationProtection": (_R,),
-        "terminateCluster": _JOB,
-        "addStep": _JOB,
-        "cancelStep": (_R,),
-        "modifyInstanceFleetByName": (_R,),
-        "modifyInstanceGroupByName": (_R,),
-    },
-    "emr-containers": {"createVirtualCluster": (_R,), "deleteVirtualCluster": _JOB, "startJobRun": _JOB},
-    "emr-serverless": dict.fromkeys(
-        (
-            "createApplication",
-            "startApplication",
-            "stopApplication",
-            "deleteApplication",
-            "startJobRun",
-            "cancelJobRun",
-        ),
-        _JOB,
-    ),
-    "events": {"putEvents": (_R, _T)},
-    "glue": {"startJobRun": _JOB},
-    "http": {"invoke": (_R,)},
-    "lambda": {"invoke": (_R, _T)},
-    "mediaconvert": {"createJob": _JOB},
-    "sagemaker": {
-        **dict.fromkeys(
-            (
-                "createTrainingJob",
-                "createTransformJob",
-                "createHyperParameterTuningJob",
-                "createLabelingJob",
-                "createProcessingJob",
-            ),
-            _JOB,
-        ),
-        **dict.fromkeys(("createEndpoint", "createEndpointConfig", "createModel", "updateEndpoint"), (_R,)),
-    },
-    "sns": {"publish": (_R, _T)},
-    "sqs": {"sendMessage": (_R, _T)},
-    "states": {"startExecution": (_R, _S, _T)},
-}
-
 
 @lru_cache(8192)
 def parse(arn: str) -> Resource | None:
-    """The parts of a Resource; None for what is none that Step Functions knows."""
+    """The parts of a Resource; None for what cannot be one."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn" or not parts[1]:
         return None
@@ -169,30 +90,8 @@ def _integration(arn: str, rest: str) -> Resource | None:
     if found is None or not _ACTION.fullmatch(action) or called.endswith("."):
         return None
     pattern, sync = found
-    resource = Resource(arn, "sdk" if sdk else "service", service, action, pattern, sync)
-    return resource if _offered(resource) else None
-
-
-def _offered(resource: Resource) -> bool:
-    if resource.family == "service":
-        if resource.sync == 2 and resource.service != "states":
-            return False
-        return resource.pattern in OPTIMISED.get(resource.service, {}).get(resource.action, ())
-    if resource.pattern == "sync":
-        return False
-    known = SERVICES.get(resource.service)
-    if (
-        known is None
-    ):  # AWS has some 200 more services; without their models there is no telling which actions they have
-        return bool(re.fullmatch(r"[a-z][a-z0-9]*", resource.service))
-    return operation_name(resource.action) in load(known.module).operations
-
-
-def known(arn: str) -> str | None:
-    """What is wrong with a Resource, in AWS's words; None for one that Step Functions takes."""
-    if parse(arn) is not None:
+    if (sdk and pattern == "sync") or (sync == 2 and service != "states") or not service:
         return None
-    return (
-        f"The resource provided {arn} is not recognized. The value is not a valid resource ARN, "
-        "or the resource is not available in this region."
-    )
+    if sdk and not (service.isalnum() and offered(service, action)):
+        return None
+    return Resource(arn, "sdk" if sdk else "service", service, action, pattern, sync)

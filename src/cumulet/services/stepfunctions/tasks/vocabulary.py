@@ -6,6 +6,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from cumulet.api.model import load
+
 
 class SdkService(Struct, frozen=True):
     """A service as `aws-sdk:` resources name it.
@@ -93,3 +95,9 @@ def exception_name(shape: str) -> str:
 def operation_name(action: str) -> str:
     """The operation behind an action: `listObjectsV2` is `ListObjectsV2`."""
     return action[:1].upper() + action[1:]
+
+
+def offered(service: str, action: str) -> bool:
+    """Whether `aws-sdk:SERVICE:ACTION` may be there: of services without a model here there is no telling."""
+    known = SERVICES.get(service)
+    return known is None or operation_name(action) in load(known.module).operations

@@ -12,7 +12,7 @@ from cumulet.services.stepfunctions.engine.ports import Done, Kind, Pending, Tas
 from cumulet.services.stepfunctions.tasks import apis, functions, nested, optimised, sdk
 from cumulet.services.stepfunctions.tasks.failures import not_here
 from cumulet.services.stepfunctions.tasks.parts import Parts
-from cumulet.services.stepfunctions.tasks.resources import Resource, known, parse
+from cumulet.services.stepfunctions.tasks.resources import Resource, parse
 from cumulet.services.stepfunctions.tasks.shapes import BadField, shapes, to_json
 from cumulet.services.stepfunctions.tasks.vocabulary import SERVICES, operation_name
 
@@ -109,7 +109,7 @@ class Work:
 def _resource(arn: str) -> Resource:
     found = parse(arn)
     if found is None:
-        raise runtime(known(arn) or arn)
+        raise runtime(f"The resource {arn} is not recognized.")
     return found
 
 
@@ -124,7 +124,7 @@ def _kind(arn: str) -> Kind:
 
 
 def _missing(resource: Resource) -> StatesError:
-    title = _TITLES[resource.service]
+    title = _TITLES.get(resource.service, resource.service)
     reason = (
         "HTTP Tasks need connections of EventBridge, which Cumulet does not have yet"
         if resource.service == "http"

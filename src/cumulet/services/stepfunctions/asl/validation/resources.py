@@ -10,6 +10,7 @@ from typing import Any
 
 from cumulet.services.stepfunctions.asl.validation.place import Place
 from cumulet.services.stepfunctions.asl.validation.report import Report
+from cumulet.services.stepfunctions.tasks.vocabulary import offered
 
 _ARN = re.compile(r"arn:[A-Za-z0-9-]+:[A-Za-z0-9-]+:[^:]*:[^:]*:.+", re.DOTALL)
 _INTEGRATION = re.compile(r"arn:[a-z0-9-]+:states:[a-z0-9-]*:[0-9]*:([a-z0-9-]+):(.+)")
@@ -110,7 +111,8 @@ def _recognized(value: str) -> bool:
     if found is not None:
         service, action = found.groups()
         if service == "aws-sdk":
-            return _SDK.fullmatch(action) is not None
+            called = _SDK.fullmatch(action)
+            return called is not None and offered(*action.removesuffix(_TOKEN).split(":"))
         return action in _OPTIMISED.get(service, ())
     if ":lambda:" in value and ":function:" in value:
         return _LAMBDA.fullmatch(value) is not None
