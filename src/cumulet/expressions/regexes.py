@@ -1,19 +1,19 @@
 """Regular expressions of others, in Java's syntax, whose work is bounded.
 
-Python's engine tries alternatives one after the other and can be made to run for years; here an expression is first measured. Repeats
-that can fail after having matched multiply the work by the text's length each, a repeat within a repeat can double it with each
-character: what could take too long for a text is refused.
+Python's engine tries alternatives one after the other and can be made to run for years; here an expression is first measured, and what
+could take too long for a text is refused. Repeats without an end that something follows multiply the work by the text's length each,
+other choices by how many there are; a repeat of what itself can match in several ways doubles it with each character.
 """
 
+import math
 import re
 from functools import lru_cache
 from re import _parser as parser  # type: ignore[attr-defined]  # what `re` itself parses with: the only way to see an expression's parts
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST = 2_000
-_MOST_WORK = 20_000_000
-_FEW = 16
-_SHORT = 24
+_MOST_WORK = 27.0
+"""The logarithm (to 2) of the steps one matching may take: some half a second."""
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE, "u": 0, "d": 0}
 _POSSIBLE_CLASSES = {
     "Alpha": "a-zA-Z",
@@ -42,10 +42,22 @@ class TooComplex(ValueError):
     """An expression that could take too long for a text of this length."""
 
 
+class _Cost(NamedTuple):
+    """How many repeats can be tried again at each length, the logarithm of all other choices, and whether repeats are nested."""
+
+    powers: int
+    bits: float
+    nested: bool
+
+    def plus(self, other: "_Cost") -> "_Cost":
+        """Of both, one after the other."""
+        return _Cost(self.powers + other.powers, self.bits + other.bits, self.nested or other.nested)
+
+
 class Expression:
     """A regular expression with Java's flags (`i`, `m`, `s`, `x`); raises InvalidExpression."""
 
-    __slots__ = ("_nested", "_powers", "compiled")
+    __slots__ = ("_cost", "compiled")
 
     def __init__(self, text: str, flags: str = "") -> None:
         if len(text) > LONGEST:
@@ -61,13 +73,13 @@ class Expression:
             tree = parser.parse(translated, python | re.ASCII)
         except (re.error, RecursionError, OverflowError) as error:
             raise InvalidExpression(str(error)) from error
-        self._powers, self._nested = _measure(tree, last=True)
+        self._cost = _measure(tree, last=True)
 
     def allow(self, text: str) -> None:
         """Raises TooComplex when this expression could take too long for `text`."""
         size = len(text)
-        work = 2**size if self._nested and size > _SHORT else size ** (1 + self._powers) if self._powers else size
-        if work > _MOST_WORK and size > _SHORT:
+        work = self._cost.bits + (self._cost.powers + 1) * math.log2(size + 1) + (size if self._cost.nested else 0)
+        if work > _MOST_WORK:
             raise TooComplex("this regular expression could take too long for a text of this length")
 
     def matches(self, text: str) -> bool:
@@ -89,47 +101,99 @@ def expression(text: str, flags: str = "") -> Expression:
     return Expression(text, flags)
 
 
-def _measure(tree: Any, *, last: bool) -> tuple[int, bool]:
-    """How many repeats can be retried because something follows them, and whether one is in another."""
-    powers, nested = 0, False
+_NOTHING = _Cost(0, 0.0, False)
+_REPEATS = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
+
+
+def _measure(tree: Any, *, last: bool) -> _Cost:
+    """What a sequence costs; `last`: nothing can fail behind it."""
+    cost = _NOTHING
     items = list(tree)
     for index, (kind, value) in enumerate(items):
-        is_last = last and index == len(items) - 1
-        name = str(kind)
-        if name in {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}:
-            inner_powers, inner_nested = _repeat(value, name)
-            nested = nested or inner_nested
-            powers += inner_powers + (0 if is_last or value[1] <= _FEW else 1)
+        name, is_last = str(kind), last and index == len(items) - 1
+        if name in _REPEATS:
+            cost = cost.plus(_repeat(value, possessive=name == "POSSESSIVE_REPEAT", last=is_last))
         elif name == "BRANCH":
-            counts = [_measure(branch, last=is_last) for branch in value[1]]
-            powers += max(count for count, _ in counts)
-            nested = nested or any(deep for _, deep in counts)
+            parts = [_measure(branch, last=is_last) for branch in value[1]]
+            most = _Cost(max(p.powers for p in parts), max(p.bits for p in parts), any(p.nested for p in parts))
+            cost = cost.plus(most).plus(_Cost(0, math.log2(len(parts)), False))
         elif name in {"SUBPATTERN", "ATOMIC_GROUP"}:
-            inner_powers, inner_nested = _measure(value[-1] if name == "SUBPATTERN" else value, last=is_last)
-            powers, nested = powers + inner_powers, nested or inner_nested
+            cost = cost.plus(_measure(value[-1] if name == "SUBPATTERN" else value, last=is_last))
         elif name in {"ASSERT", "ASSERT_NOT"}:
-            inner_powers, inner_nested = _measure(value[1], last=False)
-            powers, nested = powers + inner_powers, nested or inner_nested
+            cost = cost.plus(_measure(value[1], last=False))
         elif name.startswith("GROUPREF"):
-            powers += 1
-    return powers, nested
+            cost = cost.plus(_Cost(1, 0.0, False))
+    return cost
 
 
-def _repeat(value: Any, name: str) -> tuple[int, bool]:
-    """A repeat of what contains repeats or alternatives is measured as nested, unless it is short."""
-    _, most, body = value
-    inner_powers, inner_nested = _measure(body, last=False)
-    if most <= 1:
-        return inner_powers, inner_nested
-    ambiguous = inner_powers > 0 or inner_nested or _has_choice(body)
-    return inner_powers, name != "POSSESSIVE_REPEAT" and ambiguous
+def _repeat(value: Any, *, possessive: bool, last: bool) -> _Cost:
+    least, most, body = value
+    inner = _measure(body, last=False)
+    if most is parser.MAXREPEAT:
+        own = _Cost(0 if last or possessive else 1, 0.0, False)
+        if inner == _NOTHING:
+            return own
+        if _is_told_apart(body):
+            return own.plus(_Cost(1, 0.0, False))
+        return own.plus(_Cost(inner.powers, inner.bits, True))
+    choices = 0.0 if possessive else math.log2(most - least + 1)
+    return _Cost(inner.powers * most, inner.bits * most + choices, inner.nested)
 
 
-def _has_choice(tree: Any) -> bool:
-    for kind, value in tree:
-        name = str(kind)
-        if name in {"MAX_REPEAT", "MIN_REPEAT", "BRANCH"}:
-            return True
-        if name == "SUBPATTERN" and _has_choice(value[-1]):
-            return True
-    return False
+def _is_told_apart(body: Any) -> bool:
+    """Whether a body such as `[a-z]+,` matches in one way alone: one repeat of single characters, and behind it another character."""
+    items = list(body)
+    if len(items) == 1 and str(items[0][0]) == "SUBPATTERN":
+        return _is_told_apart(items[0][1][-1])
+    repeats = [place for place, (kind, _) in enumerate(items) if str(kind) in _REPEATS]
+    if len(repeats) != 1 or repeats[0] + 1 >= len(items):
+        return False
+    place = repeats[0]
+    inside, behind = _any_case(_signs(items[place][1][2])), _any_case(_signs(items[place + 1 : place + 2]))
+    others = (_signs([item]) for at, item in enumerate(items) if at != place)
+    return bool(inside) and bool(behind) and not inside & behind and all(others)
+
+
+_ALL = frozenset(map(chr, range(128))) | {"\u0100"}
+"""ASCII, and one character for all others."""
+_CATEGORIES = {"CATEGORY_DIGIT": r"\d", "CATEGORY_SPACE": r"\s", "CATEGORY_WORD": r"\w"} | {
+    "CATEGORY_NOT_DIGIT": r"\D",
+    "CATEGORY_NOT_SPACE": r"\S",
+    "CATEGORY_NOT_WORD": r"\W",
+}
+
+
+def _any_case(signs: frozenset[str]) -> frozenset[str]:
+    return signs | {sign.swapcase() for sign in signs if sign.isascii()}
+
+
+def _signs(items: Any) -> frozenset[str]:
+    """The characters that a single item matches; none when it is something else."""
+    items = list(items)
+    if len(items) != 1:
+        return frozenset()
+    kind, value = str(items[0][0]), items[0][1]
+    if kind == "LITERAL":
+        return frozenset({chr(value) if value < len(_ALL) - 1 else "\u0100"})
+    if kind == "ANY":
+        return _ALL
+    if kind == "NOT_LITERAL":
+        return _ALL - {chr(value)}
+    if kind != "IN":
+        return frozenset()
+    negated = bool(value) and str(value[0][0]) == "NEGATE"
+    found = frozenset().union(*(_member(*member) for member in (value[1:] if negated else value)))
+    return _ALL - found if negated else found
+
+
+def _member(kind: Any, value: Any) -> frozenset[str]:
+    name = str(kind)
+    if name == "LITERAL":
+        return _signs([(kind, value)])
+    if name == "RANGE":
+        low, high = value
+        return frozenset(sign for sign in _ALL if low <= ord(sign) <= high) | (
+            {"\u0100"} if high >= len(_ALL) - 1 else set()
+        )
+    known = _CATEGORIES.get(str(value))
+    return frozenset(sign for sign in _ALL if known and re.match(known, sign, re.ASCII))

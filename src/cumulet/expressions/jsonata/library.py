@@ -230,6 +230,8 @@ _WORDED = {
 def _error(wrong: ValueError, text: str) -> JsonataError:
     """The library's error in AWS's words."""
     found = _CODED.match(str(wrong))
+    if found is None and "Unclosed comment" in str(wrong):
+        return JsonataError("S0106", "Comment has no closing tag")
     if found is None:
         return JsonataError("D3137", str(wrong))
     code, message = found.group(1), found.group(2)

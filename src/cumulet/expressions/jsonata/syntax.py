@@ -129,31 +129,47 @@ def states_members(text: str) -> frozenset[str] | None:
 
 
 def roots(text: str) -> Iterator[str]:
-    """``$``, ``$$`` and field names that stand at the top level, where AWS has nothing for them to refer to."""
+    """``$``, ``$$``, wildcards and field names that stand at the top level, where AWS has nothing for them to refer to."""
     depth: list[bool] = []  # for each open bracket: whether what is inside has a context of its own
-    sequence = tokens(text)
+    sequence = _without_signatures(tokens(text))
     for place, token in enumerate(sequence):
         before = sequence[place - 1] if place else None
-        following = sequence[place + 1] if place + 1 < len(sequence) else None
         if token.text == "|" and token.kind == "operator":
             return  # a transformation: what follows sees what it transforms
-        if token.kind == "operator":
-            if token.text in ("(", "[", "{"):
-                depth.append(_has_context(token, before) or any(depth[-1:]))
-            elif token.text in (")", "]", "}") and depth:
-                depth.pop()
-            continue
-        if any(depth[-1:]) or (before is not None and before.text in (".", "@", "#")):
-            continue
-        if token.text == "$$" or (token.text == "$" and token.kind == "variable"):
-            yield token.text
-        elif token.kind in ("name", "quoted") and token.text not in _KEYWORDS:
-            if token.text in ("function", "λ") and following is not None and following.text == "(":
-                continue
+        if token.kind == "operator" and token.text in "([{":
+            earlier = sequence[place - 2] if place > 1 else None
+            depth.append(_has_context(token, before, earlier) or any(depth[-1:]))
+        elif token.kind == "operator" and token.text in ")]}":
+            del depth[-1:]
+        elif not any(depth[-1:]) and (before is None or before.text not in (".", "@", "#")) and _is_root(token, before):
             yield token.text.strip("`")
 
 
-def _has_context(token: Token, before: Token | None) -> bool:
+def _is_root(token: Token, before: Token | None) -> bool:
+    if token.kind == "operator":
+        return token.text in ("*", "**", "%") and (before is None or before.text in _OPENERS)
+    if token.kind == "variable":
+        return token.text in ("$", "$$")
+    return token.kind in ("name", "quoted") and token.text not in _KEYWORDS
+
+
+def _without_signatures(sequence: tuple[Token, ...]) -> list[Token]:
+    """Without what stands between a function's parameters and its body."""
+    kept: list[Token] = []
+    parameters = signature = False
+    for token in sequence:
+        if token.text in ("function", "λ") and token.kind in ("name", "operator"):
+            parameters = True
+        elif parameters and token.text == "<" and kept[-1].text == ")":
+            signature = True
+        elif token.text == "{":
+            parameters = signature = False
+        if not signature:
+            kept.append(token)
+    return kept
+
+
+def _has_context(token: Token, before: Token | None, earlier: Token | None) -> bool:
     """Whether a bracket follows a value: then a path step, a filter or a grouping gives what is inside its context."""
     if before is None:
         return False
@@ -162,7 +178,8 @@ def _has_context(token: Token, before: Token | None) -> bool:
             return True
         return before.text in (")", "]", "}") and token.text != "("
     if token.text == "(":
-        return False  # a call or a parameter list: arguments see the same context
+        # A call: its arguments see the same context, or that of the step that it is.
+        return earlier is not None and earlier.text == "."
     return before.text not in _KEYWORDS or before.text in ("true", "false", "null")
 
 
