@@ -127,6 +127,8 @@ class Lambda:
         self.cleanups: list[Cleanup] = []
         """What else goes with a function, a version or an alias: nouns with tables of their own add themselves.
         Settings (`store.put_setting`) go by themselves."""
+        self.policies: dict[tuple[FunctionKey, str | None], str | None] = {}
+        """Texts of functions' policies, which every invocation by a service asks for; a change of any function empties it."""
         self._unreserved: dict[tuple[str, str], int] = {}
         self._settling: dict[FunctionKey, asyncio.Task[None]] = {}
         signals.subscribe(CHANGED, self._forget)
@@ -310,6 +312,7 @@ class Lambda:
         account, region, name = payload.decode().split("\0")
         key = FunctionKey(account, region, name)
         self.targets.forget(key)
+        self.policies = {}
         self.provisioner.changed(key)
         self.keeper.changed(key)
         self._unreserved.pop((account, region), None)

@@ -15,6 +15,7 @@ from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, is_ve
 from cumulet.services.lambda_.state import Lambda
 from cumulet.storage.database import Transaction
 
+_KEPT = 10_000
 _KIND = "policy"
 _ACCOUNT = re.compile(r"\d{12}")
 _ARN = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:.+")
@@ -83,8 +84,15 @@ async def get_policy(lambda_: Lambda, call: Call, request: api.GetPolicyRequest)
 
 async def policy_of(lambda_: Lambda, reference: Reference) -> str | None:
     """The policy document of a function, version or alias; None when it has no statements."""
+    known = lambda_.policies
+    if reference in known:
+        return known[reference]
     policy = await policy_in(lambda_, reference, None)
-    return policy.text() if policy.statements else None
+    if len(known) >= _KEPT:
+        known.clear()
+    # Into the map of before: a change meanwhile has put another in its place.
+    text = known[reference] = policy.text() if policy.statements else None
+    return text
 
 
 def _statement(request: api.AddPermissionRequest, arn: str) -> Statement:
