@@ -114,11 +114,11 @@ def test_a_clone_has_the_same_tree_under_other_ids(gateway: Any, mocked: Any) ->
     assert there["/a/b"]["parentId"] == there["/a"]["id"]
 
 
-def test_deleting_an_api_removes_all_of_it(gateway: Any, deployed: Any, refused: Refuse) -> None:
-    id = deployed["id"]
+def test_deleting_an_api_removes_all_of_it(gateway: Any, deployed: Any, account: str, refused: Refuse) -> None:
+    id, domain = deployed["id"], f"gone{account}.example.com"
     plan = gateway.create_usage_plan(name="p", apiStages=[{"apiId": id, "stage": "dev"}])
-    gateway.create_domain_name(domainName="gone.example.com", endpointConfiguration={"types": ["REGIONAL"]})
-    gateway.create_base_path_mapping(domainName="gone.example.com", restApiId=id, stage="dev")
+    gateway.create_domain_name(domainName=domain, endpointConfiguration={"types": ["REGIONAL"]})
+    gateway.create_base_path_mapping(domainName=domain, restApiId=id, stage="dev")
     gateway.delete_rest_api(restApiId=id)
     for call, more in (
         (gateway.get_rest_api, {}),
@@ -130,4 +130,4 @@ def test_deleting_an_api_removes_all_of_it(gateway: Any, deployed: Any, refused:
     ):
         assert refused(call, restApiId=id, **more)[0] == "NotFoundException"
     assert gateway.get_usage_plan(usagePlanId=plan["id"])["apiStages"] == []
-    assert gateway.get_base_path_mappings(domainName="gone.example.com")["items"] == []
+    assert gateway.get_base_path_mappings(domainName=domain)["items"] == []

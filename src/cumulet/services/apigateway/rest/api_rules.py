@@ -54,10 +54,7 @@ def _check_endpoint(configuration: api.EndpointConfiguration) -> None:
 def _compression_of(step: Step) -> int | None:
     if not step.value:
         return None
-    try:
-        return compression(int(step.value))
-    except ValueError:
-        raise bad_request(f"Invalid minimum compression size, must be between 0 and {MOST_COMPRESSION}") from None
+    return compression(int(step.value) if step.value.isascii() and step.value.isdigit() else -1)
 
 
 def _name(step: Step) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-import msgspec
-
 from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, conflict, limit_exceeded, not_found
 from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.json_text import document
 from cumulet.services.apigateway.rest.lookup import need_api
 from cumulet.services.apigateway.rest.pages import cut, page
 from cumulet.services.apigateway.rest.parts import AUTHORIZER, DOCUMENTATION, MODEL, RESOURCE
@@ -155,10 +154,10 @@ async def delete_documentation_version(
 
 def _check_properties(properties: str | None) -> None:
     try:
-        document = msgspec.json.decode(properties or "")
-    except msgspec.DecodeError:
-        document = None
-    if not isinstance(document, dict):
+        found = document(properties or "")
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
         raise bad_request("Documentation part properties must be a JSON object")
 
 

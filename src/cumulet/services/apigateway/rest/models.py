@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.errors import bad_request, conflict, not_found
 from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.json_text import document
 from cumulet.services.apigateway.rest.lookup import need_api
 from cumulet.services.apigateway.rest.pages import page
 from cumulet.services.apigateway.rest.parts import MODEL, RESOURCE
@@ -50,7 +50,10 @@ async def get_model(gateway: ApiGateway, call: Call, request: api.GetModelReques
         from cumulet.services.apigateway.rest.schemas import flatten  # noqa: PLC0415  seldom asked for
 
         models = {each.name or "": each for each in await gateway.rest.parts.list(request.rest_api_id, MODEL)}
-        model.schema = flatten(model.schema, models)
+        try:
+            model.schema = flatten(model.schema, models)
+        except (RecursionError, ValueError, AttributeError, TypeError):
+            raise _too_deep() from None
     return model
 
 
@@ -70,7 +73,10 @@ async def get_model_template(gateway: ApiGateway, call: Call, request: api.GetMo
     from cumulet.services.apigateway.rest.schemas import template  # noqa: PLC0415  seldom asked for
 
     models = {each.name or "": each for each in await gateway.rest.parts.list(request.rest_api_id, MODEL)}
-    return api.Template(value=template(model, models))
+    try:
+        return api.Template(value=template(model, models))
+    except (RecursionError, ValueError, AttributeError, TypeError):  # of models of other content types nothing is known
+        raise _too_deep() from None
 
 
 async def update_model(gateway: ApiGateway, call: Call, request: api.UpdateModelRequest) -> api.Model:
@@ -98,6 +104,10 @@ async def delete_model(gateway: ApiGateway, call: Call, request: api.DeleteModel
         await gateway.rest.parts.delete(tx, api_id, MODEL, name)
 
 
+def _too_deep() -> AwsError:
+    return bad_request("The model's schema is no JSON, or nested too deeply")
+
+
 async def _need(
     gateway: ApiGateway, call: Call, api_id: str, name: str, within: Transaction | None = None
 ) -> api.Model:
@@ -116,10 +126,10 @@ def _check_schema(gateway: ApiGateway, model: api.Model) -> None:
         raise bad_request(f"Model schema must not be larger than {gateway.limits.schema} bytes")
     if "json" in (model.content_type or ""):
         try:
-            document = msgspec.json.decode(model.schema)
-        except msgspec.DecodeError:
-            document = None
-        if not isinstance(document, dict):
+            schema = document(model.schema)
+        except ValueError:
+            schema = None
+        if not isinstance(schema, dict):
             raise bad_request(
                 "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified]"
             )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -26,7 +25,7 @@ def after(position: str | None) -> str:
         return ""
     try:
         return base64.b64decode(position, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         raise bad_request("Invalid position specified") from None
 
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ EACH = "{}"
 REPLACE = ("replace",)
 SET = ("add", "replace")
 ANY = ("add", "remove", "replace")
+_WHOLE = re.compile(r"-?[0-9]{1,10}")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 
 class Step(Struct, frozen=True):
@@ -98,17 +101,19 @@ def flag(step: Step) -> bool:
 
 
 def whole(step: Step) -> int:
-    try:
-        return int(step.value or "")
-    except ValueError:
-        raise bad_request(f"Invalid integer value {step.value} for {step.path}") from None
+    """Raises BadRequestException for what is no integer of 32 bits, in plain digits."""
+    found = step.value or ""
+    if not _WHOLE.fullmatch(found) or abs(int(found)) >= 1 << 31:
+        raise bad_request(f"Invalid integer value {found} for {step.path}")
+    return int(found)
 
 
 def number(step: Step) -> float:
-    try:
-        return float(step.value or "")
-    except ValueError:
-        raise bad_request(f"Invalid number value {step.value} for {step.path}") from None
+    """Raises BadRequestException for what is no number, and for infinity."""
+    found = step.value or ""
+    if not _NUMBER.fullmatch(found):
+        raise bad_request(f"Invalid number value {found} for {step.path}")
+    return float(found)
 
 
 def value(

@@ -9,6 +9,7 @@ import msgspec
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request
 from cumulet.services.apigateway.limits import Limits
+from cumulet.services.apigateway.rest.json_text import document
 
 _SHORT = "execute-api:/"
 
@@ -21,16 +22,16 @@ def stored_policy(policy: str, call: Call, api_id: str, limits: Limits) -> str:
     if len(policy) > limits.resource_policy:
         raise bad_request(f"Invalid policy document: it is larger than {limits.resource_policy} bytes.")
     try:
-        document = msgspec.json.decode(policy)
-        statements = document["Statement"]
+        found = document(policy)
+        statements = found["Statement"]
         for statement in statements if isinstance(statements, list) else [statements]:
             _check(statement)
             for key in ("Resource", "NotResource"):
                 if key in statement:
                     statement[key] = _whole(statement[key], call, api_id)
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         raise _invalid() from None
-    return msgspec.json.encode(document).decode()
+    return msgspec.json.encode(found).decode()
 
 
 def _check(statement: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cumulet.api import apigateway as api
+from cumulet.services.apigateway.rest.json_text import document
 
 _DEEPEST = 32
 _INDENT = "  "
@@ -15,17 +16,17 @@ _INDENT = "  "
 
 def flatten(schema: str, models: Mapping[str, api.Model]) -> str:
     """The schema with the models it refers to put in its `definitions`."""
-    document = msgspec.json.decode(schema)
+    flat = document(schema)
     definitions: dict[str, Any] = {}
-    _inline(document, models, definitions)
+    _inline(flat, models, definitions)
     if definitions:
-        document["definitions"] = definitions | document.get("definitions", {})
-    return msgspec.json.encode(document).decode()
+        flat["definitions"] = definitions | flat.get("definitions", {})
+    return msgspec.json.encode(flat).decode()
 
 
 def template(model: api.Model, models: Mapping[str, api.Model]) -> str:
     """A mapping template that copies a body of this shape, member by member."""
-    schema = msgspec.json.decode(model.schema or "{}")
+    schema = document(model.schema or "{}")
     inner, _ = _value(schema, "$inputRoot", 0, "inputRoot", models, 0)
     return f"#set($inputRoot = $input.path('$'))\n{inner}"
 
@@ -45,7 +46,7 @@ def _inline(part: Any, models: Mapping[str, api.Model], definitions: dict[str, A
             name = referred(reference)
             part["$ref"] = f"#/definitions/{name}"
             if name not in definitions and (model := models.get(name)) is not None:
-                definitions[name] = msgspec.json.decode(model.schema or "{}")
+                definitions[name] = document(model.schema or "{}")
                 _inline(definitions[name], models, definitions)
         for each in list(part.values()):
             _inline(each, models, definitions)
@@ -59,7 +60,7 @@ def _value(
         return path, False
     reference = schema.get("$ref")
     if isinstance(reference, str) and (model := models.get(referred(reference))) is not None:
-        return _value(msgspec.json.decode(model.schema or "{}"), path, depth, name, models, level + 1)
+        return _value(document(model.schema or "{}"), path, depth, name, models, level + 1)
     kind = schema.get("type")
     if kind == "object" or "properties" in schema:
         inside = _INDENT * (depth + 1)
