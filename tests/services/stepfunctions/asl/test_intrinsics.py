@@ -113,6 +113,14 @@ def test_what_is_no_call(text: str) -> None:
         intrinsics.call(text)
 
 
+def test_arguments_that_are_nested_too_deeply() -> None:
+    deep: Any = []
+    for _ in range(20_000):
+        deep = [deep]
+    with pytest.raises(asl.StatesError, match="nested too deeply"):
+        called("States.Format('{}', $)", deep)
+
+
 def test_what_is_drawn_at_random() -> None:
     assert len(called("States.UUID()")) == 36
     assert 1 <= called("States.MathRandom(1, 9)") < 9

@@ -212,6 +212,8 @@ def test_states_with_expressions(state: dict[str, Any], findings: Any) -> None:
         ('{"a":}', "INVALID_JSONATA_EXPRESSION", 'The symbol "}" cannot be used as a unary operator'),
         ("phone", "UNSUPPORTED_JSONATA_EXPRESSION", "Reference to 'phone' at the top level is not supported."),
         ("$sum(a.b)", "UNSUPPORTED_JSONATA_EXPRESSION", "Reference to 'a' at the top level is not supported."),
+        ("**.a", "UNSUPPORTED_JSONATA_EXPRESSION", "Reference to '**' at the top level is not supported."),
+        ("/* open", "INVALID_JSONATA_EXPRESSION", "Comment has no closing tag"),
         ("$$", "UNSUPPORTED_JSONATA_EXPRESSION", "Reference to '$$' at the top level is not supported."),
     ],
 )
@@ -238,6 +240,10 @@ def test_expressions(expression: str, code: str, message: str) -> None:
         "$states.input.`odd name`",
         "$states.input.items@$i.($i.a)",
         "true and null = false or 1 in [1]",
+        "[0..5].$power(2, $)",
+        "$states.input.$zip(one, two) ~> $map($sum)",
+        "($f := function($x)<n:n>{ $x + 1 }; $f($states.input))",
+        "λ($a)<a<n>>{ $a }([1])",
     ],
 )
 def test_expressions_that_are_fine(expression: str) -> None:

@@ -50,8 +50,12 @@ class Call:
         try:
             return self.run(given, scope)
         except Failed as failed:
-            cause = f"The function '{self.text}' had the following error: {failed}"
-            raise StatesError(INTRINSIC, cause, inner=True) from None
+            raise self._failure(str(failed)) from None
+        except RecursionError:
+            raise self._failure("An argument is nested too deeply.") from None
+
+    def _failure(self, what: str) -> StatesError:
+        return StatesError(INTRINSIC, f"The function '{self.text}' had the following error: {what}", inner=True)
 
     def sources(self) -> Iterator[paths.Source]:
         """The paths in it, also in calls in it."""
