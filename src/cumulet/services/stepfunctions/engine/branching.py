@@ -85,10 +85,11 @@ class Branching(Steps):
                     self.abort_children(run, frame, child.tail)
                     self.refused(run, frame, error)
                 return
-            frame.tail = ended
-        elif frame.left == 0:
-            frame.tail = child.tail
+            last = ended
+        else:
+            last = child.tail
         if frame.left == 0:
+            frame.tail = last
             self._join(run, frame)
 
     def _join(self, run: Run, frame: Frame) -> None:
