@@ -28,16 +28,19 @@ _PREFIX = "x-amazon-apigateway-"
 BASE_PATHS = ("ignore", "prepend", "split")
 
 
+AWS = "https://apigateway.amazonaws.com"
+
+
 def read(
-    body: bytes, parameters: Mapping[str, str], base: Definition, mode: str, limits: Limits
+    body: bytes, parameters: Mapping[str, str], base: Definition, mode: str, limits: Limits, address: str = AWS
 ) -> tuple[Definition, list[str]]:
     """The API that `base` becomes by a document, and warnings.
 
     `mode` is `overwrite` (only what the document has stays; what is at the same path or has the same name keeps its id) or `merge`.
-    Raises BadRequestException for a document that cannot be read, or with all that is wrong in it.
+    References between models lead to `address`. Raises BadRequestException for a document that cannot be read, or with all that is wrong in it.
     """
     try:
-        return _Import(body, parameters, base, merge=mode == "merge", limits=limits).run()
+        return _Import(body, parameters, base, merge=mode == "merge", limits=limits).run(address)
     except DocumentError as error:
         raise bad_request(str(error)) from error
 
@@ -64,10 +67,10 @@ class _Import:
         root = self.base.api.root_resource_id or ""
         return {root: api.Resource(id=root, path="/")}
 
-    def run(self) -> tuple[Definition, list[str]]:
+    def run(self, address: str) -> tuple[Definition, list[str]]:
         made = self.made
         self._api(made.api)
-        models = Models(self.document, made.api.id or "", made.models, self.errors)
+        models = Models(self.document, f"{address}/restapis/{made.api.id}/models", made.models, self.errors)
         authorizers = dict(self.base.authorizers)
         security = Security(self.document, authorizers, self.errors)
         named = self.document.security_schemes

@@ -14,15 +14,15 @@ from cumulet.services.apigateway.rest.fresh import part_id
 
 _PLACES = ("#/definitions/", "#/components/schemas/")
 _NAME = re.compile(r"[a-zA-Z0-9]+")
-_BASE = "https://apigateway.amazonaws.com/restapis"
 _GENERATED = 6
 
 
 class Models:
     """The models of an API that is being imported; schemas without a name get one."""
 
-    def __init__(self, document: Document, api_id: str, models: dict[str, api.Model], errors: list[str]) -> None:
-        self._api_id = api_id
+    def __init__(self, document: Document, address: str, models: dict[str, api.Model], errors: list[str]) -> None:
+        """`address` is where the API's models are, without a slash at its end."""
+        self._address = address
         self._models = models
         self._errors = errors
         for name, schema in document.schemas.items():
@@ -50,7 +50,7 @@ class Models:
             return node
         reference = node.get("$ref")
         if isinstance(reference, str) and (name := referred(reference)):
-            return {**node, "$ref": f"{_BASE}/{self._api_id}/models/{name}"}
+            return {**node, "$ref": f"{self._address}/{name}"}
         return {name: self._referring(each) for name, each in node.items()}
 
     def has(self, name: str) -> bool:

@@ -20,6 +20,7 @@ from cumulet.services.apigateway.rest.parts import DOCUMENTATION
 from cumulet.services.apigateway.rest.policies import stored_policy
 from cumulet.services.apigateway.state import ApiGateway
 
+_LOCAL = "localhost.localstack.cloud"
 _BINARY = "application/octet-stream"
 
 
@@ -70,7 +71,10 @@ def _read(
 ) -> tuple[Definition, list[str]]:
     from cumulet.services.apigateway.openapi import importer  # noqa: PLC0415  seldom needed
 
-    definition, warnings = importer.read(body, parameters or {}, base, mode, gateway.limits)
+    scheme, _, host = call.endpoint.partition("://")
+    # As SQS's: reached by this name, the node is called so in what it answers.
+    address = f"{scheme}://apigateway.{host}" if host.startswith(_LOCAL) else importer.AWS
+    definition, warnings = importer.read(body, parameters or {}, base, mode, gateway.limits, address)
     if warnings and fail_on_warnings:
         raise bad_request("Warnings found during import:\n\t" + "\n\t".join(warnings))
     rest_api = definition.api
