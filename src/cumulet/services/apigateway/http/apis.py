@@ -10,16 +10,16 @@ from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.http import quick
 from cumulet.services.apigateway.http.cors import checked
 from cumulet.services.apigateway.http.errors import bad, conflict
-from cumulet.services.apigateway.http.model import NAME_TAG, copied, endpoint_of, one_of, updated
+from cumulet.services.apigateway.http.model import copied, endpoint_of, one_of, updated
 from cumulet.services.apigateway.http.paging import page
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.tags import check_tags
+from cumulet.services.apigateway.ids import custom_id
 from cumulet.storage.database import Transaction
 
 _HTTP_SELECTION = "$request.method $request.path"
 _KEY_SELECTION = "$request.header.x-api-key"
 _KEY_SELECTIONS = (_KEY_SELECTION, "$context.authorizer.usageIdentifierKey")
-_ID = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SELECTION = re.compile(r"(?:\$\{?request\.(?:body|header|querystring)\.[^{}]+\}?|\$default|[^$]+)+")
 
 
@@ -96,16 +96,11 @@ def shown(item: api.Api, call: Call) -> api.Api:
 
 async def new_id(http: HttpApis, tx: Transaction, tags: dict[str, str] | None) -> str:
     """An id that no API has, or the one that a tag asks for. Raises BadRequestException and ConflictException."""
-    wanted = (tags or {}).get(NAME_TAG)
+    wanted = custom_id(tags)
     if wanted is None:
         return short_id()
-    if not _ID.fullmatch(wanted):
-        raise bad(
-            f"The tag {NAME_TAG} asks for the id {wanted}, which cannot be part of a host's name: "
-            "use small letters, digits and hyphens, at most 63."
-        )
-    if await http.apis.find(wanted, tx) is not None:
-        raise conflict(f"Another API has the id {wanted}: give this one another tag {NAME_TAG}.")
+    if await http.apis.find(wanted, tx) is not None or await http.rest_apis.find(wanted, tx) is not None:
+        raise conflict(f"Another API has the id {wanted}: give this one another.")
     return wanted
 
 

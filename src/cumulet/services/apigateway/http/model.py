@@ -13,9 +13,6 @@ from msgspec import Struct
 
 S = TypeVar("S", bound=Struct)
 
-NAME_TAG = "_custom_id_"
-"""A tag whose value becomes the id of an API: addresses that stay the same. Not of AWS."""
-
 
 @cache
 def _common(kind: type[Struct], source: type[Struct]) -> tuple[str, ...]:

@@ -28,6 +28,16 @@ class Running(Struct, kw_only=True):
         return self.api.api_id or ""
 
 
+class _Known(Struct):
+    """An API as it is now, the stages it has, and those of them that have been called."""
+
+    account: str
+    region: str
+    api: v2.Api
+    stages: frozenset[str]
+    running: dict[str, Running] = {}
+
+
 class Programs:
     """Stages as they run. A change of an API makes all of them be loaded anew."""
 
@@ -35,16 +45,16 @@ class Programs:
         self._apis = apis
         self._parts = parts
         self._snapshots = snapshots
-        self._known: dict[str, dict[str, Running | None]] = {}
-        self._listeners: list[Callable[[str], None]] = []
+        self._known: dict[str, _Known] = {}
         self._resets: list[Callable[[tuple[str, str]], None]] = []
+        self._changes = 0
 
     async def running(self, api_id: str, stage: str) -> Running | None:
         """What a stage runs; None when there is no such API or stage, or nothing is deployed to it."""
-        known = self._known.get(api_id)
-        if known is not None and (found := known.get(stage)) is not None:
-            return found
-        return await self._load(api_id, stage)
+        known = self._known.get(api_id) or await self._know(api_id)
+        if known is None or stage not in known.stages:
+            return None
+        return known.running.get(stage) or await self._load(known, stage)
 
     def knows(self, api_id: str) -> bool:
         """Whether an API with this id has been called lately: the cheap question."""
@@ -52,43 +62,43 @@ class Programs:
 
     async def protocol(self, api_id: str) -> str | None:
         """HTTP or WEBSOCKET; None when there is no such API."""
-        for running in self._known.get(api_id, {}).values():
-            if running is not None:
-                return running.api.protocol_type
-        owned = await self._apis.find(api_id)
-        return owned.api.protocol_type if owned is not None else None
+        known = self._known.get(api_id) or await self._know(api_id)
+        return known.api.protocol_type if known is not None else None
 
     def forget(self, api_id: str) -> None:
         """Load the API's stages again when they are next asked for."""
+        self._changes += 1
         self._known.pop(api_id, None)
-        for listener in self._listeners:
-            listener(api_id)
 
     def reset_authorizers(self, api_id: str, stage: str) -> None:
         """Forget what authorizers said for a stage."""
         for reset in self._resets:
             reset((api_id, stage))
 
-    def listen(self, listener: Callable[[str], None]) -> None:
-        """Have `listener` called with the id of each API that was changed."""
-        self._listeners.append(listener)
-
     def on_reset(self, reset: Callable[[tuple[str, str]], None]) -> None:
         """Have `reset` called with `(api id, stage)` when a stage's authorizers shall forget."""
         self._resets.append(reset)
 
-    async def _load(self, api_id: str, name: str) -> Running | None:
-        # Put into the map's entry of before: a change meanwhile leaves it to nobody.
-        known = self._known.setdefault(api_id, {})
+    async def _know(self, api_id: str) -> _Known | None:
+        before = self._changes
         owned = await self._apis.find(api_id)
-        stage = await self._parts.get(api_id, STAGE, name) if owned is not None else None
-        body = await self._snapshots.get(api_id, stage.deployment_id) if stage and stage.deployment_id else None
-        if owned is None or stage is None or body is None:
-            if not known:
-                self._known.pop(api_id, None)
+        if owned is None:
             return None
-        running = Running(definition=thaw(body), api=owned.api, stage=stage, account=owned.account, region=owned.region)
-        known[name] = running
+        stages = frozenset(stage.stage_name for stage in await self._parts.page(api_id, STAGE))
+        known = _Known(owned.account, owned.region, owned.api, stages)
+        if before == self._changes:  # else something may have changed while it was read
+            self._known[api_id] = known
+        return known
+
+    async def _load(self, known: _Known, name: str) -> Running | None:
+        api_id = known.api.api_id or ""
+        stage = await self._parts.get(api_id, STAGE, name)
+        body = await self._snapshots.get(api_id, stage.deployment_id) if stage and stage.deployment_id else None
+        if stage is None or body is None:
+            return None
+        running = Running(definition=thaw(body), api=known.api, stage=stage, account=known.account, region=known.region)
+        # Into what was known before: a change meanwhile leaves it to nobody.
+        known.running[name] = running
         return running
 
 
