@@ -13,7 +13,7 @@ from cumulet.services.stepfunctions.engine.births import Birth
 from cumulet.services.stepfunctions.engine.engine import no_such_execution
 from cumulet.services.stepfunctions.engine.redrives import redrivable, redrive
 from cumulet.services.stepfunctions.engine.store import Record
-from cumulet.services.stepfunctions.machines import arns, pages
+from cumulet.services.stepfunctions.machines import arns, configuration, pages
 from cumulet.services.stepfunctions.machines.model import EXPRESS, MachineVersion
 from cumulet.services.stepfunctions.machines.names import check_name
 from cumulet.services.stepfunctions.state import StepFunctions
@@ -221,34 +221,20 @@ async def describe_state_machine_for_execution(
 
 
 def _described(record: Record, version: MachineVersion, shown: bool) -> api.DescribeStateMachineForExecutionOutput:
-    logging, encryption = version.logging, version.revision.content.encryption
     label = _machine(record).partition("/")[2]
-    groups = None
-    if logging.groups is not None:
-        groups = [
-            api.LogDestination(cloud_watch_logs_log_group=api.CloudWatchLogsLogGroup(log_group_arn=arn))
-            for arn in logging.groups
-        ]
+    definition = (version.processor(label) if label else None) or version.definition
     return api.DescribeStateMachineForExecutionOutput(
         state_machine_arn=_machine(record),
-        name=f"{version.name}/{label}" if label else version.name,
-        definition=version.definition if shown else "",
+        name=version.name,
+        definition=definition if shown else "{}",
         role_arn=version.role_arn,
         update_date=version.revision.created,
-        logging_configuration=api.LoggingConfiguration(
-            level=logging.level, include_execution_data=logging.include_data, destinations=groups
-        ),
+        logging_configuration=configuration.write_logging(version.logging),
         tracing_configuration=api.TracingConfiguration(enabled=version.tracing),
         map_run_arn=record.map_run or None,
         label=label or None,
         revision_id=version.revision_id or None,
-        encryption_configuration=None
-        if encryption is None
-        else api.EncryptionConfiguration(
-            type=encryption.type,
-            kms_key_id=encryption.key,
-            kms_data_key_reuse_period_seconds=encryption.reuse_seconds,
-        ),
+        encryption_configuration=configuration.write_encryption(version.revision.content.encryption),
         variable_references=(version.compiled.references() or None) if shown else None,
     )
 
