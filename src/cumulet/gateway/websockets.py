@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 import io
 import logging
+import resource
 import time
 from collections.abc import Coroutine
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import wsproto.connection as ws
@@ -98,7 +101,16 @@ async def serve(gateway: Gateway, request: HttpRequest, visit: Visit, address: A
     return response
 
 
+@cache
+def _make_room() -> None:
+    """As many open files as the machine grants: thousands of connections are more than the usual 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _accept(front: Front, accepted: Any, key: str, request: HttpRequest) -> Upgrade:
+    _make_room()
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     headers = {"Upgrade": "websocket", "Sec-WebSocket-Accept": base64.b64encode(digest).decode()}
     offered = [name.strip() for name in request.headers.get("sec-websocket-protocol", "").split(",")]
