@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 SESSION = 3600
 """Seconds that a session lasts."""
-_MARGIN = 300.0
+_FRESH = 60.0
+"""Seconds for which a session is used again: a role that was deleted and made anew is another one, which old sessions are not of."""
 _KEPT = 10_000
 
 _Key = tuple[str, str, str, str, str]
@@ -32,7 +33,7 @@ class _Session(Struct, frozen=True):
 
 
 class Roles:
-    """Sessions of roles, kept until shortly before they end, since each costs a call.
+    """Sessions of roles, each used for a minute, since each costs a call.
 
     `enforce`: permissions are enforced, so that a role which cannot be assumed is an error. Otherwise the account's root
     takes its place, as it may do anything there, and the log says so once a session.
@@ -48,7 +49,7 @@ class Roles:
     async def assume(
         self, call: Call, role_arn: str, session_name: str, service_principal: str
     ) -> tuple[Call, Credential]:
-        """`call` as the role makes it, and the credential behind it; good for five minutes at least.
+        """`call` as the role makes it, and the credential behind it; good for most of an hour.
 
         `call` tells the account and region of the resource that acts (an API, a state machine), its ARN in `source_arn`;
         `service_principal` is who asks, such as `states.amazonaws.com`. `session_name` has 2 to 64 characters of `\\w+=,.@-`.
@@ -91,7 +92,7 @@ class Roles:
             account = _account_of(role_arn) or asker.account
             log.warning("%s acts as the root of %s: %s (%s)", key[4] or key[2], account, error.message, role_arn)
             credential = development_credential(account)
-        self._known[key] = _Session(credential, self._clock.now() + SESSION - _MARGIN)
+        self._known[key] = _Session(credential, self._clock.now() + _FRESH)
         while len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return credential

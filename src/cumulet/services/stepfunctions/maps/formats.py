@@ -111,8 +111,11 @@ class Csv:
 def _whole_rows(text: str) -> int:
     """Where the last row ends that is all there: a line break within quotes ends none."""
     end = text.rfind("\n") + 1
-    while end and text.count('"', 0, end) % 2:
-        end = text.rfind("\n", 0, end - 1) + 1
+    quotes = text.count('"', 0, end)
+    while quotes % 2:
+        before = text.rfind("\n", 0, text.rfind('"', 0, end)) + 1
+        quotes -= text.count('"', before, end)
+        end = before
     return end
 
 
