@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
     from cumulet.services.apigateway.rest.pipeline.program import MethodPlan, Program
 
-_EXTENDED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _plain = random.Random()  # noqa: S311  ids that need not be secret
 
 
@@ -74,8 +74,8 @@ class Exchange:
 
     @cached_property
     def extended_id(self) -> str:
-        """x-amz-apigw-id: fifteen letters or digits and `=`."""
-        return "".join(_plain.choices(_EXTENDED, k=15)) + "="
+        """x-amz-apigw-id: eleven bytes in base64."""
+        return base64.b64encode(_plain.randbytes(11)).decode()
 
     @cached_property
     def trace(self) -> str:

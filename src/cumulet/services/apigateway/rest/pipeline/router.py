@@ -67,7 +67,7 @@ def parts_of(path: str) -> list[str]:
 
 def _find(node: _Node[M], parts: list[str], at: int, method: str, values: dict[str, str]) -> M | None:
     if at == len(parts):
-        return node.methods.get(method) or node.methods.get("ANY")
+        return node.methods.get(method, node.methods.get("ANY"))
     part = parts[at]
     if (child := node.static.get(part)) is not None:
         found = _find(child, parts, at + 1, method, values)
@@ -79,7 +79,7 @@ def _find(node: _Node[M], parts: list[str], at: int, method: str, values: dict[s
             values[node.param_name] = part
             return found
     if node.greedy is not None:
-        found = node.greedy.methods.get(method) or node.greedy.methods.get("ANY")
+        found = node.greedy.methods.get(method, node.greedy.methods.get("ANY"))
         if found is not None:
             values[node.greedy_name] = "/".join(parts[at:])
             return found
