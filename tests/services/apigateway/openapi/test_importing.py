@@ -289,7 +289,7 @@ def test_what_is_exported_can_be_imported(client: Callable[..., Any], kind: str,
     gateway = client("apigateway")
     api_id = imported(gateway, SWAGGER)["id"]
     gateway.create_deployment(restApiId=api_id, stageName="dev")
-    options = {"exportType": kind, "parameters": {"extensions": "apigateway"}, "accepts": accepts}
+    options = {"exportType": kind, "parameters": {"extensions": "apigateway,documentation"}, "accepts": accepts}
     export = gateway.get_export(restApiId=api_id, stageName="dev", **options)
     assert export["contentDisposition"] == f'attachment; filename="{kind}_1.5.{accepts.partition("/")[2]}"'
     body = export["body"].read()

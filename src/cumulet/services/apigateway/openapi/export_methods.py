@@ -83,7 +83,8 @@ class Methods(Struct, frozen=True, kw_only=True):
         found: dict[str, Any] = {}
         if consumed:
             found["consumes"] = list(dict.fromkeys(consumed))
-        found["produces"] = list(dict.fromkeys(produced)) or ["application/json"]
+        if produced:
+            found["produces"] = list(dict.fromkeys(produced))
         return found
 
     def _parameters(self, method: api.Method) -> list[dict[str, Any]]:

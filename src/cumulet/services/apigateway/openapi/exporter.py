@@ -17,7 +17,7 @@ from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.schemas import referred
 
 KINDS = ("swagger", "oas30")
-_ALL = frozenset({"integrations", "authorizers", "documentation", "validators", "gatewayresponses"})
+_ALL = frozenset({"integrations", "authorizers", "validators", "gatewayresponses"})
 _PREFIX = "x-amazon-apigateway-"
 
 
@@ -31,7 +31,8 @@ def write(
     extensions: frozenset[str],
     yaml: bool = False,
 ) -> bytes:
-    """The document of an API: `kind` is `swagger` or `oas30`, `extensions` those of API Gateway (`apigateway`: all of them)."""
+    """The document of an API: `kind` is `swagger` or `oas30`, `extensions` those of API Gateway (`apigateway`: all but
+    `documentation`, which is in it when the stage has a version of it)."""
     wanted = _ALL | extensions if "apigateway" in extensions else extensions
     swagger = kind == "swagger"
     root = _head(definition, swagger, stage, host, version)
@@ -126,7 +127,8 @@ def _localized(node: Any, place: str) -> Any:
 def _extensions(definition: Definition, wanted: frozenset[str], stage: api.Stage) -> dict[str, Any]:
     rest_api = definition.api
     found: dict[str, Any] = {}
-    if "documentation" in wanted and definition.documentation:
+    documented = "documentation" in wanted or (bool(wanted & _ALL) and stage.documentation_version is not None)
+    if documented and definition.documentation:
         found[documentation.EXTENSION] = documentation.write(definition.documentation, stage.documentation_version)
     if "gatewayresponses" in wanted and definition.gateway_responses:
         found[_PREFIX + "gateway-responses"] = gateway_responses(definition)

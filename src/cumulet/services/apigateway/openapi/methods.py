@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ VALIDATOR = "x-amazon-apigateway-request-validator"
 VERBS = {verb: verb.upper() for verb in ("get", "put", "post", "delete", "options", "head", "patch")} | {ANY: "ANY"}
 """What is a method in a path's object, and how the API calls it."""
 _PLACES = {"query": "querystring", "header": "header", "path": "path"}
+_IN_PATH = re.compile(r"\{([^{}+]+)\+?\}")
 _JSON = ["application/json"]
 
 
@@ -46,7 +48,7 @@ class Reader(Struct):
             operation_name=_text(operation.get("operationId")),
             request_validator_id=self._validator(operation),
         )
-        self._parameters(method, item, operation)
+        self._parameters(method, path, item, operation)
         responses = {
             status: self._response(status, self.document.resolved(response), operation)
             for status, response in table(operation.get("responses")).items()
@@ -77,8 +79,8 @@ class Reader(Struct):
     def _types(self, operation: dict[str, Any], field: str) -> list[str]:
         return texts(operation.get(field, self.document.root.get(field))) or _JSON
 
-    def _parameters(self, method: api.Method, item: dict[str, Any], operation: dict[str, Any]) -> None:
-        """Those of the path and of the operation, and the body."""
+    def _parameters(self, method: api.Method, path: str, item: dict[str, Any], operation: dict[str, Any]) -> None:
+        """Those of the path, declared or not, and of the operation, and the body."""
         parameters: dict[str, bool] = {}
         models: dict[str, str] = {}
         for given in (*tables(item.get("parameters")), *tables(operation.get("parameters"))):
@@ -92,6 +94,8 @@ class Reader(Struct):
                 parameters[f"method.request.{_PLACES[place]}.{name}"] = parameter.get("required") is True
         body = self.document.resolved(operation.get("requestBody"))
         models |= self._content(body)
+        for name in _IN_PATH.findall(path):
+            parameters.setdefault(f"method.request.path.{name}", True)
         method.request_parameters = parameters or None
         method.request_models = models or None
 
