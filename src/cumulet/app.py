@@ -412,6 +412,7 @@ class Node:
             client=self._client,
             inner=self._inner,
             domains=self._domain_names,
+            secret=self._folder.key(),
             wall=real_time,
             enforce=self.config.iam == "enforce",
             limits=self._limits("apigateway"),

@@ -53,6 +53,7 @@ from cumulet.services.apigateway.rest.pipeline.front import RestFront
 from cumulet.services.apigateway.rest.running import Rest
 from cumulet.services.apigateway.state import ApiGateway
 from cumulet.storage.database import Database, Transaction
+from cumulet.storage.seal import Seal
 
 _OWNED = {
     "keys": ("apigateway_key", lambda: api.ApiKey),
@@ -91,19 +92,20 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     inner: Inner,
     domains: Domains,
     wall: Callable[[], float],
+    secret: bytes,
     enforce: bool = False,
     limits: Limits | None = None,
 ) -> Service:
     """The service of REST APIs, on a database that it shares with the other two of API Gateway.
 
-    `client` and `inner` are for integrations; `wall` is real time, in which tokens live; `enforce` tells whether permissions are enforced.
+    `client` and `inner` are for integrations; `wall` is real time, in which tokens live; `secret` seals private keys; `enforce` tells whether permissions are enforced.
     """
     owned: dict[str, Any] = {field: OwnedStore(db, table, kind) for field, (table, kind) in _OWNED.items()}
     plan_keys = plan_key_store.PlanKeyStore(db)
     rest, counted = Rest(db), usage.Usage(usage_store.UsageStore(db), clock)
     admitted = admissions.Admissions(owned["keys"], owned["plans"], plan_keys)
     limits = limits or Limits()
-    keys_of_certificates = certificate_keys.CertificateKeyStore(db)
+    keys_of_certificates = certificate_keys.CertificateKeyStore(db, Seal(secret, "apigateway"))
     front = RestFront(
         rest=rest,
         admissions=admitted,

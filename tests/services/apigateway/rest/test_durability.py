@@ -28,3 +28,12 @@ def test_everything_is_there_after_a_kill(start_node: Callable[..., Any], accoun
     assert shown["pemEncodedCertificate"] == certificate["pemEncodedCertificate"]
     assert gateway.get_base_path_mapping(domainName="kept.example.com", basePath="(none)")["restApiId"] == id
     node.stop()
+
+
+def test_private_keys_are_not_in_the_database(start_node: Callable[..., Any], account: str) -> None:
+    node = start_node()
+    node.client("apigateway", account).generate_client_certificate()
+    node.stop()
+    found = b"".join(file.read_bytes() for file in (node.data / "records").glob("apigateway.db*"))
+    assert b"BEGIN CERTIFICATE" in found
+    assert b"PRIVATE KEY" not in found

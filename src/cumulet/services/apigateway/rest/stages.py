@@ -8,6 +8,7 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, conflict, limit_exceeded, not_found
 from cumulet.services.apigateway.rest import stage_rules
+from cumulet.services.apigateway.rest.keys.plans import forget_api
 from cumulet.services.apigateway.rest.lookup import need_api
 from cumulet.services.apigateway.rest.patch import read
 from cumulet.services.apigateway.state import ApiGateway
@@ -70,6 +71,7 @@ async def delete_stage(gateway: ApiGateway, call: Call, request: api.DeleteStage
     async with gateway.db.transaction() as tx:
         await need_stage(gateway, call, request.rest_api_id, request.stage_name, tx)
         await gateway.rest.stages.delete(tx, request.rest_api_id, request.stage_name)
+        await forget_api(gateway, tx, call.account, call.region, request.rest_api_id, request.stage_name)
         gateway.rest.changed(tx, request.rest_api_id)
 
 

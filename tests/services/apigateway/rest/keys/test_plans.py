@@ -87,3 +87,9 @@ def test_more_of_a_quota(gateway: Any, plan: Any, refused: Refuse) -> None:
     for start, end in (("yesterday", today), (today, "2020-01-01"), ("2020-01-01", today)):
         code, _ = refused(gateway.get_usage, usagePlanId=plan["id"], startDate=start, endDate=end)
         assert code == "BadRequestException"
+
+
+def test_a_stage_that_is_deleted_leaves_its_plans(gateway: Any, plan: Any, deployed: Any) -> None:
+    gateway.delete_stage(restApiId=deployed["id"], stageName="dev")
+    assert gateway.get_usage_plan(usagePlanId=plan["id"])["apiStages"] == []
+    gateway.delete_usage_plan(usagePlanId=plan["id"])
