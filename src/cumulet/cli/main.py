@@ -31,6 +31,8 @@ COMMANDS = {
     "dev": ("cumulet.cli.dev", "Deploy a folder as a function, again whenever a file is saved."),
     "debug": ("cumulet.cli.debug", "Open a function to a debugger, with its timeouts paused."),
     "logs": ("cumulet.cli.logs", "Print the log of a function or of a log group."),
+    "urls": ("cumulet.cli.urls", "Print the addresses of APIs and functions."),
+    "curl": ("cumulet.cli.curl", "Run curl against the node for an address of AWS's form."),
     "sdk": ("cumulet.cli.sdk", "Write a client of a REST API."),
     "cost": ("cumulet.cli.cost", "Show what functions used, and its price on AWS."),
 }

@@ -15,7 +15,7 @@ def reference(paths: list[list[str]], asked: list[str]) -> list[str] | None:
     """The best resource by trying them all: part by part, static before parameter before greedy."""
 
     def fits(path: list[str]) -> list[int] | None:
-        ranks = []
+        ranks: list[int] = []
         for place, part in enumerate(path):
             if part == "{y+}":
                 return [*ranks, 2] if place < len(asked) else None
@@ -38,11 +38,11 @@ def test_the_most_special_resource_wins(paths: list[list[str]], asked: list[str]
     router: Router[str] = Router()
     for path in paths:
         router.add("/" + "/".join(path), {"GET": "/".join(path)})
-    path = "/" + "/".join(asked)
-    best = reference(paths, parts_of(path))
-    found = router.find("GET", path)
+    text = "/" + "/".join(asked)
+    best = reference(paths, parts_of(text))
+    found = router.find("GET", text)
     assert (found[0] if found is not None else None) == ("/".join(best) if best is not None else None)
-    assert router.find("POST", path) is None
+    assert router.find("POST", text) is None
 
 
 @given(st.text(max_size=60))

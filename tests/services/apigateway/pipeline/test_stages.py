@@ -34,7 +34,9 @@ def cached(api: Api) -> Api:
 
 
 def test_a_cache(cached: Api, advance: Callable[[float], None]) -> None:
-    get = lambda path="", headers=None: cached.call("GET", path, headers=headers)  # noqa: E731  short, and said often
+    def get(path: str = "", headers: dict[str, str] | None = None) -> Any:
+        return cached.call("GET", path, headers=headers)
+
     assert [get().body, get("?other=1").body] == [b"1", b"1"]
     assert get().headers["X-N"] == "1"
     assert get("?page=2").body == b"2"
@@ -64,6 +66,7 @@ def test_asking_for_what_is_new(cached: Api) -> None:
 def logged(client: Callable[..., Any], group: str, wanted: int) -> list[str]:
     """The events of a group, once there are so many."""
     logs = client("logs")
+    found: list[str] = []
     until = time.monotonic() + 20
     while time.monotonic() < until:
         try:
@@ -78,15 +81,13 @@ def logged(client: Callable[..., Any], group: str, wanted: int) -> list[str]:
 
 def test_access_logs(api: Api, client: Callable[..., Any]) -> None:
     client("logs").create_log_group(logGroupName="access")
+    names = ["requestId", "status", "httpMethod", "resourcePath", "responseLength"]
+    names += ["identity.userAgent", "error.message", "none"]
     api.mock("GET", "/{x}", "hello")
     api.deploy()
     api.set(
         ("/accessLogSettings/destinationArn", f"arn:aws:logs:us-east-1:{api.account}:log-group:access"),
-        (
-            "/accessLogSettings/format",
-            "$context.requestId $context.status $context.httpMethod $context.resourcePath $context.responseLength "
-            "$context.identity.userAgent $context.error.message $context.none",
-        ),
+        ("/accessLogSettings/format", " ".join(f"$context.{name}" for name in names)),
     )
     answer = api.call("GET", "/a", headers=[("User-Agent", "me")])
     other = api.call("PUT", "/a")

@@ -1,0 +1,40 @@
+"""`cumulet curl`: call an AWS-style address at the node."""
+
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from cumulet.cli.errors import CliError
+from cumulet.cli.node import RunningNode, data_option, find_node
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@data_option
+@click.argument("url")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def curl(data: Path | None, url: str, arguments: tuple[str, ...]) -> int:
+    """Run curl for URL, whose host is one of AWS's or a custom domain, against the node. ARGUMENTS are curl's.
+
+    Such as: cumulet curl https://abc1234567.execute-api.eu-west-1.amazonaws.com/dev/pets -X POST -d @pet.json
+    """
+    command = ["curl", "--silent", "--show-error", *connection(find_node(data), url), *arguments]
+    try:
+        return subprocess.run(command, check=False).returncode  # noqa: S603  what the user asks to run
+    except FileNotFoundError as error:
+        raise CliError("curl is not installed: install it, or print the addresses with `cumulet urls`.") from error
+
+
+def connection(node: RunningNode, url: str) -> list[str]:
+    """curl's arguments for a URL whose host means this node: the node's address, with the URL's host as the Host header."""
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    if not parts.hostname:
+        raise CliError(f"{url} has no host: name an address such as https://ID.execute-api.REGION.amazonaws.com/STAGE.")
+    path = parts.path or "/"
+    if parts.query:
+        path += f"?{parts.query}"
+    found = [f"{node.endpoint}{path}", "--header", f"Host: {parts.hostname}", "--path-as-is"]
+    if node.certificate is not None:
+        found += ["--cacert", str(node.certificate)]
+    return found

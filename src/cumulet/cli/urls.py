@@ -1,0 +1,82 @@
+"""`cumulet urls`: where the node's APIs and functions answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from cumulet.cli.api_call import ApiError, Caller, with_caller_options
+from cumulet.cli.node import data_option, find_node
+from cumulet.cli.output import data as line
+from cumulet.cli.output import data_json, say
+
+
+@click.command()
+@data_option
+@with_caller_options
+@click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
+def urls(data: Path | None, account: str | None, region: str, as_json: bool) -> None:
+    """Print the addresses of the account's APIs and function URLs.
+
+    Those under localhost work in browsers and curl; the ones by path work everywhere.
+    """
+    caller = Caller.from_options(find_node(data), account, region)
+    found = [*_rest_apis(caller), *_http_apis(caller), *_functions(caller)]
+    if as_json:
+        data_json(found)
+        return
+    for each in found:
+        line(f"{each['kind']:9} {each['name']:24} {each['url']}")
+        if "path_url" in each:
+            line(f"{'':34} {each['path_url']}")
+    if not found:
+        say("No API is deployed and no function has a URL.")
+
+
+def _get(caller: Caller, service: str, path: str) -> Any:
+    return json.loads(caller.send(service, path, b"", {}, method="GET").body)
+
+
+def _rest_apis(caller: Caller) -> list[dict[str, str]]:
+    found = []
+    for api in _get(caller, "apigateway", "/restapis").get("item", []):
+        stages = _get(caller, "apigateway", f"/restapis/{api['id']}/stages").get("item", [])
+        found += [_api(caller, "REST", api["id"], api.get("name", ""), stage["stageName"]) for stage in stages]
+    return found
+
+
+def _http_apis(caller: Caller) -> list[dict[str, str]]:
+    found = []
+    for api in _get(caller, "apigateway", "/v2/apis").get("items", []):
+        for stage in _get(caller, "apigateway", f"/v2/apis/{api['apiId']}/stages").get("items", []):
+            name = stage["stageName"]
+            stage_path = "" if name == "$default" else name
+            found.append(_api(caller, api["protocolType"], api["apiId"], api.get("name", ""), stage_path))
+    return found
+
+
+def _api(caller: Caller, kind: str, id: str, name: str, stage: str) -> dict[str, str]:
+    scheme, _, host = caller.node.endpoint.partition("://")
+    if kind == "WEBSOCKET":
+        scheme = "wss" if scheme == "https" else "ws"
+    port = host.rpartition(":")[2]
+    return {
+        "kind": kind,
+        "name": name,
+        "url": f"{scheme}://{id}.execute-api.{caller.region}.localhost:{port}/{stage}",
+        "path_url": f"{scheme}://{host}/_aws/execute-api/{id}/{stage}",
+    }
+
+
+def _functions(caller: Caller) -> list[dict[str, str]]:
+    found = []
+    for function in _get(caller, "lambda", "/2015-03-31/functions/").get("Functions", []):
+        name = function["FunctionName"]
+        try:
+            url = _get(caller, "lambda", f"/2021-10-31/functions/{quote(name, safe='')}/url")["FunctionUrl"]
+        except ApiError:
+            continue  # it has none
+        found.append({"kind": "FUNCTION", "name": name, "url": url})
+    return found
