@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 from msgspec.structs import replace
 
 from cumulet.api import apigateway as api
@@ -51,7 +52,7 @@ async def create_rest_api(gateway: ApiGateway, call: Call, request: api.CreateRe
         definition = await _clone(gateway, call, request.clone_from, rest_api)
     async with gateway.db.transaction() as tx:
         await add(gateway, call, tx, definition)
-    return definition.api
+    return listed(definition.api)
 
 
 async def add(gateway: ApiGateway, call: Call, tx: Transaction, definition: Definition) -> None:
@@ -80,7 +81,7 @@ async def get_rest_apis(gateway: ApiGateway, call: Call, request: api.GetRestApi
         request.position,
         request.limit,
     )
-    return api.RestApis(items=found, position=position)
+    return api.RestApis(items=[listed(rest_api) for rest_api in found], position=position)
 
 
 async def update_rest_api(gateway: ApiGateway, call: Call, request: api.UpdateRestApiRequest) -> api.RestApi:
@@ -110,7 +111,14 @@ async def delete_rest_api(gateway: ApiGateway, call: Call, request: api.DeleteRe
 
 def shown(rest_api: api.RestApi) -> api.RestApi:
     """An API as all answers but those to its creation and to lists show it: with tags, if only none."""
-    return rest_api if rest_api.tags is not None else replace(rest_api, tags={})
+    return replace(listed(rest_api), tags=rest_api.tags or {})
+
+
+def listed(rest_api: api.RestApi) -> api.RestApi:
+    """An API as answers show it: its policy is escaped once more than other texts, as AWS does and its tools expect."""
+    if rest_api.policy is None:
+        return rest_api
+    return replace(rest_api, policy=msgspec.json.encode(rest_api.policy).decode()[1:-1].replace("/", "\\/"))
 
 
 async def _clone(gateway: ApiGateway, call: Call, source_id: str, rest_api: api.RestApi) -> Definition:

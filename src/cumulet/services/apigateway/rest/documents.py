@@ -12,7 +12,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.errors import bad_request, not_found
 from cumulet.services.apigateway.rest import api_rules
-from cumulet.services.apigateway.rest.apis import add, shown
+from cumulet.services.apigateway.rest.apis import add, listed, shown
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.fresh import fresh
 from cumulet.services.apigateway.rest.lookup import need_api
@@ -38,7 +38,7 @@ async def import_rest_api(gateway: ApiGateway, call: Call, request: api.ImportRe
     )
     async with gateway.db.transaction() as tx:
         await add(gateway, call, tx, definition)
-    return replace(definition.api, warnings=warnings or None)
+    return replace(listed(definition.api), warnings=warnings or None)
 
 
 async def put_rest_api(gateway: ApiGateway, call: Call, request: api.PutRestApiRequest) -> api.RestApi:
