@@ -29,6 +29,7 @@ from cumulet.services.apigateway.http import (
     tags,
     vpc_links,
 )
+from cumulet.services.apigateway.http.portals import pages, portals, products
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper
 from cumulet.services.apigateway.http.serving.front import HttpFront
@@ -51,6 +52,7 @@ from cumulet.storage.database import Database
 _MODULES = (
     *(apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags),
     *(domains, mapping_operations, routing_rules, documents),
+    *(products, pages, portals),
 )
 _SCHEMAS = {
     "apigatewayv2": SCHEMA,

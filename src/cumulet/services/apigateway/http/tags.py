@@ -11,8 +11,9 @@ from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.domains.hosts import key_of
 from cumulet.services.apigateway.http.errors import bad, missing
+from cumulet.services.apigateway.http.portals.kinds import PORTAL, PRODUCT
 from cumulet.services.apigateway.http.state import HttpApis, place_of
-from cumulet.services.apigateway.http.store import STAGE, VPC_LINK
+from cumulet.services.apigateway.http.store import STAGE, VPC_LINK, Kind
 from cumulet.storage.database import Transaction
 
 _ARN = re.compile(r"arn:aws[a-z-]*:apigateway:(?P<region>[a-z0-9-]+):\d*:/(?P<path>.+)")
@@ -87,6 +88,10 @@ async def _tagged(
             if domain is None or domain.account != call.account:
                 raise missing("DomainName", id)
             return domain.body, lambda: http.domains.store.put(tx, domain)
+        case ["portals" | "portalproducts" as name, id]:
+            kind: Kind[Any] = PORTAL if name == "portals" else PRODUCT
+            held = await http.part(place_of(call), kind, id, within=tx)
+            return held, lambda: http.parts.put(tx, place_of(call), kind, held)
     return None
 
 

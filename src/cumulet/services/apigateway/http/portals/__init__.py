@@ -1,0 +1,1 @@
+"""Developer portals: products, their pages, and the portals that show them."""
