@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from cumulet.expressions.velocity.strings import hash_code
 from cumulet.services.stepfunctions.asl import StatesError
 
 READER_FAILED = "States.ItemReaderFailed"
@@ -121,6 +120,8 @@ def _whole_rows(text: str) -> int:
 
 def _order(headers: Sequence[str]) -> list[int]:
     """In which order a row's columns are told: that of a hash table of Java's. Raises StatesError for bad headers."""
+    from cumulet.expressions.velocity.strings import hash_code  # noqa: PLC0415  few Maps read CSV, and it comes with much
+
     _check_headers(headers)
     size = 16
     while len(headers) > size * 3 // 4:
