@@ -49,6 +49,22 @@ def test_throttles(gateway: Any, plan: Any, deployed: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("~1pets/GET", "/pets/GET"),
+        ("/pets/GET", "/pets/GET"),
+        ("~1pets~1GET", "/pets/GET"),
+        ("pets/{id}/GET", "/pets/{id}/GET"),
+        ("~1/GET", "//GET"),
+    ],
+)
+def test_paths_of_methods_as_tools_write_them(gateway: Any, plan: Any, deployed: Any, path: str, key: str) -> None:
+    at = f"/apiStages/{deployed['id']}:dev/throttle/{path}/rateLimit"
+    changed = patch(gateway, plan, {"op": "replace", "path": at, "value": "1"})
+    assert list(changed["apiStages"][0]["throttle"]) == [key]
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"quota": {"limit": 1}},

@@ -90,7 +90,7 @@ def _method_throttle(plan: api.UsagePlan, step: Step) -> None:
             raise not_found("Invalid throttle path specified")
         stage.throttle = stage.throttle or None
         return
-    if len(step.names) < 6 or step.names[-1] not in ("rateLimit", "burstLimit"):
+    if len(step.names) < 5 or step.names[-1] not in ("rateLimit", "burstLimit"):
         raise bad_request(f"Invalid patch path {step.path}")
     throttles = stage.throttle or {}
     method = _method(step.names[3:-1])
@@ -99,8 +99,9 @@ def _method_throttle(plan: api.UsagePlan, step: Step) -> None:
 
 
 def _method(names: tuple[str, ...]) -> str:
-    """`/pets/{id}/GET`."""
-    return f"/{'/'.join(names[:-1]).strip('/')}/{names[-1]}".replace("//", "/")
+    """`/pets/{id}/GET`, and `//GET` for the root, whether the path was escaped or not."""
+    path, _, verb = "/".join(names).strip("/").rpartition("/")
+    return f"/{path}/{verb}"
 
 
 _SET = ("add", "replace")

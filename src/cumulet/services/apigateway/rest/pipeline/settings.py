@@ -33,7 +33,7 @@ def settings_of(stage: api.Stage, path: str, method: str) -> Settings:
     named = {_place(name): setting for name, setting in found.items()}
     values: dict[str, object] = {}
     caching = False
-    wanted = f"{path.strip('/')}/{method}"
+    wanted = _place(f"{path}/{method}")
     for place, default in (("*/*", True), (wanted, False)):
         setting = named.get(place)
         if setting is None:
