@@ -462,6 +462,10 @@ class Engine:
             self._drained.setdefault(machine_arn, []).append(future)
             await future
 
+    def running(self, machine_arn: str) -> bool:
+        """Whether an execution of a machine has not ended yet."""
+        return self._open.get(machine_arn, 0) > 0
+
     async def forget(self, machine_arn: str) -> None:
         """See `ports.Engine`."""
         while await self.store.forget(machine_arn):

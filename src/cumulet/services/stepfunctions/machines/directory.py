@@ -85,7 +85,7 @@ class Machines:
     async def revision(self, key: str) -> MachineVersion:
         """The machine as it was at a revision (`MachineVersion.key`): what a running or past execution runs.
 
-        It outlives later updates, and the machine itself. Raises StateMachineDoesNotExist when there never was one.
+        It outlives later updates. Raises StateMachineDoesNotExist when the machine is gone.
         """
         held = self._revisions.get(key)
         if held is not None:
@@ -95,9 +95,9 @@ class Machines:
             return replace(await self.revision(plain), mock=case)
         id, _, number = key.partition(".")
         revision = await self.store.revision(id, int(number))
-        if revision is None:
+        machine = await self.store.by_id(id)
+        if revision is None or machine is None:
             raise arns.no_such_machine(key)
-        machine = await self.store.by_id(id) or Machine.gone(revision)
         return self._keep(self._revisions, key, self._version(machine, revision))
 
     def changed(self, machine: Machine) -> None:

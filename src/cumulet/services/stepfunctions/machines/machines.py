@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from msgspec.structs import replace
 
 from cumulet.api import stepfunctions as api
@@ -24,8 +22,6 @@ from cumulet.services.stepfunctions.machines.model import (
 from cumulet.services.stepfunctions.machines.names import check_name
 from cumulet.services.stepfunctions.state import StepFunctions
 
-_AT_ONCE = 0.2
-"""Real seconds for which a deletion is waited for: without running executions it needs a hundredth of that."""
 _LIST = "machines"
 _NOTHING = (
     "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified"
@@ -62,7 +58,7 @@ async def create_state_machine(
         revision=1,
         published=0 if publish is None else 1,
     )
-    revision = Revision(machine.id, 1, machine.arn, type, "", now, content)
+    revision = Revision(machine.id, 1, "", now, content)
     version = None if publish is None else Version(machine.id, 1, 1, publish, now)
     added, found = await state.machines.store.add(machine, revision, _asked(publish), version, given)
     if not added:
@@ -232,8 +228,11 @@ async def delete_state_machine(
     if machine is not None and (machine.account, machine.region) == (call.account, call.region):
         await state.machines.store.mark_deleting(machine)
         state.machines.changed(machine)
-        rest = state.tasks.start(f"deletion of {machine.arn}", state.machines.drain(machine, state.engine))
-        await asyncio.wait({rest}, timeout=_AT_ONCE)
+        rest = state.machines.drain(machine, state.engine)
+        if state.engine.running(machine.arn):
+            state.tasks.start(f"deletion of {machine.arn}", rest)
+        else:
+            await rest
     return api.DeleteStateMachineOutput()
 
 

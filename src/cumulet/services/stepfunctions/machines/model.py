@@ -60,22 +60,12 @@ class Machine(Struct, frozen=True):
     def arn(self) -> str:
         return arns.machine_arn(self.partition, self.region, self.account, self.name)
 
-    @classmethod
-    def gone(cls, revision: Revision) -> Machine:
-        """What is still known of a machine that was deleted."""
-        arn = arns.parse(revision.arn)
-        id, number, created = revision.machine, revision.number, revision.created
-        return cls(id, arn.partition, arn.region, arn.account, arn.name, revision.type, DELETING, created, number, 0)
-
 
 class Revision(Struct, frozen=True):
-    """One state of a machine's content. `machine` is the machine's id; its ARN and type are told again, as a revision outlives it.
-    `revision_id` is empty for that of its creation, as on AWS."""
+    """One state of a machine's content. `machine` is the machine's id; `revision_id` is empty for that of its creation, as on AWS."""
 
     machine: str
     number: int
-    arn: str
-    type: str
     revision_id: str
     created: float
     content: Content

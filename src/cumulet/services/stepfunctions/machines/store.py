@@ -29,13 +29,12 @@ SCHEMA = (
         published BIGINT NOT NULL, request TEXT NOT NULL, PRIMARY KEY (account, region, name))""",
     "CREATE UNIQUE INDEX sfn_machine_id ON sfn_machine (id)",
     """CREATE TABLE sfn_revision (
-        machine TEXT NOT NULL, number BIGINT NOT NULL, arn TEXT NOT NULL, type TEXT NOT NULL, revision_id TEXT NOT NULL,
-        created DOUBLE PRECISION NOT NULL, definition TEXT NOT NULL, settings TEXT NOT NULL,
-        PRIMARY KEY (machine, number))""",
+        machine TEXT NOT NULL, number BIGINT NOT NULL, revision_id TEXT NOT NULL, created DOUBLE PRECISION NOT NULL,
+        definition TEXT NOT NULL, settings TEXT NOT NULL, PRIMARY KEY (machine, number))""",
 )
 
 _MACHINE = "id, partition, region, account, name, type, status, created, revision, published"
-_REVISION = "machine, number, arn, type, revision_id, created, definition, settings"
+_REVISION = "machine, number, revision_id, created, definition, settings"
 _SOUGHT = f"SELECT {_MACHINE} FROM sfn_machine WHERE account = $1 AND region = $2 AND name = $3"  # noqa: S608  constants
 
 
@@ -44,8 +43,8 @@ def _machine(row: Row) -> Machine:
 
 
 def _revision(row: Row) -> Revision:
-    machine, number, arn, type, revision_id, created, definition, settings = row
-    return Revision(machine, number, arn, type, revision_id, created, decode_content(definition, settings))
+    machine, number, revision_id, created, definition, settings = row
+    return Revision(machine, number, revision_id, created, decode_content(definition, settings))
 
 
 class Changed(Struct, frozen=True):
@@ -84,7 +83,6 @@ class MachineStore(Struct, frozen=True):
         return "" if row is None else str(row[0])
 
     async def revision(self, machine: str, number: int) -> Revision | None:
-        """A revision, whether or not its machine is still there."""
         row = await self.db.read_one(
             f"SELECT {_REVISION} FROM sfn_revision WHERE machine = $1 AND number = $2",  # noqa: S608  constants
             (machine, number),
@@ -176,9 +174,10 @@ class MachineStore(Struct, frozen=True):
         await self.db.write("UPDATE sfn_machine SET status = $2 WHERE id = $1", (machine.id, DELETING))
 
     async def remove(self, machine: Machine) -> None:
-        """Forget the machine, its versions and its aliases. Revisions stay: executions that were may still be asked about."""
+        """Forget the machine and all that belongs to it."""
         async with self.db.transaction() as tx:
             await tx.write("DELETE FROM sfn_machine WHERE id = $1", (machine.id,))
+            await tx.write("DELETE FROM sfn_revision WHERE machine = $1", (machine.id,))
             await self.versions.remove_all(tx, machine.id)
             await self.aliases.remove_all(tx, machine.id)
             await self.tags.put(tx, machine.arn, {})
@@ -217,9 +216,9 @@ class MachineStore(Struct, frozen=True):
 
 async def _add_revision(tx: Transaction, revision: Revision) -> None:
     await tx.write(
-        f"INSERT INTO sfn_revision ({_REVISION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",  # noqa: S608  constants
+        f"INSERT INTO sfn_revision ({_REVISION}) VALUES ($1, $2, $3, $4, $5, $6)",  # noqa: S608  constants
         (
-            *(revision.machine, revision.number, revision.arn, revision.type, revision.revision_id, revision.created),
+            *(revision.machine, revision.number, revision.revision_id, revision.created),
             *(revision.content.definition, encode_settings(revision.content)),
         ),
     )

@@ -168,7 +168,7 @@ def _facts(state: StepFunctions, call: Call, trial: _Trial, role_arn: str) -> Fa
     machine_arn = arns.machine_arn("aws", call.region, call.account, f"TestState-{name}")
     content = Content(trial.subject.machine.definition, role_arn)
     machine = Machine("", "aws", call.region, call.account, f"TestState-{name}", EXPRESS, ACTIVE, now, 1, 0)
-    revision = Revision("", 1, machine_arn, EXPRESS, "", now, content)
+    revision = Revision("", 1, "", now, content)
     return Facts(
         arn=f"arn:aws:states:{call.region}:{call.account}:express:{machine.name}:{name}",
         name=name,
