@@ -347,3 +347,44 @@ def test_trying_a_method(api: Api) -> None:
     assert lines[4] == "Method request headers: {Authorization=******-token}"
     assert lines[-2:] == ["Successfully completed execution", "Method completed with status: 200"]
     assert "secret" not in tried["log"]
+
+
+def test_headers_cannot_be_injected(api: Api, backend: Backend) -> None:
+    at = api.method("POST", "/in")
+    api.rest.put_method_response(
+        restApiId=api.id,
+        resourceId=at["resourceId"],
+        httpMethod="POST",
+        statusCode="201",
+        responseParameters={"method.response.header.X-A": False},
+    )
+    api.rest.put_integration(
+        **at,
+        type="MOCK",
+        requestTemplates={
+            "application/json": '{"statusCode": 201}\n#set($context.responseOverride.header.X-B = $input.path("$.b"))'
+        },
+    )
+    api.rest.put_integration_response(
+        **at, statusCode="201", responseParameters={"method.response.header.X-A": "context.requestId"}
+    )
+    web(
+        api,
+        "HTTP_PROXY",
+        "POST",
+        "/out",
+        backend.url,
+        requestParameters={
+            "integration.request.header.X-Out": "method.request.body.a",
+            "integration.request.querystring.q": "method.request.body.a",
+        },
+    )
+    api.deploy()
+    bad = json.dumps({"a": "x\r\nInjected: yes", "b": "y\r\nInjected: yes"})
+    answer = api.call("POST", "/in", bad)
+    assert answer.status == 201, answer.body
+    assert "Injected" not in answer.headers
+    assert "X-A" in answer.headers
+    told = api.call("POST", "/out", bad).json
+    assert "injected" not in told["headers"]
+    assert told["path"] == "/?q=x%0D%0AInjected%3A+yes"

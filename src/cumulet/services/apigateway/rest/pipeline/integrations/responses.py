@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from cumulet.services.apigateway.rest.pipeline.mapping import Sources, parse_jso
 from cumulet.services.apigateway.rest.pipeline.rendering import Overrides, render
 
 JSON = "application/json"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BREAKS = re.compile(r"[\r\n\0]")
 _NO_MATCH = "Execution failed due to configuration error: No match for output mapping and no default output mapping configured. Endpoint Response Status Code: {}"
 _NO_METHOD_RESPONSE = (
     "Execution failed due to configuration error: Output mapping refers to an invalid method response: {}"
@@ -66,6 +69,7 @@ def transformed(ex: Exchange, plan: Plan, response: ResponsePlan, answer: WebAns
         for name, values in headers.values()
         if (given_name := answer_name(name))
         for value in values
+        if not _BREAKS.search(value) and _TOKEN.fullmatch(name)  # else it would become another header
     ]
     status = overrides.response.get("status")
     return WebAnswer(status=_status(status, response.status), headers=lines, body=body)
