@@ -380,3 +380,28 @@ def test_a_service_that_is_not_here_says_so(shop: Api, account: str) -> None:
     shop.stage()
     answer = shop.call("POST", "/", "{}")
     assert answer.status in (200, 501)
+
+
+def test_a_workflow_is_started_and_waited_for(shop: Api, client: Callable[..., Any], account: str) -> None:
+    states = client("stepfunctions")
+    made = states.create_state_machine(
+        name="double",
+        type="EXPRESS",
+        roleArn=f"arn:aws:iam::{account}:role/states",
+        definition=json.dumps(
+            {"StartAt": "P", "States": {"P": {"Type": "Pass", "Parameters": {"got.$": "$.n"}, "End": True}}}
+        ),
+    )
+    integration = shop.v2.create_integration(
+        ApiId=shop.id,
+        IntegrationType="AWS_PROXY",
+        IntegrationSubtype="StepFunctions-StartSyncExecution",
+        PayloadFormatVersion="1.0",
+        CredentialsArn=f"arn:aws:iam::{account}:role/api",
+        RequestParameters={"StateMachineArn": made["stateMachineArn"], "Input": "$request.body"},
+    )
+    shop.route("POST /run", f"integrations/{integration['IntegrationId']}")
+    shop.stage()
+    answer = shop.call("POST", "/run", '{"n": 7}')
+    assert answer.status == 200, answer.body
+    assert (answer.json["status"], json.loads(answer.json["output"])) == ("SUCCEEDED", {"got": 7})

@@ -217,3 +217,35 @@ def test_permissions_to_send_are_by_stage_and_client(start_node: Callable[..., N
         management.post_to_connection(ConnectionId="L0SM9cOFvHcCIhw=", Data=b"x")
     with pytest.raises(ClientError, match="not authorized"):
         management.delete_connection(ConnectionId="L0SM9cOFvHcCIhw=")
+
+
+def test_a_client_that_takes_nothing_stops_those_who_send_to_it(chat: Chat) -> None:
+    source = "import json\ndef handler(event, context):\n    return {'statusCode': 200, 'body': event['requestContext']['connectionId']}\n"
+    chat.route("$default", chat.proxy(chat.function("who", source)), answers=True)
+    chat.stage()
+    deaf = Raw(chat)
+    deaf.say(frame(TEXT, b"who am I?"))
+    heard = deaf.hear()
+    assert heard is not None
+    management = chat.management()
+    sent = 0
+    with pytest.raises(ClientError) as caught:
+        for _ in range(400):
+            management.post_to_connection(ConnectionId=heard[1].decode(), Data=b"x" * 131_072)
+            sent += 1
+    assert caught.value.response["Error"]["Code"] == "LimitExceededException"
+    # What was accepted arrives, once the client listens: nothing is torn.
+    for _ in range(sent):
+        got = 0
+        while got < 131_072:
+            piece = deaf.hear()
+            assert piece is not None
+            got += len(piece[1])
+        assert got == 131_072
+    deaf.sock.close()
+
+
+def test_a_flood_of_messages_is_worked_off_in_turn(raw: Raw) -> None:
+    raw.say(*[frame(TEXT, b"x")] * 2_000)
+    for _ in range(2_000):
+        assert raw.hear() == (TEXT, b"ok")
