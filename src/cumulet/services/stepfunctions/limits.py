@@ -27,6 +27,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Iterations of an inline Map at once."""
     turn: int = 100
     """Transitions that one execution makes before others have theirs; a bound of ours."""
+    turn_seconds: float = 0.005
+    """How long it may take for them."""
     idle_seconds: float = 10.0
     """Real seconds after which an execution that only waits leaves memory; a bound of ours."""
     machines: int = 10_000

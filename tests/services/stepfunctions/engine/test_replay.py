@@ -28,7 +28,6 @@ KINDS = {
     "arn:aws:lambda:us-east-1:111122223333:function:f": Kind("lambda", "request", "f"),
     f"{PLACE}:activity:a": Kind("activity", "token", f"{PLACE}:activity:a"),
 }
-REVISION = ("id", 1, f"{PLACE}:stateMachine:m", "STANDARD", "", 0.0)
 RETRY = [{"ErrorEquals": ["Odd"], "IntervalSeconds": 5, "MaxAttempts": 2}]
 
 
@@ -114,7 +113,9 @@ class Story:
         machine = Machine("id", "aws", "us-east-1", "111122223333", "m", "STANDARD", "ACTIVE", 0.0, 1, 0)
         content = Content(definition, ROLE)
         self.compiled = asl.compile(definition, "STANDARD")
-        self.version = MachineVersion(machine, Revision(*REVISION, content), self.compiled)
+        self.version = MachineVersion(
+            machine, Revision(machine="id", number=1, revision_id="", created=0.0, content=content), self.compiled
+        )
         self.chunks: list[bytes] = []
         self.run = self._run()
         self.walker.begin(self.run)

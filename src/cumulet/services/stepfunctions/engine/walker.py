@@ -34,11 +34,11 @@ class Walker(Working, Branching):
         run.ready.append(frame)
 
     def step(self, run: Run, turn: int) -> None:
-        """Move on by `turn` states at most; what is left is in `run.ready`."""
-        ready = run.ready
+        """Move on by `turn` states at most, or for some milliseconds; what is left is in `run.ready`."""
+        ready, until = run.ready, self.now() + self.limits.turn_seconds
         try:
             while ready and turn > 0 and run.open:
-                turn -= 1
+                turn = turn - 1 if self.now() < until else 0
                 frame = ready.pop(0)
                 if frame.phase is Phase.READY:
                     self._enter(run, frame)
@@ -48,7 +48,7 @@ class Walker(Working, Branching):
                 self.start_work(run)
         except TooManyEvents:
             self.overflow(run)
-        except Exception as error:  # noqa: BLE001  see _broken
+        except Exception as error:  # noqa: BLE001  see broken
             self.broken(run, error)
 
     def act(self, run: Run, action: Callable[[Run], None]) -> None:
@@ -58,7 +58,7 @@ class Walker(Working, Branching):
                 action(run)
         except TooManyEvents:
             self.overflow(run)
-        except Exception as error:  # noqa: BLE001  see _broken
+        except Exception as error:  # noqa: BLE001  see broken
             self.broken(run, error)
 
     def _enter(self, run: Run, frame: Frame) -> None:
