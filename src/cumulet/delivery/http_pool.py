@@ -82,7 +82,7 @@ class Pool:
         return await self._session.request(
             request.method,
             target,
-            headers=request.lines,
+            headers=_lines(request.lines),
             data=request.content or None,
             allow_redirects=False,
             ssl=trust,
@@ -145,6 +145,12 @@ def _make_context(*, verify: bool, certificate: str) -> ssl.SSLContext:
             file.flush()
             context.load_cert_chain(file.name)
     return context
+
+
+def _lines(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """One casing for each name: the library takes a second one for another value in place of the first."""
+    names: dict[str, str] = {}
+    return [(names.setdefault(name.lower(), name), value) for name, value in lines]
 
 
 def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:

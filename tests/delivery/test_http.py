@@ -1,0 +1,113 @@
+"""HTTP out of the platform, to a server of this test."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from cumulet.delivery.http import HttpClient
+from cumulet.kernel.web import WebAnswer, WebRequest
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def server(answer: Answer) -> AsyncIterator[str]:
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    finally:
+        listening.close()
+
+
+def run(test: Callable[[HttpClient], Awaitable[Any]]) -> Any:
+    async def go() -> Any:
+        client = HttpClient(lambda: 0)
+        try:
+            return await test(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(go())
+
+
+def test_headers_and_body_pass_as_they_are() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n") + await reader.readexactly(3))
+        writer.write(
+            b"HTTP/1.1 302 Found\r\nLocation: /other\r\nSet-Cookie: a=1\r\nset-cookie: b=2\r\nContent-Length: 2\r\n\r\nhi"
+        )
+
+    async def test(client: HttpClient) -> WebAnswer:
+        async with server(answer) as url:
+            lines = [("X-One", "1"), ("x-one", "2")]
+            request = WebRequest(method="PUT", path="", lines=lines, content=b"abc")
+            return await client.send(f"{url}/a%2Fb/../c?x=%20", request, seconds=5)
+
+    found = run(test)
+    assert (found.status, found.body) == (302, b"hi")
+    assert [line for line in found.headers if "ookie" in line[0]] == [("Set-Cookie", "a=1"), ("set-cookie", "b=2")]
+    head = asked[0].decode()
+    assert head.startswith("PUT /a%2Fb/../c?x=%20 HTTP/1.1\r\n")
+    assert "X-One: 1\r\nX-One: 2\r\n" in head
+    assert "User-Agent" not in head
+    assert "Accept" not in head
+
+
+def test_pieces_come_as_they_are_sent() -> None:
+    go_on = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+        await go_on.wait()
+        writer.write(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    async def test(client: HttpClient) -> list[bytes]:
+        async with server(answer) as url:
+            found = await client.send(url, WebRequest(method="GET", path=""), seconds=5, stream=True)
+            pieces = []
+            assert not isinstance(found.body, bytes)
+            async for piece in found.body:
+                pieces.append(piece)
+                go_on.set()
+            return pieces
+
+    assert run(test) == [b"one", b"two"]
+
+
+def test_time_runs_out() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async def test(client: HttpClient) -> None:
+        async with server(answer) as url:
+            await client.send(url, WebRequest(method="GET", path=""), seconds=0.05)
+
+    with pytest.raises(TimeoutError):
+        run(test)
+
+
+@pytest.mark.parametrize("answered", [b"", b"no http\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"])
+def test_what_is_no_answer(answered: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answered)
+        writer.close()
+
+    async def test(client: HttpClient) -> None:
+        async with server(answer) as url:
+            await client.send(url, WebRequest(method="GET", path=""), seconds=5)
+
+    with pytest.raises(ConnectionError):
+        run(test)
+
+
+def test_nobody_is_there() -> None:
+    with pytest.raises(ConnectionError):
+        run(lambda client: client.send("http://127.0.0.1:9/", WebRequest(method="GET", path=""), seconds=5))
+    with pytest.raises(ValueError, match="no URL"):
+        run(lambda client: client.send("nonsense", WebRequest(method="GET", path=""), seconds=5))
