@@ -191,9 +191,8 @@ def test_a_machine_whose_execution_runs_is_deleting(client: Clients, role: str) 
     with refused(words):
         states.update_state_machine(stateMachineArn=machine, definition=DEFINITION)
     states.stop_execution(executionArn=execution)
-    for _ in range(200):
-        if not states.list_state_machines()["stateMachines"]:
-            break
+    while states.list_state_machines()["stateMachines"]:
+        pass
     with refused("StateMachineDoesNotExist"):
         states.describe_state_machine(stateMachineArn=machine)
 
