@@ -90,7 +90,7 @@ class Reader(Struct):
                 model = self.models.name_of(parameter.get("schema"))
                 if model:
                     models |= dict.fromkeys(self._types(operation, "consumes"), model)
-            elif isinstance(name, str) and place in _PLACES:
+            elif isinstance(name, str) and isinstance(place, str) and place in _PLACES:
                 parameters[f"method.request.{_PLACES[place]}.{name}"] = parameter.get("required") is True
         body = self.document.resolved(operation.get("requestBody"))
         models |= self._content(body)
