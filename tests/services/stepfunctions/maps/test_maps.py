@@ -212,6 +212,8 @@ def test_concurrency_is_changed_while_it_runs(workflows: Workflows) -> None:
             time.sleep(0.02)
 
     assert running(2) == 2
+    counts = workflows.client.describe_map_run(mapRunArn=arn)["itemCounts"]
+    assert (counts["total"], counts["pending"]) == (5, 3)
     workflows.client.update_map_run(mapRunArn=arn, maxConcurrency=4, toleratedFailureCount=3)
     assert running(4) == 4
     described = workflows.client.describe_map_run(mapRunArn=arn)

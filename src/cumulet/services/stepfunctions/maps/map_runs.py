@@ -25,8 +25,8 @@ async def describe_map_run(
     if progress is None:
         progress = Progress(run, await state.maps.store.tallies(run.id))
     running, running_items = progress.running, progress.running_items
-    children = _counts(progress.counts, running, run.children)
-    items = _counts(progress.items, running_items, run.items)
+    children = _counts(progress.counts, running, progress.children_found)
+    items = _counts(progress.items, running_items, progress.items_found)
     return api.DescribeMapRunOutput(
         map_run_arn=run.arn,
         execution_arn=run.execution,

@@ -52,7 +52,23 @@ class Progress:
         self.counts = Counter({tally.status: tally.children for tally in tallies})
         self.items = Counter({tally.status: tally.items for tally in tallies})
         self.complete = False
+        self.expected = Tally("", 0, 0)
         self._event = asyncio.Event()
+
+    def expect(self, call: MapCall) -> None:
+        """How many children and items there will be is known at once where the items are the Map's input."""
+        given = call.begun.items
+        if given is not None and call.distribution.reader is None:
+            children = len(given) if call.distribution.batcher is None else 0
+            self.expected, self.complete = Tally("", children, len(given)), True
+
+    @property
+    def children_found(self) -> int:
+        return max(self.run.children, self.expected.children)
+
+    @property
+    def items_found(self) -> int:
+        return max(self.run.items, self.expected.items)
 
     def changed(self) -> None:
         """Wake whoever waits for room, or for the end."""
@@ -86,7 +102,7 @@ class Progress:
             return True
         if run.tolerated_percentage is None or not self.complete:
             return False
-        return failed * 100 > run.tolerated_percentage * max(run.items, 1)
+        return failed * 100 > run.tolerated_percentage * max(self.items_found, 1)
 
 
 class MapRuns:
@@ -156,6 +172,7 @@ class MapRuns:
             tallies = await self.store.tallies(run.id)
         run.children = run.items = 0
         progress = self.live[run.arn] = Progress(run, tallies)
+        progress.expect(call)
         return progress
 
     def _source(self, call: MapCall) -> Callable[[], AsyncIterator[Share]]:
