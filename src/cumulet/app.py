@@ -140,6 +140,7 @@ class Node:
 
     async def stop(self) -> None:
         """Let running calls end, then close everything in the reverse order of its start."""
+        await self._end_websockets()
         await self._server.drain(_DRAIN)
         await self._server.close()
         await self._dispatcher.stop()
@@ -149,6 +150,12 @@ class Node:
         for database in self._databases.values():
             await database.close()
         self._folder.release()
+
+    async def _end_websockets(self) -> None:
+        """While functions still reach every service: they clean up what clients leave behind."""
+        running: Any = self._dispatcher.running.get("apigatewayv2")
+        if running is not None:
+            await running.state.socket_front.stop()
 
     async def status(self) -> dict[str, Any]:
         """The node as `/_cumulet/status` shows it."""

@@ -249,3 +249,31 @@ def test_a_flood_of_messages_is_worked_off_in_turn(raw: Raw) -> None:
     raw.say(*[frame(TEXT, b"x")] * 2_000)
     for _ in range(2_000):
         assert raw.hear() == (TEXT, b"ok")
+
+
+def test_functions_hear_of_the_end_of_the_node(start_node: Callable[..., NodeProcess]) -> None:
+    node = start_node()
+
+    def client(service: str, **options: Any) -> Any:
+        return node.client(service, options.pop("account", "111122223333"), **options)
+
+    chat = Chat(client, node.endpoint, "111122223333")
+    queue = client("sqs").create_queue(QueueName="ends")["QueueUrl"]
+    source = (
+        "import boto3\n"
+        "sqs = boto3.client('sqs')\n"
+        "def handler(event, context):\n"
+        f"    sqs.send_message(QueueUrl='{queue}', MessageBody=str(event['requestContext'].get('disconnectStatusCode')))\n"
+        "    return {'statusCode': 200}\n"
+    )
+    target = chat.proxy(chat.function("ends", source, Timeout=30, MemorySize=1769))
+    chat.route("$connect", target)
+    chat.route("$disconnect", target)
+    chat.stage()
+    last = Raw(chat)
+    node.stop()
+    assert last.code() == 1001
+    last.sock.close()
+    node.start()
+    told = client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+    assert sorted(one["Body"] for one in told) == ["1001", "None"]
