@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
@@ -29,7 +28,6 @@ from cumulet.services.apigateway.rest.pipeline.caching import ResponseCache
 from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
 from cumulet.services.apigateway.rest.pipeline.counts import Counts
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
-from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
 from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
 from cumulet.services.apigateway.rest.pipeline.program import Program
 from cumulet.services.apigateway.rest.pipeline.settings import Settings
@@ -156,11 +154,6 @@ class RestFront:
 
             self._verifier = Verifier(self.client, self._wall, time.monotonic)
         return self._verifier
-
-    async def through_link(self, ex: Exchange, plan: Plan, uri: str) -> str:
-        """The address behind a VPC link: the integration's own, whose host this machine finds or not."""
-        parts = urlsplit(uri)
-        return urlunsplit(parts)
 
 
 def split(path: str) -> tuple[str, str]:

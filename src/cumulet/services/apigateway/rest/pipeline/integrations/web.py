@@ -1,4 +1,4 @@
-"""HTTP and HTTP_PROXY: a server elsewhere, reached directly or through a VPC link's target.
+"""HTTP and HTTP_PROXY: a server elsewhere. With a VPC link it is reached by the same address: there is no VPC here.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 """
@@ -85,7 +85,7 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     """Raises Refused."""
     front = ex.front
     method = ex.request.method if plan.method in {"", "ANY"} else plan.method
-    url = await _url(ex, plan, sent)
+    url = _url(ex, plan, sent)
     lines = [(name, value) for name, values in headers.items() for value in values]
     body = sent.body
     if ex.log is not None:
@@ -123,10 +123,8 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     return answer
 
 
-async def _url(ex: Exchange, plan: Plan, sent: Sent) -> str:
+def _url(ex: Exchange, plan: Plan, sent: Sent) -> str:
     uri = fill(plan.uri, ex.stage_variables, requests.encoded_path(ex, sent))
-    if plan.link:
-        uri = await ex.front.through_link(ex, plan, uri)
     if sent.query:
         uri += ("&" if "?" in uri else "?") + requests.query_string(sent.query)
     return uri.replace(" ", "%20")
