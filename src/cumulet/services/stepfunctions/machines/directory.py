@@ -27,6 +27,8 @@ from cumulet.storage.signals import Signals
 
 _TOPIC = "stepfunctions-machines"
 _MOST = 1_000
+_MOST_TEXT = 32 << 20
+"""Of definitions that are remembered; their trees are some ten times as large."""
 
 
 class Executions(Protocol):
@@ -64,6 +66,7 @@ class Machines:
         self._found: dict[str, MachineVersion] = {}
         self._aliases: dict[str, tuple[Alias, MachineVersion]] = {}
         self._revisions: dict[str, MachineVersion] = {}
+        self._held = 0
         self._changes = 0
         signals.subscribe(_TOPIC, self._forget)
 
@@ -164,10 +167,12 @@ class Machines:
     def _version(self, machine: Machine, revision: Revision, version: int | None = None) -> MachineVersion:
         return MachineVersion(machine, revision, compiled(revision.content.definition, machine.type), version)
 
-    @staticmethod
-    def _keep(into: dict[str, MachineVersion], key: str, found: MachineVersion) -> MachineVersion:
-        if len(into) >= _MOST:
-            into.clear()
+    def _keep(self, into: dict[str, MachineVersion], key: str, found: MachineVersion) -> MachineVersion:
+        self._held += len(found.definition)
+        if self._held > _MOST_TEXT or len(into) >= _MOST:
+            self._found.clear()
+            self._revisions.clear()
+            self._held = len(found.definition)
         into[key] = found
         return found
 
