@@ -75,16 +75,17 @@ class Expression:
             raise InvalidExpression(str(error)) from error
         self._cost = _measure(tree, last=True)
 
-    def allow(self, text: str) -> None:
-        """Raises TooComplex when this expression could take too long for `text`."""
+    def steps(self, text: str) -> int:
+        """How many steps this expression may take for `text` at most; raises TooComplex when those are too many."""
         size = len(text)
         work = self._cost.bits + (self._cost.powers + 1) * math.log2(size + 1) + (size if self._cost.nested else 0)
         if work > _MOST_WORK:
             raise TooComplex("this regular expression could take too long for a text of this length")
+        return int(2**work)
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches, as Java's `matches`."""
-        self.allow(text)
+        self.steps(text)
         return self.compiled.fullmatch(text) is not None
 
 

@@ -150,6 +150,8 @@ FAILING = {
     "#set($a = 99999)#foreach($i in [1..40])#set($a = $a * $a)#end": "too large",
     "#set($l = [])#set($z = $l.add($l))$l": "too deeply",
     "$s.repeat(99999999)": "too long",
+    "#set($t = $s.repeat(900000))#foreach($i in [1..99999])#set($u = $t.toUpperCase())#end": "too much work",
+    "#set($l = [])#foreach($i in [1..3000])#set($z = $l.add([1..50]))#end#foreach($i in [1..999])#if($l == 'x')#end#end": "too much work",
     "#set($a = " + "(" * 100 + "1" + ")" * 100 + ")": "too deeply",
     "#if(1)" * 100: "too deeply",
     "$s.replaceAll('(a+)+b', '')$s.concat('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa').replaceAll('(a+)+b', '')": "too long",

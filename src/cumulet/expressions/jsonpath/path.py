@@ -5,7 +5,7 @@ from typing import Any
 
 from cumulet.expressions.jsonpath.parse import parse
 from cumulet.expressions.jsonpath.tree import Function, Indexes, JsonPathError, Names, Scan, Steps
-from cumulet.expressions.jsonpath.walk import PathNotFound, Run, Walk, build, is_definite
+from cumulet.expressions.jsonpath.walk import MOST_WORK, PathNotFound, Run, Walk, build, is_definite
 
 _CACHED = 4096
 
@@ -36,32 +36,38 @@ class Path:
         """
         if self._keys is not None:
             return _follow(self._keys, document, self.text)
+        return self.read_within(document, MOST_WORK)[0]
+
+    def read_within(self, document: Any, work: int) -> tuple[Any, int]:
+        """As `read`, for many evaluations that share their work: the value, and what of `work` (values looked at) is left."""
+        if self._keys is not None:
+            return _follow(self._keys, document, self.text), work - len(self._keys)
+        run = Run(document, work)
         try:
-            found = self._run(document)
+            found = self._run(run)
         except PathNotFound as error:
             if self.definite or error.unfit:
                 raise PathNotFound(f"No results for path: {self.text}: {error.message}", unfit=error.unfit) from None
-            return []
+            return [], run.left
         if not self.definite:
-            return found
+            return found, run.left
         if not found:
             raise PathNotFound(f"No results for path: {self.text}")
-        return found[-1]
+        return found[-1], run.left
 
     def find(self, document: Any) -> list[Any]:
         """All matches; none where the path leads nowhere. Raises JsonPathError when the evaluation takes too much work."""
         try:
             if self._keys is not None:
                 return [_follow(self._keys, document, self.text)]
-            return self._run(document)
+            return self._run(Run(document))
         except PathNotFound:
             return []
 
-    def _run(self, document: Any) -> list[Any]:
+    def _run(self, run: Run) -> list[Any]:
         assert self._walk is not None
-        run = Run(document)
         try:
-            self._walk(document, run)
+            self._walk(run.root, run)
         except RecursionError as error:
             raise JsonPathError("the document is nested too deeply for this path") from error
         return run.found

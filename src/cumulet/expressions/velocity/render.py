@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from cumulet.expressions.velocity import strings
 from cumulet.expressions.velocity.methods import call, index, property_of
 from cumulet.expressions.velocity.tree import (
     Block,
@@ -39,12 +40,15 @@ from cumulet.expressions.velocity.values import (
     is_number,
     ordered,
     to_text,
+    weight,
 )
 
 MOST_STEPS = 500_000
 """Parts that one rendering evaluates: some 0.5 seconds."""
 _MOST_CALLS = 20
 _LONGEST_RANGE = 100_000
+_A_STEP = 64
+"""Characters or elements gone over for the price of one part."""
 
 Value = Callable[["Run"], Any]
 Printer = Callable[["Run"], None]
@@ -80,6 +84,12 @@ class Run:
     def step(self) -> None:
         """Count one part; raises VelocityError when they are too many."""
         self.left -= 1
+        if self.left < 0:
+            raise VelocityError("the template takes too much work")
+
+    def spend(self, steps: int) -> None:
+        """Count work that is more than one part's; raises VelocityError when it is too much."""
+        self.left -= steps
         if self.left < 0:
             raise VelocityError("the template takes too much work")
 
@@ -273,6 +283,7 @@ def _reference_printer(node: Reference) -> Printer:
                 return
             run.print(slashes if found is not None or run.blank else slashes * 2)
         if found is not None:
+            run.spend(weight(found))
             run.print(to_text(found))
         elif not node.quiet and not run.blank:
             run.print(_literal(node, run))
@@ -322,8 +333,34 @@ def _step(step: Property | Method | Index, node: Reference) -> Callable[[Any, Ru
             return lambda value, run: _located(node, index, value, at(run))
         case Method(name=name, arguments=arguments):
             values = [compile_value(argument) for argument in arguments]
-            return lambda value, run: _located(node, call, value, name, [each(run) for each in values])
+            return lambda value, run: _located(node, _called, run, value, name, [each(run) for each in values])
     raise AssertionError(step)
+
+
+_THOROUGH = frozenset(
+    {"toString", "equals", "hashCode", "contains", "containsAll", "containsValue", "indexOf", "lastIndexOf", "remove"}
+    | {"removeAll", "retainAll", "join", "format", "valueOf"}
+)
+"""Methods that go through all that a value holds."""
+
+
+_MATCHING = frozenset({"matches", "replaceAll", "replaceFirst", "split"})
+_QUICK = 1024
+"""Steps of a regular expression for the price of one part."""
+
+
+def _called(run: Run, value: Any, name: str, arguments: list[Any]) -> Any:
+    """A method's result; what it goes through is counted as work."""
+    if name in _THOROUGH:
+        run.spend(weight(value))
+    elif isinstance(value, str | list | dict):
+        run.spend(len(value) // _A_STEP)
+        if name in _MATCHING:
+            run.spend(strings.matching_steps(value, arguments) // _QUICK)
+    for argument in arguments:
+        if isinstance(argument, str | list | dict):
+            run.spend(weight(argument) if name in _THOROUGH or isinstance(value, Host) else len(argument) // _A_STEP)
+    return call(value, name, arguments)
 
 
 def _located(node: Reference, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -417,6 +454,7 @@ def _foreach(node: Foreach) -> Printer:
         elements = _elements(items(run))
         if elements is None:
             return
+        run.spend(len(elements) // _A_STEP)
         variables = run.variables
         before = {
             key: variables[key] for key in (name, "velocityCount", "velocityHasNext", "foreach") if key in variables
@@ -556,10 +594,18 @@ def _operation(node: Operation) -> Value:
             return lambda run: first(run) and second(run)
         return lambda run: first(run) or second(run)
     left, right = compile_value(node.left), compile_value(node.right)
-    if sign == "==":
-        return lambda run: equal(left(run), right(run), run.blank)
-    if sign == "!=":
-        return lambda run: not equal(left(run), right(run), run.blank)
+    if sign in {"==", "!="}:
+        return _equality(left, right, wanted=sign == "==")
     if sign in {"<", "<=", ">", ">="}:
         return lambda run: ordered(sign, left(run), right(run))
     return lambda run: calculate(sign, left(run), right(run), run.blank)
+
+
+def _equality(left: Value, right: Value, *, wanted: bool) -> Value:
+    def value(run: Run) -> bool:
+        one, other = left(run), right(run)
+        if isinstance(one, list | dict) or isinstance(other, list | dict):
+            run.spend(weight(one) + weight(other))
+        return equal(one, other, run.blank) is wanted
+
+    return value

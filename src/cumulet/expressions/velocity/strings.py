@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cumulet.expressions.regexes import expression
+from cumulet.expressions.regexes import InvalidExpression, TooComplex, expression
 from cumulet.expressions.velocity.values import LARGEST, NoSuchMethod, bounded, to_text
 
 _BLANK = "".join(map(chr, range(33)))
@@ -50,13 +50,23 @@ def _replace(text: str, old: Any, new: Any) -> str:
     return text.replace(old, new)
 
 
+def matching_steps(text: Any, arguments: list[Any]) -> int:
+    """What a method with a regular expression as its first argument may take; none when it will fail anyway."""
+    if not isinstance(text, str) or not arguments or not isinstance(arguments[0], str):
+        return 0
+    try:
+        return expression(arguments[0]).steps(text)
+    except (InvalidExpression, TooComplex):
+        return 0
+
+
 def _matches(text: str, pattern: Any) -> bool:
     return expression(_text(pattern)).matches(text)
 
 
 def _replace_all(text: str, pattern: Any, replacement: Any, count: int = 0) -> str:
     compiled = expression(_text(pattern))
-    compiled.allow(text)
+    compiled.steps(text)
     template = _text(replacement)
     size = 0
 
@@ -83,7 +93,7 @@ def _group(found: re.Match[str], part: re.Match[str]) -> str:
 def _split(text: str, pattern: Any, limit: Any = 0) -> list[str]:
     """An empty text in front of a match without width is left out, empty texts at the end are when there is no limit."""
     compiled = expression(_text(pattern))
-    compiled.allow(text)
+    compiled.steps(text)
     parts: list[str] = []
     start = 0
     for found in compiled.compiled.finditer(text):

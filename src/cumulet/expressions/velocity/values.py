@@ -194,6 +194,28 @@ def same(left: Any, right: Any, depth: int = 0) -> bool:
     return type(left) is type(right) and bool(left == right)
 
 
+_HEAVIEST = 200_000
+_A_STEP = 64
+
+
+def weight(value: Any) -> int:
+    """What going through a value costs, in steps: a part of a text's length, the number of all that a list or map holds."""
+    if isinstance(value, str):
+        return len(value) // _A_STEP
+    if not isinstance(value, list | dict):
+        return 0
+    found = 0
+    waiting: list[Any] = [value]
+    while waiting and found < _HEAVIEST:
+        inner = waiting.pop()
+        if isinstance(inner, str):
+            found += len(inner) // _A_STEP
+        elif isinstance(inner, list | dict):
+            found += len(inner)
+            waiting.extend(inner.values() if isinstance(inner, dict) else inner)
+    return found
+
+
 def _divided(left: Any, right: Any) -> Any:
     if right == 0:
         return None

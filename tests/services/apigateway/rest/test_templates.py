@@ -115,3 +115,10 @@ def test_a_loop_goes_round_a_thousand_times() -> None:
 def test_what_cannot_be_applied_is_an_error(text: str) -> None:
     with pytest.raises(TemplateError):
         render(text)
+
+
+def test_paths_of_one_template_share_their_work() -> None:
+    wide = str([[[1] * 20] * 20] * 20)
+    text = "#foreach($i in [1..1000])#set($x = $input.path('$..*'))#end"
+    with pytest.raises(TemplateError, match="too much work"):
+        render(text, wide)

@@ -20,6 +20,10 @@ from cumulet.expressions.velocity.methods import call
 
 MOST_ITERATIONS = 1000
 """Times one `#foreach` goes round; AWS's quota."""
+MOST_WORK = 1_000_000
+"""Values that all paths of one template may look at."""
+_A_PATH = 20
+"""What compiling a path costs, beside its characters: templates can make paths."""
 _EMPTY = "{}"
 """What a template sees of a request or an answer without a body."""
 
@@ -65,6 +69,7 @@ class Input(Host):
         self.query = query
         self.path = path
         self._document: Any = self
+        self._work = MOST_WORK
 
     def get(self, name: str) -> Any:
         return self.body if name == "body" else None
@@ -91,10 +96,13 @@ class Input(Host):
         return next((value for header, value in self.headers.items() if header.lower() == lowered), None)
 
     def _find(self, text: str) -> Any:
+        if self._work < 0:
+            raise VelocityError("the template takes too much work")
         if self._document is self:
             self._document = parse_json(self.body, otherwise=self.body)
+        self._work -= _A_PATH + len(text)
         try:
-            found = jsonpath.compile(text).read(self._document)
+            found, self._work = jsonpath.compile(text).read_within(self._document, self._work)
         except jsonpath.PathNotFound:
             return None
         return found if not isinstance(found, list) or isinstance(found, JsonList) else JsonList(found)
