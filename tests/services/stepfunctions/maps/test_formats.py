@@ -1,6 +1,8 @@
 """Items found in files, whatever pieces the files come in."""
 
+import asyncio
 import csv
+import importlib.util
 import io
 import json
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cumulet.services.stepfunctions.asl import StatesError
+from cumulet.services.stepfunctions.maps import parquet
 from cumulet.services.stepfunctions.maps.formats import NOT_ITERABLE, Csv, Format, JsonArray, JsonLines, pointed
 
 _JSON: Any = st.recursive(
@@ -102,3 +105,13 @@ def test_a_pointer_leads_to_the_items() -> None:
         list(pointed(content, "/none"))
     with pytest.raises(StatesError, match="non-iterable"):
         list(pointed(content, "/c"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pyarrow") is not None, reason="it can be read here")
+def test_parquet_says_what_it_needs() -> None:
+    async def main() -> None:
+        async for _ in parquet.rows(b"PAR1"):
+            pass
+
+    with pytest.raises(StatesError, match="install it and start the node again"):
+        asyncio.run(main())
