@@ -202,6 +202,8 @@ def test_an_address_behind_a_route(shop: Api, backend: Backend) -> None:
     assert (asked["method"], asked["path"], asked["body"]) == ("PUT", "/inner/a%20b/c?x=1", "body")
     assert asked["headers"]["x-a"] == "1"
     assert asked["headers"]["x-forwarded-for"] == "127.0.0.1"
+    assert asked["headers"]["forwarded"] == f"for=127.0.0.1;host={shop.host};proto=http"
+    assert asked["headers"]["via"] == "HTTP/1.1 AmazonAPIGateway"
     asked = shop.call("POST", "/mapped?p=2", '{"user": {"id": 7}}', {"content-type": "application/json"}).json
     assert asked["path"] == "/x?page=2-1"
     assert asked["headers"]["x-added"] == "POST /mapped"

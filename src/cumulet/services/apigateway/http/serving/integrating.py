@@ -25,6 +25,7 @@ from cumulet.services.apigateway.plane.lambdas import SERVICE, CannotInvoke, Fun
 
 log = logging.getLogger(__name__)
 
+_OWN = frozenset({"host", "content-length", "forwarded", "via"})
 _LARGEST = 10 * 1024 * 1024
 
 
@@ -84,7 +85,10 @@ class Integrator(Struct, frozen=True):
         integration, request = target.integration, exchange.request
         url = _url(exchange, target)
         method = integration.integration_method or "ANY"
-        lines = [(name, value) for name, value in exchange.headers.items() if name not in ("host", "content-length")]
+        lines = [(name, value) for name, value in exchange.headers.items() if name not in _OWN]
+        host = request.headers.get("host", "")
+        lines.append(("forwarded", f"for={request.peer};host={host};proto={request.scheme}"))
+        lines.append(("via", "HTTP/1.1 AmazonAPIGateway"))
         lines, url = apply_request(exchange, target.request, lines, url)
         seconds = target.seconds
         send = outgoing.Outgoing(
