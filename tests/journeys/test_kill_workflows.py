@@ -119,6 +119,7 @@ class Stage:
 
     def __init__(self, node: NodeProcess) -> None:
         self.node = node
+        self._clients: dict[tuple[str, str], Any] = {}
         self.told: dict[tuple[str, str, str], set[str]] = {}
         sqs, states = node.client("sqs", ACCOUNT), node.client("stepfunctions", ACCOUNT)
         self.queues = {}
@@ -131,33 +132,41 @@ class Stage:
         child = self._machine(states, "child", _flow(Rest=wait))
         self.machine = self._machine(states, "main", _definition(done, asked, child, self.activity))
 
+    def client(self, name: str) -> Any:
+        """One for each node: making one takes longer than most calls."""
+        place = (self.node.endpoint, name)
+        if place not in self._clients:
+            self._clients[place] = self.node.client(name, ACCOUNT)
+        return self._clients[place]
+
     def _machine(self, states: Any, name: str, definition: dict[str, Any]) -> str:
         made = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
         return str(made["stateMachineArn"])
 
     def _messages(self, name: str) -> list[dict[str, Any]]:
-        sqs = self.node.client("sqs", ACCOUNT)
         queue = self.node.endpoint + self.queues[name]
-        answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
+        answer = self.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
         messages: list[dict[str, Any]] = answer.get("Messages", [])
         return messages
 
-    def _delete(self, name: str, message: dict[str, Any]) -> None:
+    def _delete(self, name: str, messages: list[dict[str, Any]]) -> None:
         queue = self.node.endpoint + self.queues[name]
-        self.node.client("sqs", ACCOUNT).delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        entries = [{"Id": str(place), "ReceiptHandle": one["ReceiptHandle"]} for place, one in enumerate(messages)]
+        if entries:
+            self.client("sqs").delete_message_batch(QueueUrl=queue, Entries=entries)
 
     def answer(self) -> None:
         """Complete what waits for a token."""
-        for message in self._messages("asked"):
+        messages = self._messages("asked")
+        for message in messages:
             body = json.loads(message["Body"])
             output = json.dumps({"answered": body["input"]["n"]})
             self._tell(body["token"], output)
-            self._delete("asked", message)
+        self._delete("asked", messages)
 
     def work(self) -> None:
         """Do an activity's task."""
-        states = self.node.client("stepfunctions", ACCOUNT)
-        task = states.get_activity_task(activityArn=self.activity, workerName="worker")
+        task = self.client("stepfunctions").get_activity_task(activityArn=self.activity, workerName="worker")
         if task.get("taskToken"):
             output = json.dumps({"worked": json.loads(task["input"])})
             self._tell(task["taskToken"], output)
@@ -166,7 +175,7 @@ class Stage:
         """Until it is acknowledged, or nobody waits for it any more: another node may be there by then."""
         while True:
             try:
-                self.node.client("stepfunctions", ACCOUNT).send_task_success(taskToken=token, output=output)
+                self.client("stepfunctions").send_task_success(taskToken=token, output=output)
             except BotoCoreError:
                 time.sleep(0.1)
             except ClientError:
@@ -176,11 +185,12 @@ class Stage:
 
     def gather(self) -> None:
         """Remember which messages tasks have sent."""
-        for message in self._messages("done"):
+        messages = self._messages("done")
+        for message in messages:
             body = json.loads(message["Body"])
             what = str(body["input"]) if body["state"] == "each" else ""
             self.told.setdefault((body["execution"], body["state"], what), set()).add(message["MessageId"])
-            self._delete("done", message)
+        self._delete("done", messages)
 
 
 def _start(stage: Stage, names: list[str]) -> None:
@@ -189,7 +199,7 @@ def _start(stage: Stage, names: list[str]) -> None:
         given = {"stateMachineArn": stage.machine, "name": name, "input": json.dumps({"n": int(name)})}
         while True:
             try:
-                stage.node.client("stepfunctions", ACCOUNT).start_execution(**given)
+                stage.client("stepfunctions").start_execution(**given)
             except BotoCoreError:
                 time.sleep(0.05)
             except ClientError as error:
