@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from cumulet.expressions.velocity.parse import Parser
-from cumulet.expressions.velocity.render import LeaveLoop, Run, Stop, compile_block, macros_of
+from cumulet.expressions.velocity.render import compile_block, macros_of
+from cumulet.expressions.velocity.run import LeaveLoop, Run, Stop
 from cumulet.expressions.velocity.tree import VelocityError
 
 _CACHED = 1024
