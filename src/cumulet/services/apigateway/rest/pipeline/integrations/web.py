@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from cumulet.kernel.web import WebAnswer
@@ -18,6 +19,8 @@ from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Se
 from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
 from cumulet.services.apigateway.rest.pipeline.rendering import Overrides
+
+_SLASHES = re.compile("//+")
 
 _BODILESS = frozenset({"GET", "HEAD"})
 
@@ -127,4 +130,7 @@ def _url(ex: Exchange, plan: Plan, sent: Sent) -> str:
     uri = fill(plan.uri, ex.stage_variables, requests.encoded_path(ex, sent))
     if sent.query:
         uri += ("&" if "?" in uri else "?") + requests.query_string(sent.query)
-    return uri.replace(" ", "%20")
+    # Stage variables with a slash at their end: AWS's client makes one of two.
+    scheme, mark, rest = uri.replace(" ", "%20").partition("://")
+    path, question, query = rest.partition("?")
+    return f"{scheme}{mark}{_SLASHES.sub('/', path)}{question}{query}" if mark else scheme
