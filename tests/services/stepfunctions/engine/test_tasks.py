@@ -215,6 +215,7 @@ def test_only_the_branches_that_failed_are_redriven(
         {"StartAt": "Slow", "States": {"Slow": slow, "Bad": bad}},
     ]
     arn = workflows.start(workflows.machine({"Both": {"Type": "Parallel", "Branches": branches, "End": True}}), 5)
+    workflows.until(arn, "TaskSucceeded")  # the good branch is done
     assert workflows.ended(arn, 30)["status"] == "FAILED"
     client("sqs").create_queue(QueueName="later")
     workflows.client.redrive_execution(executionArn=arn)
