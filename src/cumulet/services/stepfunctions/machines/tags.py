@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from cumulet.api import stepfunctions as api
-from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
+from cumulet.services.stepfunctions.arns import parse_any
 from cumulet.services.stepfunctions.state import StepFunctions
 
 _MOST = 50
@@ -58,17 +58,6 @@ async def list_tags_for_resource(
 
 async def _check(state: StepFunctions, call: Call, text: str) -> None:
     """Machines and activities have tags; versions and aliases have none. Raises InvalidArn, ResourceNotFound."""
-    if not text.startswith("arn:"):
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN prefix: {text}'")
-    try:
-        arn = Arn.parse(text)
-    except ValueError:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'") from None
-    kind, _, name = arn.resource.partition(":")
-    if arn.service != "states" or not name:
-        raise api.InvalidArn(f"Invalid Arn: 'Invalid ARN: {text}'")
-    exists = state.machines.tagged.get(kind)
-    if exists is None:
-        raise api.InvalidArn(f"Invalid Arn: 'Resource type not valid in this context: {kind}'")
-    if (arn.account, arn.region) != (call.account, call.region) or not await exists(arn):
+    arn, kind = parse_any(text, state.machines.tagged)
+    if (arn.account, arn.region) != (call.account, call.region) or not await state.machines.tagged[kind](arn):
         raise api.ResourceNotFound(f"Resource not found: '{text}'", fields={"resourceName": text})
