@@ -104,3 +104,8 @@ def test_any_bytes_are_a_document_or_an_error(body: bytes) -> None:
     except DocumentError:
         return
     assert isinstance(found, dict)
+
+
+def test_what_comes_twice_is_written_twice() -> None:
+    kind = {"type": "string"}
+    assert dump({"a": kind, "b": kind}) == "a:\n  type: string\nb:\n  type: string\n"

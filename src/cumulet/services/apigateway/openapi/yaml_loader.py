@@ -25,6 +25,14 @@ Loader.yaml_implicit_resolvers = {
 Loader.add_implicit_resolver(_BOOLEAN, re.compile(r"true|false|True|False|TRUE|FALSE"), list("tTfF"))
 
 
+class Dumper(yaml.SafeDumper):
+    """Writes what comes twice twice: readers need not know anchors."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
 def dump(value: Any) -> str:
     """Plain data as YAML, in its own order."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=1_000_000)
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return text
