@@ -33,6 +33,8 @@ SERVICES = (
     "iam",
     "kinesis",
     "lambda",
+    "lambda-core",
+    "lambda-web",
     "logs",
     "pipes",
     "s3",

@@ -23,6 +23,10 @@ PRESIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test%2F20260101%2
         (request("GET", "/000000000000/q?Action=ReceiveMessage", scope="sqs"), "sqs", "ReceiveMessage"),
         (request("POST", "/2015-03-31/functions/f/invocations"), "lambda", "Invoke"),
         (request("GET", "/2015-03-31/functions/", scope="lambda"), "lambda", "ListFunctions"),
+        (request("PUT", "/2025-03-07/web-functions", scope="lambda"), "lambda-web", "CreateWebFunction"),
+        (request("POST", "/2025-03-07/web-functions"), "lambda-web", "ListWebFunctions"),
+        (request("GET", "/2026-10-01/runtimes", scope="lambda"), "lambda-core", "ListRuntimes"),
+        (request("GET", "/2026-04-04/network-connectors", scope="lambda"), "lambda-core", "ListNetworkConnectors"),
         (request("GET", "/restapis/a/resources", scope="apigateway"), "apigateway", "GetResources"),
         (request("POST", "/restapis?mode=import", scope="apigateway"), "apigateway", "ImportRestApi"),
         (request("POST", "/restapis", scope="apigateway"), "apigateway", "CreateRestApi"),
@@ -143,6 +147,7 @@ def test_unknown_operations(sent: HttpRequest, status: int, code: str, text: byt
 def test_signing_names() -> None:
     assert route.resolve(json("AWSStepFunctions.ListStateMachines", b"{}")).signing_name == "states"
     assert route.resolve(request("GET", "/b/k")).signing_name == "s3"
+    assert route.resolve(request("POST", "/2025-03-07/web-functions")).signing_name == "lambda"
 
 
 def test_json_in_either_version() -> None:

@@ -40,6 +40,8 @@ _FORBIDDEN: dict[str, tuple[str, int]] = {
     "cloudwatch": ("AccessDenied", 403),
     "iam": ("AccessDenied", 403),
     "lambda": ("AccessDeniedException", 403),
+    "lambda-core": ("AccessDeniedException", 403),
+    "lambda-web": ("AccessDeniedException", 403),
     "pipes": ("AccessDeniedException", 403),
     "s3": ("AccessDenied", 403),
     "scheduler": ("AccessDeniedException", 403),

@@ -9,6 +9,8 @@ from cumulet.policy import addresses
 
 PREFIXES = {
     "lambda": "lambda",
+    "lambda-core": "lambda",
+    "lambda-web": "lambda",
     "cloudwatch": "cloudwatch",
     "stepfunctions": "states",
     "dynamodbstreams": "dynamodb",

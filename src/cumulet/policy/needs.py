@@ -1,7 +1,6 @@
 """Every permission that a call must have: what it wants to do, to what."""
 
 from collections.abc import Iterator, Mapping
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct
@@ -44,11 +43,21 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
         for resource in resources(call, service, request):
             yield Need(action, resource, service)
     passed = PASSED_ROLES.get((service, operation))
-    if passed is not None and (role := attrgetter(passed.member)(request)) is not None:
+    if passed is not None and (role := _member(request, passed.member)) is not None:
         yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
         arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
         yield Need("lambda:PassCapacityProvider", arn, service)
+
+
+def _member(request: Struct, path: str) -> Any:
+    """A member of a request, one within another after a dot; None where it, or what it is in, is not there."""
+    found: Any = request
+    for name in path.split("."):
+        if found is None:
+            return None
+        found = getattr(found, name)
+    return found
 
 
 def _to_assume(request: Any) -> Iterator[Need]:

@@ -90,6 +90,26 @@ def _layer(call: Call, name: str, request: Struct) -> str:
     return arn if version is None else f"{arn}:{version}"
 
 
+def _web_function(call: Call, name: str, request: Struct) -> str:
+    """A web function by name or ARN; its endpoint or revision, where the request names one that is there already."""
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{call.region}:{call.account}:web-function/{name}"
+    endpoint, revision = getattr(request, "endpoint_name", None), getattr(request, "revision_id", None)
+    if revision:
+        return revision if revision.startswith("arn:") else f"{arn}/revision/{revision}"
+    if endpoint and not type(request).__name__.startswith("Create"):
+        return endpoint if endpoint.startswith("arn:") else f"{arn}/endpoint/{endpoint}"
+    return arn
+
+
+def _runtime(call: Call, name: str, request: Struct) -> str:
+    """A customer's runtime by name or ARN; its version or alias, where the request names one that is there already."""
+    arn = name if name.startswith("arn:") else f"arn:aws:lambda:{call.region}:{call.account}:runtime/{name}"
+    operation, part = type(request).__name__, getattr(request, "name", None)
+    if not part or operation.startswith("Create"):
+        return arn
+    return f"{arn}/{'version' if 'RuntimeVersion' in operation else 'alias'}/{part}"
+
+
 def _callback(_: Call, id: str, __: Struct) -> str:
     """The durable execution that a callback belongs to; its id is base 64 of [its ARN, an operation]."""
     try:
@@ -203,6 +223,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("resource", _itself),
         Rule("resource_arn", _itself),
     ),
+    "lambda-web": (
+        Rule("endpoint_arn", _itself),
+        Rule("function_name", _web_function),
+        Rule("resource_arn", _itself),
+        Rule("resource", _itself),
+    ),
+    "lambda-core": (Rule("runtime_name", _runtime), Rule("name", _arn("lambda", "runtime/{}"))),
     "logs": (
         Rule("log_group_name", _log_group),
         Rule("log_group_identifier", _log_group),
@@ -310,6 +337,12 @@ class PassedRole(NamedTuple):
 PASSED_ROLES: dict[tuple[str, str], PassedRole] = {
     ("lambda", "CreateFunction"): PassedRole("role", "lambda.amazonaws.com"),
     ("lambda", "UpdateFunctionConfiguration"): PassedRole("role", "lambda.amazonaws.com"),
+    ("lambda-web", "CreateWebFunction"): PassedRole(
+        "revision_config.service_config.execution_role_arn", "lambda.amazonaws.com"
+    ),
+    ("lambda-web", "CreateWebFunctionRevision"): PassedRole(
+        "service_config.execution_role_arn", "lambda.amazonaws.com"
+    ),
     ("lambda", "CreateCapacityProvider"): PassedRole(
         "permissions_config.capacity_provider_operator_role_arn", "lambda.amazonaws.com"
     ),

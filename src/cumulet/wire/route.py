@@ -58,6 +58,8 @@ _VERSIONS = {
     "2012-11-05": "sqs",
 }
 _QUERY = frozenset(_VERSIONS.values())
+_BESIDE_LAMBDA = {"2025-03-07": "lambda-web", "2026-04-04": "lambda-core", "2026-10-01": "lambda-core"}
+"""Services that are signed for as Lambda and live at its hosts, by the date that their paths begin with."""
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
 _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
 CONNECTIONS = "/@connections/"
@@ -120,10 +122,10 @@ def resolve(request: HttpRequest) -> Route:
     scope = _scope(request)
     service = _service_of(scope) or _host_service(request)
     params = _params(request.query)
-    if service == "apigateway" and request.path.startswith("/v2/"):
-        service = "apigatewayv2"
     if service == "":
         service = _unsigned(request, params) if not scope else _foreign(request, scope)
+    if service in {"apigateway", "lambda"}:
+        service = _by_path(service, request.path)
     if service in _QUERY:
         return _by_action(request, service)
     if service == "s3":
@@ -136,6 +138,13 @@ def resolve(request: HttpRequest) -> Route:
         message = f"{request.method} {request.path} is no operation of {service}"
         raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
     return _route(wire, matched[0], "rest-json", Match(matched[1], params))
+
+
+def _by_path(service: str, path: str) -> str:
+    """Which of the services that share a host and a signing name is meant."""
+    if service == "lambda":
+        return _BESIDE_LAMBDA.get(path[1:11], service)
+    return "apigatewayv2" if path.startswith("/v2/") else service
 
 
 def _path_of(request: HttpRequest, service: str) -> str:

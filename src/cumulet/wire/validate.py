@@ -25,6 +25,7 @@ _JAVA_CLASSES = {
     r"\p{M}": "\u0300-\u036f", r"\p{S}": "$+<=>^`|~\u00a2-\u00a9\u00ac-\u00b4\u2030-\u2bff", r"\p{P}": "!-#%-*,-/:;?@\\[-\\]_{}\u00a1\u00a7\u00ab\u00b6\u00bb\u00bf\u2010-\u2027",
     r"\p{Alnum}": "a-zA-Z0-9", r"\p{Alpha}": "a-zA-Z", r"\p{Print}": " -~", r"\p{Graph}": "!-~", r"\p{ASCII}": "\\x00-\\x7f",
     r"\p{Lu}": "A-Z", r"\p{Ll}": "a-z", r"\p{Punct}": "!-/:-@\\[-`{-~", r"\p{Space}": " \\t\\n\\x0b\\f\\r", r"\p{Cntrl}": "\\x00-\\x1f\\x7f",
+    r"\p{C}": "\\x00-\\x1f\\x7f-\\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\\ud800-\\uf8ff\ufeff\ufff9-\ufffb",
     r"\p{IsLetter}": "a-zA-Z\u00aa-\U0003ffff", r"\p{IsDigit}": "0-9\u0660-\u0669", r"\p{Zs}": " \u00a0\u2000-\u200a\u202f\u3000", r"\p{Nd}": "0-9\u0660-\u0669",
 }  # fmt: skip
 
