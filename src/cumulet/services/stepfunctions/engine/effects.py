@@ -46,6 +46,8 @@ class Effects:
     def resume(self, run: Run) -> None:
         """Begin again what was under way when a process ended."""
         for frame in run.frames.values():
+            if frame.phase is Phase.SUBMITTED and frame.work is not None and frame.work.offered:
+                frame.phase = Phase.TASK  # offered once more: the same offer is not made twice
             waits = frame.phase is Phase.SUBMITTED and frame.work is not None and frame.work.kind.pattern != "token"
             if frame.phase in (Phase.TASK, Phase.MAP_RUN) or waits:
                 run.again = True

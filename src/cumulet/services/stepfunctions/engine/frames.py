@@ -49,6 +49,8 @@ class Work(Struct):
     silent: float | None = None
     handle: Any = None
     again: bool = False
+    offered: bool = False
+    """To an activity's workers, none of whom has taken it: a crash may lose the offer."""
 
     @property
     def due(self) -> float:
@@ -220,6 +222,8 @@ class Run:
     def quiet(self) -> bool:
         """Nothing of it is under way in this process: it only waits, and may leave memory."""
         if self.inbox or self.ready or self.entries or self.effects or self.waiting or self.paused:
+            return False
+        if any(frame.phase is Phase.SUBMITTED and frame.work and frame.work.offered for frame in self.frames.values()):
             return False
         return all(
             frame.phase not in (Phase.READY, Phase.BEGIN, Phase.TASK, Phase.MAP_RUN) for frame in self.frames.values()

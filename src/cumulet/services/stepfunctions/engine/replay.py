@@ -121,6 +121,7 @@ def _submitted(run: Run, frame: Frame, entry: Entry, work: Tasks) -> None:
     if entry.id:
         frame.tail = entry.id
     frame.work.handle = entry.note
+    frame.work.offered = not entry.id
     frame.phase = Phase.SUBMITTED
 
 
@@ -128,6 +129,7 @@ def _picked_up(run: Run, frame: Frame, entry: Entry, work: Tasks) -> None:
     assert frame.work is not None
     frame.tail = entry.id
     frame.phase = Phase.SUBMITTED
+    frame.work.offered = False
     if frame.work.heartbeat is not None:
         frame.work.silent = entry.note + frame.work.heartbeat
 

@@ -86,8 +86,11 @@ class Working(Steps):
         work = frame.work
         assert work is not None
         work.handle = handle
+        if frame.phase is Phase.SUBMITTED:
+            return  # a worker was quicker
         frame.phase = Phase.SUBMITTED
         if work.kind.family == "activity":
+            work.offered = True
             run.note(QUEUED, frame.id, self.now(), handle)
             return
         data = {"resourceType": work.kind.resource_type, "resource": work.kind.resource}
@@ -107,6 +110,7 @@ class Working(Steps):
         work, now = frame.work, self.now()
         assert work is not None
         frame.phase = Phase.SUBMITTED
+        work.offered = False
         if work.heartbeat is not None:
             work.silent = now + work.heartbeat
         data = {"workerName": worker} if worker else {}
