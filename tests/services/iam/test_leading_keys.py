@@ -28,7 +28,12 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
                 "IndexName": "by-club",
                 "KeySchema": [{"AttributeName": "club", "KeyType": "HASH"}],
                 "Projection": {"ProjectionType": "ALL"},
-            }
+            },
+            {
+                "IndexName": "by-club-and-game",
+                "KeySchema": [{"AttributeName": name, "KeyType": "HASH"} for name in ("club", "game")],
+                "Projection": {"ProjectionType": "ALL"},
+            },
         ],
         BillingMode="PAY_PER_REQUEST",
     )
@@ -129,3 +134,17 @@ def test_scans_by_statements_can_be_refused(strict: NodeProcess) -> None:
     client = acting(strict, "no-scans", {"Bool": {"dynamodb:FullTableScan": "false"}}, "dynamodb:PartiQLSelect")
     assert denied(client.execute_statement, Statement="SELECT * FROM games")
     assert not denied(client.execute_statement, Statement="SELECT * FROM games WHERE \"user\" = 'bob'")
+
+
+def test_a_partition_key_of_two_attributes_counts_with_both(strict: NodeProcess) -> None:
+    chess = acting(strict, "chess", {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["ann", "chess"]}})
+    for club, game, refused in (("ann", "chess", False), ("bob", "chess", True), ("ann", "go", True)):
+        asked = {
+            "TableName": "games",
+            "IndexName": "by-club-and-game",
+            "KeyConditionExpression": "club = :c AND game = :g",
+            "ExpressionAttributeValues": {":c": {"S": club}, ":g": {"S": game}},
+        }
+        assert denied(chess.query, **asked) is refused
+        text = f"SELECT * FROM \"games\".\"by-club-and-game\" WHERE club = '{club}' AND game = '{game}'"
+        assert denied(chess.execute_statement, Statement=text) is refused

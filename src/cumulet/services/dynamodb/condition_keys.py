@@ -56,7 +56,7 @@ def _leading(table: Table, key: Key, part: Any) -> Values | None:
     if isinstance(part, api.QueryInput):
         values = _queried(key, part)
     else:
-        values = [item[key.hash] for item in _items(table, part) if key.hash in item]
+        values = [item[name] for item in _items(table, part) for name, _ in key.hashes if name in item]
     return tuple(dict.fromkeys(map(_text, values))) or None
 
 
@@ -65,7 +65,8 @@ def _leading_of_statement(key: Key, part: Any) -> Values | None:
     if isinstance(bound.statement.body, Insert):
         item = bound.inserted()
         return (_text(item[key.hash]),) if key.hash in item else None
-    return tuple([_text(bound.values[name]) for name in partitions(part.statement, key.hash)]) or None
+    found = [value for name, _ in key.hashes for value in partitions(part.statement, name)]
+    return tuple(dict.fromkeys(_text(bound.values[value]) for value in found)) or None
 
 
 def _queried(key: Key, request: api.QueryInput) -> list[api.AttributeValue]:
@@ -80,7 +81,8 @@ def _queried(key: Key, request: api.QueryInput) -> list[api.AttributeValue]:
             projection=request.projection_expression,
         )
         terms = bound.keys.terms if bound.keys is not None else ()
-    return [value for term in terms if term.attribute == key.hash for value in term.values]
+    hashes = [name for name, _ in key.hashes]
+    return [value for term in terms if term.attribute in hashes for value in term.values]
 
 
 def _items(table: Table, part: Any) -> Iterator[Item]:
@@ -158,7 +160,7 @@ def _full_scan(_: Table, key: Key, part: Any) -> Values | None:
     bound = Bound(part.statement, part.parameters)
     if not isinstance(bound.statement.body, Select):
         return None
-    return ("false" if partitions(part.statement, key.hash) else "true",)
+    return ("false" if all(partitions(part.statement, name) for name, _ in key.hashes) else "true",)
 
 
 def _text(value: api.AttributeValue) -> str:

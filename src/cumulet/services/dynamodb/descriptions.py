@@ -63,8 +63,10 @@ def _definitions(table: Table) -> list[api.AttributeDefinition]:
 
 
 def _schema(key: Key) -> list[api.KeySchemaElement]:
-    kinds = zip(key.names, ("HASH", "RANGE"), strict=False)
-    return [api.KeySchemaElement(attribute_name=name, key_type=kind) for name, kind in kinds]
+    kinds = ["HASH"] * len(key.hashes) + ["RANGE"] * len(key.ranges)
+    return [
+        api.KeySchemaElement(attribute_name=name, key_type=kind) for name, kind in zip(key.names, kinds, strict=True)
+    ]
 
 
 def _throughput(units: Throughput) -> api.ProvisionedThroughputDescription:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.errors import WRONG_KEY, invalid, invalid_values
 from cumulet.services.dynamodb.model import Key, Table
-from cumulet.services.dynamodb.values import Item, kind
+from cumulet.services.dynamodb.values import Item, key_bytes, kind
 
 LONGEST_HASH, LONGEST_RANGE = 2048, 1024
 _WORDS = {"S": "string", "B": "binary"}
@@ -91,5 +91,12 @@ def check_index_keys(table: Table, item: Item) -> None:
                 f"supported. The AttributeValue for a key attribute cannot contain an empty {_WORDS[type_]} value. "
                 f"IndexName: {index}, IndexKey: {name}"
             )
-        longest = LONGEST_HASH if table.by_name[index].key.hash == name else LONGEST_RANGE
+        longest = LONGEST_HASH if (name, type_) in table.by_name[index].key.hashes else LONGEST_RANGE
         check_length(content, longest)
+    for part in table.several:
+        if all(name in item for name, _ in part):
+            check_length(b"".join([key_bytes(item[name]) for name, _ in part]), _longest(table, part))
+
+
+def _longest(table: Table, part: tuple[tuple[str, str], ...]) -> int:
+    return LONGEST_HASH if any(index.key.hashes == part for index in table.indexes) else LONGEST_RANGE

@@ -13,17 +13,37 @@ PROVISIONED, ON_DEMAND = "PROVISIONED", "PAY_PER_REQUEST"
 ACTIVE, CREATING, UPDATING, DELETING = "ACTIVE", "CREATING", "UPDATING", "DELETING"
 
 
-class Key(Struct, frozen=True):
-    """A primary key: the names of its attributes and their types (S, N or B). `range` is empty where there is none."""
+class Key(Struct, frozen=True, dict=True):
+    """A key: the names of its attributes and their types (S, N or B). `range` is empty where there is none.
+
+    Keys of global indexes may have several attributes for each part: the others, in their order, are in `more_hashes`
+    and `more_ranges`.
+    """
 
     hash: str
     hash_kind: str
     range: str = ""
     range_kind: str = ""
+    more_hashes: tuple[tuple[str, str], ...] = ()
+    more_ranges: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
+    def hashes(self) -> tuple[tuple[str, str], ...]:
+        """The attributes of the partition key and their types."""
+        return ((self.hash, self.hash_kind), *self.more_hashes)
+
+    @cached_property
+    def ranges(self) -> tuple[tuple[str, str], ...]:
+        """The attributes of the sort key and their types, in the order in which they sort; empty without one."""
+        return ((self.range, self.range_kind), *self.more_ranges) if self.range else ()
+
+    @cached_property
+    def attributes(self) -> tuple[tuple[str, str], ...]:
+        return self.hashes + self.ranges
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        return (self.hash, self.range) if self.range else (self.hash,)
+        return tuple([name for name, _ in self.attributes])
 
 
 class Throughput(Struct, frozen=True):
@@ -165,9 +185,15 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         return [
             (name, kind, index.name)
             for index in ordered
-            for name, kind in ((index.key.hash, index.key.hash_kind), (index.key.range, index.key.range_kind))
-            if name and not (index.local and name == self.key.hash)
+            for name, kind in index.key.attributes
+            if not (index.local and name == self.key.hash)
         ]
+
+    @cached_property
+    def several(self) -> list[tuple[tuple[str, str], ...]]:
+        """The parts of index keys that have several attributes: their sizes count together."""
+        parts = (part for index in self.indexes for part in (index.key.hashes, index.key.ranges))
+        return [part for part in parts if len(part) > 1]
 
     @cached_property
     def kept(self) -> dict[str, frozenset[str] | None]:

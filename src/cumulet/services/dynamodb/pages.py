@@ -8,7 +8,10 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from cumulet.services.dynamodb.model import Index, Table
+from cumulet.services.dynamodb.expressions import KeyCondition
+from cumulet.services.dynamodb.model import Index, Key, Table
+from cumulet.services.dynamodb.rows import END, escaped, part_bytes, spread
+from cumulet.services.dynamodb.values import key_bytes
 from cumulet.storage.database import Database
 
 PAGE_BYTES = 1 << 20
@@ -131,6 +134,40 @@ def _text(form: _Form) -> str:
             f"ON i.tbl = {next(places)} AND i.hash = e.item_hash AND i.range = e.item_range"
         )
     return f"SELECT {taken} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT {next(places)}"
+
+
+def matching(key: Key, wanted: KeyCondition) -> Range:
+    """The rows of a table or index that a query's key condition is about."""
+    hash_ = spread(part_bytes([key_bytes(value) for value in wanted.hash]))
+    values = tuple([key_bytes(value) for value in wanted.range])
+    if not key.more_ranges:
+        return between(wanted.operator, values, hash_)
+    before = b"".join([escaped(key_bytes(value)) + END for value in wanted.equal])
+    return _between_several(before, wanted.operator, [escaped(value) for value in values], hash_)
+
+
+def _between_several(before: bytes, operator: str, values: list[bytes], hash_: bytes) -> Range:
+    """As `between`, where a sort key has several attributes, of which those in `before` are given."""
+    if not operator:
+        return Range(hash_)
+    first, last = before + values[0], before + values[-1] + END
+    if operator == "begins_with":
+        return _prefixed(hash_, first, first)
+    if operator in ("=", "BETWEEN"):
+        return _prefixed(hash_, first + END, last)
+    if operator in ("<", "<="):
+        whole = _prefixed(hash_, before, last)
+        return whole if operator == "<=" else Range(hash_, (before, True), (last, False))
+    after = _after_prefix(last) if operator == ">" else last
+    assert after is not None  # it ends with END
+    high = _after_prefix(before)
+    return Range(hash_, (after, True), (high, False) if high is not None else None)
+
+
+def _prefixed(hash_: bytes, low: bytes, prefix: bytes) -> Range:
+    """From `low` to the last that begins with a prefix."""
+    after = _after_prefix(prefix)
+    return Range(hash_, (low, True), (after, False) if after is not None else None)
 
 
 def between(operator: str, values: tuple[bytes, ...], hash_: bytes) -> Range:

@@ -17,7 +17,6 @@ from cumulet.services.dynamodb.errors import WRONG_KEY, invalid, invalid_values
 from cumulet.services.dynamodb.expressions import (
     OF_QUERY,
     OF_SCAN,
-    KeyCondition,
     KeyTerm,
     Projection,
     attributes_to_get,
@@ -30,9 +29,9 @@ from cumulet.services.dynamodb.expressions import (
 from cumulet.services.dynamodb.keys import check_key, held
 from cumulet.services.dynamodb.model import ACTIVE, Index, Key, Table
 from cumulet.services.dynamodb.pages import Page, Position, Range, Source
-from cumulet.services.dynamodb.rows import address, decode_item, spread
+from cumulet.services.dynamodb.rows import address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
-from cumulet.services.dynamodb.values import Item, check_value, key_bytes
+from cumulet.services.dynamodb.values import Item, check_value
 
 Request = api.QueryInput | api.ScanInput
 _NO_LIMIT = 1 << 40
@@ -62,10 +61,8 @@ async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.
     table = await dynamodb.table(call, request.table_name)
     index = _index(table, request)
     key = index.key if index is not None else table.key
-    wanted = key_condition(asked.terms, key.hash, key.hash_kind, key.range, key.range_kind)
-    hash_ = spread(key_bytes(wanted.hash))
-    what = pages.between(wanted.operator, tuple([key_bytes(value) for value in wanted.range]), hash_)
-    after = _query_start(table, index, request.exclusive_start_key, what, wanted)
+    what = pages.matching(key, key_condition(asked.terms, key.hashes, key.ranges))
+    after = _query_start(table, index, request.exclusive_start_key, what)
     _check_asked(table, asked)
     _check_filtered(key, asked, "Filter Expression" if request.filter_expression is not None else "QueryFilter")
     source = _source(table, index, request, asked)
@@ -217,9 +214,9 @@ def _start(table: Table, index: Index | None, start: Item, short: str, key: Key 
     if len(start) != len(names):
         raise invalid(short)
     if key is not None:
-        for name, kind in ((key.hash, key.hash_kind), (key.range, key.range_kind)):
-            value = start.get(name) if name else None
-            if name and (value is None or held(value, kind) is None):
+        for name, kind in key.attributes:
+            value = start.get(name)
+            if value is None or held(value, kind) is None:
                 raise invalid(_BAD_START if value is None else WRONG_KEY)
     own = {name: start[name] for name in table.key.names if name in start}
     try:
@@ -232,9 +229,7 @@ def _start(table: Table, index: Index | None, start: Item, short: str, key: Key 
     return (*address(index.key, start), *place)
 
 
-def _query_start(
-    table: Table, index: Index | None, start: Item | None, what: Range, wanted: KeyCondition
-) -> Position | None:
+def _query_start(table: Table, index: Index | None, start: Item | None, what: Range) -> Position | None:
     if start is None:
         return None
     position = _start(table, index, start, _BAD_START, index.key if index is not None else table.key)

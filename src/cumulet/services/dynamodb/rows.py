@@ -59,15 +59,35 @@ def spread(key: bytes) -> bytes:
 
 def address(key: Key, item: Item) -> Address:
     """Where an item with a checked key belongs."""
+    if key.more_hashes or key.more_ranges:
+        hash_, range_ = (
+            part_bytes([key_bytes(item[name]) for name, _ in part]) if part else b""
+            for part in (key.hashes, key.ranges)
+        )
+        return Address(spread(hash_), range_)
     range_ = key_bytes(item[key.range]) if key.range else b""
     return Address(spread(key_bytes(item[key.hash])), range_)
+
+
+def part_bytes(pieces: list[bytes]) -> bytes:
+    """The bytes of a partition or sort key of one attribute or several; they sort as the attributes do, one after another."""
+    return pieces[0] if len(pieces) == 1 else b"".join([escaped(piece) + END for piece in pieces])
+
+
+END = b"\0\x01"
+"""Ends each attribute of several: sorts before whatever an attribute may go on with."""
+
+
+def escaped(piece: bytes) -> bytes:
+    """An attribute's bytes with nothing in them that is `END`; in the same order."""
+    return piece.replace(b"\0", b"\0\xff")
 
 
 def entry_address(key: Key, item: Item) -> Address | None:
     """Where an item belongs in an index; None when it lacks one of the keys, or has another type there."""
     try:
-        for name, kind in ((key.hash, key.hash_kind), (key.range, key.range_kind)):
-            if name and getattr(item[name], kind.lower()) in (None, "", b""):
+        for name, kind in key.attributes:
+            if getattr(item[name], kind.lower()) in (None, "", b""):
                 return None
     except KeyError:
         return None

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cumulet.api import dynamodb as api
-from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.model import ON_DEMAND, PROVISIONED, Index, Key, Throughput, Units
 
 MOST_UNITS = 1_000_000_000_000
 MOST_LOCAL, MOST_GLOBAL = 5, 20
 _MOST_INCLUDED = 100
+_MOST_OF_PART = 4
+_FIRST = "Invalid KeySchema: The first KeySchemaElement is not a HASH key type"
+_SAME_NAME = "Both the Hash Key and the Range Key element in the KeySchema have the same name"
+_SAME_NAMES = "The KeySchema contains multiple key attributes with the same name"
 Definitions = tuple[tuple[str, str], ...]
 AnyIndex = api.GlobalSecondaryIndex | api.LocalSecondaryIndex | api.CreateGlobalSecondaryIndexAction
 
@@ -65,14 +69,18 @@ def table_key(request: api.CreateTableInput, definitions: Definitions) -> Key:
         raise invalid(
             "1 validation error detected: Value null at 'keySchema' failed to satisfy constraint: Member must not be null"
         )
-    if len(request.key_schema) > 2:
-        raise invalid(
-            f"1 validation error detected: Value '{_shown(request.key_schema)}' at 'keySchema' failed to satisfy "
-            "constraint: Member must have length less than or equal to 2"
-        )
+    _check_two(request.key_schema, "keySchema")
     if len(request.key_schema) > len(definitions):
         raise invalid("Invalid KeySchema: Some index key attribute have no definition")
     return _key(request.key_schema, definitions)
+
+
+def _check_two(schema: Sequence[api.KeySchemaElement], at: str) -> None:
+    if len(schema) > 2:
+        raise invalid(
+            f"1 validation error detected: Value '{_shown(schema)}' at '{at}' failed to satisfy "
+            "constraint: Member must have length less than or equal to 2"
+        )
 
 
 def _shown(schema: Sequence[api.KeySchemaElement]) -> str:
@@ -81,6 +89,42 @@ def _shown(schema: Sequence[api.KeySchemaElement]) -> str:
 
 
 def _key(schema: Sequence[api.KeySchemaElement], definitions: Definitions) -> Key:
+    """A key of one attribute or two."""
+    names, kinds = _names(schema, definitions)
+    if len(names) == 2 and names[0] == names[1]:
+        raise invalid(_SAME_NAME)
+    if schema[0].key_type != "HASH":
+        raise invalid(_FIRST)
+    if len(schema) == 2 and schema[1].key_type != "RANGE":
+        raise invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+    second = names[1] if len(names) == 2 else ""
+    return Key(names[0], kinds[names[0]], second, kinds.get(second, ""))
+
+
+def _global_key(schema: Sequence[api.KeySchemaElement], definitions: Definitions) -> Key:
+    """A key of up to four attributes for each of its parts, those of the partition key first.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.DesignPattern.MultiAttributeKeys.html
+    """
+    names, kinds = _names(schema, definitions)
+    if schema[0].key_type != "HASH":
+        raise invalid(_FIRST)
+    types = [part.key_type for part in schema]
+    if types != sorted(types):
+        raise invalid_values("All HASH key attributes must precede RANGE key attributes in the KeySchema")
+    for each in ("HASH", "RANGE"):
+        if types.count(each) > _MOST_OF_PART:
+            raise invalid_values(f"The KeySchema exceeds the maximum allowed number of {each} key attributes")
+    if len(set(names)) != len(names):
+        raise invalid(_SAME_NAME if types == ["HASH", "RANGE"] else _SAME_NAMES)
+    pairs = [(name, kinds[name]) for name in names]
+    hashes, ranges = pairs[: types.count("HASH")], pairs[types.count("HASH") :]
+    second = ranges[0] if ranges else ("", "")
+    return Key(*hashes[0], *second, tuple(hashes[1:]), tuple(ranges[1:]))
+
+
+def _names(schema: Sequence[api.KeySchemaElement], definitions: Definitions) -> tuple[list[str], dict[str, str]]:
+    """The attributes of a key, and the types of all. Raises ValidationException for one that is not defined."""
     names = [part.attribute_name for part in schema]
     kinds = dict(definitions)
     if any(name not in kinds for name in names):
@@ -88,18 +132,7 @@ def _key(schema: Sequence[api.KeySchemaElement], definitions: Definitions) -> Ke
             "Some index key attributes are not defined in AttributeDefinitions. "
             f"Keys: [{', '.join(names)}], AttributeDefinitions: [{', '.join(kinds)}]"
         )
-    if len(schema) > 2:
-        raise NotImplementedHere(
-            "Keys of several attributes are not implemented in Cumulet's dynamodb yet. See docs/services/dynamodb.md."
-        )
-    if len(names) == 2 and names[0] == names[1]:
-        raise invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
-    if schema[0].key_type != "HASH":
-        raise invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-    if len(schema) == 2 and schema[1].key_type != "RANGE":
-        raise invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-    second = names[1] if len(names) == 2 else ""
-    return Key(names[0], kinds[names[0]], second, kinds.get(second, ""))
+    return names, kinds
 
 
 def indexes_of(request: api.CreateTableInput, key: Key, definitions: Definitions) -> list[Index]:
@@ -142,7 +175,8 @@ def _local_indexes(given: list[api.LocalSecondaryIndex] | None, key: Key, defini
             "Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex"
         )
     found: list[Index] = []
-    for each in given:
+    for number, each in enumerate(given, 1):
+        _check_two(each.key_schema, f"localSecondaryIndexes.{number}.member.keySchema")
         own = _key(each.key_schema, definitions)
         if not own.range:
             raise invalid_values(f"Index KeySchema does not have a range key for index: {each.index_name}")
@@ -184,7 +218,7 @@ def global_index(
     each: api.GlobalSecondaryIndex | api.CreateGlobalSecondaryIndexAction, definitions: Definitions, billing: str
 ) -> Index:
     """A global index of a table, its id still 0. Raises ValidationException."""
-    key = _key(each.key_schema, definitions)
+    key = _global_key(each.key_schema, definitions)
     _check_projection(each)
     units = each.provisioned_throughput
     if billing == ON_DEMAND and units is not None:

@@ -13,8 +13,8 @@ def asked(text: str) -> tuple[Any, str, list[Any]]:
     values = item({name: value for name, value in VALUES.items() if name in text}) or None
     bound = expressions.bind(None, values, key_condition=text).keys
     assert bound is not None
-    found = expressions.key_condition(bound.terms, "id", "S", "rk", "S")
-    return unwrap(found.hash), found.operator, [unwrap(value) for value in found.range]
+    found = expressions.key_condition(bound.terms, (("id", "S"),), (("rk", "S"),))
+    return unwrap(found.hash[0]), found.operator, [unwrap(value) for value in found.range]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_sort_key_that_is_not_there() -> None:
     bound = expressions.bind(None, item({":p": "p", ":a": "a"}), key_condition="id = :p AND rk = :a").keys
     assert bound is not None
     with pytest.raises(AwsError, match="Query key condition not supported"):
-        expressions.key_condition(bound.terms, "id", "S")
+        expressions.key_condition(bound.terms, (("id", "S"),), ())
 
 
 def test_values_of_keys_count_as_used() -> None:

@@ -33,6 +33,7 @@ from cumulet.services.dynamodb.values import kind
 PARAMETER = "KeyConditionExpression"
 _TURNED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
+_UNSUPPORTED = "Query key condition not supported"
 _INDEXABLE = frozenset({"=", "<", "<=", ">", ">=", "BETWEEN", "begins_with"})
 
 
@@ -48,9 +49,11 @@ class KeyTerm(NamedTuple):
 
 
 class KeyCondition(NamedTuple):
-    """Which values of the partition key, and of the sort key if `operator` is not ""."""
+    """Which values of the partition key's attributes, and of the sort key's if `operator` is not "": those that `equal`
+    says of the first ones, then what the operator says of the next."""
 
-    hash: api.AttributeValue
+    hash: tuple[api.AttributeValue, ...]
+    equal: tuple[api.AttributeValue, ...]
     operator: str
     range: tuple[api.AttributeValue, ...]
 
@@ -133,29 +136,42 @@ def _value_names(operands: tuple[Operand, ...]) -> tuple[str, ...]:
 
 
 def key_condition(
-    terms: tuple[KeyTerm, ...], hash_key: str, hash_kind: str, range_key: str = "", range_kind: str = ""
+    terms: tuple[KeyTerm, ...], hashes: tuple[tuple[str, str], ...], ranges: tuple[tuple[str, str], ...]
 ) -> KeyCondition:
-    """The conditions on keys, set against the key of a table or index. Raises ValidationException."""
-    if len(terms) > 2:
+    """The conditions on keys, set against the key of a table or index: its attributes and their types.
+
+    All attributes of the partition key equal something; those of the sort key have conditions from left to right, of
+    which only the last may be another than equality. Raises ValidationException.
+    """
+    several = len(hashes) + len(ranges) > 2
+    if len(terms) > 2 and not several:
         raise invalid("Conditions can be of length 1 or 2 only")
     given = {term.attribute: term for term in terms}
-    if not range_key and len(terms) > 1:
-        raise invalid("Query key condition not supported")
-    for name, wanted, first in ((hash_key, hash_kind, True), (range_key, range_kind, False)):
-        if not name:
-            continue
-        term = given.get(name)
-        if term is None:
-            if first or len(terms) > 1:
-                raise invalid(f"Query condition missed key schema element: {name}")
-            continue
-        if term.operator not in _INDEXABLE:
-            raise invalid("Attempted conditional constraint is not an indexable operation")
-        _check_values(term, wanted)
-        if first and term.operator != "=":
-            raise invalid("Query key condition not supported")
-    last = given.get(range_key) if range_key else None
-    return KeyCondition(given[hash_key].values[0], last.operator if last else "", last.values if last else ())
+    if not ranges and len(terms) > len(hashes):
+        raise invalid(_UNSUPPORTED)
+    first = tuple([_wanted(given, name, kind, only_equal=True).values[0] for name, kind in hashes])
+    count = len(terms) - len(hashes)
+    if count > len(ranges):
+        raise invalid(_UNSUPPORTED)
+    if not count:
+        return KeyCondition(first, (), "", ())
+    *equal, last = [
+        _wanted(given, name, kind, only_equal=at < count) for at, (name, kind) in enumerate(ranges[:count], 1)
+    ]
+    return KeyCondition(first, tuple([term.values[0] for term in equal]), last.operator, last.values)
+
+
+def _wanted(given: dict[str, KeyTerm], name: str, kind: str, *, only_equal: bool) -> KeyTerm:
+    """The condition on an attribute of the key."""
+    term = given.get(name)
+    if term is None:
+        raise invalid(f"Query condition missed key schema element: {name}")
+    if term.operator not in _INDEXABLE:
+        raise invalid("Attempted conditional constraint is not an indexable operation")
+    _check_values(term, kind)
+    if only_equal and term.operator != "=":
+        raise invalid(_UNSUPPORTED)
+    return term
 
 
 def _check_values(term: KeyTerm, wanted: str) -> None:

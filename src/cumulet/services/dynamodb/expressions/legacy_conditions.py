@@ -86,7 +86,7 @@ def key_terms(conditions: Mapping[str, api.Condition]) -> tuple[KeyTerm, ...]:
         _check(each.comparison_operator, each.attribute_value_list or ())
         operator = _TERMS.get(each.comparison_operator, each.comparison_operator)
         terms.append(KeyTerm(name, operator, tuple(each.attribute_value_list or ())))
-    if len(terms) not in (1, 2):
+    if not terms:  # more than the key has are refused when it is known
         raise invalid("Conditions can be of length 1 or 2 only")
     return tuple(terms)
 

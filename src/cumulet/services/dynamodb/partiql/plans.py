@@ -76,12 +76,12 @@ def reading(text: str, key: Key) -> Reading:
     select = body.select if isinstance(body, Exists) else body
     assert isinstance(select, Select)
     conditions = conditions_of(select.where)
-    hash_at = _equality(conditions, key.hash)
-    range_at = next((at for at, each in enumerate(conditions) if _is_range(each, key.range)), None)
-    keyed = [at for at in (hash_at, range_at) if at is not None]
+    hashes = [at for name, _ in key.hashes if (at := _equality(conditions, name)) is not None]
+    keyed = [*hashes, *_ranges(conditions, key)]
     rest = [each for at, each in enumerate(conditions) if at not in keyed]
-    queried = hash_at is not None and not {key.hash, key.range} & {name for each in rest for name in heads(each)}
-    _check_order(select, key, keyed=hash_at is not None)
+    whole = len(hashes) == len(key.hashes)
+    queried = whole and not {*key.names} & {name for each in rest for name in heads(each)}
+    _check_order(select, key, keyed=whole)
     write = Renderer()
     keys = write.condition(_joined([conditions[at] for at in keyed])) if queried else None
     filtered = rest if queried else list(conditions)
@@ -129,12 +129,27 @@ def writing(text: str, key: Key) -> Writing:
     return Writing(whole, update, condition, write.names, tuple(write.values))
 
 
+def _ranges(conditions: tuple[Condition, ...], key: Key) -> list[int]:
+    """Where the conditions on the sort key's attributes are, from left to right up to the first that is no equality."""
+    found = []
+    for name, _ in key.ranges:
+        at = next((at for at, each in enumerate(conditions) if _is_range(each, name)), None)
+        if at is None:
+            break
+        found.append(at)
+        if not _equal_value(conditions[at], name):
+            break
+    return found
+
+
 def _filtered(conditions: tuple[Condition, ...], key: Key) -> tuple[str, ...]:
-    keyed = _equality(conditions, key.hash) is not None or any(
-        isinstance(each, Comparison) and each.operator == "IN" and each.operands[0] == Path((key.hash,))
-        for each in conditions
-    )
-    if not keyed:
+    def keyed(name: str) -> bool:
+        return _equality(conditions, name) is not None or any(
+            isinstance(each, Comparison) and each.operator == "IN" and each.operands[0] == Path((name,))
+            for each in conditions
+        )
+
+    if not all(keyed(name) for name, _ in key.hashes):
         return ()
     return tuple(dict.fromkeys(name for each in conditions for name in heads(each) if name not in key.names))
 
