@@ -48,7 +48,7 @@ def build(
     limits = limits or Limits()
     store = TableStore(db)
     directory = Directory(store, signals)
-    changes = Changes(db, clock, signals)
+    changes = Changes(db, clock, signals, limits.collection_bytes)
     dynamodb = DynamoDb(
         db=db,
         tables=store,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.services.dynamodb import capacity, rows, writing
+from cumulet.services.dynamodb import capacity, item_collections, rows, writing
 from cumulet.services.dynamodb.asked import check_get, check_routes, projection_of
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.errors import invalid
@@ -160,7 +160,8 @@ async def batch_write_item(
                 dynamodb.meter.spend(each, "write")
             consumed.append(each.shown(request.return_consumed_capacity, name=name))
     for name, table, puts in batches:
-        touched = [capacity.collection(table, put.key, request.return_item_collection_metrics) for put in puts]
+        given = request.return_item_collection_metrics
+        touched = [await item_collections.metrics(dynamodb.db, table, put.key, given) for put in puts]
         if collected := [each for each in touched if each is not None]:
             metrics[name] = collected
     answer.consumed_capacity = [each for each in consumed if each is not None] or None

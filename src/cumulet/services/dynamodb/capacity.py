@@ -1,4 +1,4 @@
-"""ConsumedCapacity and ItemCollectionMetrics, counted as AWS counts them.
+"""ConsumedCapacity, counted as AWS counts them.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
 """
@@ -102,12 +102,3 @@ def index_units(
         elif was is not None or now is not None:
             units[index.name] = sum(write_units(each, None) for each in (was, now) if each is not None)
     return units
-
-
-def collection(table: Table, item: Item, given: str | None) -> api.ItemCollectionMetrics | None:
-    """The item collection that a write touched; only tables with local indexes have them."""
-    if given != "SIZE" or not any(index.local for index in table.indexes):
-        return None
-    return api.ItemCollectionMetrics(
-        item_collection_key={table.key.hash: item[table.key.hash]}, size_estimate_range_gb=[0.0, 1.0]
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from cumulet.kernel.clock import Clock
-from cumulet.services.dynamodb import expiry, history
+from cumulet.services.dynamodb import expiry, history, item_collections
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item
 from cumulet.services.dynamodb.streams import store as streams
@@ -22,9 +22,11 @@ _NEW, _OLD = frozenset({"NEW_IMAGE", "NEW_AND_OLD_IMAGES"}), frozenset({"OLD_IMA
 
 
 class Changes:
-    """Records changes of items, for the tables whose `recorded` says so. `alarm` rings when an item is to expire soon."""
+    """Records changes of items, for the tables whose `recorded` says so. `alarm` rings when an item is to expire soon;
+    `most` is how many bytes an item collection may have."""
 
-    def __init__(self, db: Database, clock: Clock, signals: Signals) -> None:
+    def __init__(self, db: Database, clock: Clock, signals: Signals, most: int) -> None:
+        self.most = most
         self._db = db
         self._clock = clock
         self._signals = signals
@@ -37,6 +39,7 @@ class Changes:
         await self._db.migrate("dynamodb_streams", streams.SCHEMA)
         await self._db.migrate("dynamodb_history", history.SCHEMA)
         await self._db.migrate("dynamodb_expiry", expiry.SCHEMA)
+        await self._db.migrate("dynamodb_collections", item_collections.SCHEMA)
         self._last = max(await streams.last_sequence(self._db), await history.last_sequence(self._db))
 
     def moment(self) -> int:

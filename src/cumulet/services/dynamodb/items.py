@@ -25,6 +25,7 @@ from cumulet.services.dynamodb.asked import (
 )
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.errors import invalid, no_such_resource
+from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.keys import check_index_keys, check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item, encode_item
@@ -121,7 +122,7 @@ async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) ->
     return api.PutItemOutput(
         attributes=shown(written.old) if returned == "ALL_OLD" else None,
         consumed_capacity=_consumed(table, written, request),
-        item_collection_metrics=capacity.collection(table, item, request.return_item_collection_metrics),
+        item_collection_metrics=await metrics(dynamodb.db, table, item, request.return_item_collection_metrics),
     )
 
 
@@ -211,7 +212,7 @@ async def delete_item(dynamodb: DynamoDb, call: Call, request: api.DeleteItemInp
     return api.DeleteItemOutput(
         attributes=shown(written.old) if returned == "ALL_OLD" else None,
         consumed_capacity=_consumed(table, written, request),
-        item_collection_metrics=capacity.collection(table, request.key, request.return_item_collection_metrics),
+        item_collection_metrics=await metrics(dynamodb.db, table, request.key, request.return_item_collection_metrics),
     )
 
 
@@ -233,7 +234,7 @@ async def update_item(dynamodb: DynamoDb, call: Call, request: api.UpdateItemInp
     return api.UpdateItemOutput(
         attributes=_attributes(request.return_values, written, update),
         consumed_capacity=_consumed(table, written, request),
-        item_collection_metrics=capacity.collection(table, request.key, request.return_item_collection_metrics),
+        item_collection_metrics=await metrics(dynamodb.db, table, request.key, request.return_item_collection_metrics),
     )
 
 

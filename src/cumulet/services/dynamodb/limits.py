@@ -11,5 +11,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     throttling: int = 0
     """1: requests beyond a table's throughput are refused as on AWS."""
+    collection_bytes: int = 10 << 30
+    """Items with the same partition key in a table with local indexes, with their entries in these."""
     burst_seconds: float = 300.0
     """For so long throughput that was not used is kept for later."""

@@ -170,6 +170,11 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         return self.recovery or self.held > 0
 
     @cached_property
+    def local(self) -> bool:
+        """Whether it has local indexes, and so item collections."""
+        return any(index.local for index in self.indexes)
+
+    @cached_property
     def by_name(self) -> dict[str, Index]:
         return {index.name: index for index in self.indexes}
 

@@ -28,6 +28,7 @@ from cumulet.services.dynamodb.asked import (
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions import OF_GET, check_parameters
+from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.items import Change, Updating, Written, now_in, shown, stored, written_units
 from cumulet.services.dynamodb.keys import check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
@@ -167,14 +168,16 @@ async def transact_write_items(
         dynamodb.meter.spend_all(consumed.values(), "write")
     return api.TransactWriteItemsOutput(
         consumed_capacity=_shown(consumed, request.return_consumed_capacity, "write"),
-        item_collection_metrics=_collections(steps, request.return_item_collection_metrics),
+        item_collection_metrics=await _collections(dynamodb, steps, request.return_item_collection_metrics),
     )
 
 
-def _collections(steps: list[Step], given: str | None) -> dict[str, list[api.ItemCollectionMetrics]] | None:
+async def _collections(
+    dynamodb: DynamoDb, steps: list[Step], given: str | None
+) -> dict[str, list[api.ItemCollectionMetrics]] | None:
     found: dict[str, list[api.ItemCollectionMetrics]] = {}
     for step in steps:
-        touched = capacity.collection(step.table, step.key, given)
+        touched = await metrics(dynamodb.db, step.table, step.key, given)
         if touched is not None:
             found.setdefault(step.name, []).append(touched)
     return found or None
@@ -278,6 +281,8 @@ async def perform(dynamodb: DynamoDb, tx: Transaction, steps: list[Step]) -> tup
             old = error.fields.get("Item")
             item = Stored(bytes(old), 0) if old is not None else None
             reasons.append(Reason("ConditionalCheckFailed", items.FAILED, item))
+        except api.ItemCollectionSizeLimitExceededException as error:
+            reasons.append(Reason("ItemCollectionSizeLimitExceeded", error.message))
         except AwsError as error:
             if error.code != "ValidationException":
                 raise

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.dynamodb import expiry, history, rows, store, writing
+from cumulet.services.dynamodb import expiry, history, item_collections, rows, store, writing
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.model import ACTIVE, Index, Table
 from cumulet.services.dynamodb.rows import Stored
@@ -46,7 +46,7 @@ class Sweeper:
             await self._wait()
 
     async def _remove(self, id: int) -> None:
-        for statement in (_SWEEP_ITEMS, _SWEEP_ENTRIES, expiry.SWEEP, history.SWEEP):
+        for statement in (_SWEEP_ITEMS, _SWEEP_ENTRIES, expiry.SWEEP, history.SWEEP, item_collections.SWEEP):
             while await self._db.write(statement, (id, _TURN)):
                 pass  # others had their turns during the commit
         await self._db.write("DELETE FROM ddb_dropped WHERE id = $1", (id,))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cumulet.services.dynamodb import rows, store
+from typing import NamedTuple
+
+from cumulet.services.dynamodb import item_collections, rows, store
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.model import ACTIVE, Index, Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item, entry_address
@@ -48,45 +50,69 @@ async def apply_here(
     by_ttl: bool = False,
 ) -> None:
     """As `apply`, for the table of this region alone."""
+    old_item = decode_item(old.body) if old is not None and not plain(table) else None
+    moves = _moves(table, old, old_item, new, new_item) if table.indexes else []
+    if table.local:
+        more = (new.size if new else 0) - (old.size if old else 0) + sum(_growth(move) for move in moves)
+        await item_collections.grow(tx, table, place.hash, more, changes.most)
     if new is not None:
         if old is None or old.body != new.body:
             await rows.put(tx, table, place, new)
     elif old is not None:
         await rows.delete(tx, table, place)
-    if not (table.indexes or table.recorded or table.ttl):
-        return
-    old_item = decode_item(old.body) if old is not None else None
-    if table.indexes:
-        await _apply_to_indexes(tx, table, place, old, old_item, new, new_item)
+    for move in moves:
+        await _move(tx, move, place)
     if table.ttl:
         await changes.expire(tx, table, place, old_item, new_item)
     if table.recorded:
         await changes.record(tx, table, place, new_item or old_item or {}, old, new, by_ttl=by_ttl)
 
 
-async def _apply_to_indexes(
-    tx: Transaction,
-    table: Table,
-    place: Address,
-    old: Stored | None,
-    old_item: Item | None,
-    new: Stored | None,
-    new_item: Item | None,
-) -> None:
+class _Move(NamedTuple):
+    """What becomes of an item's entry in an index: where it was and is, and what it was (if that matters) and is."""
+
+    of: Index
+    before: Address | None
+    after: Address | None
+    was: Stored | None
+    now: Stored | None
+
+
+def _moves(
+    table: Table, old: Stored | None, old_item: Item | None, new: Stored | None, new_item: Item | None
+) -> list[_Move]:
+    moves = []
     for index in table.indexes:
         before = entry_address(index.key, old_item) if old_item is not None else None
         after = entry_address(index.key, new_item) if new_item is not None else None
-        if before is not None and before != after:
-            await rows.delete_entry(tx, index, before, place)
-        if after is None or new is None or new_item is None:
+        if before is None and after is None:
             continue
-        entry = projected(table, index, new_item, new)
-        # An index that is being filled may not have the entry yet.
-        if before == after and old is not None and old_item is not None and index.status == ACTIVE:
-            if entry.body != projected(table, index, old_item, old).body:
-                await rows.put_entry(tx, index, after, place, entry)
-        else:
-            await rows.put_entry(tx, index, after, place, entry)
+        was = now = None
+        if before is not None and old is not None and old_item is not None and (before == after or index.local):
+            was = projected(table, index, old_item, old)
+        if after is not None and new is not None and new_item is not None:
+            now = projected(table, index, new_item, new)
+        moves.append(_Move(index, before, after, was, now))
+    return moves
+
+
+def _growth(move: _Move) -> int:
+    """By how many bytes the entry makes its item's collection larger."""
+    if not move.of.local:
+        return 0
+    return (move.now.size if move.now else 0) - (move.was.size if move.was else 0)
+
+
+async def _move(tx: Transaction, move: _Move, place: Address) -> None:
+    index, before, after, was, now = move
+    if before is not None and before != after:
+        await rows.delete_entry(tx, index, before, place)
+    if after is None or now is None:
+        return
+    # An index that is being filled may not have the entry yet.
+    if before == after and was is not None and index.status == ACTIVE and was.body == now.body:
+        return
+    await rows.put_entry(tx, index, after, place, now)
 
 
 def projected(table: Table, index: Index, item: Item, stored: Stored) -> Stored:
