@@ -1,7 +1,7 @@
-"""Evaluation in a process of its own (``child.py``), which may use so much memory and time and no more.
+"""Evaluation in processes of their own (``child.py``), which may use so much memory and time and no more.
 
 The library evaluates in this process's memory, and an allocation that fails there would end the node. Expressions that
-could double what they hold with every step are therefore evaluated here: some 0.2 ms slower.
+could double what they hold with every step are therefore evaluated there: some 0.2 ms slower. Who asks waits for the answer.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from cumulet.expressions.jsonata.library import TOO_LONG, TOO_MUCH, JsonataError
+from cumulet.expressions.jsonata.library import JsonataError, TooLong, TooMuch
 
 _MEMORY = 256 * 1024 * 1024
 _MILLIS = 1_000  # for one evaluation
 _GRACE = 0.5  # seconds more for a library that looks at its clock seldom
+_KEPT = 2
 
 
 class Bounded:
-    """One child, started when it is first needed, again after it was ended; one evaluation at a time."""
+    """Children, started when they are needed, as many as there are threads that ask; a few are kept."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
+        self._idle: list[_Child] = []
         self._lock = threading.Lock()
 
     def run(self, text: str, names: tuple[str, ...], document: str, seed: int, millis: int) -> str | None:
@@ -44,34 +45,39 @@ class Bounded:
         }
         body = json.dumps(request).encode()
         with self._lock:
-            answer = self._exchange(struct.pack(">I", len(body)) + body)
+            child = self._idle.pop() if self._idle else None
+        child = child or _Child()
+        try:
+            answer = child.exchange(struct.pack(">I", len(body)) + body)
+        except BaseException:
+            child.close()
+            raise
+        self._keep(child, answer["last"])
         if "message" in answer:
             raise JsonataError(answer["code"], answer["message"])
         found: str | None = answer["result"]
         return found
 
-    def _exchange(self, body: bytes) -> dict[str, Any]:
-        child = self._child
-        if child is None or child.poll() is not None:
-            child = self._child = self._start()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        deadline = monotonic() + _MILLIS / 1000 + _GRACE
-        try:
-            child.stdin.write(body)
-            child.stdin.flush()
-            (length,) = struct.unpack(">I", _exactly(child.stdout.fileno(), 4, deadline))
-            answer: dict[str, Any] = json.loads(_exactly(child.stdout.fileno(), length, deadline))
-        except TimeoutError:
-            self.close()
-            raise TOO_LONG from None
-        except OSError:  # it ended: an allocation failed
-            self.close()
-            raise TOO_MUCH from None
-        return answer
+    def _keep(self, child: _Child, last: bool) -> None:
+        with self._lock:
+            if not last and len(self._idle) < _KEPT:
+                self._idle.append(child)
+                return
+        child.close()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603  # our own script, nothing of a caller's in its arguments
+    def close(self) -> None:
+        """End the children that nobody uses."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for child in idle:
+            child.close()
+
+
+class _Child:
+    """A process that evaluates one expression after the other."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603  # our own script, nothing of a caller's in its arguments
             [sys.executable, "-s", "-P", str(Path(__file__).with_name("child.py")), str(_MEMORY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -79,16 +85,32 @@ class Bounded:
             env={"LANG": "C.UTF-8"},
         )
 
+    def exchange(self, body: bytes) -> dict[str, Any]:
+        """The answer to a request. Raises TooLong, TooMuch: the child is of no use then."""
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        deadline = monotonic() + _MILLIS / 1000 + _GRACE
+        try:
+            process.stdin.write(body)
+            process.stdin.flush()
+            (length,) = struct.unpack(">I", _exactly(process.stdout.fileno(), 4, deadline))
+            answer: dict[str, Any] = json.loads(_exactly(process.stdout.fileno(), length, deadline))
+        except TimeoutError:
+            raise TooLong from None
+        except OSError:  # it ended: an allocation failed
+            raise TooMuch from None
+        return answer
+
     def close(self) -> None:
-        """End the child, if there is one."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.kill()
-            child.wait()
-            for pipe in (child.stdin, child.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+        """End it."""
+        process = self._process
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def _exactly(descriptor: int, length: int, deadline: float) -> bytes:

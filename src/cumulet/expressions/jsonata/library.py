@@ -42,11 +42,21 @@ class JsonataError(Exception):
         self.message = message
 
 
-TOO_LONG = JsonataError("", "Expression evaluation timeout: Check for infinite loop")
-TOO_MUCH = JsonataError("", "Expression evaluation memory limit exceeded: Check for excessive memory usage")
-_TOO_DEEP = JsonataError(
-    "", "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive."
-)
+class TooLong(JsonataError):
+    """The evaluation took longer than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("", "Expression evaluation timeout: Check for infinite loop")
+
+
+class TooMuch(JsonataError):
+    """The evaluation held more than it may."""
+
+    def __init__(self) -> None:
+        super().__init__("", "Expression evaluation memory limit exceeded: Check for excessive memory usage")
+
+
+_TOO_DEEP = "Stack overflow error: Check for non-terminating recursive function. Consider rewriting as tail-recursive."
 
 
 class _Here(threading.local):
@@ -171,18 +181,23 @@ class Program:
             found: str | None = self._compiled.evaluate_json_or_none(
                 document, timeout=timeout, max_stack_depth=_DEPTH, max_sequence_length=_SEQUENCE
             )
-            if found == '""' and self._is_function(document):
+            if found == '""' and self._is_function(document, timeout):
                 raise JsonataError("unsupported", "")
         except ValueError as wrong:
             raise _error(wrong, self._text) from None
         if found is not None and len(found) > _RESULT:
-            raise TOO_MUCH
+            raise TooMuch
         return found
 
-    def _is_function(self, document: str) -> bool:
+    def _is_function(self, document: str, timeout: int) -> bool:
         if self._typed is None:
             self._typed = _compile(f"$type({self._text})")
-        return bool(self._typed.evaluate_json_or_none(document, timeout=1000) == '"function"')
+        return bool(
+            self._typed.evaluate_json_or_none(
+                document, timeout=timeout, max_stack_depth=_DEPTH, max_sequence_length=_SEQUENCE
+            )
+            == '"function"'
+        )
 
 
 def _compile(text: str) -> Any:
@@ -236,11 +251,11 @@ def _error(wrong: ValueError, text: str) -> JsonataError:
         return JsonataError("D3137", str(wrong))
     code, message = found.group(1), found.group(2)
     if code == "D1012":
-        return TOO_LONG
+        return TooLong()
     if code in ("D1011", "U1001"):
-        return _TOO_DEEP
+        return JsonataError("", _TOO_DEEP)
     if code in ("D2015", "D2014"):
-        return TOO_MUCH
+        return TooMuch()
     return JsonataError(code, _worded(code, message, text))
 
 

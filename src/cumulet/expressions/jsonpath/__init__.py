@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-path
 
 from cumulet.expressions.jsonpath.path import Path, compile
 from cumulet.expressions.jsonpath.reference import CannotSet, Reference, reference
-from cumulet.expressions.jsonpath.tree import JsonPathError
+from cumulet.expressions.jsonpath.tree import JsonPathError, TooMuchWork
 from cumulet.expressions.jsonpath.walk import PathNotFound
 
-__all__ = ["CannotSet", "JsonPathError", "Path", "PathNotFound", "Reference", "compile", "reference"]
+__all__ = ["CannotSet", "JsonPathError", "Path", "PathNotFound", "Reference", "TooMuchWork", "compile", "reference"]

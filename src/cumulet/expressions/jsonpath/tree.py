@@ -14,6 +14,10 @@ class JsonPathError(ValueError):
         self.position = position
 
 
+class TooMuchWork(JsonPathError):
+    """The path looks at more values than it may."""
+
+
 class Names(msgspec.Struct, frozen=True):
     """`.name`, `['name']`, `['one', 'other']`: members of an object; several at the end of a path make an object of them."""
 

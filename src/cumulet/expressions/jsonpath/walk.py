@@ -19,6 +19,7 @@ from cumulet.expressions.jsonpath.tree import (
     Slice,
     Step,
     Steps,
+    TooMuchWork,
 )
 
 MOST_WORK = 1_000_000
@@ -48,7 +49,7 @@ class Run:
         """Count values looked at; raises JsonPathError when they are too many."""
         self.left -= values
         if self.left < 0:
-            raise JsonPathError("the path takes too much work on this document")
+            raise TooMuchWork("the path takes too much work on this document")
 
 
 Walk = Callable[[Any, Run], None]

@@ -20,6 +20,7 @@ from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Apis, Client, Inner
 from cumulet.services.stepfunctions import callbacks, executions, histories, machines
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.engine import store as execution_store
 from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
@@ -75,8 +76,9 @@ def build(  # noqa: PLR0913  what the service is made of
     `mock_file` is a mock configuration, see `mocks`.
     """
     limits = limits or Limits()
-    known = machines.build(db, signals, limits)
-    engine = Engine(db, clock, tasks, known, limits)
+    apart = Apart()
+    known = machines.build(db, signals, limits, apart)
+    engine = Engine(db, clock, tasks, known, limits, apart)
     roles = Roles(calls, clock, enforce)
     queue = ActivityQueue(activity_store.ActivityStore(db))
     mocks = KnownMocks(mock_file)
@@ -107,6 +109,7 @@ def build(  # noqa: PLR0913  what the service is made of
         activities=queue,
         maps=maps,
         mocks=mocks,
+        apart=apart,
     )
     known.tagged["activity"] = partial(activities.exists, state)
     engine.maps = maps

@@ -48,7 +48,7 @@ async def _last(state: StepFunctions, record: Record) -> int:
     if record.stopped is not None:
         return record.last_event
     if run is not None:
-        return run.last_event - len([entry for entry in run.entries if entry.id])
+        return run.durable
     return await state.engine.store.last_event(record.number)
 
 

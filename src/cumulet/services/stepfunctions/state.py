@@ -12,6 +12,7 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.storage.database import Database
@@ -45,3 +46,4 @@ class StepFunctions(Struct, kw_only=True):
     activities: ActivityQueue
     maps: MapRuns
     mocks: KnownMocks
+    apart: Apart

@@ -109,7 +109,7 @@ class Story:
     def __init__(self, definition: str) -> None:
         self.now = 1_700_000_000.0
         self.work = Work()
-        self.walker = Walker(lambda: self.now, Limits(), self.work.kind, self.work.check)
+        self.walker = Walker(lambda: self.now, Limits(), asl.Patience(), self.work.kind, self.work.check)
         machine = Machine("id", "aws", "us-east-1", "111122223333", "m", "STANDARD", "ACTIVE", 0.0, 1, 0)
         content = Content(definition, ROLE)
         self.compiled = asl.compile(definition, "STANDARD")
@@ -135,8 +135,10 @@ class Story:
         return Run(facts, self.compiled, 7, "[1,2,3]", [1, 2, 3], 25_000)
 
     def settle(self) -> None:
-        while self.run.ready and self.run.open:
+        while (self.run.ready or self.run.elsewhere) and self.run.open:
+            self.walker.go_on(self.run)  # the machine was busy with something else
             self.walker.step(self.run, 3)
+            self.walker.go_on(self.run)
             self._write()
         self._write()
 

@@ -13,6 +13,7 @@ from cumulet.services.stepfunctions.asl.errors import Diagnostic, InvalidDefinit
 from cumulet.services.stepfunctions.asl.machine import Machine
 from cumulet.services.stepfunctions.asl.maps import Map
 from cumulet.services.stepfunctions.asl.outcome import Batching, Begun, Distribution, Finished, Retry, Transfer
+from cumulet.services.stepfunctions.asl.patience import Elsewhere, Patience
 from cumulet.services.stepfunctions.asl.scope import Scope
 from cumulet.services.stepfunctions.asl.states import (
     Choice,
@@ -33,6 +34,7 @@ __all__ = [
     "Choice",
     "Diagnostic",
     "Distribution",
+    "Elsewhere",
     "Fail",
     "Finished",
     "Flow",
@@ -42,6 +44,7 @@ __all__ = [
     "Map",
     "Parallel",
     "Pass",
+    "Patience",
     "Retry",
     "Scope",
     "State",

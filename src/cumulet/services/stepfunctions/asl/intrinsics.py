@@ -13,11 +13,15 @@ from typing import Any
 from cumulet.services.stepfunctions.asl import paths
 from cumulet.services.stepfunctions.asl.errors import INTRINSIC, StatesError
 from cumulet.services.stepfunctions.asl.functions import FUNCTIONS, Failed
+from cumulet.services.stepfunctions.asl.patience import exceeds
 from cumulet.services.stepfunctions.asl.scope import Scope
 
 # Calls within calls: what AWS allows is ten; https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html
 _DEPTH = 10
 _ARGUMENTS = 10_000
+# Characters of a call that may have the same value as an argument so often that it matters.
+_LONG = 200
+_POINTER = 8
 
 _CALL = re.compile(r"\s*(States\.[A-Za-z0-9_]+)\s*\(")
 _NUMBER = re.compile(r"-?(?:\d+\.\d+|\d+)(?:[eE][+-]?\d+)?(?=\s*[,)])")
@@ -43,16 +47,23 @@ class Call:
 
     def read(self, input: Any, scope: Scope) -> Any:
         """What the call gives; raises StatesError (``States.IntrinsicFailure``), or NotFound of a path inside."""
+        patience = scope.patience
+        patience.check()
         given = [
             argument.read(input, scope) if isinstance(argument, (Call, paths.Source)) else argument.value
             for argument in self.arguments
         ]
+        if len(self.text) > _LONG and exceeds(given):
+            raise self._failure("The arguments are too large.")
         try:
-            return self.run(given, scope)
+            made = self.run(given, scope)
         except Failed as failed:
             raise self._failure(str(failed)) from None
         except RecursionError:
             raise self._failure("An argument is nested too deeply.") from None
+        if isinstance(made, (str, list)):
+            patience.take(len(made) * (1 if isinstance(made, str) else _POINTER))
+        return made
 
     def _failure(self, what: str) -> StatesError:
         return StatesError(INTRINSIC, f"The function '{self.text}' had the following error: {what}", inner=True)

@@ -15,6 +15,9 @@ _ROOT = re.compile(r"\$\$(?=$|[.\[])|\$(?=$|[.\[])|\$([A-Za-z_][A-Za-z0-9_]*)(?=
 
 _MISSING: Any = object()
 
+# Values that one path may look at on the event loop, some microseconds each.
+_WORK_HERE = 3_000
+
 
 class BadPath(Exception):
     """The text is no path; ``str()`` says why."""
@@ -68,8 +71,15 @@ class Source:
                 except (KeyError, TypeError, IndexError):
                     raise NotFound(self._missing(document)) from None
             return value
+        patience = scope.patience
+        patience.check()
         try:
-            return self._path.read(document)
+            if not patience.here:
+                return self._path.read(document)
+            return self._path.read_within(document, _WORK_HERE)[0]
+        except jsonpath.TooMuchWork as failed:
+            patience.leave()
+            raise NotFound(str(failed)) from None
         except jsonpath.PathNotFound as missing:
             raise NotFound(str(missing)) from None
         except jsonpath.JsonPathError as wrong:

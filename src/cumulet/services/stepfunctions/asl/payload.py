@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cumulet.services.stepfunctions.asl.errors import DATA_LIMIT, StatesError
+from cumulet.services.stepfunctions.asl.patience import exceeds
 
 # Bytes of UTF-8 that a state's input or output may have. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 LIMIT = 262_144
@@ -41,8 +42,7 @@ VARIABLES = 10 * 1024 * 1024
 
 def check_assigned(assigned: dict[str, Any], variables: Mapping[str, Any]) -> None:
     """Raises StatesError where an Assign sets too much, or all ``variables`` with it become too large."""
-    size = len(encode(assigned))
-    if size > LIMIT:
+    if exceeds(assigned) or (size := len(encode(assigned))) > LIMIT:
         raise _variables_too_large(LIMIT)
     # Only many variables, or large ones, can come near the limit of all.
     if len(variables) * LIMIT + size > VARIABLES and len(encode(dict(variables))) + size > VARIABLES:

@@ -19,6 +19,7 @@ from cumulet.services.stepfunctions.asl.fields import PathFields
 from cumulet.services.stepfunctions.asl.jsonata import expressions
 from cumulet.services.stepfunctions.asl.jsonata.fields import NOTHING, ExpressionFields
 from cumulet.services.stepfunctions.asl.outcome import Begun, Finished, Retry
+from cumulet.services.stepfunctions.asl.patience import Weight
 from cumulet.services.stepfunctions.asl.retries import Retrier, decide
 from cumulet.services.stepfunctions.asl.scope import Scope
 from cumulet.services.stepfunctions.asl.templates import not_found, reader, template
@@ -35,7 +36,7 @@ _LONGEST_WAIT = 2**31 - 1
 class State:
     """What all states have. ``kind`` is the Type; ``next`` is None where the state is the last one."""
 
-    __slots__ = ("_catchers", "_fields", "_retriers", "comment", "name", "next", "query_language")
+    __slots__ = ("_catchers", "_fields", "_retriers", "comment", "name", "next", "query_language", "weight")
 
     kind: ClassVar[str]
     # It needs nothing from outside: `run` is all there is to do (Pass, Choice, Succeed).
@@ -46,6 +47,7 @@ class State:
         self.comment: str | None = state.get("Comment")
         self.next: str | None = state.get("Next")
         self.query_language: QueryLanguage = language
+        self.weight = Weight(state)
         self._fields: Fields = ExpressionFields(state) if self.jsonata else PathFields(state)
         self._retriers = tuple(Retrier(entry) for entry in state.get("Retry", ()))
         self._catchers = tuple(

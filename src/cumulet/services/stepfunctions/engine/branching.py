@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from cumulet.kernel.ids import new_id
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import errors
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
-from cumulet.services.stepfunctions.engine.steps import Steps, encode
+from cumulet.services.stepfunctions.engine.steps import Steps
+
+_MANY = 500
+"""Branches that are begun on a thread."""
 
 
 class Branching(Steps):
@@ -16,9 +20,11 @@ class Branching(Steps):
 
     def branch(self, run: Run, frame: Frame, state: asl.Parallel) -> None:
         """Begin the branches."""
+        if len(state.branches) > _MANY:
+            self.patience.leave()
         begun = frame.begun = state.begin(frame.input, self.scope(run, frame))
         input = begun.arguments
-        text = frame.text if input is frame.input else self.text(state.name, input)
+        text = frame.text if input is frame.input else self.text(state, input)
         now = self.now()
         frame.tail = run.emit("ParallelStateStarted", frame.tail, frame.id, now, text, None, run.last_frame + 1)
         spread(run, frame, state, input, text)
@@ -31,8 +37,14 @@ class Branching(Steps):
         items = begun.items
         data: dict[str, Any] = {"length": 0 if items is None else len(items)}
         if state.mode == "DISTRIBUTED":
+            wrong: errors.StatesError | None = None
+            try:
+                state.distribute(frame.input, begun, scope)
+            except errors.StatesError as error:
+                wrong = error
             frame.tail = run.emit("MapStateStarted", frame.tail, frame.id, self.now(), None, data)
-            state.distribute(frame.input, begun, scope)
+            if wrong is not None:
+                raise wrong
             frame.map_run = _map_run_arn(run, state)
             note = frame.map_run
             data = {"mapRunArn": frame.map_run}
@@ -43,14 +55,26 @@ class Branching(Steps):
         items = items or []
         most = self.limits.inline_concurrency
         room = min(begun.max_concurrency or most, most)
-        text = encode(items).decode()
+        text = self.encoded(state, items).decode()
         frame.tail = run.emit("MapStateStarted", frame.tail, frame.id, self.now(), text, data, room)
         share(frame, items, room)
         if not items:
             self._join(run, frame)
             return
-        while frame.next_index < len(items) and frame.next_index < room:
-            self._iterate(run, frame, frame.tail)
+        self._begin_iterations(run, frame, frame.tail, min(len(items), room))
+
+    def _begin_iterations(self, run: Run, frame: Frame, previous: int, beyond: int) -> None:
+        """Begin iterations up to a number."""
+        try:
+            while frame.next_index < beyond:
+                self.patience.check()
+                self._iterate(run, frame, previous)
+        except errors.StatesError as error:
+            frame.tail = previous
+            self.abort_children(run, frame, previous)
+            self.refused(run, frame, error)
+        except asl.Elsewhere:
+            run.elsewhere.append((frame, partial(self._begin_iterations, run, frame, previous, beyond)))
 
     def _iterate(self, run: Run, frame: Frame, previous: int) -> None:
         """Begin the next iteration."""
@@ -63,7 +87,7 @@ class Branching(Steps):
         data = {"name": state.name, "index": index}
         value = frame.items[index]
         input = state.item(frame.input, begun, index, value, scope)
-        text = self.text(state.name, input)
+        text = self.text(state, input)
         started = run.emit("MapIterationStarted", previous, frame.id, self.now(), text, data, run.last_frame + 1)
         run.ready.append(iteration(run, frame, state, started, input, text))
 
@@ -78,12 +102,7 @@ class Branching(Steps):
             data = {"name": frame.state.name, "index": child.index}
             ended = run.emit("MapIterationSucceeded", child.tail, frame.id, self.now(), None, data)
             if frame.next_index < len(frame.items):
-                try:
-                    self._iterate(run, frame, child.tail)
-                except errors.StatesError as error:
-                    frame.tail = child.tail
-                    self.abort_children(run, frame, child.tail)
-                    self.refused(run, frame, error)
+                self._begin_iterations(run, frame, child.tail, frame.next_index + 1)
                 return
             last = ended
         else:
@@ -119,15 +138,9 @@ class Branching(Steps):
         self.failed(run, frame, (error.name,), cause)
 
     def _finish(self, run: Run, frame: Frame, result: Any, text: str | None) -> None:
-        state = frame.state
         frame.phase = Phase.BEGIN
         frame.children, frame.results, frame.items = None, [], []
-        try:
-            scope = frame.scope or self.scope(run, frame)
-            begun = frame.begun or state.begin(frame.input, scope)
-            self.exited(run, frame, state.finish(frame.input, begun, result, scope), result, text)
-        except errors.StatesError as error:
-            self.refused(run, frame, error)
+        self.attempt(run, frame, partial(self.finish, run, frame, result, text))
 
 
 def spread(run: Run, frame: Frame, state: asl.Parallel, input: Any, text: str) -> None:

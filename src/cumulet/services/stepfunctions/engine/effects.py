@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cumulet.services.stepfunctions import asl
@@ -157,7 +158,10 @@ class Effects:
 
         try:
             scope = frame.scope or engine.walker.scope(run, frame)
-            begun = frame.begun or state.begin(frame.input, scope)
+            begun = frame.begun
+            if begun is None:
+                begun = await engine.apart.evaluated(partial(state.begin, frame.input, scope))
+            distribution = await engine.apart.evaluated(partial(state.distribute, frame.input, begun, scope))
             call = MapCall(
                 map_run=frame.map_run,
                 facts=run.facts,
@@ -165,7 +169,8 @@ class Effects:
                 input=frame.input,
                 begun=begun,
                 scope=scope,
-                distribution=state.distribute(frame.input, begun, scope),
+                distribution=distribution,
+                apart=engine.apart,
                 again=run.again,
                 redriven=run.redrives,
             )

@@ -17,6 +17,7 @@ from cumulet.api import stepfunctions as api
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.tasks import Tasks as Background
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.engine import journal, tokens
 from cumulet.services.stepfunctions.engine.births import Birth, Births
 from cumulet.services.stepfunctions.engine.effects import Effects
@@ -55,7 +56,9 @@ Action = Callable[[Run], None]
 class Engine:
     """Drives executions. `work`, `maps`, `log` and `notices` are set before `start`."""
 
-    def __init__(self, db: Database, clock: Clock, background: Background, machines: Machines, limits: Limits) -> None:
+    def __init__(
+        self, db: Database, clock: Clock, background: Background, machines: Machines, limits: Limits, apart: Apart
+    ) -> None:
         self.store = ExecutionStore(db)
         self.clock = clock
         self.background = background
@@ -67,7 +70,8 @@ class Engine:
         self.notices: Notices | None = None
         self.debugged: dict[str, frozenset[str]] = {}
         """Before which states executions stop, by their ARNs; `*` is any. See `debugging`."""
-        self.walker = Walker(clock.now, limits, self._kind, self._check)
+        self.apart = apart
+        self.walker = Walker(clock.now, limits, apart.patience, self._kind, self._check)
         self.births = Births(self.store, clock, limits)
         self.effects = Effects(self)
         self.runs: dict[int, Run] = {}
@@ -100,6 +104,7 @@ class Engine:
 
     async def close(self) -> None:
         """Nothing is lost: what runs is found again by the next start."""
+        self.apart.close()
 
     def _resume(self, numbers: list[int]) -> None:
         """Have executions read from the store again, soon."""
@@ -140,7 +145,7 @@ class Engine:
         run.driving = True
         self.runs[run.number] = run
         try:
-            self.walker.step(run, self.limits.turn)
+            await self._turn(run)
             await self._write(run, record)
         except BaseException as error:
             del self.runs[run.number]
@@ -198,12 +203,12 @@ class Engine:
 
     async def drive(self, run: Run) -> None:
         """Move a run on until it waits or is over. `run.driving` is ours."""
-        walker, turn = self.walker, self.limits.turn
+        walker = self.walker
         try:
             while run.open:
                 while run.inbox:
                     walker.act(run, run.inbox.pop(0))
-                walker.step(run, turn)
+                await self._turn(run)
                 await self._write(run, None)
                 self.effects.cause(run)
                 if not run.inbox and not run.ready:
@@ -213,6 +218,14 @@ class Engine:
             self._lose(run, error)
             raise
         self._settle(run)
+
+    async def _turn(self, run: Run) -> None:
+        """Some states on; what would hold the event loop is done on a thread, where the run is nobody else's meanwhile."""
+        walker, turn = self.walker, self.limits.turn
+        walker.step(run, turn)
+        while run.elsewhere:
+            await self.apart.run(partial(walker.go_on, run))
+            walker.step(run, turn)
 
     def _settle(self, run: Run) -> None:
         run.driving = False
@@ -261,6 +274,7 @@ class Engine:
             await self.store.append(run.number, run.chunks, first, chunk, change)
             run.chunks += chunk is not None
         run.due = due if due is not None else 0.0
+        run.durable = max((entry.id for entry in entries), default=0) or run.durable
 
     def _lose(self, run: Run, error: Exception) -> None:
         """Its journal could not be written: what is in memory is ahead of the truth. It is read again in a while."""
@@ -293,7 +307,9 @@ class Engine:
     async def _due(self, until: float) -> list[tuple[float, int]]:
         """What is due before a time, in the store and of what is under way here."""
         found = await self.store.due(until)
-        runs = ((run.next_due(), number) for number, run in self.runs.items() if not run.facts.express)
+        runs = (
+            (run.next_due(), number) for number, run in self.runs.items() if not run.facts.express and not run.driving
+        )
         return found + [(due, number) for due, number in runs if due < until]
 
     def _fire(self, number: int) -> None:
@@ -374,6 +390,7 @@ class Engine:
             replay(run, journal.decode(chunk), self.work)
         run.ready.extend(f for f in run.frames.values() if f.phase in (Phase.READY, Phase.BEGIN))
         run.chunks = len(chunks)
+        run.durable = run.last_event
         return run
 
     async def resumed(self, number: int, facts: Facts) -> None:

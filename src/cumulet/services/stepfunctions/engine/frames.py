@@ -116,13 +116,15 @@ class Run:
     """An execution that is in memory.
 
     `entries` are not durable yet; `effects` are to be caused once they are: frames whose task or Map Run is to be begun, and
-    those whose is not wanted any more. `number` is the execution's in the store, `chunks` how many of its journal are there.
+    those whose is not wanted any more. `elsewhere` is what takes longer than the event loop can be held: frames, and what is to be
+    done with them once more, on a thread. `durable` is the last event that is in the store. `number` is the execution's
+    there, `chunks` how many of its journal are.
     """
 
     __slots__ = (
-        "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "effects", "entries", "error", "facts", "following",
-        "frames", "inbox", "input", "items", "last_event", "last_frame", "machine", "most_events", "number", "output", "paused",
-        "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "unwanted", "waiting",
+        "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "durable", "effects", "elsewhere", "entries",
+        "error", "facts", "following", "frames", "inbox", "input", "items", "last_event", "last_frame", "machine", "most_events",
+        "number", "output", "paused", "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "unwanted", "waiting",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, machine: asl.Flow, number: int, text: str, input: Any, most_events: int) -> None:
@@ -145,11 +147,12 @@ class Run:
         self.again = False
         self.alarm = FOREVER
         self.chunks = 0
-        self.last_event = 0
+        self.last_event = self.durable = 0
         self.last_frame = 0
         self.frames: dict[int, Frame] = {}
         self.entries: list[Entry] = []
         self.ready: list[Frame] = []
+        self.elsewhere: list[tuple[Frame, Callable[[], None]]] = []
         self.started_work: list[Frame] = []
         self.effects: list[Frame] = []
         self.unwanted: list[tuple[Frame, Work | None]] = []

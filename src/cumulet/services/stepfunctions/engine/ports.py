@@ -13,6 +13,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions import asl
+    from cumulet.services.stepfunctions.apart import Apart
     from cumulet.services.stepfunctions.machines.model import MachineVersion
 
 UNWANTED = "unwanted"
@@ -135,7 +136,7 @@ class MapCall(Struct, kw_only=True):
     """A distributed Map to be run. `map_run` is the ARN of its Map Run, under which it is found again after a crash.
 
     `input` is the state's input, `begun` what `state.begin` gave, `scope` what it sees, `distribution` what `state.distribute`
-    gave.
+    gave. `apart` evaluates what may take long.
     """
 
     map_run: str
@@ -145,6 +146,7 @@ class MapCall(Struct, kw_only=True):
     begun: asl.Begun
     scope: asl.Scope
     distribution: asl.Distribution
+    apart: Apart
     again: bool = False
     """It was begun before the node died, or is redriven."""
     redriven: int = 0

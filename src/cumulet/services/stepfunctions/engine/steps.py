@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import random as random_module
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import errors
+from cumulet.services.stepfunctions.asl.patience import exceeds
 from cumulet.services.stepfunctions.engine.context import context_of
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.journal import RETRY
@@ -28,16 +30,32 @@ _ABORTED = frozenset({"Task", "Wait", "Parallel", "Map"})
 class Steps:
     """The end of states, of branches and of the execution, well or not."""
 
-    def __init__(self, now: Callable[[], float], limits: Limits) -> None:
+    def __init__(self, now: Callable[[], float], limits: Limits, patience: asl.Patience) -> None:
         self.now = now
         self.limits = limits
+        self.patience = patience
         self._random = random_module.SystemRandom()
 
     def scope(self, run: Run, frame: Frame, token: str = "") -> asl.Scope:
         """What a frame's state sees now."""
-        scope = asl.Scope(context_of(run, frame, token), frame.variables, random=self._random, now=self._milliseconds)
+        scope = asl.Scope(
+            context_of(run, frame, token),
+            frame.variables,
+            random=self._random,
+            now=self._milliseconds,
+            patience=self.patience,
+        )
         frame.scope = scope
         return scope
+
+    def attempt(self, run: Run, frame: Frame, work: Callable[[], None]) -> None:
+        """Do what a state is at. `work` evaluates before it changes anything: what takes too long here is done once more elsewhere."""
+        try:
+            work()
+        except errors.StatesError as error:
+            self.refused(run, frame, error)
+        except asl.Elsewhere:
+            run.elsewhere.append((frame, work))
 
     def _milliseconds(self) -> int:
         return int(self.now() * 1000)
@@ -50,7 +68,7 @@ class Steps:
         if output is frame.input:
             text = frame.text
         elif text is None or output is not known:
-            text = self.text(state.name, output)
+            text = self.text(state, output)
         else:
             self.fits(state.name, text)
         data: dict[str, Any] = {"name": state.name}
@@ -66,15 +84,29 @@ class Steps:
         else:
             self._done(run, frame, output, text)
 
-    def text(self, name: str, value: Any) -> str:
-        """The JSON of a value; raises States.DataLimitExceeded."""
+    def finish(self, run: Run, frame: Frame, result: Any, text: str | None, token: str = "") -> None:
+        """The state has its result, with the JSON `text` where that is known."""
+        state = frame.state
+        scope = frame.scope or self.scope(run, frame, token)
+        begun = frame.begun or state.begin(frame.input, scope)
+        self.exited(run, frame, state.finish(frame.input, begun, result, scope), result, text)
+
+    def text(self, state: asl.State, value: Any) -> str:
+        """The JSON of a value that a state made; raises States.DataLimitExceeded."""
+        encoded = self.encoded(state, value)
+        if len(encoded) > self.limits.payload:
+            raise _too_large(state.name)
+        return encoded.decode()
+
+    def encoded(self, state: asl.State, value: Any) -> bytes:
+        """The same, of what may be larger than what a state passes on."""
+        if state.weight.spreads and exceeds(value):
+            raise _too_large(state.name)
         try:
-            encoded: bytes = encode(value)
+            found: bytes = encode(value)
         except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as error:
             raise errors.runtime(f"The output could not be written as JSON: {error}") from error
-        if len(encoded) > self.limits.payload:
-            raise _too_large(name)
-        return encoded.decode()
+        return found
 
     def fits(self, name: str, text: str) -> None:
         """Raises States.DataLimitExceeded for a text that is too long."""
@@ -108,6 +140,7 @@ class Steps:
     def over(self, run: Run) -> None:
         """Nothing more happens: what is under way is not wanted any more."""
         run.ready.clear()
+        run.elsewhere.clear()
         run.started_work.clear()
         run.effects.clear()
         for frame in run.frames.values():
@@ -183,6 +216,8 @@ class Steps:
                 self.exited(run, frame, caught)
             except errors.StatesError as error:
                 self._lost(run, frame, error)
+            except asl.Elsewhere:
+                run.elsewhere.append((frame, partial(self.failed, run, frame, names, cause, own)))
             return
         self.propagate(run, frame, names[0], cause, own)
 
@@ -225,8 +260,13 @@ class Steps:
 
     def abort_children(self, run: Run, frame: Frame, previous: int, but: Frame | None = None) -> None:
         """Stop the other branches; they are kept for a redrive until the state is begun again or left."""
+        aborted = {child for child in frame.children or () if child is not but and child.phase is not Phase.DONE}
+        if run.ready:
+            run.ready[:] = [ready for ready in run.ready if ready not in aborted]
+        if run.elsewhere:
+            run.elsewhere[:] = [(late, work) for late, work in run.elsewhere if late not in aborted]
         for child in frame.children or ():
-            if child is but or child.phase is Phase.DONE:
+            if child not in aborted:
                 continue
             if isinstance(frame.state, asl.Map):
                 data = {"name": frame.state.name, "index": child.index}
@@ -236,8 +276,6 @@ class Steps:
             self.abort_children(run, child, previous)
             if child.phase in (Phase.TASK, Phase.SUBMITTED, Phase.MAP_RUN):
                 run.unwanted.append((child, child.work))
-            if child in run.ready:
-                run.ready.remove(child)
             run.paused.pop(child.id, None)
             child.phase = Phase.READY if child.phase is Phase.READY else Phase.BEGIN
 

@@ -7,6 +7,7 @@ Nothing here waits or reaches outside: what is to be done is left in the `Run` (
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cumulet.services.stepfunctions import asl
@@ -35,6 +36,7 @@ class Walker(Working, Branching):
 
     def step(self, run: Run, turn: int) -> None:
         """Move on by `turn` states at most, or for some milliseconds; what is left is in `run.ready`."""
+        self.patience.begin(here=True)
         ready, until = run.ready, self.now() + self.limits.turn_seconds
         try:
             while ready and turn > 0 and run.open:
@@ -53,13 +55,25 @@ class Walker(Working, Branching):
 
     def act(self, run: Run, action: Callable[[Run], None]) -> None:
         """Do what happened to a run, unless it is over."""
+        if run.open:
+            self.patience.begin(here=True)
+            self._act(run, partial(action, run))
+
+    def _act(self, run: Run, action: Callable[[], None]) -> None:
         try:
-            if run.open:
-                action(run)
+            action()
         except TooManyEvents:
             self.overflow(run)
         except Exception as error:  # noqa: BLE001  see broken
             self.broken(run, error)
+
+    def go_on(self, run: Run) -> None:
+        """Do what took too long, on a thread."""
+        while run.elsewhere and run.open:
+            frame, work = run.elsewhere.pop(0)
+            if run.frames.get(frame.id) is frame:
+                self.patience.begin(here=False)
+                self._act(run, partial(self.attempt, run, frame, work))
 
     def _enter(self, run: Run, frame: Frame) -> None:
         state = frame.state
@@ -84,6 +98,8 @@ class Walker(Working, Branching):
     def _begin(self, run: Run, frame: Frame) -> None:
         state = frame.state
         try:
+            if state.weight.vast:
+                self.patience.leave()
             if state.immediate:
                 self.exited(run, frame, state.run(frame.input, self.scope(run, frame)))
             elif isinstance(state, asl.Task):
@@ -99,6 +115,8 @@ class Walker(Working, Branching):
                 self.propagate(run, frame, begun.error, begun.cause, own=True)
         except errors.StatesError as error:
             self.refused(run, frame, error)
+        except asl.Elsewhere:
+            run.elsewhere.append((frame, partial(self._begin, run, frame)))
 
     def _wait(self, run: Run, frame: Frame, state: asl.Wait) -> None:
         begun = frame.begun = state.begin(frame.input, self.scope(run, frame))
@@ -112,10 +130,4 @@ class Walker(Working, Branching):
 
     def waited(self, run: Run, frame: Frame) -> None:
         """The moment has come."""
-        state = frame.state
-        try:
-            scope = frame.scope or self.scope(run, frame)
-            begun = frame.begun or state.begin(frame.input, scope)
-            self.exited(run, frame, state.finish(frame.input, begun, None, scope))
-        except errors.StatesError as error:
-            self.refused(run, frame, error)
+        self.attempt(run, frame, partial(self.finish, run, frame, None, None))

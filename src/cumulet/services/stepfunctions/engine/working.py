@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cumulet.services.stepfunctions import asl
@@ -29,10 +30,11 @@ class Working(Steps):
         self,
         now: Callable[[], float],
         limits: Limits,
+        patience: asl.Patience,
         kind: Callable[[str], Kind],
         check: Callable[[str, Any], None],
     ) -> None:
-        super().__init__(now, limits)
+        super().__init__(now, limits, patience)
         self._kind = kind
         self._check = check
 
@@ -43,7 +45,7 @@ class Working(Steps):
         token = tokens.make(run.number, frame.id, frame.number) if kind.pattern != "request" else ""
         begun = frame.begun = state.begin(frame.input, self.scope(run, frame, token))
         arguments = begun.arguments
-        text = frame.text if arguments is frame.input else self.text(state.name, arguments)
+        text = frame.text if arguments is frame.input else self.text(state, arguments)
         self._check(state.resource, arguments)
         now = self.now()
         work = frame.work = Work(
@@ -118,7 +120,7 @@ class Working(Steps):
 
     def succeeded(self, run: Run, frame: Frame, output: Any, text: str | None = None) -> None:
         """A task is done."""
-        work, state = frame.work, frame.state
+        work = frame.work
         assert work is not None
         kind = work.kind
         try:
@@ -130,12 +132,7 @@ class Working(Steps):
         data = {"resourceType": kind.resource_type, "resource": kind.resource} if kind.family == "task" else None
         frame.tail = run.emit(_SUCCEEDED[kind.family], frame.tail, frame.id, self.now(), given, data)
         frame.phase = Phase.BEGIN
-        try:
-            scope = frame.scope or self.scope(run, frame, work.token)
-            begun = frame.begun or state.begin(frame.input, scope)
-            self.exited(run, frame, state.finish(frame.input, begun, output, scope), output, given)
-        except errors.StatesError as error:
-            self.refused(run, frame, error)
+        self.attempt(run, frame, partial(self.finish, run, frame, output, given, work.token))
 
     def task_failed(self, run: Run, frame: Frame, error: errors.StatesError, stage: str = "") -> None:
         """A task has failed, or could not be begun."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.machines import alias_store, store, tag_store, version_store
 from cumulet.services.stepfunctions.machines.directory import Machines
 from cumulet.storage.database import Database
@@ -24,6 +25,6 @@ SCHEMAS = {
 }
 
 
-def build(db: Database, signals: Signals, limits: Limits) -> Machines:
+def build(db: Database, signals: Signals, limits: Limits, apart: Apart) -> Machines:
     """State machines on a database."""
-    return Machines(store.MachineStore.on(db, limits.versions), signals)
+    return Machines(store.MachineStore.on(db, limits.versions), signals, apart)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.call import Call
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.machines.directory import SMALL
 from cumulet.services.stepfunctions.state import StepFunctions
 
 _MOST = 100
@@ -14,7 +17,8 @@ async def validate_state_machine_definition(
     state: StepFunctions, call: Call, request: api.ValidateStateMachineDefinitionInput
 ) -> api.ValidateStateMachineDefinitionOutput:
     """Errors first. Warnings are told to who asks for them by `severity`, and never make the result a failure."""
-    found = asl.validate(request.definition, "EXPRESS" if request.type == "EXPRESS" else "STANDARD")
+    validate = partial(asl.validate, request.definition, "EXPRESS" if request.type == "EXPRESS" else "STANDARD")
+    found = validate() if len(request.definition) <= SMALL else await state.apart.run(validate)
     failed = any(finding.severity == "ERROR" for finding in found)
     if request.severity != "WARNING":
         found = [finding for finding in found if finding.severity == "ERROR"]

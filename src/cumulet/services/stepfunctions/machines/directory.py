@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.arn import Arn
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.machines import arns
 from cumulet.services.stepfunctions.machines.model import (
     DELETING,
@@ -27,6 +29,8 @@ from cumulet.storage.signals import Signals
 
 _TOPIC = "stepfunctions-machines"
 _MOST = 1_000
+SMALL = 4_000
+"""Characters of a definition that is read on the event loop; a megabyte takes seconds."""
 _MOST_TEXT = 32 << 20
 """Of definitions that are remembered; their trees are some ten times as large."""
 
@@ -43,10 +47,11 @@ class Executions(Protocol):
         ...
 
 
-def compiled(definition: str, type: str) -> asl.Machine:
+async def compiled(apart: Apart, definition: str, type: str) -> asl.Machine:
     """The definition as a tree. Raises InvalidDefinition with AWS's message."""
+    compile = partial(asl.compile, definition, "EXPRESS" if type == EXPRESS else "STANDARD")
     try:
-        return asl.compile(definition, "EXPRESS" if type == EXPRESS else "STANDARD")
+        return compile() if len(definition) <= SMALL else await apart.run(compile)
     except asl.InvalidDefinition as error:
         raise api.InvalidDefinition(str(error)) from None
 
@@ -54,7 +59,7 @@ def compiled(definition: str, type: str) -> asl.Machine:
 class Machines:
     """What the store says of machines. A change is seen by the next call, here and (by its signal) on other nodes."""
 
-    def __init__(self, store: MachineStore, signals: Signals, draw: Draw = draw) -> None:
+    def __init__(self, store: MachineStore, signals: Signals, apart: Apart, draw: Draw = draw) -> None:
         self.store = store
         self.tags = store.tags
         self.tagged: dict[str, Callable[[Arn], Awaitable[bool]]] = {"stateMachine": self._exists}
@@ -62,6 +67,7 @@ class Machines:
         self.has_case: Callable[[str, str, str], bool] = lambda account, machine, case: False
         """Whether the mock configuration of an account has a test case of a machine."""
         self._signals = signals
+        self._apart = apart
         self._draw = draw
         self._found: dict[str, MachineVersion] = {}
         self._aliases: dict[str, tuple[Alias, MachineVersion]] = {}
@@ -101,7 +107,7 @@ class Machines:
         machine = await self.store.by_id(id)
         if revision is None or machine is None:
             raise arns.no_such_machine(key)
-        return self._keep(self._revisions, key, self._version(machine, revision))
+        return self._keep(self._revisions, key, await self._version(machine, revision))
 
     def changed(self, machine: Machine) -> None:
         """To be called once a change of a machine is durable."""
@@ -157,15 +163,16 @@ class Machines:
         revision = await self.store.revision(machine.id, number)
         if revision is None:
             raise arns.no_such_machine(arn)
-        found = self._version(machine, revision, parts.version)
+        found = await self._version(machine, revision, parts.version)
         return self._keep(self._found, arn, found) if changes == self._changes else found
 
     async def _drawn(self, arn: str, alias: Alias, plain: MachineVersion) -> MachineVersion:
         version = choose(alias.routes, self._draw())
         return replace(await self.find(f"{plain.arn}:{version}"), alias=alias.name)
 
-    def _version(self, machine: Machine, revision: Revision, version: int | None = None) -> MachineVersion:
-        return MachineVersion(machine, revision, compiled(revision.content.definition, machine.type), version)
+    async def _version(self, machine: Machine, revision: Revision, version: int | None = None) -> MachineVersion:
+        tree = await compiled(self._apart, revision.content.definition, machine.type)
+        return MachineVersion(machine, revision, tree, version)
 
     def _keep(self, into: dict[str, MachineVersion], key: str, found: MachineVersion) -> MachineVersion:
         self._held += len(found.definition)

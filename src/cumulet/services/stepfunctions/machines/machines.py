@@ -43,7 +43,7 @@ async def create_state_machine(
         bool(request.tracing_configuration and request.tracing_configuration.enabled),
         configuration.read_encryption(request.encryption_configuration),
     )
-    compiled(request.definition, type)
+    await compiled(state.apart, request.definition, type)
     existing = await state.machines.store.find(call.account, call.region, request.name)
     if existing is not None:
         return await _again(state, existing, content, type, publish)
@@ -117,7 +117,7 @@ async def update_state_machine(
     if request.role_arn is not None:
         configuration.check_role_arn(request.role_arn)
     if request.definition is not None:
-        compiled(request.definition, machine.type)
+        await compiled(state.apart, request.definition, machine.type)
 
     def change(content: Content) -> Content:
         return Content(

@@ -6,12 +6,14 @@ https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.ht
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from cumulet.services.stepfunctions.asl import Batching
-from cumulet.services.stepfunctions.asl.payload import LIMIT, check, encode
+from cumulet.services.stepfunctions.asl.patience import exceeds
+from cumulet.services.stepfunctions.asl.payload import LIMIT, check, encode, too_large
 from cumulet.services.stepfunctions.engine.ports import MapCall
 from cumulet.services.stepfunctions.maps.formats import Item
 
@@ -33,9 +35,17 @@ async def shares(call: MapCall, items: AsyncIterator[Item]) -> AsyncIterator[Sha
         return
     number = 0
     async for value, key in items:
-        selected = call.state.item(call.input, call.begun, number, value, call.scope, key)
+        selected = await _selected(call, number, value, key)
         yield Share(number, check(encode(selected), call.state.name).decode(), 1)
         number += 1
+
+
+async def _selected(call: MapCall, number: int, value: Any, key: str | None) -> Any:
+    """The input of an item. Raises States.DataLimitExceeded for one that could not even be written."""
+    made = await call.apart.evaluated(partial(call.state.item, call.input, call.begun, number, value, call.scope, key))
+    if call.state.weight.spreads and exceeds(made):
+        raise too_large(call.state.name)
+    return made
 
 
 async def _batches(call: MapCall, batcher: Batching, items: AsyncIterator[Item]) -> AsyncIterator[Share]:
@@ -49,7 +59,7 @@ async def _batches(call: MapCall, batcher: Batching, items: AsyncIterator[Item])
         return Share(number, check(encode({**made, "Items": held}), call.state.name).decode(), len(held))
 
     async for value, key in items:
-        selected = call.state.item(call.input, call.begun, index, value, call.scope, key)
+        selected = await _selected(call, index, value, key)
         index += 1
         more = len(encode(selected)) + 1
         full = batcher.max_items is not None and len(held) >= batcher.max_items

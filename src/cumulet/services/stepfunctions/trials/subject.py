@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cumulet.api import stepfunctions as api
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.machines.directory import compiled
 
 NAME = "StateName"
@@ -23,10 +24,10 @@ class Subject(Struct, frozen=True):
     machine: asl.Machine
 
 
-def read(definition: str, name: str | None) -> Subject:
+async def read(apart: Apart, definition: str, name: str | None) -> Subject:
     """The state that is meant. Raises InvalidDefinition, ValidationException."""
     if name is not None:
-        machine = compiled(definition, "STANDARD")
+        machine = await compiled(apart, definition, "STANDARD")
         document = _named(msgspec.json.decode(definition), name)
         state = machine.find(name)
         if state is None or document is None:
@@ -37,11 +38,11 @@ def read(definition: str, name: str | None) -> Subject:
     except (msgspec.DecodeError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        machine = compiled(definition, "STANDARD")
+        machine = await compiled(apart, definition, "STANDARD")
         raise api.InvalidDefinition("Invalid State Machine Definition: 'the definition has no state'")
     # Where it leads to need not be there, for a definition to be tried; the validator wants it, though.
     states = {target: {"Type": "Succeed"} for target in _targets(document)} | {NAME: document}
-    machine = compiled(msgspec.json.encode({"StartAt": NAME, "States": states}).decode(), "STANDARD")
+    machine = await compiled(apart, msgspec.json.encode({"StartAt": NAME, "States": states}).decode(), "STANDARD")
     return Subject(machine.states[NAME], document, machine)
 
 

@@ -43,7 +43,7 @@ class _Trial(Struct):
 
 async def test_state(state: StepFunctions, call: Call, request: api.TestStateInput) -> api.TestStateOutput:
     """Try one state: with its work really done, or with a mock of what the work gives."""
-    subject = read(request.definition, request.state_name)
+    subject = await read(state.apart, request.definition, request.state_name)
     if request.role_arn is not None:
         check_role_arn(request.role_arn)
     mock = mocked.read(request, subject)
@@ -57,12 +57,13 @@ async def test_state(state: StepFunctions, call: Call, request: api.TestStateInp
     else:
         retries = configuration.retrier_retry_count or 0
         context = contexts.made(call, subject, input, request.role_arn, now, retries)
-    scope = asl.Scope(context, variables, now=lambda: int(state.clock.now() * 1000))
+    scope = asl.Scope(context, variables, now=lambda: int(state.clock.now() * 1000), patience=state.apart.patience)
     trial = _Trial(subject, text, input, scope, configuration, {})
     try:
         answer, assigned = await _tried(state, call, trial, mock, request.role_arn)
     except StatesError as error:
-        answer, assigned = _failed(trial, error)
+        failure = error
+        answer, assigned = await state.apart.evaluated(lambda: _failed(trial, failure))
     if request.inspection_level in ("DEBUG", "TRACE"):
         answer.inspection_data = inspection.shown(
             subject, text, trial.trace, {**variables, **(assigned or {})}, trial.details
@@ -77,7 +78,7 @@ async def _tried(state: StepFunctions, call: Call, trial: _Trial, mock: Mock | N
     """The state from its beginning to its end. Raises StatesError."""
     tested, input, scope = trial.subject.state, trial.input, trial.scope
     try:
-        begun = tested.begin(input, scope, inspect=True)
+        begun = await state.apart.evaluated(lambda: tested.begin(input, scope, inspect=True))
     except StatesError:
         if tested.query_language == "JSONPath" and "InputPath" not in trial.subject.document:
             trial.trace["afterInputPath"] = input
@@ -89,13 +90,13 @@ async def _tried(state: StepFunctions, call: Call, trial: _Trial, mock: Mock | N
         trial.trace["afterInputPath"] = input
         return api.TestStateOutput(status="FAILED", error=begun.error, cause=begun.cause), None
     if isinstance(tested, asl.Map):
-        _map(trial, tested, begun, mock)
+        await state.apart.evaluated(lambda: _map(trial, tested, begun, mock))
     if mock is not None and mock.error is not None:
         raise mock.error
     result = mock.result if mock is not None else await _work(state, call, trial, begun, role_arn)
     if isinstance(tested, asl.Task):
         trial.trace["result"] = result
-    finished = tested.finish(input, begun, result, scope)
+    finished = await state.apart.evaluated(lambda: tested.finish(input, begun, result, scope))
     output = inspection.text(finished.output)
     return api.TestStateOutput(status="SUCCEEDED", output=output, next_state=finished.next), finished.assigned
 

@@ -24,7 +24,9 @@ OPEN, CLOSE = "{%", "%}"
 # What an expression may come to hold in this process; more than that, and it is evaluated in one of its own.
 _BYTES_HERE = 32 * 1024 * 1024
 # Milliseconds an evaluation may keep this process; what takes longer is tried again in one of its own, with more time.
-_MILLIS_HERE = 100
+_MILLIS_HERE = 10
+# Characters of an expression that is looked through on a thread.
+_LONG = 4_000
 
 _ALL_MEMBERS = frozenset(("input", "result", "context", "errorOutput"))
 
@@ -103,6 +105,10 @@ class Expression:
             value = _read(frame, self._direct)
             if value is not _UNSURE:
                 return value
+        patience = frame.scope.patience
+        patience.check()
+        if self._growth is None and len(self.text) > _LONG:
+            patience.leave()
         growth = self._growth or self._analysed()
         variables = frame.scope.variables
         names = tuple(name for name in self._names if name in variables) if variables else ()
@@ -115,6 +121,7 @@ class Expression:
                 f"The JSONata expression '{self.text}' specified for the field '{field}' returned nothing (undefined).",
                 field,
             )
+        patience.take(len(found))
         return loads(found)
 
     def _run(self, document: str, bound: tuple[str, ...], scope: Scope, field: str, here: bool) -> str | None:
@@ -129,8 +136,9 @@ class Expression:
                 try:
                     return program.run(document, scope.random, millis, _MILLIS_HERE)
                 except library.JsonataError as failed:
-                    if failed is not library.TOO_LONG:
+                    if not isinstance(failed, library.TooLong):
                         raise
+            scope.patience.leave()  # whoever asks the other process waits for it
             from cumulet.expressions.jsonata.bounded import bounded  # noqa: PLC0415  # seldom needed
 
             return bounded.run(self.text, bound, document, scope.random.getrandbits(64), millis)
