@@ -56,6 +56,33 @@ def test_what_is_no_openapi(body: bytes) -> None:
         Document(body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b"a: " + b"[" * 100_000, b"a: " + b"{a: " * 100_000, b"- " * 100_000, b"? " * 100_000],
+    ids=["lists", "maps", "compact", "keys"],
+)
+def test_no_depth_ends_the_process(body: bytes) -> None:
+    with pytest.raises(DocumentError):
+        load(body)
+
+
+def test_merging_has_an_end() -> None:
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{place}: &a{place}\n  <<: [{','.join([f'*a{place - 1}'] * 10)}]" for place in range(1, 12)]
+    with pytest.raises(DocumentError):
+        load("\n".join(lines).encode())
+    assert load(b"a: &a {x: 1}\nb: {<<: *a, y: 2}")["b"] == {"x": 1, "y": 2}
+
+
+def test_what_looks_like_numbers() -> None:
+    text = b"a: 1:30\nb: trueish\nc: 0x1F\nd: 017\ne: 1_000\nf: 99999999999999999999\ng: 1.5e3\nh: -.5"
+    load(b"a: 1" + b":59" * 100_000)
+    found = load(text)
+    assert found == {
+        "a": "1:30", "b": "trueish", "c": 31, "d": 15, "e": 1000, "f": "99999999999999999999", "g": 1500.0, "h": "-.5"
+    }  # fmt: skip
+
+
 def test_references() -> None:
     document = Document(
         b'{"openapi": "3.0.1", "components": {"x": {"$ref": "#/components/y"}, "y": {"z": 1}, "a/b": {"c": 2},'

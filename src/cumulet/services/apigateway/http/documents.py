@@ -14,11 +14,12 @@ from cumulet.services.apigateway.http.openapi import exporter, importer
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import AUTHORIZER, DEPLOYED, INTEGRATION, ROUTE, STAGE
 from cumulet.services.apigateway.http.tags import check_tags
+from cumulet.services.apigateway.plane.aside import aside
 from cumulet.storage.database import Transaction
 
 
 async def import_api(http: HttpApis, call: Call, request: api.ImportApiRequest) -> api.ImportApiResponse:
-    definition, warnings = _read(request.body, request.basepath, request.fail_on_warnings)
+    definition, warnings = await _read(request.body, request.basepath, request.fail_on_warnings)
     check_tags(definition.api.tags)
     async with http.db.transaction() as tx:
         item = replace(
@@ -35,7 +36,7 @@ async def import_api(http: HttpApis, call: Call, request: api.ImportApiRequest) 
 
 
 async def reimport_api(http: HttpApis, call: Call, request: api.ReimportApiRequest) -> api.ReimportApiResponse:
-    definition, warnings = _read(request.body, request.basepath, request.fail_on_warnings)
+    definition, warnings = await _read(request.body, request.basepath, request.fail_on_warnings)
     async with http.change(call, request.api_id) as (tx, before):
         if before.protocol_type != "HTTP":
             raise bad("Only HTTP APIs can be imported")
@@ -92,8 +93,8 @@ async def _definition(http: HttpApis, item: api.Api, stage: str | None) -> Defin
     return definition
 
 
-def _read(body: str, basepath: str | None, strict: bool | None) -> tuple[Definition, list[str]]:
-    definition, warnings = importer.read(body, (basepath or "ignore").lower())
+async def _read(body: str, basepath: str | None, strict: bool | None) -> tuple[Definition, list[str]]:
+    definition, warnings = await aside(lambda: importer.read(body, (basepath or "ignore").lower()))
     if strict and warnings:
         raise bad("Warnings found during import:\n\t" + "\n\t".join(warnings))
     return definition, warnings

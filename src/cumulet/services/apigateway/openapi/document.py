@@ -53,7 +53,7 @@ def _yaml(text: str) -> Any:
 
     try:
         return yaml.load(text, Loader)  # noqa: S506  (a safe loader)
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, RecursionError, ValueError):  # TooLarge among them
         raise DocumentError(INVALID) from None
 
 

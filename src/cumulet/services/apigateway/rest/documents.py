@@ -11,6 +11,7 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.errors import bad_request, not_found
+from cumulet.services.apigateway.plane.aside import aside
 from cumulet.services.apigateway.rest import api_rules
 from cumulet.services.apigateway.rest.apis import add, listed, shown
 from cumulet.services.apigateway.rest.definition import Definition
@@ -33,7 +34,7 @@ async def import_rest_api(gateway: ApiGateway, call: Call, request: api.ImportRe
         disable_execute_api_endpoint=False,
         root_resource_id=short_id(),
     )
-    definition, warnings = _read(
+    definition, warnings = await _read(
         gateway, call, request.body, request.parameters, request.fail_on_warnings, fresh(rest_api), "overwrite"
     )
     async with gateway.db.transaction() as tx:
@@ -46,13 +47,13 @@ async def put_rest_api(gateway: ApiGateway, call: Call, request: api.PutRestApiR
 
     try:
         # A document that is none is told of before an API that is none.
-        Document(request.body)
+        await aside(lambda: Document(request.body))
     except DocumentError as error:
         raise bad_request(str(error)) from error
     async with gateway.db.transaction() as tx:
         rest_api = await gateway.rest_api(call, request.rest_api_id, tx)
         base = await gateway.rest.parts.definition(rest_api, tx)
-        definition, warnings = _read(
+        definition, warnings = await _read(
             gateway, call, request.body, request.parameters, request.fail_on_warnings, base, request.mode or "merge"
         )
         await gateway.rest.apis.put(tx, definition.api)
@@ -60,7 +61,7 @@ async def put_rest_api(gateway: ApiGateway, call: Call, request: api.PutRestApiR
     return replace(shown(definition.api), warnings=warnings or None)
 
 
-def _read(
+async def _read(
     gateway: ApiGateway,
     call: Call,
     body: bytes,
@@ -74,7 +75,9 @@ def _read(
     scheme, _, host = call.endpoint.partition("://")
     # As SQS's: reached by this name, the node is called so in what it answers.
     address = f"{scheme}://apigateway.{host}" if host.startswith(_LOCAL) else importer.AWS
-    definition, warnings = importer.read(body, parameters or {}, base, mode, gateway.limits, address)
+    definition, warnings = await aside(
+        lambda: importer.read(body, parameters or {}, base, mode, gateway.limits, address)
+    )
     if warnings and fail_on_warnings:
         raise bad_request("Warnings found during import:\n\t" + "\n\t".join(warnings))
     rest_api = definition.api
@@ -90,7 +93,7 @@ async def import_documentation_parts(
     from cumulet.services.apigateway.openapi.document import DocumentError, load  # noqa: PLC0415  as above
 
     try:
-        root = load(request.body)
+        root = await aside(lambda: load(request.body))
     except DocumentError:
         raise bad_request("Unable to build importer with provided input.") from None
     async with gateway.db.transaction() as tx:
