@@ -60,6 +60,7 @@ _LIMITS = {
     "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
     "lambda": "cumulet.services.lambda_.limits",
+    "lambda-web": "cumulet.services.lambda_.web.limits",
     "stepfunctions": "cumulet.services.stepfunctions.limits",
 }
 """Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
@@ -83,6 +84,7 @@ class Node:
         self._tasks = Tasks()
         self._signals = LocalSignals()
         self._function_log: OnLog = lambda environment, line: None
+        self._web_log: OnLog = lambda environment, line: None
         self._platform_log: OnPlatform = lambda environment, kind, record: None
         self._databases: dict[str, SqliteDatabase] = {}
         self._recorder = Recorder(self.clock.now)
@@ -95,6 +97,7 @@ class Node:
                 "dynamodbstreams": self._dynamodbstreams,
                 "iam": self._iam,
                 "lambda": self._lambda,
+                "lambda-web": self._lambda_web,
                 "logs": self._logs,
                 "s3": self._s3,
                 "sqs": self._sqs,
@@ -250,8 +253,9 @@ class Node:
         )
 
     def _hear(self, environment: EnvironmentInfo, line: bytes) -> None:
-        """A line that a function wrote, for Lambda, which starts later than compute."""
+        """A line that a function wrote, for whoever of Lambda knows that environment; both start later than compute."""
         self._function_log(environment, line)
+        self._web_log(environment, line)
 
     def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
         self._platform_log(environment, kind, record)
@@ -504,6 +508,26 @@ class Node:
         assert isinstance(service.state, lambda_.Lambda)
         self._function_log = service.state.logs.line
         self._platform_log = service.state.logs.platform
+        return service
+
+    def _lambda_web(self) -> Service:
+        from cumulet.services.lambda_ import web
+
+        service = web.build(
+            db=self._database("lambda"),
+            blobs=FolderBlobs(self.config.data / "web-packages"),
+            folder=self.config.data / "web-functions",
+            clock=self.clock,
+            wall=real_time,
+            calls=self._dispatcher,
+            tasks=self._tasks,
+            compute=self._compute,
+            secret=self._folder.key(),
+            enforce=self.config.iam == "enforce",
+            limits=self._limits("lambda-web"),
+        )
+        assert isinstance(service.state, web.Web)
+        self._web_log = service.state.logs.line
         return service
 
     def _logs(self) -> Service:

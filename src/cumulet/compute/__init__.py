@@ -20,12 +20,16 @@ from cumulet.compute.model import (
     Outcome,
     RestoreFailed,
     RuntimeUnavailable,
+    Server,
 )
 from cumulet.compute.response_stream import ResponseStream, StreamLimits
 from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
+from cumulet.compute.servers import NotServing, Place
+from cumulet.compute.upstream import Broken, Upstream, request_head
 
 __all__ = [
     "HTTPS",
+    "Broken",
     "Compute",
     "ComputeConfig",
     "ComputeUnavailable",
@@ -36,16 +40,21 @@ __all__ = [
     "Invocation",
     "Level",
     "NoRoom",
+    "NotServing",
     "OnEndpoint",
     "OnEnvironment",
     "OnEvent",
     "OnLog",
     "OnPlatform",
     "Outcome",
+    "Place",
     "ResponseStream",
     "RestoreFailed",
     "RuntimeUnavailable",
+    "Server",
     "StreamLimits",
+    "Upstream",
     "image_unpacker",
     "node_sdk_places",
+    "request_head",
 ]

@@ -9,6 +9,7 @@ from cumulet.compute.runtimes import found, node
 from cumulet.compute.runtimes.image import ImageRuntime
 from cumulet.compute.runtimes.installer import Installer
 from cumulet.compute.runtimes.runtime import Runtime
+from cumulet.compute.runtimes.server import serving
 
 _LOOK_AGAIN = 1.0
 """Seconds between looks at what the machine has, when something that it had not is asked for."""
@@ -52,7 +53,8 @@ class Catalogue:
         """What runs a function. Raises RuntimeUnavailable."""
         if spec.image is not None:
             return ImageRuntime(spec.image)
-        return self.get(spec.runtime).for_function(spec.memory_mb, spec.environment)
+        runtime = self.get(spec.runtime).for_function(spec.memory_mb, spec.environment)
+        return runtime if spec.server is None else serving(runtime, spec.server)
 
     async def provide(self, runtime: str) -> None:
         """Have a runtime that is missing installed, where that is allowed and possible; `get` tells whether it is there."""

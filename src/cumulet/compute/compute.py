@@ -33,6 +33,7 @@ from cumulet.compute.resolver import name_servers, resolver, text_inside
 from cumulet.compute.runtimes import python
 from cumulet.compute.runtimes.image import image_zygote
 from cumulet.compute.sandbox import messages
+from cumulet.compute.servers import Place, Servers
 from cumulet.compute.shared import Shared
 from cumulet.compute.snapshots import Snapshots
 from cumulet.compute.supervision import Supervision
@@ -57,6 +58,7 @@ class Compute:
         self._catalogue = Catalogue(config)
         self._fleet = Fleet(config, self._catalogue, on_log, on_endpoint, on_platform)
         self._shared = Shared(self._fleet)
+        self._servers = Servers(self._fleet)
         self._snapshots = Snapshots(self._fleet, self._serve)
         self._supervision: Supervision | None = None
         self._platform: Platform | None = None
@@ -176,6 +178,7 @@ class Compute:
     async def retire(self, key: str) -> None:
         """The function is gone or changed: its idle environments end now, busy ones after their invocation."""
         self._shared.retire(key)
+        self._servers.retire(key)
         self._fleet.retire(key)
 
     # Running
@@ -208,6 +211,15 @@ class Compute:
             return await self._invoke_cold(spec, invocation, on_environment, on_event)
         finally:
             self._done(spec.key, turn)
+
+    async def place(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> Place:
+        """A place in an environment whose program, `spec.server`, listens. It is to be left.
+
+        Each environment has `spec.concurrency` places, and is ended when none was taken for the idle timeout. Raises
+        NotServing when the program does not come to listen, and as `invoke` does.
+        """
+        self._running[spec.key] += 1
+        return await self._servers.take(spec, on_environment, lambda: self._done(spec.key, None))
 
     async def initialise(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> bool:
         """Make an environment and have it load the function, without an event; it waits for invocations of `spec.key`.
@@ -422,6 +434,7 @@ class Compute:
             await asyncio.sleep(_REAP_EVERY)
             oldest = loop.time() - self._config.idle_timeout
             self._shared.reap(oldest)
+            self._servers.reap(oldest)
             self._fleet.reap(oldest)
 
     def _on_report(self, report: messages.Message) -> None:

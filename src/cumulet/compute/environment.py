@@ -40,6 +40,11 @@ _FREEZE_AFTER, _FREEZE_LATER = 0.01, 0.1
 change of their control group."""
 _SIGKILL = 9
 _MB = 1 << 20
+_MB_A_PROCESSOR = 1769
+_LOOK_FIRST, _LOOK_LATER = 0.002, 0.05
+"""Seconds between two looks whether a server listens."""
+_SERVER_ENDS = 2.0
+"""Seconds that a server has to end in order when it is told to."""
 
 _ANSWERS = frozenset({frames.RESPONSE, frames.ERROR, frames.LAST_ERROR})
 _RESTORED = frozenset({frames.RESTORED, frames.RESTORE_ERROR})
@@ -107,7 +112,7 @@ class Environment:
         self.key, self._info, self._on_log = spec.key, info, on_log
         self._spec, self._began = spec, time.time()  # noqa: TID251 - functions live in real time
         self.hull.on_message = self._on_hull_message
-        if spec.concurrency > 1:
+        if spec.concurrency > 1 and spec.server is None:
             self._share(spec)
         assignment = self.runtime.assignment(spec.handler, str(spec.code), variables)
         self.hull.assign(spec, {**assignment, "environment": variables})
@@ -121,6 +126,34 @@ class Environment:
         if kind == frames.INIT_ERROR and payload is not None:
             return payload
         raise Ended("entrypoint", (payload or b"").decode()) if kind == frames.NOT_STARTED else Ended("crash")
+
+    async def listens(self, spec: FunctionSpec, limit: float) -> None:
+        """Wait until its server takes connections. Raises Ended."""
+        assert spec.server is not None
+        ended = asyncio.ensure_future(self._next_frame(limit))  # which nothing but an end of it makes
+        pause = _LOOK_FIRST
+        try:
+            while not await self._takes_connections(spec.server.port, ended):
+                await asyncio.wait({ended}, timeout=pause)
+                pause = min(pause * 2, _LOOK_LATER)
+                if ended.done():
+                    kind, why = ended.result()
+                    raise Ended("entrypoint", (why or b"").decode()) if kind == frames.NOT_STARTED else Ended("crash")
+        finally:
+            ended.cancel()
+            self._frame = self._loop.create_future()
+        self.hull.limit_cpu(int(spec.server.processors * _MB_A_PROCESSOR))
+
+    async def _takes_connections(self, port: int, ended: "asyncio.Future[Frame]") -> bool:
+        trying = asyncio.ensure_future(self.connect(port))
+        waiting: set[asyncio.Future[Any]] = {trying, ended}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not trying.done():
+            trying.cancel()
+        elif trying.exception() is None:
+            trying.result().close()
+            return True
+        return False
 
     async def invoke(self, spec: FunctionSpec, invocation: Invocation, limit: float) -> Outcome:
         """Give it an event and wait for the answer. Raises Ended, after which it must be killed."""
@@ -193,6 +226,8 @@ class Environment:
         if self.guests is not None and not self._killed:
             self.wake()
             self._deadline.clear()
+            if self._spec is not None and self._spec.server is not None:
+                await self.guests.end_runtime(_SERVER_ENDS)
             await self.guests.shut_down(reason)
 
     async def ending(self) -> messages.Message:

@@ -153,7 +153,7 @@ class Guests:
         end = self._loop.time() + limit
         self._extensions.ending = True
         self.telemetry.resume()
-        await self._end_runtime(limit * _SHARE_OF_RUNTIME)
+        await self.end_runtime(limit * _SHARE_OF_RUNTIME)
         await self.telemetry.flush(_FLUSH)
         left = end - self._loop.time()
         now = time.time()  # noqa: TID251 - functions live in real time
@@ -176,11 +176,16 @@ class Guests:
             output.drain()
             self._loop.remove_reader(output.descriptor)
             output.close()
+        for waiting in self._sockets.values():
+            if not waiting.done():
+                waiting.set_exception(ConnectionRefusedError("the environment has ended"))
+        self._sockets.clear()
         _close(self._processes)
         self._processes.clear()
         self._runtime = -1
 
-    async def _end_runtime(self, limit: float) -> None:
+    async def end_runtime(self, limit: float) -> None:
+        """Tell the runtime's process to end, and give it `limit` seconds."""
         if self._hull.ending.done():
             return
         if self._runtime < 0:
@@ -229,6 +234,8 @@ class Guests:
         return await self._delivery.connect(port)
 
     async def _make_socket(self) -> socket.socket:
+        if self._closed:
+            raise ConnectionRefusedError("the environment has ended")
         self._count += 1
         waiting = self._sockets[self._count] = self._loop.create_future()
         self._hull.tell({"socket": self._count})

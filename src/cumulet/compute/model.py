@@ -28,6 +28,15 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     folder: str = "/"
 
 
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """A program that listens for connections itself: `entry` is its file below the code's folder, `port` where it listens
+    inside, `processors` how many it may use."""
+
+    entry: str
+    port: int
+    processors: float = 2.0
+
+
 class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an environment needs to hold one function.
 
@@ -68,6 +77,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Invocations that one environment serves at once."""
     max_environments: int = 0
     """Environments there may be of it, where each serves several invocations at once; 0 for as many as are needed."""
+    server: Server | None = None
+    """What it is instead of `handler`; for `Compute.server` alone."""
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

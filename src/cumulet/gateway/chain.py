@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers, execute_api, function_urls, websites
+from cumulet.gateway import browsers, execute_api, function_urls, web_functions, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -135,8 +135,11 @@ class Gateway:
     def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
         """The answer of what has hosts of its own, which is not of AWS's protocols."""
         host = request.headers.get("host", "").lower()
-        if function_urls.MARK in host:
-            return function_urls.serve(self, request, request_id)
+        if ".lambda-" in host:
+            if function_urls.MARK in host:
+                return function_urls.serve(self, request, request_id)
+            if web_functions.MARK in host:
+                return web_functions.serve(self, request, request_id)
         if websites.MARK in host:
             return websites.serve(self.dispatcher, self.authenticator.account, self.region, request, request_id)
         return execute_api.find(self, request, request_id, host)

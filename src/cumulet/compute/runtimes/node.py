@@ -11,6 +11,7 @@ from typing import Any
 
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
+from cumulet.compute.runtimes.server import TASK, Program
 
 VERSIONS = (16, 18, 20, 22, 24, 26)
 SDK = "@aws-sdk"
@@ -84,6 +85,10 @@ class NodeRuntime:
 
     def launch_alone(self) -> Sequence[str]:
         return command.launch_alone()
+
+    def server(self, entry: str) -> Program:
+        argv = [*self._argv("")[:-1], "--require", f"{_RUNTIME}/server.cjs", f"{TASK}/{entry}"]
+        return Program(zygote=self.zygote, launch=self.launch(), argv=argv)
 
     def variables(self) -> Mapping[str, str]:
         modules = f"/opt/nodejs/node{self._major}/node_modules:/opt/nodejs/node_modules"

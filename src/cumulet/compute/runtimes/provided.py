@@ -8,6 +8,7 @@ from typing import Any
 
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
+from cumulet.compute.runtimes.server import TASK, Program
 
 NAMES = ("provided.al2", "provided.al2023")
 _BOOTSTRAPS = ("/var/task/bootstrap", "/opt/bootstrap")
@@ -37,6 +38,9 @@ class ProvidedRuntime:
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         del handler, code, environment
         return {"programs": _BOOTSTRAPS, "arguments": [], "frames": False}
+
+    def server(self, entry: str) -> Program:
+        return Program(zygote=self.zygote, launch=self.launch(), argv=[f"{TASK}/{entry}"])
 
     def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
         return {"programs": [f"{folder}/bootstrap" for folder in (code, *reversed(layers))]}

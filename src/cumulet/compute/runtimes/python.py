@@ -10,6 +10,7 @@ from typing import Any
 
 from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
+from cumulet.compute.runtimes.server import TASK, Program
 
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
@@ -44,15 +45,11 @@ class PythonRuntime:
         self._sdk = sdk
 
     def launch(self) -> Launch:
-        system = self._prefix == Path("/usr")
-        prefix = "/usr" if system else _PREFIX
+        prefix = self._inside
         binds = [(str(Path(__file__).parent.parent), _INSIDE)]
         binds.append((str(Path(__file__).parent / "inside" / "bootstrap.py"), _BOOTSTRAP))
         binds += [(str(module), f"/var/runtime/{module.name}") for module in _OFFERED.glob("*.py")]
-        if not system:
-            binds.append((str(self._prefix), _PREFIX))
-        if self._sdk is not None:
-            binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
+        binds += self._interpreter_and_sdk()
         config = {"runtime": "cumulet.compute.runtimes.inside.python"}
         text = json.dumps(config)[:-1] + ', "control": {control}, "namespaces": {namespaces}, "root": {root}}'
         return Launch(
@@ -66,6 +63,25 @@ class PythonRuntime:
                 text,
             ],
             environment={"LD_LIBRARY_PATH": f"{prefix}/lib", "LANG": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
+        )
+
+    @property
+    def _inside(self) -> str:
+        """Where the interpreter's prefix is in an environment."""
+        return "/usr" if self._prefix == Path("/usr") else _PREFIX
+
+    def _interpreter_and_sdk(self) -> list[tuple[str, str]]:
+        binds = [] if self._inside == "/usr" else [(str(self._prefix), _PREFIX)]
+        if self._sdk is not None:
+            binds += [(str(self._sdk / name), f"/var/runtime/{name}") for name in SDK if (self._sdk / name).exists()]
+        return binds
+
+    def server(self, entry: str) -> Program:
+        return Program(
+            zygote=f"python{self.version} server",
+            launch=Launch(binds=self._interpreter_and_sdk(), module=command.MODULE),
+            argv=[f"{self._inside}/bin/python{self.version}", f"{TASK}/{entry}"],
+            variables={"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"{TASK}:/var/runtime"},
         )
 
     def for_function(self, memory_mb: int, environment: Mapping[str, str]) -> Runtime:
@@ -90,8 +106,8 @@ class PythonRuntime:
         script = environment.get(command.WRAPPER)
         if not script:
             return {}
-        prefix = "/usr" if self._prefix == Path("/usr") else _PREFIX
-        return {"wrapper": script, "interpreter": f"{prefix}/bin/python{self.version}", "bootstrap": _BOOTSTRAP}
+        interpreter = f"{self._inside}/bin/python{self.version}"
+        return {"wrapper": script, "interpreter": interpreter, "bootstrap": _BOOTSTRAP}
 
     def alone(self, code: str, layers: Sequence[str]) -> dict[str, Any]:
         packages = f"python/lib/python{self.version}/site-packages"

@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.errors import invalid, not_found
@@ -15,6 +15,22 @@ _NAME = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:)?(?:(?P<region>(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d):)?"
     r"(?:(?P<account>\d{12}):)?(?:function:)?(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
 )
+
+
+class Owner(Protocol):
+    """Whose credentials and logs: a function of whatever kind."""
+
+    @property
+    def account(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def arn(self) -> str: ...
 
 
 class FunctionKey(NamedTuple):

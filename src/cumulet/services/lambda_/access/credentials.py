@@ -13,7 +13,7 @@ from cumulet.kernel.clock import Clock
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.lambda_.names import FunctionKey
+from cumulet.services.lambda_.names import Owner
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class CredentialCache:
         self._known: OrderedDict[str, RoleCredentials] = OrderedDict()
         self._asking: dict[str, asyncio.Future[RoleCredentials]] = {}
 
-    async def get(self, key: FunctionKey, deployment: str, role: str) -> RoleCredentials:
+    async def get(self, key: Owner, deployment: str, role: str) -> RoleCredentials:
         """Credentials good for an invocation that starts now; raises the AwsError of AssumeRole in enforce mode."""
         known = self._known.get(deployment)
         if known is not None and self._clock.now() < known.renew:
@@ -65,7 +65,7 @@ class CredentialCache:
     def forget(self, deployment: str) -> None:
         self._known.pop(deployment, None)
 
-    async def _ask(self, key: FunctionKey, deployment: str, role: str, generation: int) -> RoleCredentials:
+    async def _ask(self, key: Owner, deployment: str, role: str, generation: int) -> RoleCredentials:
         variables, principal = await self.assume(key, role)
         renew = self._clock.now() + 3600.0 - _MARGIN
         credentials = RoleCredentials(variables=variables, principal=principal, renew=renew, generation=generation)
@@ -74,7 +74,7 @@ class CredentialCache:
             self._known.popitem(last=False)
         return credentials
 
-    async def assume(self, key: FunctionKey, role: str) -> tuple[dict[str, str], Principal]:
+    async def assume(self, key: Owner, role: str) -> tuple[dict[str, str], Principal]:
         """A session's variables and principal, asked for now; raises the AwsError of AssumeRole in enforce mode."""
         principal = Principal.service("lambda.amazonaws.com", key.account)
         call = Call(key.account, key.region, principal, new_id(), source_arn=key.arn)

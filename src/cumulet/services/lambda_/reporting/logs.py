@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from cumulet.api import logs as api
 from cumulet.compute import EnvironmentInfo
@@ -16,7 +16,7 @@ from cumulet.kernel.clock import Clock
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.lambda_.names import FunctionKey
+from cumulet.services.lambda_.names import Owner
 from cumulet.services.lambda_.reporting.reports import Style, of_platform
 from cumulet.services.lambda_.targets import Target
 
@@ -36,12 +36,18 @@ _TRIES = 5
 _DENIED = "AccessDeniedException"
 
 
+class Shows(Protocol):
+    """Which lines are logged of those that a program wrote."""
+
+    def shows(self, line: bytes) -> bool: ...
+
+
 class LogStream:
     """The stream of one environment, with what waits to be written to it. `principal` is the function's role: it writes."""
 
     __slots__ = ("created", "events", "failures", "group", "key", "lost", "name", "principal", "size", "style")
 
-    def __init__(self, key: FunctionKey, group: str, name: str, principal: Principal) -> None:
+    def __init__(self, key: Owner, group: str, name: str, principal: Principal) -> None:
         self.key = key
         self.group = group
         self.name = name
@@ -51,7 +57,7 @@ class LogStream:
         self.lost = 0
         self.created = False
         self.failures = 0
-        self.style: Style | None = None
+        self.style: Style | Shows | None = None
 
 
 def stream_name(now: float, version: str, environment: str) -> str:
@@ -70,7 +76,7 @@ class LogWriter:
         self._waiting = 0
         self._streams: dict[str, LogStream] = {}
         self._dirty: dict[LogStream, None] = {}
-        self._refused: set[FunctionKey] = set()
+        self._refused: set[Owner] = set()
         self._creating: defaultdict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wake = asyncio.Event()
 
@@ -89,6 +95,18 @@ class LogWriter:
             self._streams[environment] = stream
         return stream
 
+    def open_for(self, environment: str, key: Owner, group: str, label: str, principal: Principal) -> LogStream:
+        """A new stream of an environment of something that is no event function; `label` is what runs in it."""
+        if len(self._streams) >= _KEPT:
+            self._prune()
+        stream = LogStream(key, group, stream_name(self._clock.now(), label, environment), principal)
+        self._streams[environment] = stream
+        return stream
+
+    def known(self, environment: str) -> LogStream | None:
+        """The stream of an environment."""
+        return self._streams.get(environment)
+
     def line(self, environment: EnvironmentInfo, line: bytes) -> None:
         """What compute calls for every line a function writes."""
         stream = self._streams.get(environment.id)
@@ -98,7 +116,7 @@ class LogWriter:
     def platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, Any]) -> None:
         """What compute calls for what the platform tells of an environment."""
         stream = self._streams.get(environment.id)
-        if stream is not None and stream.style is not None:
+        if stream is not None and isinstance(stream.style, Style):
             self.add(stream, of_platform(stream.style, kind, record, self._clock.now()))
 
     def add(self, stream: LogStream, text: str, *, platform: bool = False) -> None:

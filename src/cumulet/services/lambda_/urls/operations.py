@@ -122,6 +122,11 @@ def address(url: Url, endpoint: str) -> str:
     A subdomain of the client's own name for the node; of `localhost`, which browsers and curl find by themselves, where it
     came by an address.
     """
+    return f"{urlsplit(endpoint).scheme}://{url.id}.lambda-url.{url.region}.{host_at(endpoint)}/"
+
+
+def host_at(endpoint: str) -> str:
+    """What addresses of functions end in, with the port, for a client that reached this node at `endpoint`."""
     parts = urlsplit(endpoint)
     host = parts.hostname or "localhost"
     try:
@@ -129,8 +134,7 @@ def address(url: Url, endpoint: str) -> str:
         host = "localhost"
     except ValueError:
         pass
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{url.id}.lambda-url.{url.region}.{host}{port}/"
+    return f"{host}:{parts.port}" if parts.port else host
 
 
 def _shown(url: Url, call: Call) -> api.FunctionUrlConfig:

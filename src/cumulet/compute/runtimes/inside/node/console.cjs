@@ -37,8 +37,8 @@ function asProperties(_key, value) {
 }
 
 function jsonLine(level, parts) {
-  const { requestId, tenantId } = log.current();
-  const line = { timestamp: new Date().toISOString(), level, requestId, tenantId };
+  const { requestId, tenantId, fields } = log.current();
+  const line = { timestamp: new Date().toISOString(), level, requestId, tenantId, ...fields };
   if (parts.length === 1) {
     line.message = parts[0];
     try {
