@@ -10,8 +10,9 @@ import importlib
 import logging
 import os
 import socket
+import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from msgspec import Struct
 from cumulet import __version__
 from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
 from cumulet.delivery.http import HttpClient
-from cumulet.gateway import downloads, registry, workflow_pages
+from cumulet.gateway import downloads, execute_api, registry, workflow_pages
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authority import Authority
@@ -34,7 +35,6 @@ from cumulet.gateway.inner_apis import InnerApis
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
-from cumulet.gateway.tls import self_signed
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
@@ -128,8 +128,8 @@ class Node:
         self._folder = DataFolder(self.config.data)
         try:
             self.clock.offset = self._folder.clock_offset()
-            await self._listen()
             self._authority = Authority(self.config.data / "names")
+            await self._listen()
             if not self._authority.prepare(real_time()):
                 self._tasks.start("certificates", self._authority.make())
             self._compute = self._make_compute()
@@ -218,9 +218,11 @@ class Node:
         admin.add(workflow_pages.pages(self._workflows))
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
         self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
-        tls = self_signed(config.data, [config.host, "localhost"], real_time()) if config.tls else None
         try:
-            listener = await self._server.listen_tcp(config.host, config.port, ssl=tls)
+            if config.tls:
+                listener = await self._server.listen_tls(config.host, config.port, await self._certified())
+            else:
+                listener = await self._server.listen_tcp(config.host, config.port)
             if config.unix_socket:
                 await self._server.listen_unix(Path(config.unix_socket))
         except OSError as error:
@@ -229,7 +231,28 @@ class Node:
                 "stop what holds it, or choose another with --port."
             ) from error
         self._port = listener.address[1]
-        self.endpoint = f"{'https' if tls else 'http'}://{config.host}:{self._port}"
+        self.endpoint = f"{'https' if config.tls else 'http'}://{config.host}:{self._port}"
+
+    async def _certified(self) -> Callable[[str], Awaitable[ssl.SSLContext]]:
+        """What chooses the certificate for the name that a client asks for. Raises ConfigError."""
+        from cumulet.gateway.names import Names
+
+        folder = self.config.data
+        names = Names(folder / "names", folder / "tls.crt", self._authority, self._terms, real_time)
+        try:
+            await names.prepare([self.config.host, "localhost", "127.0.0.1", "::1", socket.gethostname()])
+        except OSError as error:
+            raise ConfigError(
+                f"--tls needs certificates, which could not be made in {folder / 'names'}: {error}."
+            ) from error
+        return names.choose
+
+    async def _terms(self, name: str) -> Any:
+        """What TLS connections to a custom domain name take; None for other names."""
+        if not execute_api.may_be_custom(name):
+            return None
+        service: Any = await self._dispatcher.service("apigateway")
+        return await service.state.domains.terms(name)
 
     def _make_compute(self) -> Compute:
         return Compute(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.gateway import authority
+from cumulet.gateway import authority, minting
 
 _NOW = time.time()
 
@@ -16,7 +16,7 @@ _NOW = time.time()
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("names")
-    authority.make(folder, _NOW)
+    minting.platform(folder, _NOW)
     return folder
 
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from tests.gateway.harness import Setup, run
 
-from cumulet.gateway import tls
+from cumulet.gateway import authority, minting, tls
 from cumulet.kernel.streams import read_all
 from cumulet.wire import sigv4
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -47,10 +47,11 @@ def test_http() -> None:
 
 def test_https_sends_trailing_checksums(tmp_path: Path) -> None:
     async def check(setup: Setup) -> None:
-        server_side = tls.self_signed(tmp_path, ["127.0.0.1"], time.time())
+        minting.issue(tmp_path, "node.pem", ["127.0.0.1"], time.time())
+        server_side = tls.context(tmp_path / "node.pem")
         listener = await setup.server.listen_tcp("127.0.0.1", 0, ssl=server_side, handler=verified)
         address = f"https://127.0.0.1:{listener.address[1]}"
-        s3 = client(address, "eu-west-1", verify=str(tmp_path / "tls.crt"))
+        s3 = client(address, "eu-west-1", verify=str(tmp_path / authority.NODE_AUTHORITY))
         await asyncio.to_thread(talk, s3, "x-amz-checksum-crc32")
 
     run(check)

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests.gateway.harness import GET, LIMITS, Client, Setup, run
 
-from cumulet.gateway import tls
+from cumulet.gateway import authority, minting, tls
 from cumulet.gateway.connection import Upgrade
 from cumulet.wire.http import HttpRequest, HttpResponse
 
@@ -140,14 +140,11 @@ def test_unix_sockets_and_handlers_of_their_own(tmp_path: Path) -> None:
 
 def test_tls(tmp_path: Path) -> None:
     async def check(setup: Setup) -> None:
-        now = time.time()
-        server_side = tls.self_signed(tmp_path, ["localhost", "127.0.0.1"], now)
-        first = (tmp_path / "tls.crt").read_bytes()
-        tls.self_signed(tmp_path, ["localhost"], now)
-        assert (tmp_path / "tls.crt").read_bytes() == first
-        assert (tmp_path / "tls.key").stat().st_mode & 0o777 == 0o600
-        setup.listener = await setup.server.listen_tcp("127.0.0.1", 0, ssl=server_side)
-        trust = ssl.create_default_context(cafile=tmp_path / "tls.crt")
+        minting.issue(tmp_path, "node.pem", ["localhost", "127.0.0.1"], time.time())
+        assert (tmp_path / "node.pem").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / authority.NODE_KEY).stat().st_mode & 0o777 == 0o600
+        setup.listener = await setup.server.listen_tcp("127.0.0.1", 0, ssl=tls.context(tmp_path / "node.pem"))
+        trust = ssl.create_default_context(cafile=tmp_path / authority.NODE_AUTHORITY)
         client = await setup.connect(ssl=trust, server_hostname="localhost")
         for size in (3, 3_000_000):
             client.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
@@ -157,10 +154,43 @@ def test_tls(tmp_path: Path) -> None:
         plain.send(GET % 1)
         assert not (await plain.ended()).startswith(b"HTTP/1.1 2")
         client.close()
-        tls.self_signed(tmp_path, ["localhost"], now + 820 * 86_400)
-        assert (tmp_path / "tls.crt").read_bytes() != first
 
     run(check)
+
+
+def test_tls_by_the_name_that_is_asked_for(tmp_path: Path) -> None:
+    async def check(setup: Setup) -> None:
+        for name in ("one.test", "two.test"):
+            minting.issue(tmp_path, f"{name}.pem", [name], time.time())
+        asked = []
+
+        async def choose(name: str) -> ssl.SSLContext:
+            asked.append(name)
+            return tls.context(tmp_path / f"{name or 'one.test'}.pem")
+
+        setup.listener = await setup.server.listen_tls("localhost", 0, choose)
+        trust = ssl.create_default_context(cafile=tmp_path / authority.NODE_AUTHORITY)
+        for name in ("one.test", "TWO.test"):
+            client = await setup.connect(ssl=trust, server_hostname=name)
+            client.send(GET % 1)
+            assert (await client.answer())[0] == 200
+            client.close()
+        with pytest.raises(OSError):  # noqa: PT011  a file that is not there, and so no answer
+            await setup.connect(ssl=trust, server_hostname="three.test")
+        assert asked == ["one.test", "two.test", "three.test"]
+        assert [request.tls and request.tls.server_name for request in setup.seen] == ["one.test", "two.test"]
+
+    run(check)
+
+
+def test_a_certificate_ends_before_its_authority(tmp_path: Path) -> None:
+    now = time.time()
+    minting.issue(tmp_path, "a.pem", ["a.test"], now)
+    first = (tmp_path / authority.NODE_AUTHORITY).read_bytes()
+    minting.issue(tmp_path, "a.pem", ["a.test"], now + 2_000 * 86_400)
+    assert (tmp_path / authority.NODE_AUTHORITY).read_bytes() == first
+    minting.issue(tmp_path, "a.pem", ["a.test"], now + 3_000 * 86_400)
+    assert (tmp_path / authority.NODE_AUTHORITY).read_bytes() != first
 
 
 def test_an_upgrade_hands_the_connection_over() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cumulet.cli.errors import CliError
-from cumulet.cli.node import announced, data_folder, data_option
+from cumulet.cli.node import CERTIFICATE, announced, data_folder, data_option
 from cumulet.cli.output import data_json
 
 
@@ -45,6 +45,7 @@ def _machine(folder: Path) -> dict[str, Any]:
         "user": "root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
         "data": str(folder),
         "node": node.endpoint if node else None,
+        "trust": str(folder / CERTIFICATE) if (folder / CERTIFICATE).exists() else None,
         "aws": aws,
         "problems": [problem] if problem else [],
     }
@@ -107,6 +108,10 @@ def _print(found: dict[str, Any]) -> None:
     _line(found["aws"] is not None, f"AWS CLI {found['aws'] or 'is not installed: pip install awscli'}")
     _line(not found["problems"], "; ".join(found["problems"]) or f"data folder {found['data']}")
     click.echo(f"    node {found['node'] or 'not running'}")
+    if found["trust"]:
+        click.echo(
+            f"    authorities of --tls: {found['trust']}; such as curl --cacert, AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS"
+        )
 
 
 def _line(good: bool, text: str) -> None:

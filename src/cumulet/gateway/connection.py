@@ -11,8 +11,10 @@ from cumulet.gateway.failures import broken, tell
 from cumulet.gateway.head import Dates, encode_head, more_lines
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
+from cumulet.gateway.tls import shown_certificate
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import BytesStream
+from cumulet.kernel.web import Tls
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 log = logging.getLogger(__name__)
@@ -74,14 +76,17 @@ class Connection(asyncio.Protocol):
         self._data_at = 0.0
         self._blocked_since = 0.0
         self.buffered = 0
+        self.server_name = ""  # that the client asked for in its TLS greeting
 
     # --- asyncio's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(self._limits.write_buffer)
-        scheme = "https" if transport.get_extra_info("sslcontext") else "http"
-        self._reader = RequestReader(self._limits, self, scheme, _address(transport), self._queue.append)
+        tls = None
+        if transport.get_extra_info("sslcontext"):
+            tls = Tls(self.server_name, shown_certificate(transport.get_extra_info("ssl_object")))
+        self._reader = RequestReader(self._limits, self, tls, _address(transport), self._queue.append)
         self._idle_since = self._loop.time()
         if not self._owner.opened(self):
             self._refuse(Refused(503, "too many connections"), linger=False)

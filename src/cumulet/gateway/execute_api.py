@@ -64,20 +64,24 @@ def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -
     address = address_of(request, host)
     if address is not None:
         return serve(gateway, request, request_id, address)
-    return _by_domain(gateway, request, request_id, host) if _may_be_custom(host) else None
+    return _by_domain(gateway, request, request_id, host) if may_be_custom(host) else None
 
 
 async def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Address | None:
     """The API that a request is for, which may have a domain name of its own."""
     address = address_of(request, host)
-    if address is not None or not _may_be_custom(host):
+    if address is not None or not may_be_custom(host):
         return address
     from cumulet.services.apigateway.domains import routing  # noqa: PLC0415  imported when first needed, as services are
 
     state: Any = (await gateway.dispatcher.service("apigateway")).state
-    domain = await state.domains.host(host.partition(":")[0])
+    name = host.partition(":")[0]
+    domain = await state.domains.host(name)
     if domain is None:
         return None
+    if not domain.admits(name, request.tls):
+        log.info("a request for %s was refused: it needs TLS (--tls) with that name, and a certificate if mutual", name)
+        return Address("", request.path, mapped=True)
     led = routing.lead(domain, request.path, request.headers)
     if led is None:
         return Address("", request.path, mapped=True)
@@ -85,7 +89,7 @@ async def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Ad
     return Address(led.api_id, path, mapped=True, base_path=led.base_path)
 
 
-def _may_be_custom(host: str) -> bool:
+def may_be_custom(host: str) -> bool:
     """The cheap question first: nearly all requests are for names that are nobody's own."""
     if not host or host[0] == "[" or host.startswith(("localhost", "127.")):
         return False
@@ -197,6 +201,7 @@ class GatewayVisit:
             identify=self._identify,
             authorize=self._authorize,
             judge=self._judge,
+            certificate=request.tls.certificate if request.tls is not None else None,
         )
 
     async def _identify(self) -> Credential:

@@ -8,6 +8,7 @@ import httptools
 from cumulet.gateway.body import Flow, IncompleteBody, RequestBody
 from cumulet.gateway.limits import Limits
 from cumulet.kernel.streams import BytesStream
+from cumulet.kernel.web import Tls
 from cumulet.wire.http import HttpRequest
 
 _EMPTY = BytesStream(b"")
@@ -53,11 +54,14 @@ def _header_name(name: bytes) -> str:
 class RequestReader:
     """Parses one connection's input; hands each request to `opened` when its head is complete."""
 
-    def __init__(self, limits: Limits, flow: Flow, scheme: str, peer: str, opened: Callable[[Exchange], None]) -> None:
+    def __init__(
+        self, limits: Limits, flow: Flow, tls: Tls | None, peer: str, opened: Callable[[Exchange], None]
+    ) -> None:
         self._limits = limits
         self._head_limit = limits.head
         self._flow = flow
-        self._scheme = scheme
+        self._tls = tls
+        self._scheme = "http" if tls is None else "https"
         self._peer = peer
         self._opened = opened
         self._parser = httptools.HttpRequestParser(self)
@@ -190,7 +194,16 @@ class RequestReader:
         body = self._body(headers, version)
         lines, self._fields = self._fields, []
         request = HttpRequest(
-            method.decode("latin-1"), path, query, headers, body or _EMPTY, self._scheme, self._peer, b"", lines
+            method.decode("latin-1"),
+            path,
+            query,
+            headers,
+            body or _EMPTY,
+            self._scheme,
+            self._peer,
+            b"",
+            lines,
+            self._tls,
         )
         exchange = Exchange(request, body, keep_alive=parser.should_keep_alive(), http10=version == "1.0")
         if "expect" in headers:

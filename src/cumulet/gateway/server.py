@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cumulet.gateway.connection import Connection, Handler
-from cumulet.gateway.doorman import Doorman
+from cumulet.gateway.doorman import Choose, Doorman
 from cumulet.gateway.head import Dates
 from cumulet.gateway.limits import Limits
 
@@ -25,8 +25,8 @@ class Listener:
         self.dates = server.dates
         self.draining = False
         self.connections: set[Connection] = set()
-        self._listening: asyncio.AbstractServer | Doorman | None = None
-        self._doorman: Doorman | None = None
+        self._listening: asyncio.AbstractServer | None = None
+        self._doormen: list[Doorman] = []
         self._path: Path | None = None
         self.address: tuple[str, int] = ("", 0)
 
@@ -40,7 +40,7 @@ class Listener:
 
     def guard(self, doorman: Doorman) -> None:
         """The socket is open, and accepts so."""
-        self._listening = self._doorman = doorman
+        self._doormen.append(doorman)
 
     def opened(self, connection: Connection) -> bool:
         """Count a connection in; False when it is one too many."""
@@ -51,8 +51,8 @@ class Listener:
     def closed(self, connection: Connection) -> None:
         """Count a connection out."""
         self.connections.discard(connection)
-        if self._doorman is not None:
-            self._doorman.gone(connection)
+        for doorman in self._doormen:
+            doorman.gone(connection)
         self._server.changed.set()
 
     def stop(self) -> None:
@@ -61,6 +61,8 @@ class Listener:
         if self._listening is not None:
             self._listening.close()
             self._listening = None
+        for doorman in self._doormen:
+            doorman.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
             self._path = None
@@ -164,6 +166,24 @@ class Server:
             listener.guard(Doorman(sock, lambda: Connection(listener), ssl, per_address))
             return listener
 
+    async def listen_tls(self, host: str, port: int, choose: Choose) -> Listener:
+        """Accept TLS on an address (port 0: any free one), by the context that `choose` has for the name a client asks for.
+
+        Raises OSError.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        with self._listener(None, None) as listener, contextlib.ExitStack() as opened:
+            for family, _, _, _, address in found:
+                sock = opened.enter_context(_tcp_socket(family))
+                sock.bind((address[0], listener.address[1] or port, *address[2:]))
+                sock.listen(_BACKLOG)
+                name = sock.getsockname()
+                listener.address = (listener.address[0] or name[0], name[1])
+                listener.guard(Doorman(sock, lambda: Connection(listener), None, listener.limits.connections, choose))
+            opened.pop_all()
+            return listener
+
     async def drain(self, seconds: float) -> bool:
         """Accept no more and wait for running requests, at most `seconds`; whether all ended by themselves.
 
@@ -205,6 +225,15 @@ class Server:
                 connection.check(now)
         if any(listener.connections for listener in self.listeners):
             self.watch()
+
+
+def _tcp_socket(family: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    sock.setblocking(False)
+    return sock
 
 
 def _unix_socket(path: Path, mode: int) -> socket.socket:

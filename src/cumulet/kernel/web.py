@@ -27,6 +27,26 @@ class WebRequest(Struct, kw_only=True):
     too_large: bool = False
 
 
+class ClientCertificate(Struct, frozen=True):
+    """Who a client of a TLS connection has shown to be: verified. `subject` and `issuer` are names, from their general to their
+    special parts, each as its OpenSSL name and value. Times are as OpenSSL prints them, `serial` is in hexadecimal digits.
+    """
+
+    pem: str
+    subject: tuple[tuple[str, str], ...]
+    issuer: tuple[tuple[str, str], ...]
+    serial: str
+    not_before: str
+    not_after: str
+
+
+class Tls(Struct, frozen=True):
+    """Of a connection: the name that the client asked for (in small letters, empty for none), and who it has shown to be."""
+
+    server_name: str = ""
+    certificate: ClientCertificate | None = None
+
+
 class WebAnswer(Struct, kw_only=True):
     """What an address answers: headers in order, one twice where it is sent twice; a body whole or in pieces."""
 
@@ -63,7 +83,7 @@ class Visit(Struct, kw_only=True):
     `identify` verifies its signature and gives whose it is: ANONYMOUS when it has none; raises AwsError when it is wrong.
     `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
     `judge(call, credential, asked)` decides on an action by the caller's policies, if they count, and the resource's own.
-    `certificate` is the client's (PEM), where the address asks for one.
+    `certificate` is the client's, where the address asks for one.
     """
 
     request: WebRequest
@@ -72,7 +92,7 @@ class Visit(Struct, kw_only=True):
     identify: Callable[[], Awaitable[Credential]]
     authorize: Callable[[Call, Credential, str, str, Any], Awaitable[None]]
     judge: Callable[[Call, Credential, Asked], Awaitable[Judgement]]
-    certificate: str = ""
+    certificate: ClientCertificate | None = None
 
 
 class Client(Protocol):

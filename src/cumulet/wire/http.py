@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, Sequence
 from msgspec import Struct
 
 from cumulet.kernel.streams import Stream
+from cumulet.kernel.web import Tls
 
 
 class HttpRequest(Struct):
@@ -13,7 +14,7 @@ class HttpRequest(Struct):
     `path` and `query` are as sent (percent-encoded, without the `?`). `body` is a stream; `content` holds it whole
     once the gateway has read it (operations without a streaming member). `scheme` is http or https; `peer` the client's
     address. `lines` are the headers as they were sent: names and values in order, undecoded, for who needs their casing or
-    repetition.
+    repetition. `tls` is of the connection; None without TLS.
     """
 
     method: str
@@ -25,6 +26,7 @@ class HttpRequest(Struct):
     peer: str = "127.0.0.1"
     content: bytes = b""
     lines: Sequence[tuple[bytes, bytes]] = ()
+    tls: Tls | None = None
 
 
 class HttpResponse(Struct):

@@ -73,6 +73,7 @@ _SCHEMAS = {
     "apigateway_usage": usage_store.SCHEMA,
     "apigateway_certificate_key": certificate_keys.SCHEMA,
     "apigateway_domain": domain_store.SCHEMA,
+    "apigateway_truststore": domain_store.TRUST_SCHEMA,
     **{table: owned_store.schema(table) for table, _ in _OWNED.values()},
 }
 _MODULES = (

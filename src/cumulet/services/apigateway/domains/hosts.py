@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from cumulet.kernel.web import Tls
 from cumulet.services.apigateway.domains.store import Domain, DomainKey, DomainStore, Mapping, RoutingRule
 from cumulet.storage.database import Transaction
 
 _MOST = 10_000
+
+
+class Terms(Struct, frozen=True):
+    """What TLS connections to a domain take: a certificate for `name` (which can begin with `*.`); with `mutual` a client's
+    certificate by one of the authorities in `truststore` (PEM); with `newest` no version before 1.3.
+    """
+
+    name: str
+    mutual: bool = False
+    truststore: str = ""
+    newest: bool = False
 
 
 class Host(Struct, frozen=True):
@@ -16,6 +28,17 @@ class Host(Struct, frozen=True):
     domain: Domain
     mappings: list[Mapping]
     rules: list[RoutingRule]
+    terms: Terms
+
+    def admits(self, name: str, tls: Tls | None) -> bool:
+        """Whether a request for the domain may come by a connection (None: one without TLS).
+
+        Where clients have to show a certificate, they did so for the name of the request, not for a neighbour's.
+        """
+        mutual = self.terms.mutual
+        if not mutual and self.domain.body.endpoint_access_mode != "STRICT":
+            return True
+        return tls is not None and tls.server_name == name and (tls.certificate is not None or not mutual)
 
     def match(self, path: str) -> tuple[Mapping, str] | None:
         """The mapping for a path (`/v1/pets`), and the path behind it (`/pets`); None when there is none."""
@@ -50,6 +73,16 @@ class Domains:
         known[name] = found
         return found
 
+    async def terms(self, name: str) -> Terms | None:
+        """What TLS connections for a name take; None where it is no domain's."""
+        host = await self.host(name)
+        return None if host is None else host.terms
+
+    async def _terms(self, domain: Domain) -> Terms:
+        mutual = domain.body.mutual_tls_authentication is not None
+        trusted = await self.store.truststore(domain.key) if mutual else ""
+        return Terms(domain.key.name, mutual, trusted, newest="TLS13_1_3" in (domain.body.security_policy or ""))
+
     def changed(self, tx: Transaction) -> None:
         """A domain, or where it leads, is being changed."""
         tx.after_commit(self._forget)
@@ -60,7 +93,7 @@ class Domains:
     async def _load(self, name: str) -> Host | None:
         for domain in await self.store.named(name):
             mappings = sorted(await self.store.mappings(domain.key), key=lambda mapping: -len(mapping.path))
-            return Host(domain, mappings, await self.store.rules(domain.key))
+            return Host(domain, mappings, await self.store.rules(domain.key), await self._terms(domain))
         return None
 
 

@@ -27,6 +27,11 @@ SCHEMA = (
         region TEXT NOT NULL, domain TEXT NOT NULL, domain_id TEXT NOT NULL, id TEXT NOT NULL, priority BIGINT NOT NULL,
         body BYTEA NOT NULL, PRIMARY KEY (region, domain, domain_id, id))""",
 )
+TRUST_SCHEMA = (
+    """CREATE TABLE apigateway_truststore (
+        region TEXT NOT NULL, domain TEXT NOT NULL, domain_id TEXT NOT NULL, pem TEXT NOT NULL,
+        PRIMARY KEY (region, domain, domain_id))""",
+)
 _PLACE = "region = $1 AND domain = $2 AND domain_id = $3"
 
 
@@ -113,6 +118,21 @@ class DomainStore(Struct, frozen=True):
         await tx.write("DELETE FROM apigateway_domain WHERE region = $1 AND name = $2 AND id = $3", values)
         await tx.write(f"DELETE FROM apigateway_mapping WHERE {_PLACE}", values)  # noqa: S608  a constant, here and below
         await tx.write(f"DELETE FROM apigateway_routing_rule WHERE {_PLACE}", values)  # noqa: S608
+        await tx.write(f"DELETE FROM apigateway_truststore WHERE {_PLACE}", values)  # noqa: S608
+
+    async def truststore(self, key: DomainKey) -> str:
+        """The certificates of authorities (PEM) that clients' certificates are to be by; empty where there are none."""
+        sql = f"SELECT pem FROM apigateway_truststore WHERE {_PLACE}"  # noqa: S608
+        row = await self.db.read_one(sql, (key.region, key.name, key.id))
+        return str(row[0]) if row else ""
+
+    async def put_truststore(self, tx: Transaction, key: DomainKey, pem: str) -> None:
+        """As a domain's own copy: what becomes of the object that it was read from does not matter."""
+        await tx.write(
+            "INSERT INTO apigateway_truststore (region, domain, domain_id, pem) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (region, domain, domain_id) DO UPDATE SET pem = $4",
+            (key.region, key.name, key.id, pem),
+        )
 
     async def mappings(self, key: DomainKey, within: Transaction | None = None) -> list[Mapping]:
         """In the order of their paths."""

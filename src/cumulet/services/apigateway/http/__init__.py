@@ -59,8 +59,9 @@ _SCHEMAS = {
     "apigateway_api": api_store.SCHEMA,
     "apigateway_stage": stage_store.SCHEMA,
     "apigateway_domain": domain_store.SCHEMA,
+    "apigateway_truststore": domain_store.TRUST_SCHEMA,
 }
-"""The last three are REST's, which custom domains lead to as well: whichever service starts first makes them."""
+"""The last four are REST's, which custom domains lead to as well: whichever service starts first makes them."""
 
 
 def build(  # noqa: PLR0913  what a service is made of

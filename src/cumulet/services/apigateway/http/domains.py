@@ -5,7 +5,7 @@ from __future__ import annotations
 from cumulet.api import apigateway as v1
 from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
-from cumulet.services.apigateway.domains import model
+from cumulet.services.apigateway.domains import model, truststores
 from cumulet.services.apigateway.domains.hosts import key_of
 from cumulet.services.apigateway.domains.store import Domain
 from cumulet.services.apigateway.http.errors import bad
@@ -42,13 +42,17 @@ async def create_domain_name(
         raise bad("At least one domain name configuration is required")
     _configure(http, body, configurations, call)
     _apply(body, request.mutual_tls_authentication, request.routing_mode)
+    truststore = await _truststore(http, call, body)
     async with http.db.transaction() as tx:
         there = await http.domains.store.named(name, tx)
         if any(not other.key.id and other.key.region == call.region for other in there):
             raise bad("The domain name you provided already exists.")
         if await http.domains.store.count(call.account, call.region, tx) >= http.limits.domain_names:
             raise bad("Maximum number of domain names for this account has been reached.")
-        await http.domains.store.put(tx, Domain(call.account, key_of(call.region, name, None), body))
+        key = key_of(call.region, name, None)
+        await http.domains.store.put(tx, Domain(call.account, key, body))
+        if truststore:
+            await http.domains.store.put_truststore(tx, key, truststore)
         http.domains.changed(tx)
     return copied(api.CreateDomainNameResponse, _shown(body))
 
@@ -73,11 +77,18 @@ async def get_domain_names(
 async def update_domain_name(
     http: HttpApis, call: Call, request: api.UpdateDomainNameRequest
 ) -> api.UpdateDomainNameResponse:
+    read = await _read_again(http, call, request)
     async with http.db.transaction() as tx:
         domain = await need(http, call, request.domain_name, tx)
         if request.domain_name_configurations:
             _configure(http, domain.body, request.domain_name_configurations, call)
         _apply(domain.body, request.mutual_tls_authentication, request.routing_mode)
+        if read is not None and domain.body.mutual_tls_authentication is not None:
+            trust, truststore = read
+            if not truststores.same(domain.body.mutual_tls_authentication, trust):
+                raise api.ConflictException("The truststore of this domain name was changed by another request.")
+            domain.body.mutual_tls_authentication = trust
+            await http.domains.store.put_truststore(tx, domain.key, truststore)
         await http.domains.store.put(tx, domain)
         http.domains.changed(tx)
     return copied(api.UpdateDomainNameResponse, _shown(domain.body))
@@ -98,6 +109,29 @@ async def need(
     if domain is None or domain.account != call.account:
         raise api.NotFoundException("Invalid domain name identifier specified", fields={"ResourceType": "DomainName"})
     return domain
+
+
+async def _read_again(
+    http: HttpApis, call: Call, request: api.UpdateDomainNameRequest
+) -> tuple[v1.MutualTlsAuthentication, str] | None:
+    """What a domain trusts when a request has changed it: read before the transaction, as it is in S3. None when it changes nothing
+    of that.
+    """
+    if request.mutual_tls_authentication is None:
+        return None
+    body = (await need(http, call, request.domain_name)).body
+    _apply(body, request.mutual_tls_authentication, None)
+    truststore = await _truststore(http, call, body)
+    trust = body.mutual_tls_authentication
+    return None if trust is None else (trust, truststore)
+
+
+async def _truststore(http: HttpApis, call: Call, body: v1.DomainName) -> str:
+    """Raises BadRequestException."""
+    try:
+        return await truststores.read(http.calls, call, body, http.clock.now())
+    except truststores.BadTruststore as error:
+        raise bad(str(error)) from error
 
 
 def _configure(
@@ -140,6 +174,8 @@ def _apply(body: v1.DomainName, trust: api.MutualTlsAuthenticationInput | None, 
     held.truststore_version = trust.truststore_version or held.truststore_version
     if not (held.truststore_uri or "").startswith("s3://"):
         raise bad("Invalid truststore URI. It must be an S3 location such as s3://bucket/key")
+    if body.endpoint_configuration is not None and body.endpoint_configuration.types != ["REGIONAL"]:
+        raise bad("Mutual TLS authentication is supported for regional domain names only.")
     body.mutual_tls_authentication = held
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
-from cumulet.services.apigateway.domains import model
+from cumulet.services.apigateway.domains import model, truststores
 from cumulet.services.apigateway.domains.hosts import key_of
 from cumulet.services.apigateway.domains.store import Domain
 from cumulet.services.apigateway.errors import bad_request, limit_exceeded, not_found
@@ -50,6 +50,7 @@ async def create_domain_name(gateway: ApiGateway, call: Call, request: api.Creat
         )
     domain_rules.check(domain)
     model.addresses(domain, call.region)
+    truststore = await _truststore(gateway, call, domain)
     async with gateway.db.transaction() as tx:
         there = await gateway.domains.store.named(name, tx)
         if not private and any(not other.key.id and other.key.region == call.region for other in there):
@@ -58,7 +59,10 @@ async def create_domain_name(gateway: ApiGateway, call: Call, request: api.Creat
             raise limit_exceeded(
                 "Maximum number of domain names for this account has been reached. Please contact AWS if you need more."
             )
-        await gateway.domains.store.put(tx, Domain(call.account, key_of(call.region, name, id), domain))
+        key = key_of(call.region, name, id)
+        await gateway.domains.store.put(tx, Domain(call.account, key, domain))
+        if truststore:
+            await gateway.domains.store.put_truststore(tx, key, truststore)
         gateway.domains.changed(tx)
     return domain
 
@@ -78,14 +82,46 @@ async def get_domain_names(gateway: ApiGateway, call: Call, request: api.GetDoma
 
 
 async def update_domain_name(gateway: ApiGateway, call: Call, request: api.UpdateDomainNameRequest) -> api.DomainName:
+    read = await _read_again(gateway, call, request)
     async with gateway.db.transaction() as tx:
         domain = await need_domain(gateway, call, request.domain_name, request.domain_name_id, tx)
         domain_rules.RULES.apply(domain.body, request.patch_operations)
         domain_rules.check(domain.body)
         model.addresses(domain.body, call.region)
+        if read is not None and domain.body.mutual_tls_authentication is not None:
+            trust, truststore = read
+            if not truststores.same(domain.body.mutual_tls_authentication, trust):
+                raise api.ConflictException("The truststore of this domain name was changed by another request.")
+            domain.body.mutual_tls_authentication = trust
+            await gateway.domains.store.put_truststore(tx, domain.key, truststore)
         await gateway.domains.store.put(tx, domain)
         gateway.domains.changed(tx)
     return domain.body if domain.body.tags is not None else replace(domain.body, tags={})
+
+
+async def _read_again(
+    gateway: ApiGateway, call: Call, request: api.UpdateDomainNameRequest
+) -> tuple[api.MutualTlsAuthentication, str] | None:
+    """What a domain trusts when a request has changed it: read before the transaction, as it is in S3. None when it changes nothing
+    of that.
+    """
+    changes = request.patch_operations or []
+    if not any((change.path or "").startswith("/mutualTlsAuthentication") for change in changes):
+        return None
+    body = (await need_domain(gateway, call, request.domain_name, request.domain_name_id)).body
+    domain_rules.RULES.apply(body, changes)
+    domain_rules.check(body)
+    truststore = await _truststore(gateway, call, body)
+    trust = body.mutual_tls_authentication
+    return None if trust is None else (trust, truststore)
+
+
+async def _truststore(gateway: ApiGateway, call: Call, domain: api.DomainName) -> str:
+    """Raises BadRequestException."""
+    try:
+        return await truststores.read(gateway.calls, call, domain, gateway.clock.now())
+    except truststores.BadTruststore as error:
+        raise bad_request(str(error)) from error
 
 
 async def delete_domain_name(gateway: ApiGateway, call: Call, request: api.DeleteDomainNameRequest) -> None:

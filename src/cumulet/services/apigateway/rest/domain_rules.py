@@ -47,13 +47,13 @@ def _trust(domain: api.DomainName, step: Step) -> None:
     """The store, or a part of it; an empty address takes mutual TLS away."""
     held = domain.mutual_tls_authentication or api.MutualTlsAuthentication()
     name = step.names[-1]
-    if step.op == "remove" or (name == "truststoreUri" and not step.value):
+    if name == "truststoreVersion":
+        held.truststore_version = step.value if step.op != "remove" else None
+    elif step.op == "remove" or not step.value:
         domain.mutual_tls_authentication = None
         return
-    if name == "truststoreUri":
-        held.truststore_uri = step.value
     else:
-        held.truststore_version = step.value
+        held.truststore_uri = step.value
     domain.mutual_tls_authentication = held
 
 

@@ -70,6 +70,8 @@ def _second(exchange: Exchange) -> dict[str, Any]:
     if exchange.query:
         event["queryStringParameters"] = exchange.query
     context: dict[str, Any] = {"accountId": exchange.account, "apiId": exchange.api_id}
+    if (certificate := exchange.client_cert) is not None:
+        context["authentication"] = {"clientCert": certificate}
     if exchange.authorizer:
         context["authorizer"] = _authorizer_second(exchange)
     event["requestContext"] = context | {
@@ -155,6 +157,8 @@ def _context_first(exchange: Exchange, resource: str) -> dict[str, Any]:
             "user": caller.principal.id,
             "userArn": caller.principal.arn,
         }
+    if (certificate := exchange.client_cert) is not None:
+        identity["clientCert"] = certificate
     context: dict[str, Any] = {"accountId": exchange.account, "apiId": exchange.api_id}
     if exchange.authorizer:
         context["authorizer"] = _authorizer_first(exchange)

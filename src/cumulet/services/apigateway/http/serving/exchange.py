@@ -14,6 +14,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.web import Visit, WebRequest
 from cumulet.services.apigateway.http.expressions import in_body
 from cumulet.services.apigateway.http.serving.program import Program, RouteProgram
+from cumulet.services.apigateway.plane import client_certificates
 from cumulet.services.apigateway.plane.context import look_up, request_time
 
 _MOST_BODY = 100 * 1024
@@ -78,6 +79,12 @@ class Exchange:
         if "content-length" not in headers:
             headers["content-length"] = str(len(request.content))
         return headers
+
+    @property
+    def client_cert(self) -> dict[str, Any] | None:
+        """The client's certificate, where its domain asks for one."""
+        certificate = self.visit.certificate
+        return None if certificate is None else client_certificates.shown(certificate)
 
     def arn(self, what: str) -> str:
         """An ARN of the API's: a method with its path, or an authorizer."""
@@ -155,6 +162,7 @@ class Exchange:
                 "caller": caller.principal.id if caller else "",
                 "user": caller.principal.id if caller else "",
                 "userArn": caller.principal.arn if caller else "",
+                "clientCert": self.client_cert,
             },
             "integration": self.integration,
             "integrationErrorMessage": self.integration.get("error", ""),

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from cumulet.services.apigateway.plane import client_certificates
 from cumulet.services.apigateway.plane.context import request_time
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 
@@ -59,12 +60,14 @@ def proxy_context(ex: Exchange) -> dict[str, Any]:
     return context
 
 
-def _identity(ex: Exchange) -> dict[str, str | None]:
-    identity: dict[str, str | None] = dict.fromkeys(IDENTITY)
+def _identity(ex: Exchange) -> dict[str, Any]:
+    identity: dict[str, Any] = dict.fromkeys(IDENTITY)
     identity["sourceIp"] = ex.request.peer
     identity["userAgent"] = ex.request.headers.get("user-agent")
     if ex.identity:
         identity |= ex.identity
+    if ex.visit.certificate is not None:
+        identity["clientCert"] = client_certificates.shown(ex.visit.certificate)
     return identity
 
 

@@ -1,0 +1,144 @@
+"""https at every address of a node, by certificates that one file makes trusted."""
+
+import contextlib
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.services.apigateway.domains.conftest import TlsNode
+from tests.services.lambda_.conftest import ECHO, RUNTIME, package
+
+Client = Callable[..., Any]
+ANSWER = {"application/json": '{"domain": "$context.domainName"}'}
+
+
+def mock(rest: Any, name: str = "pets", **settings: Any) -> str:
+    """The id of an API whose root tells its domain, deployed to the stage `dev`."""
+    made = rest.create_rest_api(name=name, **({"endpointConfiguration": {"types": ["REGIONAL"]}} | settings))
+    at = {"restApiId": made["id"], "resourceId": made["rootResourceId"], "httpMethod": "GET"}
+    rest.put_method(**at, authorizationType="NONE")
+    rest.put_method_response(**at, statusCode="200")
+    rest.put_integration(**at, type="MOCK", requestTemplates={"application/json": '{"statusCode": 200}'})
+    rest.put_integration_response(**at, statusCode="200", responseTemplates=ANSWER)
+    rest.create_deployment(restApiId=made["id"], stageName="dev")
+    return str(made["id"])
+
+
+def test_apis_and_functions_have_addresses(node: TlsNode, client: Client, account: str) -> None:
+    id = mock(client("apigateway"))
+    for name in (f"{id}.execute-api.us-east-1.localhost", f"{id}.execute-api.us-east-1.amazonaws.com"):
+        assert node.call(name, "/dev").json["domain"].startswith(name)
+    assert node.call("localhost", f"/_aws/execute-api/{id}/dev/").status == 200
+    lambda_ = client("lambda")
+    role = f"arn:aws:iam::{account}:role/r"
+    lambda_.create_function(
+        FunctionName="f", Runtime=RUNTIME, Handler="index.handler", Role=role, Code={"ZipFile": package(ECHO)}
+    )
+    url = lambda_.create_function_url_config(FunctionName="f", AuthType="NONE")["FunctionUrl"]
+    lambda_.add_permission(
+        FunctionName="f",
+        StatementId="all",
+        Action="lambda:InvokeFunctionUrl",
+        Principal="*",
+        FunctionUrlAuthType="NONE",
+    )
+    host = url.removeprefix("https://").partition(":")[0]
+    assert url.startswith("https://")
+    event = node.call(host, "/").json
+    assert event["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_a_custom_domain_has_a_certificate_of_its_own(node: TlsNode, client: Client, name: str) -> None:
+    rest = client("apigateway")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        node.connect(name)
+    rest.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+    rest.create_base_path_mapping(domainName=name, restApiId=mock(rest), stage="dev")
+    assert node.call(name, "/").json == {"domain": f"{name}:{node.port}"}
+    with contextlib.closing(node.connect(name)) as connected:
+        found = connected.getpeercert()
+        assert found is not None
+        assert found["subjectAltName"] == (("DNS", name),)
+    file = node.data / "names" / f"{name}.pem"
+    assert file.stat().st_mode & 0o777 == 0o600
+    rest.delete_domain_name(domainName=name)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        node.connect(name)
+
+
+def test_a_name_for_all_below_a_domain(node: TlsNode, client: Client, account: str) -> None:
+    v2 = client("apigatewayv2")
+    arn = f"arn:aws:acm:us-east-1:{account}:certificate/a"
+    domain = f"*.all{account}.example.com"
+    v2.create_domain_name(DomainName=domain, DomainNameConfigurations=[{"CertificateArn": arn}])
+    api = v2.create_api(Name="a", ProtocolType="HTTP", Target="https://127.0.0.1:1/")["ApiId"]
+    v2.create_api_mapping(DomainName=domain, ApiId=api, Stage="$default")
+    assert node.call(domain.replace("*", "one"), "/").status == 503
+    with pytest.raises(ssl.SSLCertVerificationError):
+        node.connect(domain.replace("*", "one.two"))
+
+
+def test_a_policy_for_new_clients_alone(node: TlsNode, client: Client, name: str) -> None:
+    client("apigateway").create_domain_name(
+        domainName=name,
+        endpointConfiguration={"types": ["REGIONAL"]},
+        securityPolicy="SecurityPolicy_TLS13_1_3_2025_09",
+        endpointAccessMode="STRICT",
+    )
+    with contextlib.closing(node.connect(name, newest=True)) as connected:
+        assert connected.version() == "TLSv1.3"
+    with pytest.raises(ssl.SSLError):
+        node.connect(name, newest=False)
+    with contextlib.closing(node.connect("localhost", newest=False)) as connected:
+        assert connected.version() == "TLSv1.2"
+
+
+def test_who_is_strict_wants_the_name_in_both_places(node: TlsNode, client: Client, name: str) -> None:
+    rest = client("apigateway")
+    rest.create_domain_name(
+        domainName=name,
+        endpointConfiguration={"types": ["REGIONAL"]},
+        securityPolicy="SecurityPolicy_TLS13_1_2_2021_06",
+        endpointAccessMode="STRICT",
+    )
+    rest.create_base_path_mapping(domainName=name, restApiId=mock(rest), stage="dev")
+    assert node.call(name, "/").status == 200
+    assert node.call("localhost", "/", host=name).status == 403
+
+
+def test_who_speaks_http_is_told(node: TlsNode) -> None:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as plain:
+        plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"this port speaks https" in plain.recv(1_000)
+
+
+def test_a_greeting_in_pieces(node: TlsNode) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=node.trusted)
+    side = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        side.do_handshake()
+    greeting = outgoing.read()
+    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as raw:
+        for at in range(0, len(greeting), 100):
+            raw.sendall(greeting[at : at + 100])
+        assert raw.recv(1) == b"\x16"
+
+
+def test_what_is_trusted_outlives_the_node(start_tls_node: Callable[[], TlsNode]) -> None:
+    node = start_tls_node()
+    before = node.trusted.read_bytes()
+    assert before.count(b"BEGIN CERTIFICATE") == 2
+    assert b"PRIVATE" not in before
+    rest = node.client("apigateway", "000000000000")
+    rest.create_domain_name(domainName="api.example.com", endpointConfiguration={"types": ["REGIONAL"]})
+    node.connect("api.example.com").close()
+    certificate = (node.data / "names" / "api.example.com.pem").read_bytes()
+    node.restart()
+    assert node.trusted.read_bytes() == before
+    node.connect("api.example.com").close()
+    assert (node.data / "names" / "api.example.com.pem").read_bytes() == certificate
+    assert json.loads((node.data / "node.json").read_text())["endpoint"].startswith("https://")
