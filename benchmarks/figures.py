@@ -57,6 +57,14 @@ GOALS: dict[str, tuple[Goal, ...]] = {
     "lambda next environment, Node": (Goal("first_ms", "less", 60),),
     "lambda 20 calls of 300 ms at once": (Goal("ms", "less", 700),),
     "lambda drain of a queue": (Goal("per_s", "more", 8_000),),
+    "apigw REST API, function, 1 client": (Goal("p50_ms", "less", 1),),
+    "apigw REST API, function, 8 clients": (Goal("per_s", "more", 2_000),),
+    "apigw HTTP API, function, 1 client": (Goal("p50_ms", "less", 1),),
+    "apigw HTTP API, function, 8 clients": (Goal("per_s", "more", 2_000),),
+    "sfn ten Pass states": (Goal("p50_ms", "less", 5),),
+    "sfn 200 executions of ten Pass states": (Goal("per_s", "more", 8_000),),
+    "sfn Express of ten Pass states, 1 client": (Goal("p50_ms", "less", 3),),
+    "sfn five functions": (Goal("p50_ms", "less", 10),),
     "lambda environments": (Goal("per_s", "more", 100), Goal("private_mb", "less", 5)),
 }
 

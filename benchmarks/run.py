@@ -19,11 +19,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import measures
+from benchmarks.apis import gateways
 from benchmarks.client import Client
 from benchmarks.figures import Figures, middle, table
-from benchmarks.measures import MEASURES, Bench
+from benchmarks.measures import Bench
 from benchmarks.processes import Server
+from benchmarks.workflows import workflows
 
+MEASURES = measures.MEASURES | {"apigw": gateways, "sfn": workflows}
 OURS = f"{sys.executable} -m cumulet up --data {{data}} --port {{port}}"
 
 
