@@ -93,6 +93,8 @@ class Functions:
         if role:
             acting, _ = await self._roles.assume(call, role, "BackplaneAssumeRoleSession", SERVICE)
             return acting
+        if call.principal.arn == SERVICE and not call.access_key:
+            return call
         return replace(call, principal=Principal.service(SERVICE, call.account), access_key="")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 from cumulet.delivery.proxied import parameters
 from cumulet.kernel.call import Call
+from cumulet.kernel.once import once
 from cumulet.kernel.web import Visit, WebRequest
 from cumulet.services.apigateway.http.expressions import in_body
 from cumulet.services.apigateway.http.serving.program import Program, RouteProgram
@@ -62,11 +62,11 @@ class Exchange:
     def key(self) -> str:
         return self.route.key if self.route is not None else ""
 
-    @cached_property
+    @once
     def query(self) -> dict[str, str]:
         return parameters(self.request.query) if self.request.query else {}
 
-    @cached_property
+    @once
     def headers(self) -> dict[str, str]:
         """What integrations see: no headers of the connection, and what AWS adds."""
         request = self.request
@@ -102,12 +102,10 @@ class Exchange:
 
     def call(self, source_arn: str) -> Call:
         """What integrations and authorizers are called with."""
-        from cumulet.kernel.call import Principal  # noqa: PLC0415
-
         return Call(
             account=self.account,
             region=self.region,
-            principal=Principal.service("apigateway.amazonaws.com", self.account),
+            principal=self.program.itself,
             request_id=self.visit.request_id,
             endpoint=self.visit.endpoint,
             source_ip=self.request.peer,

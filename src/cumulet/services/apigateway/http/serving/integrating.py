@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import logging
@@ -14,6 +13,7 @@ from msgspec import Struct
 
 from cumulet.delivery import proxied
 from cumulet.delivery.roles import Roles
+from cumulet.kernel.deadline import Deadline
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import Client, Inner, WebAnswer
 from cumulet.services.apigateway.http.mappings import Change
@@ -55,10 +55,10 @@ class Integrator(Struct, frozen=True):
         event = proxy_event(exchange, version)
         call = exchange.call(exchange.arn(f"{exchange.stage}/{_permission(exchange.key)}"))
         try:
-            invoked = await asyncio.wait_for(
-                self.functions.invoke(call, found.function, event, role=integration.credentials_arn or ""),
-                target.seconds,
-            )
+            with Deadline(target.seconds):
+                invoked = await self.functions.invoke(
+                    call, found.function, event, role=integration.credentials_arn or ""
+                )
         except TimeoutError:
             raise Refused(503, "Service Unavailable", "Endpoint request timed out") from None
         except CannotInvoke as error:
@@ -133,9 +133,8 @@ class Integrator(Struct, frozen=True):
         except AwsError as error:
             raise Refused(500, "Internal Server Error", error.message) from None
         try:
-            answer = await asyncio.wait_for(
-                self.inner.send(acting, credential, subtype.service, request), target.seconds
-            )
+            with Deadline(target.seconds):
+                answer = await self.inner.send(acting, credential, subtype.service, request)
         except TimeoutError:
             raise Refused(503, "Service Unavailable", "Endpoint request timed out") from None
         exchange.integration["integrationStatus"] = answer.status

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from cumulet.api import apigatewayv2 as v2
+from cumulet.kernel.call import Principal
 from cumulet.services.apigateway.http import expressions, mappings
 from cumulet.services.apigateway.http.expressions import Expression
 from cumulet.services.apigateway.http.mappings import Change
@@ -14,6 +15,7 @@ from cumulet.services.apigateway.http.running import Running
 from cumulet.services.apigateway.http.serving.routing import Routes
 from cumulet.services.apigateway.http.subtypes import SUBTYPES, Subtype
 from cumulet.services.apigateway.plane.context import LogFormat, log_format
+from cumulet.services.apigateway.plane.lambdas import SERVICE
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -41,9 +43,10 @@ class RouteProgram(Struct, frozen=True, kw_only=True):
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """All of a stage. `log` is the format of its access log, `log_group` where that goes; both empty without one."""
+    """All of a stage. `itself` is who calls others: API Gateway, for the API's account. `log` is the format of its access log, `log_group` where that goes; both empty without one."""
 
     running: Running
+    itself: Principal
     routes: Routes[RouteProgram]
     cors: v2.Cors | None
     variables: Mapping[str, str]
@@ -82,6 +85,7 @@ def compile(running: Running) -> Program:
     group = logs.destination_arn.partition(":log-group:")[2].removesuffix(":*") if logs and logs.destination_arn else ""
     return Program(
         running=running,
+        itself=Principal.service(SERVICE, running.account),
         routes=routes,
         cors=definition.api.cors_configuration,
         variables=stage.stage_variables or {},

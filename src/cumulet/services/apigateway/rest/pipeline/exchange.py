@@ -6,14 +6,13 @@ import base64
 import random
 from datetime import UTC, datetime
 from email.utils import formatdate
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from cumulet.kernel.call import ANONYMOUS, Call, Principal
-from cumulet.kernel.ids import token
+from cumulet.kernel.ids import digits
+from cumulet.kernel.once import once
 from cumulet.kernel.web import Visit, WebAnswer
-from cumulet.services.apigateway.plane.lambdas import SERVICE
 from cumulet.services.apigateway.rest.pipeline.headers import DROPPED, proper_name
 
 if TYPE_CHECKING:
@@ -72,25 +71,25 @@ class Exchange:
         self.warning = ""
         self.test = False
 
-    @cached_property
+    @once
     def extended_id(self) -> str:
         """x-amz-apigw-id: eleven bytes in base64."""
         return base64.b64encode(_plain.randbytes(11)).decode()
 
-    @cached_property
+    @once
     def trace(self) -> str:
         """X-Amzn-Trace-Id for the integration: the client's root, or one of our own."""
         given = self.request.headers.get("x-amzn-trace-id", "")
         if given.startswith("Root=") or ";Root=" in given:
             return given
-        return f"Root=1-{int(self.now):08x}-{token(12)}"
+        return f"Root=1-{int(self.now):08x}-{digits(24)}"
 
-    @cached_property
+    @once
     def answer_trace(self) -> str:
         """X-Amzn-Trace-Id for the client: with the segment of the integration."""
-        return self.trace if "Parent=" in self.trace else f"{self.trace};Parent={token(8)};Sampled=0"
+        return self.trace if "Parent=" in self.trace else f"{self.trace};Parent={digits(16)};Sampled=0"
 
-    @cached_property
+    @once
     def headers(self) -> dict[str, tuple[str, list[str]]]:
         """The client's headers that are passed on, by lower-case name: the name as sent and its values."""
         found: dict[str, tuple[str, list[str]]] = {}
@@ -105,7 +104,7 @@ class Exchange:
                 known[1].append(value)
         return found
 
-    @cached_property
+    @once
     def query(self) -> dict[str, list[str]]:
         """The query string's parameters, decoded."""
         if not self.request.query:
@@ -115,29 +114,29 @@ class Exchange:
             found.setdefault(name, []).append(value)
         return found
 
-    @cached_property
+    @once
     def path_params(self) -> dict[str, str]:
         """The path's parameters, decoded."""
         return {name: unquote(value) for name, value in self.path_values.items()}
 
-    @cached_property
+    @once
     def full_path(self) -> str:
         """The path with its stage, as `$context.path` has it."""
         return f"/{self.program.stage_name}{self.path}" if not self.test else self.path
 
-    @cached_property
+    @once
     def resource_arn(self) -> str:
         """The ARN of the method as it was called, which policies name: with the path's own values."""
         program = self.program
         path = self.path if self.path.startswith("/") else f"/{self.path}"
         return f"{program.arn}/{program.stage_name}/{self.request.method}{path}"
 
-    @cached_property
+    @once
     def stamp(self) -> str:
         """The time as signatures have it."""
         return datetime.fromtimestamp(self.now, UTC).strftime("%Y%m%dT%H%M%SZ")
 
-    @cached_property
+    @once
     def http_date(self) -> str:
         """The time as headers have it."""
         return formatdate(self.now, usegmt=True)
@@ -148,7 +147,7 @@ class Exchange:
         return Call(
             account=program.account,
             region=program.region,
-            principal=Principal.service(SERVICE, program.account),
+            principal=program.itself,
             request_id=self.request_id,
             endpoint=self.visit.endpoint,
             source_ip=self.request.peer,

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from cumulet.kernel.call import Principal
 from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.plane.context import LogFormat, log_format
+from cumulet.services.apigateway.plane.lambdas import SERVICE
 from cumulet.services.apigateway.plane.logs import group_of
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.pipeline.authorization import Authorization, compile_authorization
@@ -50,11 +52,12 @@ class MethodPlan(Struct, kw_only=True):
 
 
 class Program(Struct, kw_only=True):
-    """What a stage runs. `canary` is what the share of requests that `canary_share` (0 to 1) tells runs instead."""
+    """What a stage runs. `itself` is who calls others: API Gateway, for the API's account. `canary` is what the share of requests that `canary_share` (0 to 1) tells runs instead."""
 
     api_id: str
     account: str
     region: str
+    itself: Principal
     arn: str
     stage_name: str
     deployment_id: str
@@ -107,6 +110,7 @@ def _program(
         api_id=api_id,
         account=account,
         region=region,
+        itself=Principal.service(SERVICE, account),
         arn=arn,
         stage_name=stage.stage_name or "",
         deployment_id=deployment_id,

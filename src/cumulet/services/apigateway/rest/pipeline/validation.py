@@ -6,13 +6,11 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
-from cumulet.services.apigateway.rest.schemas import flatten
+from cumulet.services.apigateway.rest.pipeline.schema import InvalidSchema, Schema
 
 if TYPE_CHECKING:
     from cumulet.api import apigateway as api
@@ -23,36 +21,35 @@ _JSON = "application/json"
 class Validation:
     """The checks of one method."""
 
-    def __init__(self, required: tuple[tuple[str, str], ...], models: Mapping[str, str]) -> None:
-        """`required` are places (header, querystring, path) and names; `models` schemas by content type."""
+    def __init__(
+        self, required: tuple[tuple[str, str], ...], schemas: Mapping[str, str], models: Mapping[str, api.Model]
+    ) -> None:
+        """`required` are places (header, querystring, path) and names; `schemas` are by content type, and may refer to `models`."""
         self._required = required
+        self._texts = schemas
         self._models = models
-        self._validators: dict[str, Any] = {}
+        self._schemas: dict[str, Schema] = {}
 
     def check(self, ex: Exchange) -> None:
         """Raises Refused."""
         missing = [name for place, name in self._required if not _has(ex, place, name)]
         if missing:
             raise Refused("BAD_REQUEST_PARAMETERS", f"Missing required request parameters: [{', '.join(missing)}]")
-        if self._models:
+        if self._texts:
             self._check_body(ex)
 
     def _check_body(self, ex: Exchange) -> None:
         kind = (ex.header("content-type") or _JSON).partition(";")[0].strip()
-        name = kind if kind in self._models else "$default"
-        if name not in self._models:
+        name = kind if kind in self._texts else "$default"
+        if name not in self._texts:
             return
-        validator = self._validators.get(name)
-        if validator is None:
-            validator = self._validators[name] = _compiled(self._models[name])
         try:
-            document = msgspec.json.decode(ex.request.content or b"{}")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            problem = "Invalid JSON" if ex.request.content else ""
-        else:
-            problem = _problem(validator, document)
-            if not problem:
-                return
+            problem = self._schema(name).problem(ex.request.content)
+        except InvalidSchema as error:
+            reason = f"Execution failed due to configuration error: Unable to use the model for {kind}: {error}"
+            raise Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason) from error
+        if not problem:
+            return
         refused = Refused(
             "BAD_REQUEST_BODY",
             "Invalid request body",
@@ -60,6 +57,13 @@ class Validation:
         )
         refused.validation = f"[{problem}]"
         raise refused
+
+    def _schema(self, name: str) -> Schema:
+        """Compiled with the first body. Raises InvalidSchema."""
+        found = self._schemas.get(name)
+        if found is None:
+            found = self._schemas[name] = Schema(self._texts[name], self._models)
+        return found
 
 
 def compile_validation(definition: Definition, method: api.Method) -> Validation | None:
@@ -73,13 +77,13 @@ def compile_validation(definition: Definition, method: api.Method) -> Validation
             if must:
                 place, _, name = parameter.removeprefix("method.request.").partition(".")
                 required.append((place, name))
-    models: dict[str, str] = {}
+    schemas: dict[str, str] = {}
     if validator.validate_request_body:
         for content_type, name in (method.request_models or {}).items():
             model = definition.models.get(name)
             if model is not None and model.schema:
-                models[content_type] = flatten(model.schema, definition.models)
-    return Validation(tuple(required), models) if required or models else None
+                schemas[content_type] = model.schema
+    return Validation(tuple(required), schemas, definition.models) if required or schemas else None
 
 
 def _has(ex: Exchange, place: str, name: str) -> bool:
@@ -88,17 +92,3 @@ def _has(ex: Exchange, place: str, name: str) -> bool:
     if place.endswith("querystring"):
         return bool((ex.query.get(name) or [""])[-1])
     return bool(ex.path_values.get(name))
-
-
-def _compiled(schema: str) -> Any:
-    import jsonschema_rs  # noqa: PLC0415  few APIs validate bodies, and its library is large
-
-    document = msgspec.json.decode(schema)
-    return jsonschema_rs.Draft4Validator(document)
-
-
-def _problem(validator: Any, document: Any) -> str:
-    """What is wrong with a document, in a sentence or several; empty when nothing is."""
-    if validator.is_valid(document):
-        return ""
-    return ", ".join(error.message for error in list(validator.iter_errors(document))[:10]) or "invalid"

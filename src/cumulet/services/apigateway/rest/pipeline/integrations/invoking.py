@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from cumulet.kernel.deadline import Deadline
 from cumulet.services.apigateway.plane.lambdas import CannotInvoke, FunctionUri, Invoked, function_of
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
@@ -33,7 +32,7 @@ async def invoke(ex: Exchange, plan: Plan, function: FunctionUri, payload: bytes
         )
     began = front.clock.now()
     try:
-        async with asyncio.timeout(plan.timeout):
+        with Deadline(plan.timeout):
             return await front.functions.invoke(
                 ex.call(plan.arn),
                 function.function,
