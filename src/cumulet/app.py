@@ -87,6 +87,9 @@ class Node:
         self._web_log: OnLog = lambda environment, line: None
         self._platform_log: OnPlatform = lambda environment, kind, record: None
         self._databases: dict[str, SqliteDatabase] = {}
+        # Of IAM, once it runs: asked for by every call that is no root's.
+        self._find_identity: Callable[[Principal, str], Awaitable[Identity]] | None = None
+        self._note_use: Callable[[Call, str], None] | None = None
         self._recorder = Recorder(self.clock.now)
         self._dispatcher = Dispatcher(
             {
@@ -393,9 +396,11 @@ class Node:
         return await iam.keyring(await self._dispatcher.service("iam")).find(access_key, None)
 
     async def _identity(self, principal: Principal, role_arn: str) -> Identity:
-        from cumulet.services import iam
+        if self._find_identity is None:
+            from cumulet.services import iam
 
-        return await iam.identities(await self._dispatcher.service("iam")).find(principal, role_arn)
+            self._find_identity = iam.identities(await self._dispatcher.service("iam")).find
+        return await self._find_identity(principal, role_arn)
 
     async def _managed_policy(self, account: str, arn: str) -> CompiledPolicy | None:
         from cumulet.services import iam
@@ -403,7 +408,7 @@ class Node:
         return await iam.identities(await self._dispatcher.service("iam")).managed(account, arn)
 
     async def _resource_policy(self, service: str, call: Call, arn: str) -> str | None:
-        running = await self._dispatcher.service(service)
+        running = self._dispatcher.running.get(service) or await self._dispatcher.service(service)
         return await running.resource_policy(call, arn) if running.resource_policy is not None else None
 
     async def _resource_owner(self, service: str, call: Call, arn: str) -> str | None:
@@ -423,10 +428,13 @@ class Node:
 
     def _used(self, call: Call, service: str) -> None:
         """Keys and roles were used: IAM remembers when, once it runs (users' keys are found there)."""
-        from cumulet.services import iam
+        if self._note_use is None:
+            if (running := self._dispatcher.running.get("iam")) is None:
+                return
+            from cumulet.services import iam
 
-        if (running := self._dispatcher.running.get("iam")) is not None:
-            iam.uses(running).note(call, service)
+            self._note_use = iam.uses(running).note
+        self._note_use(call, service)
 
     @cached_property
     def _domain_names(self) -> Any:

@@ -255,3 +255,39 @@ def test_a_resource_policy_that_cannot_be_read_lets_nobody_in() -> None:
     world.resources["arn:aws:s3:::photos/cat.jpg"] = {"Effect": "Perhaps"}
     assert "with an explicit deny in a resource-based policy" in refused(world, ANN, "s3", "GetObject", GET).message
     world.run(Principal.root(ACCOUNT), "s3", "GetObject", GET)
+
+
+def test_a_decision_that_is_kept_is_good_for_the_same_circumstances_alone() -> None:
+    world = World("enforce")
+    gateway = Principal.service("apigateway.amazonaws.com", ACCOUNT)
+    request = lambda_.InvocationRequest(function_name="resize")
+    permission = {
+        "Effect": "Allow",
+        "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction",
+        "Resource": FUNCTION,
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:execute-api:*:*:api1/*"}},
+    }
+    world.resources[FUNCTION] = permission
+    for _ in range(3):
+        world.run(gateway, "lambda", "Invoke", request, source_arn="arn:aws:execute-api:us-east-1:1:api1/a")
+        refused(world, gateway, "lambda", "Invoke", request, source_arn="arn:aws:execute-api:us-east-1:1:api2/a")
+        refused(world, gateway, "lambda", "Invoke", request)
+    world.resources[FUNCTION] = {**permission, "Effect": "Deny"}
+    refused(world, gateway, "lambda", "Invoke", request, source_arn="arn:aws:execute-api:us-east-1:1:api1/a")
+    del world.resources[FUNCTION]
+    refused(world, gateway, "lambda", "Invoke", request, source_arn="arn:aws:execute-api:us-east-1:1:api1/a")
+
+
+def test_sessions_with_policies_of_their_own_share_no_decision() -> None:
+    world = World("enforce", allow("*"))
+    identity = asyncio.run(world._identity(SESSION, ""))
+
+    async def same(_: Principal, __: str) -> Identity:
+        return identity
+
+    world.authorizer._identity = same
+    narrow = json.dumps({"Version": "2012-10-17", "Statement": [allow("sqs:*")]})
+    for _ in range(2):
+        world.run(SESSION, "s3", "GetObject", GET, role_arn=ROLE)
+        refused(world, SESSION, "s3", "GetObject", GET, role_arn=ROLE, session_policy=(narrow,))

@@ -18,7 +18,7 @@ from cumulet.kernel.web import Asked, Judgement
 from cumulet.policy.compiled import CompiledPolicy, Request, Verdict, compile_policy
 from cumulet.policy.context import Context, Find
 from cumulet.policy.document import Grammar, PolicyError
-from cumulet.policy.evaluate import Decision, Policies, Source, decide
+from cumulet.policy.evaluate import ALLOWED, Decision, Policies, Source, decide
 from cumulet.policy.identity import NOBODY, Identity
 from cumulet.policy.needs import Need, needs
 
@@ -31,6 +31,7 @@ FindText = Callable[[str, Call, str], Awaitable[str | None]]
 FindKeys = Callable[[str, Call, str, Struct], Awaitable[Find | None]]
 
 _REMEMBERED = 1_000
+_DECIDED = 10_000
 _LOGGED = 10_000
 
 _FORBIDDEN: dict[str, tuple[str, int]] = {
@@ -69,6 +70,23 @@ class Denial(Struct, frozen=True):
     enforced: bool
 
 
+class _Decided(Struct, frozen=True):
+    """A decision, and all that it rests on beside who wants what: good for as long as that is the same.
+
+    `keys` are the condition keys that policies asked for, with the values that they had.
+    """
+
+    identity: Identity
+    policy: str | None
+    owner: str
+    keys: tuple[tuple[str, tuple[str, ...] | None], ...]
+    decision: Decision
+
+    def holds(self, identity: Identity, policy: str | None, owner: str) -> bool:
+        """Whether the policies are those of then."""
+        return self.identity is identity and self.policy == policy and self.owner == owner
+
+
 class Authorizer:
     """Decides on calls.
 
@@ -104,6 +122,7 @@ class Authorizer:
         self._used = used
         self._denied: deque[Denial] = deque(maxlen=_REMEMBERED)
         self._logged: set[tuple[str, str, str]] = set()
+        self._decided: dict[tuple[Principal, str, str, bool, str], _Decided] = {}
 
     def needs_check(self, call: Call, credential: Credential | None) -> bool:
         """The cheap question first: an account's root may do everything there; `audit` does not look further."""
@@ -179,23 +198,38 @@ class Authorizer:
         principal = call.principal
         owner = await self._owner(call, need)
         if principal.kind == "root" and owner == principal.account and not need.trust:
-            return Decision(allowed=True)
+            return ALLOWED
+        text = None if need.resource == "*" else await self._resource_policy(need.service, call, need.resource)
+        role = ""
+        if principal.kind == "assumed-role":
+            role = identity.arn or (credential.role_arn if credential is not None else "")
+        place = (principal, need.action, need.resource, need.trust, role)
+        limited = credential is not None and bool(credential.session_policy)
+        before = self._decided.get(place) if not limited else None
+        if before is not None and not before.holds(identity, text, owner):
+            before = None
+        if before is not None and not before.keys:
+            return before.decision
         own = None
         if self._own_keys is not None:
             own = await self._own_keys(need.service, call, need.resource, need.part or request)
         context = Context(call, credential, identity, (need.service, request, owner), self._now, need.keys, own)
+        if before is not None and all(context.find(key) == values for key, values in before.keys):
+            return before.decision
         policies = Policies(
             identity=identity.policies,
-            resource=await self._resource(call, need),
+            resource=self._compiled(text, need.resource),
             boundary=identity.boundary,
             session=await self._session(principal.account, credential),
             same_account=owner == principal.account,
             trust=need.trust,
         )
-        role = ""
-        if principal.kind == "assumed-role":
-            role = identity.arn or (credential.role_arn if credential is not None else "")
-        return decide(policies, Request(principal, need.action, need.resource, context.find, role))
+        decision = decide(policies, Request(principal, need.action, need.resource, context.find, role))
+        if not limited:
+            if len(self._decided) >= _DECIDED:
+                self._decided.clear()
+            self._decided[place] = _Decided(identity, text, owner, context.found, decision)
+        return decision
 
     async def _owner(self, call: Call, need: Need) -> str:
         """The account of the resource; the caller's when nothing tells another."""
@@ -207,16 +241,13 @@ class Authorizer:
             return await self._resource_owner(need.service, call, need.resource) or call.account
         return call.account
 
-    async def _resource(self, call: Call, need: Need) -> CompiledPolicy | None:
-        if need.resource == "*":
-            return None
-        text = await self._resource_policy(need.service, call, need.resource)
+    def _compiled(self, text: str | None, resource: str) -> CompiledPolicy | None:
         if text is None:
             return None
         try:
-            return compile_policy(text, Grammar.RESOURCE, need.resource)
+            return compile_policy(text, Grammar.RESOURCE, resource)
         except PolicyError:
-            log.warning("the resource policy of %s cannot be read, so nobody but the root is let in", need.resource)
+            log.warning("the resource policy of %s cannot be read, so nobody but the root is let in", resource)
             return _NOBODY
 
     async def _session(self, account: str, credential: Credential | None) -> list[CompiledPolicy] | None:

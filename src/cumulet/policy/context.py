@@ -98,6 +98,11 @@ class Context:
             self._found[key] = self._look_up(key)
         return self._found[key]
 
+    @property
+    def found(self) -> tuple[tuple[str, Values | None], ...]:
+        """The keys that were asked for until now, and their values."""
+        return tuple(self._found.items())
+
     def _look_up(self, key: str) -> Values | None:
         if key in self._extra:
             return self._extra[key]
