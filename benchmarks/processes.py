@@ -16,13 +16,20 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Server:
-    """A server started by a command in which `{port}` and `{data}` are filled in; it gets a process group of its own."""
+    """A server started by a command in which `{port}` and `{data}` are filled in; it gets a process group of its own.
 
-    def __init__(self, name: str, command: str, environment: dict[str, str] | None = None) -> None:
+    `folder` is where its data is, and stays; by default a new one, which `remove` deletes.
+    """
+
+    def __init__(
+        self, name: str, command: str, environment: dict[str, str] | None = None, folder: Path | None = None
+    ) -> None:
         self.name = name
         self._command = command
         self._environment = environment or {}
-        self._folder = Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
+        self._kept = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix=f"bench-{name}-"))
+        self._folder.mkdir(parents=True, exist_ok=True)
         self.port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -76,9 +83,10 @@ class Server:
         self._process = None
 
     def remove(self) -> None:
-        """Stop, and delete its folder."""
+        """Stop, and delete its folder unless it was given."""
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._kept:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def tree(self) -> set[int]:
         """The server's processes."""
