@@ -81,6 +81,11 @@ class Site(Struct, frozen=True):
         """Whether requests must be signed, and are allowed by policies."""
         return self.endpoint.auth == IAM
 
+    def close(self) -> None:
+        """It is forgotten: what it has under way ends well, and nothing of it is kept."""
+        for _, runner in self.runners:
+            runner.close()
+
     def choose(self) -> Runner:
         """By weight."""
         runners = self.runners
@@ -110,7 +115,10 @@ class WebFront:
     def forget(self, key: WebKey) -> None:
         """Something of a function changed. Runners that stay the same are made anew: their environments stay."""
         self._changes += 1
-        self._sites = {place: site for place, site in self._sites.items() if site.key != key}
+        for place, site in list(self._sites.items()):
+            if site.key == key:
+                del self._sites[place]
+                site.close()
 
     @property
     def signed_body(self) -> int:
@@ -143,8 +151,10 @@ class WebFront:
         site = Site(key, endpoint, at, runners)
         if changes == self._changes:
             if len(self._sites) >= _KEPT:
-                self._sites.clear()
+                self._sites.pop(next(iter(self._sites))).close()
             self._sites[id, region] = site
+        else:
+            site.close()  # good for this once
         return site
 
     async def answer(

@@ -37,6 +37,7 @@ class Runner:
         self._region = region
         self._ready: _Ready | None = None
         self._idle: dict[str, list[Upstream]] = {}
+        self._closed = False
         config = revision.service
         assert config.telemetry_config is not None
         assert config.telemetry_config.logging_config is not None
@@ -78,13 +79,21 @@ class Runner:
 
     def give_back(self, place: Place, connection: Upstream) -> None:
         """The request is over, well or not."""
-        if not connection.reusable:
+        if self._closed or not connection.reusable:
             connection.close()
             return
         connection.rest()
         if place.info.id not in self._idle:  # environments end: what is left of them is forgotten when another begins
             self._idle = {id: open_ for id, all_ in self._idle.items() if (open_ := [one for one in all_ if one.idle])}
         self._idle.setdefault(place.info.id, []).append(connection)
+
+    def close(self) -> None:
+        """Nobody will ask it any more: no connection is kept, environments are."""
+        self._closed = True
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
 
     def stream_name(self, place: Place) -> str:
         """Where the environment's log goes."""
