@@ -36,6 +36,7 @@ from cumulet.services.dynamodb.partiql import several as several_statements
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.store import SCHEMA, TableStore
 from cumulet.services.dynamodb.throughput import Meter
+from cumulet.services.dynamodb.vectors import search
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
@@ -102,6 +103,7 @@ def build(
         transactions,
         updates,
         insights,
+        search,
         statements,
         several_statements,
     )

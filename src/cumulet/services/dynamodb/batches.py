@@ -21,6 +21,7 @@ from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.values import Item, check_item
+from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 from cumulet.storage.database import Transaction
 
 _MOST_GETS, _MOST_WRITES = 100, 25
@@ -205,6 +206,7 @@ def _put(table: Table, write: api.WriteRequest, new: Stored | None) -> Put:
         own = {name: item[name] for name in table.key.names if name in item}
         check_key(table.key, own)
         check_index_keys(table, item)
+        check_vectors(table, item)
         return Put(own, address(table.key, own), new, item)
     assert write.delete_request is not None
     key = write.delete_request.key
@@ -219,6 +221,6 @@ async def _write(dynamodb: DynamoDb, tx: Transaction, table: Table, puts: list[P
     for put in puts:
         old = await rows.get(tx, table, put.place)
         await writing.apply(tx, dynamodb.changes, table, put.place, old, put.new, put.item)
-        old_item = decode_item(old.body) if old is not None and table.indexes else None
+        old_item = decode_item(old.body) if old is not None and table.indexed else None
         consumed.add(*written_units(table, Written(old, old_item, put.new, put.item)))
     return consumed

@@ -42,12 +42,13 @@ def write_units(old: Stored | None, new: Stored | None) -> float:
 class Consumed:
     """What one request consumed of one table. `kind`: READ or WRITE is told apart in answers of transactions alone."""
 
-    __slots__ = ("indexes", "table", "units")
+    __slots__ = ("indexes", "table", "units", "vectors")
 
     def __init__(self, table: Table) -> None:
         self.table = table
         self.units = 0.0
         self.indexes: dict[str, float] = {}
+        self.vectors: dict[str, float] = {}
 
     def add(self, units: float, indexes: Mapping[str, float] | None = None) -> None:
         self.units += units
@@ -75,6 +76,10 @@ class Consumed:
             (local if index is not None and index.local else others)[index_name] = _capacity(units, kind)
         shown.local_secondary_indexes = local or None
         shown.global_secondary_indexes = others or None
+        if self.vectors:
+            shown.vector_indexes = {
+                name: api.VectorCapacity(vector_write_request_bytes=bytes_) for name, bytes_ in self.vectors.items()
+            }
         return shown
 
 

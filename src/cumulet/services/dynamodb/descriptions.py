@@ -6,7 +6,17 @@ import itertools
 from collections.abc import Mapping
 
 from cumulet.api import dynamodb as api
-from cumulet.services.dynamodb.model import ACTIVE, CREATING, ON_DEMAND, Index, Key, Table, Throughput, Units
+from cumulet.services.dynamodb.model import (
+    ACTIVE,
+    CREATING,
+    ON_DEMAND,
+    Index,
+    Key,
+    Table,
+    Throughput,
+    Units,
+    VectorIndex,
+)
 
 Measures = Mapping[int, tuple[int, int]]
 """Items and bytes by the id of a table or an index."""
@@ -37,6 +47,7 @@ def describe(
         billing_mode_summary=_billing(table, told=warm),
         local_secondary_indexes=local or None,
         global_secondary_indexes=others or None,
+        vector_indexes=[_vector(table, index, measures, index_status, warm=warm) for index in table.vectors] or None,
         stream_specification=_stream(table),
         latest_stream_label=table.stream.label if table.stream else None,
         latest_stream_arn=table.stream_arn or None,
@@ -88,7 +99,7 @@ def _billing(table: Table, *, told: bool) -> api.BillingModeSummary | None:
     )
 
 
-def _projection(index: Index) -> api.Projection:
+def _projection(index: Index | VectorIndex) -> api.Projection:
     return api.Projection(projection_type=index.projection, non_key_attributes=list(index.included) or None)
 
 
@@ -125,6 +136,28 @@ def _global(
         )
         if units
         else None,
+    )
+
+
+def _vector(
+    table: Table, index: VectorIndex, measures: Measures, status: str, *, warm: bool
+) -> api.VectorIndexDescription:
+    items, size = measures.get(index.id, (0, 0))
+    schema = [
+        api.SearchSchemaElement(attribute_name=name, search_schema_element_type=kind) for name, kind in index.elements
+    ]
+    return api.VectorIndexDescription(
+        index_name=index.name,
+        search_schema=schema or None,
+        projection=_projection(index),
+        vector_attribute=api.VectorAttributeDefinition(attribute_name=index.attribute),
+        dimensions=index.dimensions,
+        distance_function=index.distance,
+        index_status=status or index.status,
+        backfilling=True if index.status == CREATING and warm else None,
+        index_size_bytes=size,
+        item_count=items,
+        index_arn=table.index_arn(index),
     )
 
 
@@ -198,4 +231,4 @@ def _class(table: Table) -> api.TableClassSummary | None:
 
 def rows_of(table: Table) -> list[int]:
     """The ids that its measures are under."""
-    return list(itertools.chain([table.id], (index.id for index in table.indexes)))
+    return list(itertools.chain([table.id], (index.id for index in table.every)))

@@ -31,6 +31,8 @@ from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item, encode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.values import MOST_BYTES, Item, check_item, item_size
+from cumulet.services.dynamodb.vectors.entries import check as check_vectors
+from cumulet.services.dynamodb.vectors.entries import write_bytes
 from cumulet.storage.database import Transaction
 
 TOO_LARGE = "Item size has exceeded the maximum allowed size"
@@ -108,6 +110,7 @@ async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) ->
     condition = condition_of(request)
     table = await dynamodb.table(call, request.table_name)
     check_item_keys(table, item)
+    check_vectors(table, item)
     place = address(table.key, item)
     asked = request.return_consumed_capacity is not None or request.return_item_collection_metrics is not None
     asked = asked or dynamodb.meter is not None
@@ -164,6 +167,7 @@ def _consumed(table: Table, written: Written, request: Writing) -> api.ConsumedC
         return None
     consumed = Consumed(table)
     consumed.add(*written_units(table, written))
+    consumed.vectors = write_bytes(table, written.old_item, written.new_item)
     return consumed.shown(request.return_consumed_capacity, name=request.table_name)
 
 
@@ -255,8 +259,9 @@ class Updating:
             return None, None
         else:
             item = update.apply(old_item, self._key).item
-            if self._table.indexes:
+            if self._table.indexed:
                 check_index_keys(self._table, item)
+                check_vectors(self._table, item)
         return item, stored(item, UPDATED_TOO_LARGE)
 
 

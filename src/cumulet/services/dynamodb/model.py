@@ -77,6 +77,29 @@ class Index(Struct, frozen=True, kw_only=True):
     on_demand: Units | None = None
 
 
+class VectorIndex(Struct, frozen=True, kw_only=True):
+    """An index of vectors. `id` is what its rows are under; `hash` and `filters` are the search schema's attributes with
+    their types, `elements` the same as it was given, `kept` what entries have beside the vector (None: all)."""
+
+    id: int
+    name: str
+    attribute: str
+    dimensions: int
+    distance: str
+    hash: tuple[str, str] | None = None
+    filters: tuple[tuple[str, str], ...] = ()
+    elements: tuple[tuple[str, str], ...] = ()
+    projection: str
+    included: tuple[str, ...] = ()
+    kept: frozenset[str] | None = None
+    status: str = ACTIVE
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that need a definition."""
+        return tuple([name for name, _ in self.elements])
+
+
 class StreamSettings(Struct, frozen=True):
     """The table's stream. One that was turned off stays known by its label: `enabled` is False then."""
 
@@ -145,6 +168,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     status: str = ACTIVE
     replicas: tuple[Replica, ...] = ()
     """The same table in other regions."""
+    vectors: tuple[VectorIndex, ...] = ()
 
     @cached_property
     def arn(self) -> str:
@@ -195,6 +219,24 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         ]
 
     @cached_property
+    def indexed(self) -> bool:
+        """Whether indexes of any kind follow from its items."""
+        return bool(self.indexes or self.vectors)
+
+    @cached_property
+    def every(self) -> tuple[Index | VectorIndex, ...]:
+        """Its indexes of all kinds."""
+        return (*self.indexes, *self.vectors)
+
+    @cached_property
+    def defined(self) -> set[str]:
+        """The attributes that need a definition: those of its key and its indexes."""
+        keys = (self.key, *(index.key for index in self.indexes))
+        return {
+            name for names in (*(key.names for key in keys), *(each.names for each in self.vectors)) for name in names
+        }
+
+    @cached_property
     def several(self) -> list[tuple[tuple[str, str], ...]]:
         """The parts of index keys that have several attributes: their sizes count together."""
         parts = (part for index in self.indexes for part in (index.key.hashes, index.key.ranges))
@@ -205,7 +247,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         """By index, the attributes that its items have; None for all."""
         return {index.name: _kept(self, index) for index in self.indexes}
 
-    def index_arn(self, index: Index) -> str:
+    def index_arn(self, index: Index | VectorIndex) -> str:
         return f"{self.arn}/index/{index.name}"
 
 

@@ -159,6 +159,9 @@ def _index(table: Table, request: Request) -> Index | None:
         return None
     index = table.by_name.get(name)
     if index is None:
+        if any(each.name == name for each in table.vectors):
+            kind = "Query" if isinstance(request, api.QueryInput) else "Scan"
+            raise invalid(f"{kind} operation not supported on this index type")
         raise invalid(f"The table does not have the specified index: {name}")
     if not index.local:
         if request.consistent_read:

@@ -95,6 +95,7 @@ async def _add(
         region=region,
         created=dynamodb.clock.now(),
         indexes=tuple([replace(index, id=await store.next_id(tx)) for index in table.indexes]),
+        vectors=tuple([replace(index, id=await store.next_id(tx)) for index in table.vectors]),
         stream=_stream(dynamodb, table),
         recovery=False,
         status=CREATING,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from cumulet.services.dynamodb.model import Index, Key, Table
+from cumulet.services.dynamodb.model import Index, Key, Table, VectorIndex
 from cumulet.services.dynamodb.values import Item, key_bytes
 from cumulet.storage.database import Database, Transaction
 
@@ -113,9 +113,9 @@ async def delete(tx: Transaction, table: Table, place: Address) -> None:
     await tx.write(_DELETE, (table.id, place.hash, place.range))
 
 
-async def put_entry(tx: Transaction, index: Index, at: Address, place: Address, stored: Stored) -> None:
+async def put_entry(tx: Transaction, index: Index | VectorIndex, at: Address, place: Address, stored: Stored) -> None:
     await tx.write(_PUT_ENTRY, (index.id, at.hash, at.range, place.hash, place.range, stored.size, stored.body))
 
 
-async def delete_entry(tx: Transaction, index: Index, at: Address, place: Address) -> None:
+async def delete_entry(tx: Transaction, index: Index | VectorIndex, at: Address, place: Address) -> None:
     await tx.write(_DELETE_ENTRY, (index.id, at.hash, at.range, place.hash, place.range))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid, invalid_values
-from cumulet.services.dynamodb.model import ON_DEMAND, PROVISIONED, Index, Key, Throughput, Units
+from cumulet.services.dynamodb.model import ON_DEMAND, PROVISIONED, Index, Key, Throughput, Units, VectorIndex
+from cumulet.services.dynamodb.vectors import schemas as vector_schemas
 
 MOST_UNITS = 1_000_000_000_000
 MOST_LOCAL, MOST_GLOBAL = 5, 20
@@ -135,25 +136,31 @@ def _names(schema: Sequence[api.KeySchemaElement], definitions: Definitions) -> 
     return names, kinds
 
 
-def indexes_of(request: api.CreateTableInput, key: Key, definitions: Definitions) -> list[Index]:
+def indexes_of(
+    request: api.CreateTableInput, key: Key, definitions: Definitions
+) -> tuple[list[Index], list[VectorIndex]]:
     """The indexes of a new table, their ids still 0. Raises ValidationException."""
-    if request.local_secondary_indexes is None and request.global_secondary_indexes is None:
+    given = (request.local_secondary_indexes, request.global_secondary_indexes, request.vector_indexes)
+    if all(each is None for each in given):
         if len(key.names) != len(definitions):
             raise invalid_values(
                 "Number of attributes in KeySchema does not exactly match number of attributes defined in "
                 "AttributeDefinitions"
             )
-        return []
+        return [], []
     local = _local_indexes(request.local_secondary_indexes, key, definitions)
     others = _global_indexes(request, definitions, {index.name for index in local})
-    used = {name for each in (key, *(index.key for index in (*local, *others))) for name in each.names}
+    names = {index.name for index in (*local, *others)}
+    vectors = vector_schemas.indexes_of(request.vector_indexes, key, definitions, names, request.billing_mode)
+    keys = (key, *(index.key for index in (*local, *others)))
+    used = {name for names in (*(k.names for k in keys), *(index.names for index in vectors)) for name in names}
     check_all_used(definitions, used)
     included = sum(len(index.included) for index in (*local, *others))
     if included > _MOST_INCLUDED:
         raise invalid_values(
             f"Total number of non-key attributes in all indexes is {included}, and exceeds the limit of {_MOST_INCLUDED}"
         )
-    return [*local, *others]
+    return [*local, *others], vectors
 
 
 def check_all_used(definitions: Definitions, used: set[str]) -> None:

@@ -117,7 +117,7 @@ async def delete(tx: Transaction, table: Table) -> None:
     await tx.write(f"DELETE FROM ddb_table {_WHERE}", _names(table))  # noqa: S608  constants
     await tx.write("DELETE FROM ddb_insight WHERE tbl = $1", (table.id,))
     await tx.write("DELETE FROM ddb_policy WHERE tbl = $1", (table.id,))
-    for id in (table.id, *(index.id for index in table.indexes)):
+    for id in (table.id, *(index.id for index in table.every)):
         await drop_rows(tx, id)
 
 

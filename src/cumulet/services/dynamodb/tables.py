@@ -32,9 +32,10 @@ _PAGE = 100
 
 
 async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableInput) -> api.CreateTableOutput:
-    if request.vector_indexes or request.global_table_source_arn:
-        missing = "Vector indexes" if request.vector_indexes else "GlobalTableSourceArn"
-        raise NotImplementedHere(f"{missing} of CreateTable is not implemented yet. See docs/services/dynamodb.md.")
+    if request.global_table_source_arn:
+        raise NotImplementedHere(
+            "GlobalTableSourceArn of CreateTable is not implemented yet. See docs/services/dynamodb.md."
+        )
     account, region, name = names.place(call, request.table_name)
     table, kept = new_table(dynamodb, request, (account, region, name)), tags.checked(request.tags or [])
     if await dynamodb.tables.count(account, region) >= _MOST_TABLES:
@@ -49,6 +50,7 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
                 table,
                 id=await store.next_id(tx),
                 indexes=tuple([replace(index, id=await store.next_id(tx)) for index in table.indexes]),
+                vectors=tuple([replace(index, id=await store.next_id(tx)) for index in table.vectors]),
             )
             await store.insert(tx, table, msgspec.json.encode(kept).decode())
             if request.resource_policy:
@@ -67,7 +69,7 @@ def new_table(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Pl
     schemas.check_capacity(request)
     definitions = schemas.definitions_of(request.attribute_definitions)
     key = schemas.table_key(request, definitions)
-    indexes = schemas.indexes_of(request, key, definitions)
+    indexes, vectors = schemas.indexes_of(request, key, definitions)
     now = dynamodb.clock.now()
     account, region, name = place
     on_demand = request.billing_mode == ON_DEMAND
@@ -81,6 +83,7 @@ def new_table(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Pl
         key=key,
         definitions=definitions,
         indexes=tuple(indexes),
+        vectors=tuple(vectors),
         billing=request.billing_mode or PROVISIONED,
         billing_shown=on_demand,
         billing_changed=now if on_demand else None,
@@ -150,7 +153,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Resource cannot be deleted as it is currently protected against deletion. "
                 "Disable deletion protection first."
             )
-        if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.indexes):
+        if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.every):
             raise api.ResourceInUseException(
                 f"Attempt to change a resource which is still in use: Table is being updated: {now.name}"
             )

@@ -36,6 +36,7 @@ from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.throughput import Kind, Meter
 from cumulet.services.dynamodb.values import Item, check_item, item_size
+from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 from cumulet.storage.database import Transaction
 
 TOKEN_SECONDS = 600.0
@@ -245,6 +246,7 @@ async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> 
     table = await dynamodb.table(call, action.table_name)
     if isinstance(action, api.Put):
         check_item_keys(table, action.item)
+        check_vectors(table, action.item)
         key = {name: action.item[name] for name in table.key.names}
     else:
         key = action.key

@@ -19,12 +19,14 @@ from cumulet.services.dynamodb.model import (
     Index,
     Table,
     Throughput,
+    VectorIndex,
 )
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tables import encryption, stream_of
+from cumulet.services.dynamodb.vectors import schemas as vector_schemas
 from cumulet.storage.database import Transaction
 
-_MISSING = ("vector_index_updates", "global_table_witness_updates")
+_MISSING = ("global_table_witness_updates",)
 _NOTHING = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
     "SSESpecification or ReplicaUpdates is required"
@@ -58,7 +60,7 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
 
 async def _alike(
     dynamodb: DynamoDb, tx: Transaction, sibling: Table, request: api.UpdateTableInput
-) -> tuple[Table, list[Index]]:
+) -> tuple[Table, list[Index | VectorIndex]]:
     """The same table in another region, with the same capacity and indexes; and its indexes that are to be filled."""
     capable = _capacity(dynamodb, sibling, request)
     changed, added = await _indexes(dynamodb, tx, capable, request)
@@ -77,6 +79,12 @@ def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: T
         for index in leaving:
             index.index_status = "DELETING"
         answer.global_secondary_indexes = [*(answer.global_secondary_indexes or []), *leaving]
+    gone = {each.delete.index_name for each in request.vector_index_updates or () if each.delete}
+    if gone:
+        vectors = [index for index in describe(before, {}, warm=False).vector_indexes or [] if index.index_name in gone]
+        for vector in vectors:
+            vector.index_status = "DELETING"
+        answer.vector_indexes = [*(answer.vector_indexes or []), *vectors]
     if request.sse_specification is not None:
         was = before.encryption
         if was is not None and not request.sse_specification.enabled:
@@ -105,6 +113,7 @@ def _check(request: api.UpdateTableInput) -> None:
             request.deletion_protection_enabled,
             request.warm_throughput,
             request.multi_region_consistency,
+            request.vector_index_updates,
         ),
     )
     if all(member is None or member == [] for member in members):
@@ -132,7 +141,7 @@ def _check_index_updates(request: api.UpdateTableInput) -> None:
             )
         seen.add(action.index_name)
     made = [each for each in request.global_secondary_index_updates or () if each.create or each.delete]
-    if len(made) > 1:
+    if len(made) + len(request.vector_index_updates or ()) > 1:
         raise api.LimitExceededException(
             "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table"
         )
@@ -159,6 +168,8 @@ def _capacity(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -
     now = dynamodb.clock.now()
     wanted = request.provisioned_throughput
     billing = request.billing_mode or table.billing
+    if billing == PROVISIONED and table.vectors:
+        raise invalid_values("BillingMode PROVISIONED cannot be specified for a table with vector indexes")
     if wanted is not None and billing == ON_DEMAND:
         raise schemas.no_units()
     if billing != table.billing:
@@ -190,9 +201,11 @@ def _changed(before: Throughput, wanted: api.ProvisionedThroughput, now: float, 
 
 async def _indexes(
     dynamodb: DynamoDb, tx: Transaction, table: Table, request: api.UpdateTableInput
-) -> tuple[Table, list[Index]]:
+) -> tuple[Table, list[Index | VectorIndex]]:
     """The table with its indexes changed, and those that are to be filled."""
-    added: list[Index] = []
+    added: list[Index | VectorIndex] = []
+    for update in request.vector_index_updates or ():
+        table = await _vector(dynamodb, tx, table, update, request, added)
     for each in request.global_secondary_index_updates or ():
         if each.create is not None:
             table = await _added(tx, table, each.create, request, added)
@@ -219,33 +232,77 @@ async def _added(
     table: Table,
     wanted: api.CreateGlobalSecondaryIndexAction,
     request: api.UpdateTableInput,
-    added: list[Index],
+    added: list[Index | VectorIndex],
 ) -> Table:
-    given = schemas.definitions_of(request.attribute_definitions or [])
-    for name, kind in given:
-        if table.kinds.get(name, kind) != kind:
-            raise invalid_values(f"Attribute {name} is defined with another type already: {table.kinds[name]}")
+    given = _definitions(table, request)
     definitions = table.definitions + tuple(each for each in given if each[0] not in table.kinds)
     index = schemas.global_index(wanted, definitions, table.billing)
-    if index.name in table.by_name:
+    if any(index.name == each.name for each in table.every):
         raise invalid(f"Attempting to create an index which already exists: {index.name}")
     if sum(not each.local for each in table.indexes) >= schemas.MOST_GLOBAL:
         raise api.LimitExceededException(
             f"GlobalSecondaryIndex count exceeds the per-table limit of {schemas.MOST_GLOBAL}"
         )
     index = replace(index, id=await store.next_id(tx), status=CREATING)
+    await _fill(tx, table, index)
+    added.append(index)
+    return _without_unused(replace(table, indexes=(*table.indexes, index), definitions=definitions, status=UPDATING))
+
+
+async def _fill(tx: Transaction, table: Table, index: Index | VectorIndex) -> None:
+    """Note that an index is to be filled from the start of its table."""
     await tx.write(
         "INSERT INTO ddb_backfill (idx, tbl, hash, range) VALUES ($1, $2, $3, $4)", (index.id, table.id, b"", b"")
     )
+
+
+def _definitions(table: Table, request: api.UpdateTableInput) -> schemas.Definitions:
+    """The attributes that a request defines. Raises ValidationException for one that has another type already."""
+    given = schemas.definitions_of(request.attribute_definitions or [])
+    for name, kind in given:
+        if table.kinds.get(name, kind) != kind:
+            raise invalid_values(f"Attribute {name} is defined with another type already: {table.kinds[name]}")
+    return given
+
+
+async def _vector(
+    dynamodb: DynamoDb,
+    tx: Transaction,
+    table: Table,
+    update: api.VectorIndexUpdate,
+    request: api.UpdateTableInput,
+    added: list[Index | VectorIndex],
+) -> Table:
+    """The table with a vector index more or less."""
+    wanted, gone = update.create, update.delete
+    if gone is not None:
+        found = [index for index in table.vectors if index.name == gone.index_name]
+        if not found:
+            raise api.ResourceNotFoundException(
+                f"Requested resource not found: Table: {table.name}:{gone.index_name} not found"
+            )
+        await store.drop_rows(tx, found[0].id)
+        tx.after_commit(dynamodb.sweeper.wake)
+        left = tuple(index for index in table.vectors if index is not found[0])
+        return _without_unused(replace(table, vectors=left))
+    if wanted is None:
+        raise invalid_values("One of VectorIndexUpdate.Create, VectorIndexUpdate.Delete must not be null")
+    given = _definitions(table, request)
+    index = vector_schemas.vector_index(wanted, table.key, given, table.vectors, table.billing)
+    if any(index.name == each.name for each in table.every):
+        raise invalid(f"Attempting to create an index which already exists: {index.name}")
+    if len(table.vectors) >= vector_schemas.MOST:
+        raise api.LimitExceededException(f"VectorIndex count exceeds the per-table limit of {vector_schemas.MOST}")
+    index = replace(index, id=await store.next_id(tx), status=CREATING)
+    await _fill(tx, table, index)
     added.append(index)
-    used = {name for each in (table.key, index.key, *(other.key for other in table.indexes)) for name in each.names}
-    kept = tuple(each for each in definitions if each[0] in used)
-    return replace(table, indexes=(*table.indexes, index), definitions=kept, status=UPDATING)
+    definitions = table.definitions + tuple(each for each in given if each[0] not in table.kinds)
+    return _without_unused(replace(table, vectors=(*table.vectors, index), definitions=definitions, status=UPDATING))
 
 
 def _without_unused(table: Table) -> Table:
     """Attributes that were keys of an index that is gone need no definition any more."""
-    used = {name for each in (table.key, *(index.key for index in table.indexes)) for name in each.names}
+    used = table.defined
     return replace(table, definitions=tuple(each for each in table.definitions if each[0] in used))
 
 

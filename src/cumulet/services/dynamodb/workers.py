@@ -11,7 +11,7 @@ from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.dynamodb import expiry, history, item_collections, rows, store, writing
 from cumulet.services.dynamodb.directory import Directory
-from cumulet.services.dynamodb.model import ACTIVE, Index, Table
+from cumulet.services.dynamodb.model import ACTIVE, Index, Table, VectorIndex
 from cumulet.services.dynamodb.rows import Stored
 from cumulet.services.dynamodb.store import TableStore
 from cumulet.storage.database import Database
@@ -87,18 +87,18 @@ class Builder:
         if not waiting:
             return
         for table in await self._tables.all():
-            for index in table.indexes:
+            for index in table.every:
                 if index.id in waiting:
                     self.begin(table, index)
 
-    def begin(self, table: Table, index: Index) -> None:
+    def begin(self, table: Table, index: Index | VectorIndex) -> None:
         self._tasks.start(f"fill index {index.name} of {table.name}", self._fill(table, index))
 
-    async def _fill(self, table: Table, index: Index) -> None:
+    async def _fill(self, table: Table, index: Index | VectorIndex) -> None:
         while await self._turn(table, index):
             pass  # others had their turns during the commit
 
-    async def _turn(self, table: Table, index: Index) -> bool:
+    async def _turn(self, table: Table, index: Index | VectorIndex) -> bool:
         """Some more rows; whether there is more to do."""
         async with self._db.transaction() as tx:
             at = await tx.read("SELECT hash, range FROM ddb_backfill WHERE idx = $1", (index.id,))
@@ -124,10 +124,11 @@ class Builder:
         return False
 
 
-def _finished(table: Table, index: Index) -> Table:
+def _finished(table: Table, index: Index | VectorIndex) -> Table:
     indexes = tuple(replace(each, status=ACTIVE) if each.id == index.id else each for each in table.indexes)
-    busy = any(each.status != ACTIVE for each in indexes)
-    return replace(table, indexes=indexes, status=table.status if busy else ACTIVE)
+    vectors = tuple(replace(each, status=ACTIVE) if each.id == index.id else each for each in table.vectors)
+    busy = any(status != ACTIVE for status in (*(i.status for i in indexes), *(v.status for v in vectors)))
+    return replace(table, indexes=indexes, vectors=vectors, status=table.status if busy else ACTIVE)
 
 
 class Measurer:

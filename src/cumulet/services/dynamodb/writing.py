@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 from cumulet.services.dynamodb import item_collections, rows, store
 from cumulet.services.dynamodb.changes import Changes
-from cumulet.services.dynamodb.model import ACTIVE, Index, Table
+from cumulet.services.dynamodb.model import ACTIVE, Index, Table, VectorIndex
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item, entry_address
 from cumulet.services.dynamodb.values import Item, item_size
+from cumulet.services.dynamodb.vectors import entries
 from cumulet.storage.database import Transaction
 
 
 def plain(table: Table) -> bool:
     """Whether nothing follows from a change of an item but its own row."""
-    return not (table.indexes or table.recorded or table.ttl or table.replicas)
+    return not (table.indexed or table.recorded or table.ttl or table.replicas)
 
 
 async def apply(
@@ -62,6 +63,8 @@ async def apply_here(
         await rows.delete(tx, table, place)
     for move in moves:
         await _move(tx, move, place)
+    if table.vectors:
+        await entries.move(tx, table, place, old_item, new_item)
     if table.ttl:
         await changes.expire(tx, table, place, old_item, new_item)
     if table.recorded:
@@ -124,9 +127,14 @@ def projected(table: Table, index: Index, item: Item, stored: Stored) -> Stored:
     return Stored(encode_item(part), item_size(part))
 
 
-async def fill_entry(tx: Transaction, table: Table, index: Index, place: Address, stored: Stored) -> None:
+async def fill_entry(tx: Transaction, table: Table, index: Index | VectorIndex, place: Address, stored: Stored) -> None:
     """Enter an item in an index that is new. Items that lack its keys, or have other types there, are left out."""
     item = decode_item(stored.body)
+    if isinstance(index, VectorIndex):
+        found = entries.entry(index, item)
+        if found is not None:
+            await rows.put_entry(tx, index, found.at, place, found.stored)
+        return
     at = entry_address(index.key, item)
     if at is not None:
         await rows.put_entry(tx, index, at, place, projected(table, index, item, stored))

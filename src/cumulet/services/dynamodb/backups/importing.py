@@ -16,6 +16,7 @@ from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.keys import check_item_keys
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.values import Item, check_item
+from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 
 LONGEST = 4 * 1024 * 1024
 """Bytes of a line: an item has 400 KB, and JSON may need some more to say it."""
@@ -80,6 +81,7 @@ class JsonReader:
         item = self._decode(line).item
         check_item(item)
         check_item_keys(self._table, item)
+        check_vectors(self._table, item)
         return item
 
 
@@ -114,6 +116,7 @@ class CsvReader:
         item = {name: self._value(name, field) for name, field in zip(self._header, fields, strict=True)}
         check_item(item)
         check_item_keys(self._table, item)
+        check_vectors(self._table, item)
         return item
 
     def _rows(self, text: str) -> list[list[str]]:

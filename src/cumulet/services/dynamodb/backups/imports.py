@@ -47,8 +47,6 @@ async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableI
     _check(request)
     now = dynamodb.clock.now()
     parameters = request.table_creation_parameters
-    if parameters.vector_indexes:
-        raise transfers.not_here("A vector index")
     place = names.place(call, parameters.table_name)
     wanted = api.CreateTableInput(
         table_name=parameters.table_name,
@@ -59,6 +57,7 @@ async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableI
         on_demand_throughput=parameters.on_demand_throughput,
         sse_specification=parameters.sse_specification,
         global_secondary_indexes=parameters.global_secondary_indexes,
+        vector_indexes=parameters.vector_indexes,
     )
     target = new_table(dynamodb, wanted, place)
     given, digest = request.client_token or "", transfers.digest_of(request)

@@ -179,12 +179,24 @@ def _features(table: Table, shown: api.TableDescription) -> api.SourceTableFeatu
         )
         for each in shown.global_secondary_indexes or ()
     ]
+    vectors = [
+        api.VectorIndexInfo(
+            index_name=each.index_name,
+            search_schema=each.search_schema,
+            projection=each.projection,
+            vector_attribute=each.vector_attribute,
+            dimensions=each.dimensions,
+            distance_function=each.distance_function,
+        )
+        for each in shown.vector_indexes or ()
+    ]
     ttl = None
     if table.ttl:
         ttl = api.TimeToLiveDescription(time_to_live_status="ENABLED", attribute_name=table.ttl)
     return api.SourceTableFeatureDetails(
         local_secondary_indexes=local or None,
         global_secondary_indexes=others or None,
+        vector_indexes=vectors or None,
         stream_description=shown.stream_specification,
         time_to_live_description=ttl,
         sse_description=shown.sse_description,

@@ -15,7 +15,7 @@ from cumulet.services.dynamodb.backups import holds, operations, recovery, store
 from cumulet.services.dynamodb.backups.model import AVAILABLE
 from cumulet.services.dynamodb.descriptions import describe
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.model import CREATING, ON_DEMAND, Index, Restored, Table, Throughput
+from cumulet.services.dynamodb.model import CREATING, ON_DEMAND, Index, Restored, Table, Throughput, VectorIndex
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tables import encryption
@@ -96,7 +96,9 @@ def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, res
     billing = request.billing_mode_override or source.billing
     units = request.provisioned_throughput_override
     indexes = _indexes(request, source, billing)
-    used = {name for key in (source.key, *(index.key for index in indexes)) for name in key.names}
+    vectors = _vectors(request, source, billing)
+    keys = (source.key, *(index.key for index in indexes))
+    used = {name for names in (*(k.names for k in keys), *(index.names for index in vectors)) for name in names}
     sse = request.sse_specification_override
     limits = request.on_demand_throughput_override
     return Table(
@@ -109,6 +111,7 @@ def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, res
         key=source.key,
         definitions=tuple(pair for pair in source.definitions if pair[0] in used),
         indexes=indexes,
+        vectors=vectors,
         billing=billing,
         billing_shown=billing == ON_DEMAND,
         billing_changed=dynamodb.clock.now() if billing == ON_DEMAND else None,
@@ -157,6 +160,17 @@ def _indexes(request: Request, source: Table, billing: str) -> tuple[Index, ...]
     return tuple(found)
 
 
+def _vectors(request: Request, source: Table, billing: str) -> tuple[VectorIndex, ...]:
+    """The vector indexes of the source, or some of them where the request names which."""
+    given = request.vector_index_override
+    wanted = {index.name for index in source.vectors} if given is None else {each.index_name for each in given}
+    if unknown := wanted.difference(index.name for index in source.vectors):
+        raise invalid(f"One or more parameter values were invalid: the source has no index {min(unknown)}")
+    if wanted and billing != ON_DEMAND:
+        raise invalid("One or more parameter values were invalid: vector indexes need BillingMode PAY_PER_REQUEST")
+    return tuple(replace(index, id=0, status=CREATING) for index in source.vectors if index.name in wanted)
+
+
 def register(dynamodb: DynamoDb) -> None:
     """The work of a restore."""
 
@@ -175,7 +189,7 @@ async def _copy_some(dynamodb: DynamoDb, id_: str, copy: Copy) -> bool:
         items, last = await _piece(tx, copy)
         if target is not None:
             for place, stored in items:
-                item = decode_item(stored.body) if target.indexes else None
+                item = decode_item(stored.body) if target.indexed else None
                 await writing.apply(tx, dynamodb.changes, target, place, None, stored, item)
         if last is None or target is None:
             await _finish(dynamodb, tx, id_, copy, target)

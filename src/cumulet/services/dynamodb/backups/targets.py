@@ -29,7 +29,8 @@ class Taken:
 async def insert(dynamodb: DynamoDb, tx: Transaction, target: Table) -> Table:
     """The new table, with ids for its rows. Raises Conflict when there is one of its name."""
     indexes = tuple([replace(index, id=await store.next_id(tx), status=CREATING) for index in target.indexes])
-    target = replace(target, id=await store.next_id(tx), indexes=indexes, status=CREATING)
+    vectors = tuple([replace(index, id=await store.next_id(tx), status=CREATING) for index in target.vectors])
+    target = replace(target, id=await store.next_id(tx), indexes=indexes, vectors=vectors, status=CREATING)
     await store.insert(tx, target, "{}")
     tx.after_commit(lambda: dynamodb.directory.changed(target))
     return target
@@ -38,6 +39,7 @@ async def insert(dynamodb: DynamoDb, tx: Transaction, target: Table) -> Table:
 async def open_table(dynamodb: DynamoDb, tx: Transaction, target: Table) -> None:
     """It is whole."""
     indexes = tuple(replace(index, status=ACTIVE) for index in target.indexes)
-    whole = replace(target, status=ACTIVE, indexes=indexes)
+    vectors = tuple(replace(index, status=ACTIVE) for index in target.vectors)
+    whole = replace(target, status=ACTIVE, indexes=indexes, vectors=vectors)
     await store.save(tx, whole)
     tx.after_commit(lambda: dynamodb.directory.changed(whole))

@@ -11,6 +11,7 @@ from cumulet.services.dynamodb.expressions.conditions import Bound, bind_conditi
 from cumulet.services.dynamodb.expressions.keys import Keys, bind_keys
 from cumulet.services.dynamodb.expressions.projections import Projection, bind_projection
 from cumulet.services.dynamodb.expressions.scope import check_names, check_values
+from cumulet.services.dynamodb.expressions.searches import Search, bind_search
 
 _NO_VALUES: Mapping[str, api.AttributeValue] = {}
 
@@ -18,7 +19,7 @@ _NO_VALUES: Mapping[str, api.AttributeValue] = {}
 class Expressions:
     """What a call's expressions are bound to; None for those that it does not have."""
 
-    __slots__ = ("condition", "filter", "keys", "projection", "update")
+    __slots__ = ("condition", "filter", "keys", "projection", "search", "update")
 
     def __init__(self) -> None:
         self.update: Update | None = None
@@ -26,6 +27,7 @@ class Expressions:
         self.keys: Keys | None = None
         self.filter: Bound | None = None
         self.projection: Projection | None = None
+        self.search: Search | None = None
 
 
 def bind(
@@ -37,6 +39,7 @@ def bind(
     key_condition: str | None = None,
     filter: str | None = None,
     projection: str | None = None,
+    search: str | None = None,
 ) -> Expressions:
     """Parse, check and bind a call's expressions, in AWS's order: names, values, each expression, what is unused.
 
@@ -54,13 +57,16 @@ def bind(
     bound.keys = None if key_condition is None else bind_keys(key_condition, given, held)
     bound.filter = None if filter is None else bind_condition(filter, "FilterExpression", given, held)
     bound.projection = None if projection is None else bind_projection(projection, given)
+    bound.search = None if search is None else bind_search(search, given, held)
     if names is not None or values is not None:
         _check_used(bound, names or (), values or ())
     return bound
 
 
 def _check_used(bound: Expressions, names: Collection[str], values: Collection[str]) -> None:
-    parts = [part for part in (bound.update, bound.condition, bound.keys, bound.filter) if part is not None]
+    parts = [
+        part for part in (bound.update, bound.condition, bound.keys, bound.filter, bound.search) if part is not None
+    ]
     used_values = [part.plan.values for part in parts]
     used_names = [part.plan.names for part in parts]
     if bound.projection is not None:

@@ -1,0 +1,1 @@
+"""Vector indexes: items found by how near their vectors are to another."""
