@@ -111,3 +111,66 @@ def test_nobody_is_there() -> None:
         run(lambda client: client.send("http://127.0.0.1:9/", WebRequest(method="GET", path=""), seconds=5))
     with pytest.raises(ValueError, match="no URL"):
         run(lambda client: client.send("nonsense", WebRequest(method="GET", path=""), seconds=5))
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", b""),
+        (b"HTTP/1.1 999 What\r\nContent-Length: 0\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n", b"x" * 20_000_000),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b"short"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", b"zz\r\n"),
+        (b"nonsense\r\n\r\n", b""),
+    ],
+    ids=["switching", "absurd", "huge", "cut off", "two lengths", "no HTTP"],
+)
+def test_answers_that_are_not_passed_on(head: bytes, body: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            writer.write(head + body)
+            await writer.drain()
+        writer.close()
+
+    async def test(client: HttpClient) -> None:
+        async with server(answer) as url:
+            with pytest.raises(ConnectionError):
+                await client.send(url, WebRequest(method="GET", path=""), seconds=10)
+
+    run(test)
+
+
+def test_headers_that_would_become_two() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Bad: a\rX-Evil: 1\r\nX-Good: b\r\nContent-Length: 0\r\n\r\n")
+
+    async def test(client: HttpClient) -> list[tuple[str, str]]:
+        async with server(answer) as url:
+            try:
+                return (await client.send(url, WebRequest(method="GET", path=""), seconds=10)).headers
+            except ConnectionError:
+                return []
+
+    assert not any("\r" in value or name == "X-Evil" for name, value in run(test))
+
+
+@pytest.mark.parametrize("path", ["/_cumulet/clock", "/_localstack/health", "/_cumulet/clock?x=1"])
+def test_the_nodes_own_pages_are_not_called(path: str) -> None:
+    called: list[bool] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        called.append(True)
+        writer.close()
+
+    async def go() -> None:
+        async with server(answer) as url:
+            client = HttpClient(lambda: int(url.rpartition(":")[2]))
+            for host in (url, url.replace("127.0.0.1", "localhost")):
+                with pytest.raises(ConnectionError):
+                    await client.send(host + path, WebRequest(method="POST", path=""), seconds=5)
+            await client.close()
+
+    asyncio.run(go())
+    assert not called

@@ -78,9 +78,10 @@ def test_whoever_has_credentials_may(send: Send, client: Callable[..., Any]) -> 
     [
         {"Host": "abc.lambda-url.us-east-1.localhost", "Sec-Fetch-Site": "same-origin"},
         {"Host": "bucket.s3-website.us-east-1.localhost", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "abc.execute-api.us-east-1.localhost", "Sec-Fetch-Site": "same-origin"},
         {"Host": "evil.test:4566", "Origin": "http://evil.test:4566"},
     ],
-    ids=["a function's page", "a bucket's page", "a name that leads here"],
+    ids=["a function's page", "a bucket's page", "an API's page", "a name that leads here"],
 )
 def test_the_nodes_own_pages(send: Send, headers: dict[str, str]) -> None:
     assert send("POST", "/_cumulet/clock", '{"advance": 0}', headers) in {403, 404, 405}

@@ -1,6 +1,7 @@
 """One pool of connections to HTTP servers elsewhere: no cookies, no proxies, no redirects."""
 
 import asyncio
+import re
 import socket
 import ssl
 import tempfile
@@ -15,13 +16,19 @@ from yarl import URL
 
 from cumulet.kernel.web import WebAnswer, WebRequest
 
-_CONNECTIONS = 512
+_CONNECTIONS = 2_048
+_TO_ONE = 256
+"""Connections to one server: one that is slow must not keep the others from being called."""
 _KEEP = 15.0
 _PIECE = 65_536
 _CONNECT = 10.0
 _LARGEST_LINE = 65_536
 _CONTEXTS = 64
 _OWN_NAMES = (".lambda-url.", ".execute-api.")
+_OWN_PAGES = ("/_cumulet/", "/_localstack/")
+_BREAKS = re.compile(r"[\r\n\0]")
+LARGEST = 10 * 1024 * 1024
+"""Bytes of an answer that is taken whole."""
 _QUIET = 300.0
 """Seconds without a byte after which a stream is given up."""
 
@@ -57,8 +64,7 @@ class Pool:
                 response = await self._begin(url, request, verify=verify, certificate=certificate)
                 headers = _headers(response)
                 if not stream:
-                    body = await response.read()
-                    return WebAnswer(status=response.status, headers=headers, body=body)
+                    return WebAnswer(status=response.status, headers=headers, body=await _whole(response))
         except TimeoutError:
             _drop(response)
             raise
@@ -66,7 +72,7 @@ class Pool:
             raise ValueError(f"{url} is no URL") from error
         except aiohttp.ClientError as error:
             _drop(response)
-            raise ConnectionError(str(error)) from error
+            raise ConnectionError(str(error) or type(error).__name__) from error
         except BaseException:
             _drop(response)
             raise
@@ -76,10 +82,13 @@ class Pool:
         if self._session is None:
             self._session = self._open()
         target = URL(url, encoded=True)
+        if target.port == self._own_port() and target.raw_path.startswith(_OWN_PAGES):
+            # They trust whoever is on this machine; whom the platform calls for is somewhere else.
+            raise ConnectionError("the node's own pages are not called from here")
         trust: Any = True
         if target.scheme == "https" and (certificate or not verify):
             trust = self._context(verify, certificate)
-        return await self._session.request(
+        response = await self._session.request(
             request.method,
             target,
             headers=_lines(request.lines),
@@ -88,10 +97,17 @@ class Pool:
             ssl=trust,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
+        if not 200 <= response.status <= 599:
+            response.close()
+            raise ConnectionError(f"status {response.status} is no answer")
+        return response
 
     def _open(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
-            limit=_CONNECTIONS, keepalive_timeout=_KEEP, resolver=_Resolver(self._own_port)
+            limit=_CONNECTIONS,
+            limit_per_host=_TO_ONE,
+            keepalive_timeout=_KEEP,
+            resolver=_Resolver(self._own_port),
         )
         return aiohttp.ClientSession(
             connector=connector,
@@ -154,7 +170,21 @@ def _lines(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _headers(response: aiohttp.ClientResponse) -> list[tuple[str, str]]:
-    return [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.raw_headers]
+    """Without those that would become more than one line: the library's parser is lenient."""
+    lines = [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in response.raw_headers]
+    return [line for line in lines if not _BREAKS.search(line[1])]
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises ConnectionError for one that is larger than what is taken."""
+    pieces = []
+    size = 0
+    async for piece in response.content.iter_any():
+        size += len(piece)
+        if size > LARGEST:
+            raise ConnectionError(f"the answer is larger than {LARGEST} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _drop(response: aiohttp.ClientResponse | None) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import msgspec
 from msgspec import Struct
 
-from cumulet.gateway import function_urls, websites
+from cumulet.gateway import execute_api, function_urls, websites
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.strangers import is_of_another_site
@@ -180,9 +180,9 @@ class Admin:
 
 
 def _is_elsewhere(request: HttpRequest) -> bool:
-    """Whether it is for a host whose pages are a function's or a bucket's, which must not reach the node by their own name."""
+    """Whether it is for a host whose pages are a function's, a bucket's or an API's, which must not reach the node by their own name."""
     host = request.headers.get("host", "").lower()
-    return function_urls.MARK in host or websites.MARK in host
+    return function_urls.MARK in host or websites.MARK in host or execute_api.MARK in host
 
 
 class _Advance(Struct):
