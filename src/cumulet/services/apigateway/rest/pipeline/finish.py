@@ -38,14 +38,23 @@ def complete(ex: Exchange, answer: WebAnswer, milliseconds: float) -> WebAnswer:
 
 def unknown_stage(visit: Visit) -> WebAnswer:
     """For a stage that is not there."""
+    return _refusal(visit, "Missing Authentication Token", "MissingAuthenticationTokenException")
+
+
+def closed(visit: Visit) -> WebAnswer:
+    """For an address that the API does without (`disableExecuteApiEndpoint`)."""
+    return _refusal(visit, "Forbidden", "ForbiddenException")
+
+
+def _refusal(visit: Visit, message: str, kind: str) -> WebAnswer:
     return WebAnswer(
         status=403,
         headers=[
             ("Content-Type", "application/json"),
             ("x-amzn-RequestId", visit.request_id),
-            ("x-amzn-ErrorType", "MissingAuthenticationTokenException"),
+            ("x-amzn-ErrorType", kind),
         ],
-        body=msgspec.json.encode({"message": "Missing Authentication Token"}),
+        body=msgspec.json.encode({"message": message}),
     )
 
 

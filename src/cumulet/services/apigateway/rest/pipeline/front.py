@@ -92,8 +92,10 @@ class RestFront:
         """
         stage, rest = split(path)
         found = await self.program(api_id, stage) if stage else None
-        if found is None or (found.closed and not mapped):
+        if found is None:
             return finish.unknown_stage(visit)
+        if found.closed and not mapped:
+            return finish.closed(visit)
         if found.canary is not None and _chance.random() < found.canary_share:
             found = found.canary
         exchange = Exchange(self, found, visit, rest, self.clock.now())
