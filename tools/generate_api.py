@@ -32,6 +32,7 @@ SERVICES = (
     "firehose",
     "iam",
     "kinesis",
+    "kms",
     "lambda",
     "lambda-core",
     "lambda-web",

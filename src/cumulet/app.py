@@ -99,6 +99,7 @@ class Node:
                 "dynamodb": self._dynamodb,
                 "dynamodbstreams": self._dynamodbstreams,
                 "iam": self._iam,
+                "kms": self._kms,
                 "lambda": self._lambda,
                 "lambda-web": self._lambda_web,
                 "logs": self._logs,
@@ -421,7 +422,11 @@ class Node:
             return None
         return await running.condition_keys(call, arn, request)
 
-    async def _full_arn(self, _: str, call: Call, arn: str) -> str | None:
+    async def _full_arn(self, service: str, call: Call, arn: str) -> str | None:
+        if service == "kms":
+            from cumulet.services import kms
+
+            return await kms.key_of_alias(await self._dispatcher.service("kms"), arn)
         from cumulet.services import iam
 
         return await iam.full_arn(await self._dispatcher.service("iam"), arn)
@@ -511,6 +516,16 @@ class Node:
         return iam.build(
             db=self._database("iam"),
             signals=self._signals,
+            clock=self.clock,
+            tasks=self._tasks,
+            secret=self._folder.key(),
+        )
+
+    def _kms(self) -> Service:
+        from cumulet.services import kms
+
+        return kms.build(
+            db=self._database("kms"),
             clock=self.clock,
             tasks=self._tasks,
             secret=self._folder.key(),

@@ -124,7 +124,7 @@ def test_what_needs_its_body_to_be_routed() -> None:
         (request("PATCH", "/b/k", scope="s3"), 405, "MethodNotAllowed", b"<Error><Code>MethodNotAllowed</Code>"),
         (request("GET", "/", scope="quantum"), 501, "NotImplemented", b"quantum"),
         (form("Action=RunInstances", scope="ec2"), 501, "NotImplemented", b"<Code>NotImplemented</Code>"),
-        (json("Kms.Encrypt", b"{}", scope="kms"), 501, "NotImplemented", b'"__type"'),
+        (json("Ecs.RunTask", b"{}", scope="ecs"), 501, "NotImplemented", b'"__type"'),
         (
             request("POST", "/service/GraniteServiceVersion20100801/operation/No"),
             404,

@@ -182,10 +182,12 @@ class Authorizer:
         return Judgement(allowed=True)
 
     async def _complete(self, call: Call, need: Need) -> Need:
-        """IAM's requests name users and roles without their path, which is part of their ARN."""
-        if need.service != "iam" or need.resource == "*" or self._full_arn is None:
+        """IAM's requests name users and roles without their path, which is part of their ARN; those of KMS name keys by aliases."""
+        if need.service not in ("iam", "kms") or need.resource == "*" or self._full_arn is None:
             return need
-        return need._replace(resource=await self._full_arn("iam", call, need.resource) or need.resource)
+        if need.service == "kms" and not need.trust:
+            return need  # an alias itself
+        return need._replace(resource=await self._full_arn(need.service, call, need.resource) or need.resource)
 
     async def _identity_of(self, call: Call, credential: Credential | None) -> Identity:
         if call.principal.kind in ("root", "service", "anonymous"):
@@ -341,7 +343,7 @@ def _access_denied(call: Call, need: Need, decision: Decision) -> AwsError:
     action = _shown_action(service, need.action)
     resource = f'"{need.resource}"' if service == "s3" else need.resource
     sentence = f"User: {call.principal.arn} is not authorized to perform: {action} on resource: {resource}"
-    if not (need.trust and decision.source is Source.RESOURCE):
+    if not (need.trust and need.service == "sts" and decision.source is Source.RESOURCE):
         sentence += f" {decision.reason(action)}"
     return AwsError(sentence, code=code, status=status)
 

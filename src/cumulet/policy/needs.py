@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
-from cumulet.policy import copy_source, statements
+from cumulet.policy import copy_source, kms_keys, statements
 from cumulet.policy.actions import permissions
 from cumulet.policy.resources import PASSED_ROLES, resources, table
 
@@ -30,8 +30,8 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     if service == "sts" and operation == "AssumeRole":
         yield from _to_assume(request)
         return
-    if service == "s3":
-        yield from _of_s3(call, operation, request)
+    if (own := _OWN.get(service)) is not None:
+        yield from own(call, operation, request)
         return
     if service == "dynamodb" and operation in {"TransactGetItems", "TransactWriteItems"}:
         yield from _of_transaction(call, operation, request)
@@ -48,6 +48,12 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
         arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
         yield Need("lambda:PassCapacityProvider", arn, service)
+
+
+def _of_kms(call: Call, operation: str, request: Any) -> Iterator[Need]:
+    """A key's own policy is what lets anyone in, be it by leaving the matter to the account's other policies."""
+    for action, resource, is_key in kms_keys.wanted(call, operation, request):
+        yield Need(f"kms:{action}", resource, "kms", trust=is_key)
 
 
 def _member(request: Struct, path: str) -> Any:
@@ -139,3 +145,7 @@ def _set_along(call: Call, request: Any) -> Iterator[Need]:
         if value is not None:
             for resource in resources(call, "s3", request):
                 yield Need(action, resource, "s3")
+
+
+_OWN = {"kms": _of_kms, "s3": _of_s3}
+"""Services whose operations need other permissions than one of their own name on what they are about."""

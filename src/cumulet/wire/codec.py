@@ -72,5 +72,5 @@ def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
         member = shape.members.get(key)
         key = (member.location_name or key) if member else key
     key = context.quirks.message_keys.get(error.code, key)
-    fields = {key: error.message} if error.message or key else {}
+    fields = {key: error.message} if error.message or context.quirks.empty_messages else {}
     return {name: value for name, value in {**kind, **fields, **error.fields}.items() if value is not None}

@@ -35,6 +35,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     `query_codes`: the query protocol's code for errors that the model does not have, by JSON code.
     `message_key`: the member with the text of an error that the model does not have. `message_keys`: the member with the text by
     code, where it is spelled other than the model says.
+    `empty_messages`: errors without text have the member for it all the same.
     `milliseconds`: ISO 8601 moments always have them. `error_detail`: query errors have an empty `Detail`.
     `crc32`: answers carry x-amz-crc32. `roots`: the root elements of rest-xml answers by operation.
     `statuses`: HTTP statuses that the model does not tell, by operation. `schema_codes`: what "schema" answers a body with that
@@ -56,6 +57,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     query_codes: Mapping[str, str] = {}
     message_key: str = "message"
     message_keys: Mapping[str, str] = {}
+    empty_messages: bool = True
     milliseconds: bool = False
     error_detail: bool = False
     crc32: bool = False
@@ -159,6 +161,16 @@ QUIRKS: Mapping[str, Quirks] = {
         crc32=True,
     ),
     "iam": _QUERY,
+    "kms": Quirks(
+        empty_messages=False,
+        enum_orders={
+            "KeySpec": (
+                "RSA_2048", "ECC_NIST_P384", "ECC_NIST_P256", "ECC_NIST_P521", "HMAC_384", "RSA_3072", "ECC_SECG_P256K1",
+                "RSA_4096", "SYMMETRIC_DEFAULT", "HMAC_256", "HMAC_224", "HMAC_512",
+            ),
+            "KeyUsageType": ("ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC"),
+        },
+    ),
     "lambda": Quirks(
         own_enums=frozenset({"Runtime", "Architecture"}),
         message_key="message",

@@ -47,6 +47,7 @@ _TARGETS = {
     "GraniteServiceVersion20100801": "cloudwatch",
     "Kinesis_20131202": "kinesis",
     "Logs_20140328": "logs",
+    "TrentService": "kms",
     "secretsmanager": "secretsmanager",
 }
 _VERSIONS = {

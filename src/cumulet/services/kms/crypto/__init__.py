@@ -1,0 +1,1 @@
+"""What needs the `cryptography` package, which is loaded when the first key is used and not before."""
