@@ -19,12 +19,14 @@ class CannotSet(ValueError):
 class Reference:
     """A place in documents; `keys` are the names and indexes that lead there, none for the document itself."""
 
-    __slots__ = ("_path", "keys", "text")
+    __slots__ = ("_name", "_path", "keys", "text")
 
     def __init__(self, path: Path, keys: tuple[str | int, ...]) -> None:
         self._path = path
         self.text = path.text
         self.keys = keys
+        # The only key, as that of most ResultPaths is.
+        self._name = keys[0] if len(keys) == 1 and isinstance(keys[0], str) else None
 
     def __repr__(self) -> str:
         return f"Reference({self.text!r})"
@@ -38,6 +40,9 @@ class Reference:
 
         Objects that are missing on the way are made; elements of arrays must exist. Raises CannotSet.
         """
+        name = self._name
+        if name is not None and isinstance(document, dict):
+            return {**document, name: value}
         if not self.keys:
             return value
         return _with(document, self.keys, 0, value)

@@ -84,7 +84,7 @@ async def go_on(
             texts = {name: _encode(value).decode() for name, value in variables.items()}
             run.note(CHANGED, held.id, state.clock.now(), texts)
         held.phase = Phase.READY
-        state.engine.walker.release(run, held)
+        state.engine.walker.release(run, held, state.clock.now())
 
     await _act(state, run, action)
 

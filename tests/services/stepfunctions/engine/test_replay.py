@@ -144,8 +144,7 @@ class Story:
 
     def _write(self) -> None:
         if self.run.entries:
-            self.chunks.append(journal.encode(self.run.entries))
-            self.run.entries = []
+            self.chunks.append(journal.encode(*self.run.written()))
 
     def again(self) -> Run:
         """The run as its journal tells it."""
@@ -158,7 +157,7 @@ class Story:
         """It failed, and goes on from there."""
         run = self.again()
         run.emit("ExecutionRedriven", run.last_event, 0, self.now, None, {"redriveCount": 1})
-        self.chunks.append(journal.encode(run.entries))
+        self.chunks.append(journal.encode(*run.written()))
         self.run = self.again()
         self.run.ready.extend(f for f in self.run.frames.values() if f.phase in (Phase.READY, Phase.BEGIN))
         self.settle()

@@ -106,7 +106,7 @@ class PathFields:
     def leave(self, input: Any, result: Any, scope: Scope, trace: Trace) -> tuple[Any, dict[str, Any] | None]:
         """The output after ResultSelector, ResultPath and OutputPath; Assign sees the selected result."""
         selected = result if self._selector is None else self._selector(result, scope)
-        assigned = self.assigned(selected, scope)
+        assigned = None if self._assign is None else self.assigned(selected, scope)
         output = selected if self._place is None else self._place(input, selected)
         if trace is not None:
             trace["result"] = result

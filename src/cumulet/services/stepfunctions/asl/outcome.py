@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
 
-class Begun:
+
+class Begun(Struct):
     """A state that has begun: what is to be done before it can finish. What does not apply is None.
 
     * ``arguments``: Task: what the integration is given; Parallel: the input of every branch; Pass: its value;
@@ -19,37 +21,21 @@ class Begun:
     * ``trace``: what TestState shows (``afterInputPath``, ...), as JSON values; None unless it was asked for.
     """
 
-    __slots__ = (
-        "arguments",
-        "cause",
-        "credentials",
-        "error",
-        "heartbeat",
-        "items",
-        "keys",
-        "max_concurrency",
-        "seconds",
-        "timeout",
-        "timestamp",
-        "trace",
-    )
-
-    def __init__(self, arguments: Any = None, trace: dict[str, Any] | None = None) -> None:
-        self.arguments = arguments
-        self.trace = trace
-        self.items: list[Any] | None = None
-        self.keys: list[str] | None = None
-        self.max_concurrency = 0
-        self.seconds: float | None = None
-        self.timestamp: float | None = None
-        self.error: str | None = None
-        self.cause: str | None = None
-        self.timeout: int | None = None
-        self.heartbeat: int | None = None
-        self.credentials: dict[str, Any] | None = None
+    arguments: Any = None
+    trace: dict[str, Any] | None = None
+    items: list[Any] | None = None
+    keys: list[str] | None = None
+    max_concurrency: int = 0
+    seconds: float | None = None
+    timestamp: float | None = None
+    error: str | None = None
+    cause: str | None = None
+    timeout: int | None = None
+    heartbeat: int | None = None
+    credentials: dict[str, Any] | None = None
 
 
-class Finished:
+class Finished(Struct):
     """A state that has ended well, or was caught.
 
     ``output`` is JSON values; it *is* the input (the same object) where a state passes it on, so its text need not
@@ -57,21 +43,11 @@ class Finished:
     ``index``: which Catch or Choice rule it was, None for the default and for other states.
     """
 
-    __slots__ = ("assigned", "index", "next", "output", "trace")
-
-    def __init__(
-        self,
-        output: Any,
-        assigned: dict[str, Any] | None = None,
-        next: str | None = None,
-        index: int | None = None,
-        trace: dict[str, Any] | None = None,
-    ) -> None:
-        self.output = output
-        self.assigned = assigned
-        self.next = next
-        self.index = index
-        self.trace = trace
+    output: Any
+    assigned: dict[str, Any] | None = None
+    next: str | None = None
+    index: int | None = None
+    trace: dict[str, Any] | None = None
 
 
 class Retry:

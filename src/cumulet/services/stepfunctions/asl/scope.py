@@ -23,7 +23,9 @@ class Scope:
     ``patience``: how long evaluations may take and how much they may make; without it, as they like.
     """
 
-    __slots__ = ("context", "now", "patience", "random", "variables")
+    __slots__ = ("_context", "now", "patience", "random", "variables")
+
+    _context: Mapping[str, Any] | None
 
     def __init__(
         self,
@@ -34,11 +36,23 @@ class Scope:
         now: Callable[[], int] | None = None,
         patience: Patience = _ENDLESS,
     ) -> None:
-        self.context = context
+        self._context = context
         self.variables = variables
         self.random = random or random_module.SystemRandom()
         self.now = now
         self.patience = patience
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """The context object."""
+        found = self._context
+        if found is None:
+            found = self._context = self.seen()
+        return found
+
+    def seen(self) -> Mapping[str, Any]:
+        """Makes the context object where none was given."""
+        return _NOTHING
 
     def within(self, context: Mapping[str, Any]) -> Scope:
         """The same with another context object."""

@@ -105,10 +105,17 @@ class Pass(State):
         return Finished(output, assigned, self.next, None, begun.trace)
 
     def run(self, input: Any, scope: Scope) -> Finished:
-        """The output; without begin's object where nothing is evaluated."""
+        """The output, without what `begin` makes for `finish`."""
         if self._through:
             return Finished(input, None, self.next)
-        return self.finish(input, self.begin(input, scope), None, scope)
+        fields = self._fields
+        made = fields.enter(input, scope, None)[1]
+        if isinstance(fields, ExpressionFields):
+            made = NOTHING
+        elif self._has_result:
+            made = self._result
+        output, assigned = fields.leave(input, made, scope, None)
+        return Finished(output, assigned, self.next)
 
 
 class _Through(State):

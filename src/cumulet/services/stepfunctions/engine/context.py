@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random as random_module
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from cumulet.services.stepfunctions.asl.patience import Patience
+from cumulet.services.stepfunctions.asl.scope import Scope
 from cumulet.services.stepfunctions.engine.frames import Frame, Run
 
 _COUNTED = frozenset({"Task", "Parallel", "Map"})
@@ -26,7 +30,34 @@ def timestamp(when: float) -> str:
     return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
-def context_of(run: Run, frame: Frame, token: str = "") -> dict[str, Any]:
+class FrameScope(Scope):
+    """What the state that a frame is in sees. Its context object is made when something looks at it: most states never do."""
+
+    __slots__ = ("_frame", "_run", "_token")
+
+    def __init__(
+        self,
+        run: Run,
+        frame: Frame,
+        token: str,
+        random: random_module.Random,
+        now: Callable[[], int],
+        patience: Patience,
+    ) -> None:
+        self._context = None
+        self._run = run
+        self._frame = frame
+        self._token = token
+        self.variables = frame.variables
+        self.random = random
+        self.now = now
+        self.patience = patience
+
+    def seen(self) -> dict[str, Any]:
+        return _context_of(self._run, self._frame, self._token)
+
+
+def _context_of(run: Run, frame: Frame, token: str) -> dict[str, Any]:
     """What a state sees. The parts that do not change are shared by all states of the run."""
     shared = run.shared
     if shared is None:

@@ -243,23 +243,23 @@ class Engine:
 
     async def _write(self, run: Run, record: Record | None) -> None:
         """Make what the run did durable. `record` is there for the first time alone."""
-        entries, run.entries = run.entries, []
+        entries, texts = run.written()
         after, run.after = run.after, []
         if not run.facts.express:
             try:
-                await self._store(run, record, entries)
+                await self._store(run, record, entries, texts)
             except Exception:
                 run.after = after
                 raise
         for action in after:
             action()
         if entries and self.log is not None and run.facts.version.logging.level != "OFF":
-            self.log.events(run.facts, journal.shown(entries))
+            self.log.events(run.facts, journal.shown(entries, texts))
 
-    async def _store(self, run: Run, record: Record | None, entries: list[journal.Entry]) -> None:
+    async def _store(self, run: Run, record: Record | None, entries: list[journal.Row], texts: dict[str, int]) -> None:
         due = None if not run.open else run.next_due() if run.quiet else 0.0
-        chunk = journal.encode(entries) if entries else None
-        first = next((entry.id for entry in entries if entry.id), run.last_event + 1)
+        chunk = journal.encode(entries, texts) if entries else None
+        first = next((row[0] for row in entries if row[0]), run.last_event + 1)
         if record is not None:
             self.births.complete(record, run, due)
             assert chunk is not None
@@ -274,7 +274,7 @@ class Engine:
             await self.store.append(run.number, run.chunks, first, chunk, change)
             run.chunks += chunk is not None
         run.due = due if due is not None else 0.0
-        run.durable = max((entry.id for entry in entries), default=0) or run.durable
+        run.durable = next((row[0] for row in reversed(entries) if row[0]), run.durable)
 
     def _lose(self, run: Run, error: Exception) -> None:
         """Its journal could not be written: what is in memory is ahead of the truth. It is read again in a while."""

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from cumulet.services.stepfunctions import asl
-from cumulet.services.stepfunctions.engine.journal import Entry
+from cumulet.services.stepfunctions.engine.journal import Row
 from cumulet.services.stepfunctions.engine.ports import Facts, Kind, Status
 
 FOREVER = 1e15
@@ -115,7 +115,7 @@ class TooManyEvents(Exception):
 class Run:
     """An execution that is in memory.
 
-    `entries` are not durable yet; `effects` are to be caused once they are: frames whose task or Map Run is to be begun, and
+    `entries` are not durable yet, `texts` theirs and their places; `effects` are to be caused once they are: frames whose task or Map Run is to be begun, and
     those whose is not wanted any more. `elsewhere` is what takes longer than the event loop can be held: frames, and what is to be
     done with them once more, on a thread. `durable` is the last event that is in the store. `number` is the execution's
     there, `chunks` how many of its journal are.
@@ -124,7 +124,7 @@ class Run:
     __slots__ = (
         "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "durable", "effects", "elsewhere", "entries",
         "error", "facts", "following", "frames", "inbox", "input", "items", "last_event", "last_frame", "machine", "most_events",
-        "number", "output", "paused", "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "unwanted", "waiting",
+        "number", "output", "paused", "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "texts", "unwanted", "waiting",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, machine: asl.Flow, number: int, text: str, input: Any, most_events: int) -> None:
@@ -150,7 +150,8 @@ class Run:
         self.last_event = self.durable = 0
         self.last_frame = 0
         self.frames: dict[int, Frame] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[Row] = []
+        self.texts: dict[str, int] = {}
         self.ready: list[Frame] = []
         self.elsewhere: list[tuple[Frame, Callable[[], None]]] = []
         self.started_work: list[Frame] = []
@@ -180,15 +181,23 @@ class Run:
         note: Any = None,
     ) -> int:
         """Write an event down; gives its id. Raises TooManyEvents where only the last one still fits."""
-        if self.last_event + 1 >= self.most_events:
+        id = self.last_event + 1
+        if id >= self.most_events:
             raise TooManyEvents
-        self.last_event = id = self.last_event + 1
-        self.entries.append(Entry(id, previous, type, at, frame, text, data, note))
+        self.last_event = id
+        place = -1 if text is None else self.texts.setdefault(text, len(self.texts))
+        self.entries.append((id, previous, type, at, frame, place, data, note))
         return id
 
     def note(self, kind: str, frame: int, at: float, note: Any) -> None:
         """Write down what is no event."""
-        self.entries.append(Entry(0, 0, kind, at, frame, None, None, note))
+        self.entries.append((0, 0, kind, at, frame, -1, None, note))
+
+    def written(self) -> tuple[list[Row], dict[str, int]]:
+        """The entries that are to become durable now, and their texts."""
+        entries, texts = self.entries, self.texts
+        self.entries, self.texts = [], {}
+        return entries, texts
 
     def add(self, flow: asl.Flow, parent: Frame | None, index: int, tail: int) -> Frame:
         """A new frame; ids are given in order, so that a fold gives the same."""

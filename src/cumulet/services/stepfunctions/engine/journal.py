@@ -38,24 +38,23 @@ class Entry(Struct):
     note: Any = None
 
 
-_Row = tuple[int, int, str, float, int, int, Any, Any]
+Row = tuple[int, int, str, float, int, int, Any, Any]
+"""An entry on its way to the store, made as it will be there: `Entry` with the place of its text among those of the chunk, or -1."""
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[list[str], list[_Row]]).decode
+_decode = msgspec.msgpack.Decoder(tuple[list[str], list[Row]]).decode
 
 
-def encode(entries: Iterable[Entry]) -> bytes:
-    """One chunk."""
-    places: dict[str, int] = {}
-    rows = []
-    for entry in entries:
-        text = entry.text
-        place = -1 if text is None else places.setdefault(text, len(places))
-        rows.append((entry.id, entry.previous, entry.type, entry.at, entry.frame, place, entry.data, entry.note))
-    return _encode((list(places), rows))
+def encode(rows: Sequence[Row], texts: Iterable[str]) -> bytes:
+    """One chunk. `texts` are in the order of their places."""
+    return _encode((list(texts), rows))
 
 
 def decode(chunk: bytes) -> list[Entry]:
     texts, rows = _decode(chunk)
+    return _entries(rows, texts)
+
+
+def _entries(rows: Sequence[Row], texts: Sequence[str]) -> list[Entry]:
     return [
         Entry(id, previous, type, at, frame, None if place < 0 else texts[place], data, note)
         for id, previous, type, at, frame, place, data, note in rows
@@ -135,10 +134,10 @@ def details(entry: Entry, texts: bool = True) -> tuple[str, dict[str, Any]] | No
     return member, said
 
 
-def shown(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def shown(rows: Sequence[Row], texts: Iterable[str]) -> list[dict[str, Any]]:
     """Events for the log: `id`, `previousEventId`, `timestamp` in seconds, `type`, and `details`."""
     events = []
-    for entry in entries:
+    for entry in _entries(rows, list(texts)):
         if entry.id:
             found = details(entry)
             event: dict[str, Any] = {"id": entry.id, "previousEventId": entry.previous, "timestamp": entry.at}

@@ -56,8 +56,8 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
     run.emit("ExecutionRedriven", run.last_event, 0, now, None, {"redriveCount": record.redrives})
     _map_runs(run, now)
     record.last_event = run.last_event
-    entries, run.entries = run.entries, []
-    await engine.store.redrive(record, run.chunks, entries[0].id, journal.encode(entries))
+    entries, texts = run.written()
+    await engine.store.redrive(record, run.chunks, entries[0][0], journal.encode(entries, texts))
     await engine.resumed(record.number, run.facts)
     return now
 

@@ -16,7 +16,7 @@ import msgspec
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import errors
 from cumulet.services.stepfunctions.asl.patience import exceeds
-from cumulet.services.stepfunctions.engine.context import context_of
+from cumulet.services.stepfunctions.engine.context import FrameScope
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.journal import RETRY
 from cumulet.services.stepfunctions.limits import Limits
@@ -38,14 +38,7 @@ class Steps:
 
     def scope(self, run: Run, frame: Frame, token: str = "") -> asl.Scope:
         """What a frame's state sees now."""
-        scope = asl.Scope(
-            context_of(run, frame, token),
-            frame.variables,
-            random=self._random,
-            now=self._milliseconds,
-            patience=self.patience,
-        )
-        frame.scope = scope
+        frame.scope = scope = FrameScope(run, frame, token, self._random, self._milliseconds, self.patience)
         return scope
 
     def attempt(self, run: Run, frame: Frame, work: Callable[[], None]) -> None:
@@ -77,7 +70,7 @@ class Steps:
             data["assignedVariables"] = {name: encode(value).decode() for name, value in assigned.items()}
             frame.variables = {**frame.variables, **assigned}
         frame.tail = run.emit(state.kind + "StateExited", frame.tail, frame.id, self.now(), text, data, finished.next)
-        frame.work = frame.begun = None
+        frame.work = frame.begun = frame.scope = None
         if finished.next is not None:
             frame.ready(finished.next, output, text)
             run.ready.append(frame)
@@ -144,6 +137,7 @@ class Steps:
         run.started_work.clear()
         run.effects.clear()
         for frame in run.frames.values():
+            frame.scope = None
             if frame.phase in (Phase.TASK, Phase.SUBMITTED, Phase.MAP_RUN):
                 run.unwanted.append((frame, frame.work))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from cumulet.services.stepfunctions.engine.journal import decode
 from cumulet.storage.database import Database, Row, Transaction
@@ -74,10 +75,6 @@ def _record(row: Row) -> Record:
     return Record(**dict(zip(Record.__struct_fields__, row, strict=True)))
 
 
-def _values(record: Record) -> tuple[object, ...]:
-    return tuple(getattr(record, name) for name in Record.__struct_fields__)
-
-
 class Change(Struct):
     """What a chunk changes of its execution's row."""
 
@@ -99,7 +96,7 @@ class ExecutionStore(Struct, frozen=True):
     async def begin(self, record: Record, first: int, chunk: bytes) -> None:
         """A new execution, with the first chunk of its journal. Raises Conflict when its ARN is taken."""
         async with self.db.transaction() as tx:
-            await tx.write(_INSERT, _values(record))
+            await tx.write(_INSERT, astuple(record))
             await tx.write(_CHUNK, (record.number, 0, first, chunk))
 
     async def append(self, number: int, place: int, first: int, chunk: bytes | None, change: Change | None) -> None:

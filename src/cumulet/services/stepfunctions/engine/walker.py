@@ -37,13 +37,19 @@ class Walker(Working, Branching):
     def step(self, run: Run, turn: int) -> None:
         """Move on by `turn` states at most, or for some milliseconds; what is left is in `run.ready`."""
         self.patience.begin(here=True)
-        ready, until = run.ready, self.now() + self.limits.turn_seconds
+        ready, now = run.ready, self.now
+        until = now() + self.limits.turn_seconds
         try:
-            while ready and turn > 0 and run.open:
-                turn = turn - 1 if self.now() < until else 0
+            while ready and turn > 0 and run.status == "RUNNING":
+                moment = now()
+                turn = turn - 1 if moment < until else 0
                 frame = ready.pop(0)
                 if frame.phase is Phase.READY:
-                    self._enter(run, frame)
+                    if run.breaks and (frame.state.name in run.breaks or "*" in run.breaks):
+                        frame.phase = Phase.PAUSED
+                        run.paused[frame.id] = frame
+                    else:
+                        self.release(run, frame, moment)
                 elif frame.phase is Phase.BEGIN:
                     self._begin(run, frame)
             if not ready and run.open:
@@ -75,21 +81,13 @@ class Walker(Working, Branching):
                 self.patience.begin(here=False)
                 self._act(run, partial(self.attempt, run, frame, work))
 
-    def _enter(self, run: Run, frame: Frame) -> None:
-        state = frame.state
-        if run.breaks and (state.name in run.breaks or "*" in run.breaks):
-            frame.phase = Phase.PAUSED
-            run.paused[frame.id] = frame
-            return
-        self.release(run, frame)
-
-    def release(self, run: Run, frame: Frame) -> None:
+    def release(self, run: Run, frame: Frame, now: float) -> None:
         """Enter a frame's state, whatever a debugger says."""
         state = frame.state
-        frame.entered_at = self.now()
-        frame.before = frame.tail
+        frame.entered_at = now
+        frame.before = before = frame.tail
         frame.entered = frame.tail = run.emit(
-            state.kind + "StateEntered", frame.tail, frame.id, frame.entered_at, frame.text, {"name": state.name}
+            state.kind + "StateEntered", before, frame.id, now, frame.text, {"name": state.name}
         )
         frame.attempts = {}
         frame.phase = Phase.BEGIN
