@@ -61,38 +61,55 @@ class Execution:
         self.describe = bench.client.build("stepfunctions", "describe_execution", executionArn=arn)
 
 
-def asked(connection: Connection, request: bytes) -> dict[str, Any]:
-    """The answer, as JSON."""
-    connection.send(request)
-    while not connection.feed():
-        pass
-    answer: dict[str, Any] = json.loads(connection.body)
-    if connection.status >= 300:
-        raise RuntimeError(connection.answer[:300].decode(errors="replace"))
-    return answer
+class Caller:
+    """One connection, made anew where the server closes it: some do after so many requests."""
 
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._address = address
+        self._connection = Connection(address)
 
-def ended(connection: Connection, execution: Execution) -> dict[str, Any]:
-    """The execution's description as soon as it does not run any more, or when that takes too long."""
-    end = time.perf_counter() + _PATIENCE
-    while (found := asked(connection, execution.describe))["status"] == "RUNNING" and time.perf_counter() < end:
-        time.sleep(_PAUSE)
-    return found
+    def ask(self, request: bytes) -> dict[str, Any]:
+        """The answer, as JSON."""
+        try:
+            self._send(request)
+        except ConnectionError:
+            self.close()
+            self._connection = Connection(self._address)
+            self._send(request)
+        if self._connection.status >= 300:
+            raise RuntimeError(self._connection.answer[:300].decode(errors="replace"))
+        answer: dict[str, Any] = json.loads(self._connection.body)
+        return answer
+
+    def ended(self, execution: Execution) -> dict[str, Any]:
+        """The execution's description as soon as it does not run any more, or when that takes too long."""
+        end = time.perf_counter() + _PATIENCE
+        while (found := self.ask(execution.describe))["status"] == "RUNNING" and time.perf_counter() < end:
+            time.sleep(_PAUSE)
+        return found
+
+    def close(self) -> None:
+        self._connection.socket.close()
+
+    def _send(self, request: bytes) -> None:
+        self._connection.send(request)
+        while not self._connection.feed():
+            pass
 
 
 def alone(bench: Bench, measure: str, machine_arn: str) -> Figures:
     """From StartExecution until DescribeExecution says that it has succeeded, one execution after the other."""
     executions = [Execution(bench, machine_arn, f"alone-{number}") for number in range(ALONE)]
-    connection, result, before = Connection(bench.client.address), Result(), bench.server.cpu()
+    caller, result, before = Caller(bench.client.address), Result(), bench.server.cpu()
     for execution in executions:
         begun = time.perf_counter()
-        asked(connection, execution.start)
-        found = ended(connection, execution)
+        caller.ask(execution.start)
+        found = caller.ended(execution)
         result.latencies.append(time.perf_counter() - begun)
         if found["status"] != "SUCCEEDED":
             result.errors += 1
             result.first_error = result.first_error or str(found)
-    connection.socket.close()
+    caller.close()
     values = {"p50_ms": result.percentile(50) * 1e3, "p99_ms": result.percentile(99) * 1e3}
     values["server_cpu_us"] = (bench.server.cpu() - before) / ALONE * 1e6
     return Figures(measure, values, result.errors, result.first_error)
@@ -103,10 +120,10 @@ def at_once(bench: Bench, measure: str, machine_arn: str, transitions: int) -> F
     executions = [Execution(bench, machine_arn, f"many-{number}") for number in range(AT_ONCE)]
     before, begun, clock = bench.server.cpu(), time.perf_counter(), time.time()
     started = bench.client.replay([execution.start for execution in executions], AT_ONCE, 8, seconds=_PATIENCE)
-    connection = Connection(bench.client.address)
-    found = [ended(connection, execution) for execution in reversed(executions)]
+    caller = Caller(bench.client.address)
+    found = [caller.ended(execution) for execution in reversed(executions)]
     seconds = time.perf_counter() - begun
-    connection.socket.close()
+    caller.close()
     stops = [each["stopDate"] for each in found if isinstance(each.get("stopDate"), float | int)]
     if len(stops) == AT_ONCE:
         seconds = min(seconds, max(stops) - clock)
