@@ -127,6 +127,110 @@ def test_an_export_is_of_its_moment(
     )
 
 
+@pytest.fixture
+def now(node: Any) -> Callable[[], float]:
+    return lambda: float(node.get(node.endpoint + "/_cumulet/clock")["now"])
+
+
+def increments(s3: Any, bucket: str, found: Any) -> dict[str, Any]:
+    """The lines of an incremental export by the id of their item."""
+    summary = json.loads(read(s3, bucket, found["ExportManifest"]))
+    assert (summary["version"], summary["exportType"]) == ("2023-08-01", "INCREMENTAL_EXPORT")
+    assert summary["itemCount"] == found["ItemCount"]
+    lines = []
+    for listed in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines():
+        key = json.loads(listed)["dataFileS3Key"]
+        assert key.startswith("AWSDynamoDB/data/")
+        lines += [json.loads(line) for line in gzip.decompress(read(s3, bucket, key)).splitlines()]
+    return {line["Keys"]["id"]["S"]: line for line in lines}
+
+
+def test_an_incremental_export_has_what_changed(
+    dynamodb: Any, recoverable: str, s3: Any, bucket: str, now: Callable[[], float], advance: Callable[[float], None]
+) -> None:
+    def delete(id: str) -> None:
+        dynamodb.delete_item(TableName=recoverable, Key={"id": {"S": id}})
+
+    for id in ("kept", "changed", "twice", "deleted", "later", "back"):
+        put(dynamodb, recoverable, id, kind="a")
+    advance(60)
+    since = now()
+    put(dynamodb, recoverable, "changed", kind="b")
+    put(dynamodb, recoverable, "kept", kind="a")
+    put(dynamodb, recoverable, "new", kind="n")
+    put(dynamodb, recoverable, "short", kind="s")
+    delete("short")
+    delete("deleted")
+    delete("back")
+    advance(600)
+    put(dynamodb, recoverable, "twice", kind="b")
+    put(dynamodb, recoverable, "twice", kind="c")
+    put(dynamodb, recoverable, "back", kind="a")
+    advance(600)
+    until = now()
+    for id in ("later", "new", "changed"):
+        put(dynamodb, recoverable, id, kind="z")
+    window: dict[str, Any] = {"ExportFromTime": since, "ExportToTime": until}
+    asked = {"TableArn": arn_of(dynamodb, recoverable), "S3Bucket": bucket, "ExportType": "INCREMENTAL_EXPORT"}
+    found = exported(dynamodb, **asked, IncrementalExportSpecification=window)
+    assert found["ExportStatus"] == "COMPLETED", found
+    assert found["IncrementalExportSpecification"]["ExportViewType"] == "NEW_AND_OLD_IMAGES"
+    lines = increments(s3, bucket, found)
+
+    def images(line: Any) -> tuple[Any, Any]:
+        return tuple(line[name]["kind"]["S"] if name in line else None for name in ("OldImage", "NewImage"))  # type: ignore[return-value]  # two of them
+
+    assert {id: images(line) for id, line in lines.items()} == {
+        "changed": ("a", "b"),
+        "new": (None, "n"),
+        "deleted": ("a", None),
+        "twice": ("a", "c"),
+        "back": ("a", "a"),
+    }
+    assert since * 1e6 - 1 <= int(lines["new"]["Metadata"]["WriteTimestampMicros"]["N"]) < until * 1e6
+    window["ExportViewType"] = "NEW_IMAGE"
+    lines = increments(s3, bucket, exported(dynamodb, **asked, IncrementalExportSpecification=window))
+    assert {id: images(line)[1] for id, line in lines.items() if "OldImage" not in line} == {
+        "changed": "b",
+        "new": "n",
+        "deleted": None,
+        "twice": "c",
+        "back": "a",
+    }
+
+
+def test_an_incremental_export_of_many_items(
+    dynamodb: Any, recoverable: str, s3: Any, bucket: str, now: Callable[[], float], advance: Callable[[float], None]
+) -> None:
+    since = now()
+    advance(1)
+    fill(dynamodb, recoverable, 450)
+    advance(1000)
+    window = {"ExportFromTime": since + 0.5}
+    asked = {"TableArn": arn_of(dynamodb, recoverable), "S3Bucket": bucket, "ExportType": "INCREMENTAL_EXPORT"}
+    found = exported(dynamodb, **asked, IncrementalExportSpecification=window)
+    assert len(increments(s3, bucket, found)) == found["ItemCount"] == 450
+
+
+def test_windows_are_checked(
+    dynamodb: Any, recoverable: str, refused: Refused, now: Callable[[], float], advance: Callable[[float], None]
+) -> None:
+    since = now()
+    advance(25 * 3600)
+    asked = {"TableArn": arn_of(dynamodb, recoverable), "S3Bucket": "bucket", "ExportType": "INCREMENTAL_EXPORT"}
+
+    def why(**window: float) -> str:
+        given = {"IncrementalExportSpecification": window} if window else {}
+        return refused(dynamodb.export_table_to_point_in_time, **asked, **given)
+
+    missing = "ExportFromTime must be provided in IncrementalExportSpecification"
+    assert why() == f"ValidationException: Invalid Request: {missing}"
+    assert why(ExportFromTime=since + 1).startswith("InvalidExportTimeException: The difference")
+    assert why(ExportFromTime=since + 1, ExportToTime=since + 800).startswith("InvalidExportTimeException: The diff")
+    assert why(ExportFromTime=since - 3600, ExportToTime=since + 800).startswith("InvalidExportTimeException: The win")
+    assert why(ExportFromTime=since + 90000, ExportToTime=since + 99000).startswith("InvalidExportTimeException: The w")
+
+
 def test_exports_are_checked(dynamodb: Any, make_table: Make, recoverable: str, refused: Refused) -> None:
     export = dynamodb.export_table_to_point_in_time
     arn = arn_of(dynamodb, recoverable)
@@ -200,6 +304,35 @@ def test_lines_that_are_no_items_are_counted(dynamodb: Any, s3: Any, bucket: str
     )
     assert (found["ImportStatus"], found["ImportedItemCount"], found["ErrorCount"]) == ("COMPLETED", 2, 5)
     assert dynamodb.scan(TableName="lines")["Count"] == 1
+
+
+def test_what_was_refused_is_in_the_log(
+    dynamodb: Any, s3: Any, bucket: str, client: Callable[..., Any], account: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="in/1.csv", Body=b"id,at\na,1\n,2\nb,x\n")
+    s3.put_object(Bucket=bucket, Key="in/2.csv", Body=b"title,artist\nThe Dark Side of the Moon,Pink Floyd\n")
+    found = imported(
+        dynamodb,
+        S3BucketSource={"S3Bucket": bucket},
+        InputFormat="CSV",
+        TableCreationParameters=KEYS | {"TableName": "logged"},
+    )
+    assert found["ErrorCount"] == 3
+    group = "/aws-dynamodb/imports"
+    assert found["CloudWatchLogGroupArn"] == f"arn:aws:logs:us-east-1:{account}:log-group:{group}:*"
+    stream = f"{found['ImportArn'].rpartition('/')[2]}/error"
+    events = client("logs").get_log_events(logGroupName=group, logStreamName=stream)["events"]
+    told = [json.loads(event["message"]) for event in events]
+    assert [(each["itemS3Pointer"]["key"], each["itemS3Pointer"]["itemIndex"]) for each in told] == [
+        ("in/1.csv", 1),
+        ("in/1.csv", 2),
+        ("in/2.csv", 0),
+    ]
+    assert told[2] == {
+        "itemS3Pointer": {"bucket": bucket, "key": "in/2.csv", "itemIndex": 0},
+        "importArn": found["ImportArn"],
+        "errorMessages": ["One or more parameter values were invalid: Missing the key id in the item"],
+    }
 
 
 def test_imports_are_checked(dynamodb: Any, s3: Any, bucket: str, make_table: Make, refused: Refused) -> None:

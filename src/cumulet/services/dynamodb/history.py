@@ -35,12 +35,28 @@ _THEN = """
         GROUP BY hash, range ORDER BY hash, range LIMIT $5) s
     ON f.tbl = $1 AND f.hash = s.hash AND f.range = s.range AND f.seq = s.seq ORDER BY f.hash, f.range"""
 
+_FEW = 100
+_CHANGED = """
+    SELECT hash, range, MIN(seq), MAX(seq) FROM ddb_former
+    WHERE tbl = $1 AND (hash, range) > ($2, $3) AND seq >= $4 AND seq < $5
+    GROUP BY hash, range ORDER BY hash, range LIMIT $6"""
+_STATE = "SELECT body, size FROM ddb_former WHERE tbl = $1 AND hash = $2 AND range = $3 "
+
 
 class Piece(NamedTuple):
     """Some items in the order of their addresses; `last` is where the next piece goes on, None at the end."""
 
     items: list[tuple[Address, Stored]]
     last: Address | None
+
+
+class Changed(NamedTuple):
+    """What became of an item within a window: what it was before and after (None: not there), and when it changed last,
+    in microseconds since 1970."""
+
+    old: Stored | None
+    new: Stored | None
+    moment: int
 
 
 async def last_sequence(db: Database) -> int:
@@ -72,6 +88,28 @@ async def piece(tx: Transaction, table: int, moment: int, after: Address = _STAR
         else:
             found[place] = Stored(body, size)
     return Piece(sorted(found.items()), end)
+
+
+async def changes(
+    tx: Transaction, table: int, window: tuple[int, int], after: Address
+) -> tuple[list[Changed], Address | None]:
+    """Some of the items that changed within a window, from an address on, and where to go on; None at the end.
+
+    What came and went within the window is left out.
+    """
+    found = await tx.read(_CHANGED, (table, after.hash, after.range, *window, _FEW))
+    changed = []
+    for hash_, range_, first, last in found:
+        old = await tx.read(_STATE + "AND seq = $4", (table, hash_, range_, first))
+        new = await tx.read(_STATE + "AND seq >= $4 ORDER BY seq LIMIT 1", (table, hash_, range_, window[1]))
+        if not new:
+            new = await tx.read(
+                "SELECT body, size FROM ddb_item WHERE tbl = $1 AND hash = $2 AND range = $3", (table, hash_, range_)
+            )
+        before, then = (Stored(*rows[0]) if rows and rows[0][0] is not None else None for rows in (old, new))
+        if before is not None or then is not None:
+            changed.append(Changed(before, then, last))
+    return changed, Address(*found[-1][:2]) if len(found) == _FEW else None
 
 
 async def trim(db: Database, table: int, before: int) -> bool:

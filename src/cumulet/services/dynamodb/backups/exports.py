@@ -21,13 +21,14 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
 from cumulet.kernel.streams import BytesStream
 from cumulet.services.dynamodb import history, jobs
-from cumulet.services.dynamodb.backups import holds, recovery, transfers
+from cumulet.services.dynamodb.backups import holds, increments, recovery, transfers
 from cumulet.services.dynamodb.backups.transfers import EXPORT, Caller, Transfer
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import CREATING, Table
 from cumulet.services.dynamodb.rows import Address
 from cumulet.services.dynamodb.state import DynamoDb
 
+INCREMENTAL = "INCREMENTAL_EXPORT"
 _FILE = 16 * 1024 * 1024
 _PAGE = 25
 _TRIES = 5
@@ -50,6 +51,8 @@ class Job(Struct):
     table: Table
     description: api.ExportDescription
     moment: int = 0
+    since: int = -1
+    """Where the window of an incremental export begins, which ends with `moment`; below 0 for a full one."""
     files: list[File] = []
     hash: bytes = b""
     range: bytes = b""
@@ -76,8 +79,14 @@ async def export_table_to_point_in_time(
             raise api.PointInTimeRecoveryUnavailableException(
                 f"Point in time recovery is not enabled for table '{current.name}'"
             )
-        moment = _moment(current, request, now)
+        if request.export_type == INCREMENTAL:
+            window = increments.checked(current, request.incremental_export_specification, now)
+            moment, since = window.export_to_time or now, int((window.export_from_time or 0) * 1e6)
+        else:
+            window, moment, since = None, _moment(current, request, now), -1
         description = _begun(request, current, arn, moment, now)
+        if window is not None:
+            description.export_time, description.incremental_export_specification = None, window
         await transfers.insert(
             tx,
             Transfer(
@@ -92,7 +101,7 @@ async def export_table_to_point_in_time(
             ),
         )
         held = await holds.hold(dynamodb, tx, current)
-        job = Job(arn, Caller.of(call), held, description, int(moment * 1e6))
+        job = Job(arn, Caller.of(call), held, description, int(moment * 1e6), since)
         await dynamodb.jobs.add(tx, EXPORT, arn, msgspec.json.encode(job))
     return api.ExportTableToPointInTimeOutput(export_description=description)
 
@@ -100,8 +109,11 @@ async def export_table_to_point_in_time(
 def _check(request: api.ExportTableToPointInTimeInput) -> None:
     if request.export_format not in (None, "DYNAMODB_JSON"):
         raise transfers.not_here(f"ExportFormat {request.export_format}")
-    if request.export_type not in (None, "FULL_EXPORT") or request.incremental_export_specification is not None:
-        raise transfers.not_here("An incremental export")
+    incremental = request.export_type == INCREMENTAL
+    if request.incremental_export_specification is not None and not incremental:
+        raise invalid("Invalid Request: IncrementalExportSpecification can only be provided for INCREMENTAL_EXPORT")
+    if request.export_time is not None and incremental:
+        raise invalid("Invalid Request: ExportTime cannot be provided for INCREMENTAL_EXPORT")
     if request.filter_specification is not None:
         raise transfers.not_here("FilterSpecification")
     if request.s3_sse_algorithm == "KMS" or request.s3_sse_kms_key_id:
@@ -134,7 +146,7 @@ def _begun(
         s3_prefix=request.s3_prefix,
         s3_sse_algorithm=request.s3_sse_algorithm or "AES256",
         export_format="DYNAMODB_JSON",
-        export_type="FULL_EXPORT",
+        export_type=request.export_type or "FULL_EXPORT",
     )
 
 
@@ -183,13 +195,15 @@ class _Export:
         self._id = id_
         self._job = job
         prefix = (job.description.s3_prefix or "").strip("/")
-        self._folder = f"{prefix}/" * bool(prefix) + f"AWSDynamoDB/{job.arn.rpartition('/')[2]}"
+        root = f"{prefix}/" * bool(prefix) + "AWSDynamoDB"
+        self._folder = f"{root}/{job.arn.rpartition('/')[2]}"
+        self._data = f"{root}/data" if job.since >= 0 else f"{self._folder}/data"
 
     async def run(self) -> None:
         job = self._job
         try:
             if not job.started:
-                await self._put("_started", b"")
+                await self._put(f"{self._folder}/_started", b"")
                 job.started = True
             while not job.whole:
                 await self._file()
@@ -210,37 +224,59 @@ class _Export:
         """The next data file; a table without items has one that is empty."""
         job, lines, size, last = self._job, [], 0, None
         while True:
-            async with self._dynamodb.db.transaction() as tx:
-                piece = await history.piece(tx, job.table.id, job.moment, Address(job.hash, job.range))
-            lines += [b'{"Item":%s}\n' % stored.body for _, stored in piece.items]
-            size += sum(stored.size for _, stored in piece.items)
-            last = piece.last
+            more, bytes_, last = await (self._items() if job.since < 0 else self._changes())
+            lines += more
+            size += bytes_
             if last is not None:
                 job.hash, job.range = last
             if last is None or size >= _FILE:
                 break
         data = await asyncio.to_thread(gzip.compress, b"".join(lines), mtime=0)
-        key = f"data/{token(13)}.json.gz"
+        key = f"{self._data}/{token(13)}.json.gz"
         etag = await self._put(key, data)
-        job.files.append(File(len(lines), _md5(data), etag.strip('"'), f"{self._folder}/{key}"))
+        job.files.append(File(len(lines), _md5(data), etag.strip('"'), key))
         job.whole = last is None
         job.description.item_count = (job.description.item_count or 0) + len(lines)
         job.description.billed_size_bytes = (job.description.billed_size_bytes or 0) + size
         async with self._dynamodb.db.transaction() as tx:
             await jobs.save(tx, self._id, msgspec.json.encode(job))
 
+    async def _items(self) -> tuple[list[bytes], int, Address | None]:
+        """Lines of some more items as they were at the moment of the export, their size, and where to go on."""
+        job = self._job
+        async with self._dynamodb.db.transaction() as tx:
+            piece = await history.piece(tx, job.table.id, job.moment, Address(job.hash, job.range))
+        size = sum(stored.size for _, stored in piece.items)
+        return [b'{"Item":%s}\n' % stored.body for _, stored in piece.items], size, piece.last
+
+    async def _changes(self) -> tuple[list[bytes], int, Address | None]:
+        """Lines of some more items that changed within the window, their size, and where to go on."""
+        job, window = self._job, self._job.description.incremental_export_specification
+        both = window is None or window.export_view_type == increments.BOTH_IMAGES
+        async with self._dynamodb.db.transaction() as tx:
+            found, last = await history.changes(tx, job.table.id, (job.since, job.moment), Address(job.hash, job.range))
+        size = sum(image.size for each in found for image in (each.old, each.new) if image is not None)
+        return [increments.line(job.table, each, both=both) for each in found], size, last
+
     async def _manifests(self) -> None:
         job, told = self._job, self._job.description
         files = b"".join(msgspec.json.encode(each) + b"\n" for each in job.files)
         manifest = f"{self._folder}/manifest-summary.json"
+        window = told.incremental_export_specification
+        moments = {"exportTime": _time(told.export_time)}
+        if window is not None:
+            moments = {
+                "exportFromTime": _time(window.export_from_time),
+                "exportToTime": _time(window.export_to_time),
+            }
         summary = {
-            "version": "2020-06-30",
+            "version": "2020-06-30" if window is None else "2023-08-01",
             "exportArn": job.arn,
             "startTime": _time(told.start_time),
             "endTime": _time(self._dynamodb.clock.now()),
             "tableArn": told.table_arn,
             "tableId": told.table_id,
-            "exportTime": _time(told.export_time),
+            **moments,
             "s3Bucket": told.s3_bucket,
             "s3Prefix": told.s3_prefix,
             "s3SseAlgorithm": told.s3_sse_algorithm,
@@ -249,20 +285,21 @@ class _Export:
             "billedSizeBytes": told.billed_size_bytes,
             "itemCount": told.item_count,
             "outputFormat": "DYNAMODB_JSON",
-            "exportType": "FULL_EXPORT",
+            **({"outputView": window.export_view_type} if window is not None else {}),
+            "exportType": told.export_type,
         }
         for name, content in (("manifest-files", files), ("manifest-summary", msgspec.json.encode(summary))):
-            await self._put(f"{name}.json", content)
-            await self._put(f"{name}.md5", _md5(content).encode())
+            await self._put(f"{self._folder}/{name}.json", content)
+            await self._put(f"{self._folder}/{name}.md5", _md5(content).encode())
         told.export_manifest = manifest
 
-    async def _put(self, name: str, content: bytes) -> str:
+    async def _put(self, key: str, content: bytes) -> str:
         """Write an object and give its ETag; tries again when S3 itself fails. Raises AwsError."""
         wait = 1.0
         for left in reversed(range(_TRIES)):
             request = PutObjectRequest(
                 bucket=self._job.description.s3_bucket or "",
-                key=f"{self._folder}/{name}",
+                key=key,
                 body=BytesStream(content),
                 expected_bucket_owner=self._job.description.s3_bucket_owner,
             )

@@ -70,6 +70,8 @@ class Lines:
 class JsonReader:
     """Items of DynamoDB JSON: a line holds an object with the member Item."""
 
+    headers = 0
+
     def __init__(self, table: Table) -> None:
         self._table = table
         self._decode = msgspec.json.Decoder(_Line).decode
@@ -93,6 +95,8 @@ class CsvReader:
         self._delimiter = delimiter
         self._header = header
         self._open = ""
+        self.headers = 1 if header is None else 0
+        """Lines of each file before its first item."""
 
     def read(self, line: bytes) -> Item | None:
         """As `JsonReader.read`; a line within quotation marks goes on in the next."""

@@ -15,7 +15,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import jobs, names, rows, store, writing
-from cumulet.services.dynamodb.backups import targets, transfers
+from cumulet.services.dynamodb.backups import refusals, targets, transfers
 from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Lines, Malformed
 from cumulet.services.dynamodb.backups.transfers import IMPORT, Caller, Transfer
 from cumulet.services.dynamodb.errors import invalid
@@ -41,6 +41,9 @@ class Job(Struct):
     description: api.ImportTableDescription
     key: str = ""
     lines: int = 0
+    refused: list[refusals.Refusal] = []
+    """What is to be written to the log still."""
+    logged: int = 0
 
 
 async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableInput) -> api.ImportTableOutput:
@@ -105,6 +108,7 @@ def _begun(request: api.ImportTableInput, table: Table, arn: str, now: float) ->
     return api.ImportTableDescription(
         import_arn=arn,
         import_status="IN_PROGRESS",
+        cloud_watch_log_group_arn=refusals.group_arn(table),
         table_arn=table.arn,
         table_id=table.uuid,
         client_token=request.client_token or new_id(),
@@ -141,6 +145,7 @@ async def list_imports(dynamodb: DynamoDb, call: Call, request: api.ListImportsI
                 table_arn=each.table_arn,
                 s3_bucket_source=each.s3_bucket_source,
                 input_format=each.input_format,
+                cloud_watch_log_group_arn=each.cloud_watch_log_group_arn,
                 start_time=each.start_time,
                 end_time=each.end_time,
             )
@@ -174,6 +179,7 @@ class _Import:
     async def run(self) -> None:
         job, told = self._job, self._job.description
         try:
+            await self._report()  # of an earlier run
             async for key in self._keys():
                 await self._file(key)
         except (AwsError, Malformed) as error:
@@ -229,37 +235,56 @@ class _Import:
                         continue
                     waiting.append(line)
                     if len(waiting) == _TURN:
-                        await self._enter(reader, waiting, place, size)
+                        await self._enter(reader, waiting, place, size, key)
                         waiting, size = [], 0
-        await self._enter(reader, waiting, place, size, whole=key)
+        await self._enter(reader, waiting, place, size, key, whole=True)
 
     async def _enter(
-        self, reader: JsonReader | CsvReader, lines: list[bytes], place: int, size: int, whole: str = ""
+        self,
+        reader: JsonReader | CsvReader,
+        lines: list[bytes],
+        place: int,
+        size: int,
+        key: str,
+        *,
+        whole: bool = False,
     ) -> None:
-        """Put the items of some lines into the table; `whole` is the key of a file that ends with them."""
+        """Put the items of some lines of a file, the last its `place`th, into the table; `whole`: it ends with them."""
         job, told = self._job, self._job.description
         errors = items = 0
+        first = place - len(lines) - reader.headers
         async with self._dynamodb.db.transaction() as tx:
             table = await store.current(tx, job.table)
             if table is None:
                 raise Malformed("the table was deleted")
-            for line in lines:
+            for at, line in enumerate(lines, first):
                 try:
                     item = reader.read(line)
                     if item is None:
                         continue
                     await self._put(tx, table, item)
                     items += 1
-                except (AwsError, ValueError):
+                except (AwsError, ValueError) as error:
                     errors += 1
+                    job.refused.append(refusals.Refusal(key, at, str(getattr(error, "message", error))))
             told.error_count = (told.error_count or 0) + errors
             told.imported_item_count = (told.imported_item_count or 0) + items
             told.processed_item_count = (told.processed_item_count or 0) + items + errors
             told.processed_size_bytes = (told.processed_size_bytes or 0) + size
             job.lines = 0 if whole else place
-            job.key = whole or job.key
+            job.key = key if whole else job.key
             await transfers.save(tx, job.arn, told)
             await jobs.save(tx, self._id, msgspec.json.encode(job))
+        await self._report()
+
+    async def _report(self) -> None:
+        """Write to the log what was refused; after a crash some of it comes twice."""
+        job = self._job
+        if job.refused and job.logged < refusals.MOST:
+            call = job.caller.call()
+            await refusals.report(self._dynamodb, call, job.arn, self._source.s3_bucket, job.refused)
+        job.logged += len(job.refused)
+        job.refused = []
 
     async def _put(self, tx: Transaction, table: Table, item: Item) -> None:
         new = stored(item)
