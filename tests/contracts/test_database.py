@@ -84,6 +84,32 @@ def test_a_broken_constraint_is_a_conflict_and_harms_no_neighbour(run: Callable[
     run(scenario)
 
 
+def test_statements_that_go_together_happen_or_do_not(run: Callable[[Scenario], None]) -> None:
+    insert = "INSERT INTO item (name, size) VALUES ($1, $2)"
+
+    async def scenario(db: Database) -> None:
+        await db.write_all(
+            [(insert, ("a", 1)), (insert, ("b", 2)), ("UPDATE item SET size = 3 WHERE name = $1", ("a",))]
+        )
+        with pytest.raises(Conflict):
+            await db.write_all([(insert, ("c", 1)), (insert, ("a", 1))])
+        assert await db.read("SELECT name, size FROM item ORDER BY name") == [("a", 3), ("b", 2)]
+        results = await asyncio.gather(
+            db.write_all([(insert, ("d", 1)), (insert, ("b", 1))]),
+            db.write(insert, ("e", 1)),
+            db.write_all([(insert, ("f", 1)), (insert, ("g", 1))]),
+            db.write_all([(insert, ("h", 1)), (insert, ("e", 1))]),
+            return_exceptions=True,
+        )
+        assert [isinstance(result, Conflict) for result in results] == [True, False, False, True]
+        assert await _names(db) == ["a", "b", "e", "f", "g"]
+        with pytest.raises(Exception, match="no such table"):
+            await db.write_all([(insert, ("i", 1)), ("DELETE FROM missing", ())])
+        assert await _names(db) == ["a", "b", "e", "f", "g"]
+
+    run(scenario)
+
+
 def test_a_failed_transaction_leaves_nothing_and_takes_nobody_along(run: Callable[[Scenario], None]) -> None:
     async def scenario(db: Database) -> None:
         async def fail() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import apsw
 
-from cumulet.storage.database import Conflict, Row, StorageError, Transaction, Values
+from cumulet.storage.database import Conflict, Row, Statement, StorageError, Transaction, Values
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,16 @@ class _Job:
         self.done = done
         self.rows: list[Row] = []
         self.conflict: Conflict | None = None
+
+
+class _Batch(_Job):
+    """Several statements that go together."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self, statements: Sequence[Statement], done: "asyncio.Future[list[Row]]") -> None:
+        super().__init__("", (), done)
+        self.statements = statements
 
 
 class _Turn:
@@ -159,6 +169,12 @@ class SqliteDatabase:
         self._pump()
         return await done
 
+    async def write_all(self, statements: Sequence[Statement]) -> None:
+        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Batch(statements, done))
+        self._pump()
+        await done
+
     def transaction(self) -> "_Block":
         return _Block(self)
 
@@ -241,8 +257,11 @@ class SqliteDatabase:
 
     def _execute(self, job: _Job) -> None:
         try:
-            self._begin()
-            job.rows = _run(self._writer, job.sql, job.values)
+            if isinstance(job, _Batch):
+                self._execute_all(job.statements)
+            else:
+                self._begin()
+                job.rows = _run(self._writer, job.sql, job.values)
         except Conflict as error:
             job.conflict = error
             self._group.append(job)
@@ -251,6 +270,29 @@ class SqliteDatabase:
             self._check_still_open(error)
         else:
             self._group.append(job)
+
+    def _execute_all(self, statements: Sequence[Statement]) -> None:
+        writer = self._writer
+        first = not writer.in_transaction
+        writer.execute("BEGIN IMMEDIATE" if first else "SAVEPOINT block")
+        try:
+            for sql, values in statements:
+                _run(writer, sql, values)
+        except Exception:
+            self._roll_back(first=first)
+            raise
+        if not first:
+            writer.execute("RELEASE block")
+
+    def _roll_back(self, *, first: bool) -> None:
+        """Undo a block, which is the whole transaction when it is the `first` of its group."""
+        if not self._writer.in_transaction:
+            return
+        if first:
+            self._writer.execute("ROLLBACK")
+        else:
+            self._writer.execute("ROLLBACK TO block")
+            self._writer.execute("RELEASE block")
 
     def _grant(self, turn: _Turn) -> None:
         try:
@@ -274,13 +316,9 @@ class SqliteDatabase:
             self._pending.remove(turn)
 
     def _undo(self, turn: _Turn) -> None:
-        if turn.first:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-        elif self._writer.in_transaction:
-            self._writer.execute("ROLLBACK TO block")
-            self._writer.execute("RELEASE block")
-        else:
+        lost = not turn.first and not self._writer.in_transaction
+        self._roll_back(first=turn.first)
+        if lost:
             self._check_still_open(StorageError("the transaction was rolled back by the engine"))
 
     def _check_still_open(self, error: Exception) -> None:

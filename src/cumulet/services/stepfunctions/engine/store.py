@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 
 from cumulet.services.stepfunctions.engine.journal import decode
-from cumulet.storage.database import Database, Row, Transaction
+from cumulet.storage.database import Database, Row, Statement
 
 SCHEMA = (
     """CREATE TABLE sfn_execution (
@@ -33,6 +33,10 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO sfn_execution ({_COLUMNS}) VALUES ({', '.join(f'${place}' for place in range(1, 26))})"  # noqa: S608  constants
 _FIND = f"SELECT {_COLUMNS} FROM sfn_execution WHERE arn = $1"  # noqa: S608  constants
 _BY_NUMBER = f"SELECT {_COLUMNS} FROM sfn_execution WHERE number = $1"  # noqa: S608  constants
+_END = (
+    "UPDATE sfn_execution SET status = $2, stopped = $3, due = NULL, output = $4, error = $5, cause = $6, last_event = $7 "
+    "WHERE number = $1"
+)
 _CHUNK = "INSERT INTO sfn_journal (execution, chunk, first, body) VALUES ($1, $2, $3, $4)"
 
 
@@ -95,19 +99,16 @@ class ExecutionStore(Struct, frozen=True):
 
     async def begin(self, record: Record, first: int, chunk: bytes) -> None:
         """A new execution, with the first chunk of its journal. Raises Conflict when its ARN is taken."""
-        async with self.db.transaction() as tx:
-            await tx.write(_INSERT, astuple(record))
-            await tx.write(_CHUNK, (record.number, 0, first, chunk))
+        await self.db.write_all(((_INSERT, astuple(record)), (_CHUNK, (record.number, 0, first, chunk))))
 
     async def append(self, number: int, place: int, first: int, chunk: bytes | None, change: Change | None) -> None:
         """A further chunk, and what it changes."""
         if change is None:
             await self.db.write(_CHUNK, (number, place, first, chunk))
-            return
-        async with self.db.transaction() as tx:
-            if chunk is not None:
-                await tx.write(_CHUNK, (number, place, first, chunk))
-            await _change(tx, change)
+        elif chunk is None:
+            await self.db.write(*_changing(change))
+        else:
+            await self.db.write_all(((_CHUNK, (number, place, first, chunk)), _changing(change)))
 
     async def find(self, arn: str) -> Record | None:
         row = await self.db.read_one(_FIND, (arn,))
@@ -227,12 +228,16 @@ class ExecutionStore(Struct, frozen=True):
         return len(numbers)
 
 
-async def _change(tx: Transaction, change: Change) -> None:
+def _changing(change: Change) -> Statement:
     if change.stopped is None:
-        await tx.write("UPDATE sfn_execution SET due = $2 WHERE number = $1", (change.number, change.due))
-        return
-    await tx.write(
-        "UPDATE sfn_execution SET status = $2, stopped = $3, due = NULL, output = $4, error = $5, cause = $6, last_event = $7 "
-        "WHERE number = $1",
-        (change.number, change.status, change.stopped, change.output, change.error, change.cause, change.last_event),
+        return "UPDATE sfn_execution SET due = $2 WHERE number = $1", (change.number, change.due)
+    values = (
+        change.number,
+        change.status,
+        change.stopped,
+        change.output,
+        change.error,
+        change.cause,
+        change.last_event,
     )
+    return _END, values
