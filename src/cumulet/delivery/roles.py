@@ -55,6 +55,8 @@ class Roles:
         `service_principal` is who asks, such as `states.amazonaws.com`. `session_name` has 2 to 64 characters of `\\w+=,.@-`.
         Raises the AwsError of AssumeRole in enforce mode.
         """
+        if ":user/" in role_arn:  # not even where the root takes a role's place
+            raise AwsError(f"{role_arn} is not a role.", code="AccessDenied", status=403)
         key = (role_arn, session_name, service_principal, call.account, call.source_arn)
         credential = self._remembered(key)
         if credential is None:

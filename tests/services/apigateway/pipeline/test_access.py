@@ -257,3 +257,34 @@ def test_tokens(api: Api, backend: Any) -> None:
     for bad in ({}, {"Authorization": "Bearer x.y.z"}, token(exp=1), token(aud="you"), token(iss="http://other")):
         answer = api.call("GET", "/", headers=bad)
         assert (answer.status, answer.json) == (401, {"message": "Unauthorized"})
+
+
+@pytest.mark.parametrize("path", ["/admin/x", "//admin/x", "/admin/x/", "///admin/x/", "/%61dmin/x", "/admin%2Fx"])
+def test_a_policy_denies_however_the_path_is_written(make_api: Callable[..., Api], path: str) -> None:
+    statements = [policy("Allow"), policy("Deny") | {"Resource": "execute-api:/dev/GET/admin/x*"}]
+    api = make_api(policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    api.mock("GET", "/{proxy+}", "hello")
+    api.deploy()
+    assert api.call("GET", "/other").status == 200
+    assert api.call("GET", path).status == 403
+
+
+@pytest.mark.parametrize("path", ["/admin/x", "//admin/x", "/admin/x/", "/%61dmin/x"])
+def test_an_authorizer_denies_however_the_path_is_written(api: Api, path: str) -> None:
+    source = """
+def handler(event, context):
+    head = event['methodArn'].split('/GET/')[0]
+    statements = [{'Action': '*', 'Effect': 'Allow', 'Resource': '*'}, {'Action': '*', 'Effect': 'Deny', 'Resource': head + '/GET/admin/*'}]
+    return {'principalId': 'ann', 'policyDocument': {'Version': '2012-10-17', 'Statement': statements}}
+"""
+    made = api.rest.create_authorizer(
+        restApiId=api.id,
+        name="who",
+        type="TOKEN",
+        authorizerUri=api.uri(api.function("who", source)),
+        identitySource="method.request.header.X-Who",
+    )
+    api.mock("GET", "/{proxy+}", "hello", authorizationType="CUSTOM", authorizerId=made["id"])
+    api.deploy()
+    assert api.call("GET", "/other", headers={"X-Who": "ann"}).status == 200
+    assert api.call("GET", path, headers={"X-Who": "ann"}).status == 403

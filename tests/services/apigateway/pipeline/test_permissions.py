@@ -71,3 +71,36 @@ def test_a_caller_and_the_policy(
     assert answer.status == status, answer.body
     if status == 403:
         assert "user/ann is not authorized to perform: execute-api:Invoke" in answer.json["Message"]
+
+
+EVERY_USER = "arn:aws:iam::*:user/*"
+
+
+def test_functions_are_called_by_the_client_where_that_is_wanted(
+    make: Callable[..., Api], strict: Any, account: str
+) -> None:
+    """The function's policy lets the API in, which counts for nothing then."""
+    api = make()
+    arn = api.function("says", "def handler(event, context):\n    return {'body': 'hi'}\n")
+    for path, kind in (("/signed", "AWS_IAM"), ("/open", "NONE")):
+        api.proxy("GET", path, arn, authorizationType=kind)
+        at = api.at("GET", path)
+        api.rest.put_integration(
+            **at, type="AWS_PROXY", integrationHttpMethod="POST", uri=api.uri(arn), credentials=EVERY_USER
+        )
+    api.deploy()
+    assert api.call("GET", "/open").status == 500
+    iam = strict.client("iam", account, "us-east-1")
+    for name, allowed, status in (("ann", [arn], 200), ("bob", [], 500)):
+        iam.create_user(UserName=name)
+        statement = {
+            "Effect": "Allow",
+            "Action": ["execute-api:Invoke", "lambda:InvokeFunction"],
+            "Resource": [f"arn:aws:execute-api:*:*:{api.id}/*", *allowed],
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        headers = signed(api, key["AccessKeyId"], key["SecretAccessKey"], path="/dev/signed")
+        answer = api.call("GET", "/signed", headers=headers)
+        assert answer.status == status, (name, answer.body)

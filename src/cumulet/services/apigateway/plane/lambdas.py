@@ -15,6 +15,8 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
 
 SERVICE = "apigateway.amazonaws.com"
+CALLER = "arn:aws:iam::*:user/*"
+"""Credentials of an integration that stand for the client's own."""
 _URI = re.compile(
     r"arn:aws[a-z-]*:apigateway:[a-z0-9-]+:lambda:path/(?:/)?"
     r"(?P<version>\d{4}-\d\d-\d\d)/functions/(?P<function>[^/]+)/(?P<kind>invocations|response-streaming-invocations)"
@@ -62,34 +64,48 @@ class Functions:
         self._roles = roles
 
     async def invoke(
-        self, call: Call, function: str, payload: bytes, *, role: str = "", event: bool = False
+        self,
+        call: Call,
+        function: str,
+        payload: bytes,
+        *,
+        role: str = "",
+        client: Call | None = None,
+        event: bool = False,
     ) -> Invoked:
         """Run a function (ARN or name) and wait for what it returns; with `event` it is queued and the payload empty.
 
         `call` tells account, region, request id and trace, and in `source_arn` the execute-api ARN that the function's policy is
-        asked about; with `role` (credentials of the integration) that role invokes it. Raises CannotInvoke.
+        asked about; with `role` (credentials of the integration) that role invokes it, or with `CALLER` the client that signed the
+        request, as `client` has it. Raises CannotInvoke.
         """
         request = InvocationRequest(
             function_name=function, payload=payload, invocation_type="Event" if event else "RequestResponse"
         )
         try:
-            caller = await self._caller(call, role)
+            caller = await self._caller(call, role, client)
             answer = await self._calls.run(caller, "lambda", "Invoke", request)
         except AwsError as error:
             raise CannotInvoke(error) from error
         return Invoked(answer.payload or b"", answer.function_error)
 
-    async def stream(self, call: Call, function: str, payload: bytes, *, role: str = "") -> AsyncIterator[bytes]:
+    async def stream(
+        self, call: Call, function: str, payload: bytes, *, role: str = "", client: Call | None = None
+    ) -> AsyncIterator[bytes]:
         """The same, giving the response in pieces as they come. Raises CannotInvoke, and FunctionFailed while it is read."""
         request = InvokeWithResponseStreamRequest(function_name=function, payload=payload)
         try:
-            caller = await self._caller(call, role)
+            caller = await self._caller(call, role, client)
             answer = await self._calls.run(caller, "lambda", "InvokeWithResponseStream", request)
         except AwsError as error:
             raise CannotInvoke(error) from error
         return _pieces(answer.event_stream)
 
-    async def _caller(self, call: Call, role: str) -> Call:
+    async def _caller(self, call: Call, role: str, client: Call | None) -> Call:
+        if role == CALLER:
+            if client is None:
+                raise AwsError("The client did not sign its request.", code="AccessDeniedException", status=403)
+            return client
         if role:
             acting, _ = await self._roles.assume(call, role, "BackplaneAssumeRoleSession", SERVICE)
             return acting

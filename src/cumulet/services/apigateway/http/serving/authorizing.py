@@ -118,12 +118,17 @@ class Gatekeeper(Struct, frozen=True):
         principal = credential.principal
         if principal.kind == "anonymous":
             raise Refused(403, "Forbidden", "the request is not signed")
-        call = replace(exchange.call(""), principal=principal, access_key=credential.access_key)
+        call = replace(
+            exchange.call(""),
+            account=principal.account,
+            principal=principal,
+            access_key=credential.access_key,
+        )
         if principal.kind != "root" or principal.account != exchange.account:
             judgement = await visit.judge(call, credential, Asked(action=INVOKE, resource=exchange.invoke_arn))
             if not judgement.allowed:
                 raise Refused(403, "Forbidden", f"{principal.arn} may not {INVOKE} {exchange.invoke_arn}")
-        exchange.caller = call
+        exchange.caller, exchange.credential = call, credential
         iam: dict[str, Any] = {
             "accessKey": credential.access_key,
             "accountId": principal.account,

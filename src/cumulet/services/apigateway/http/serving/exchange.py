@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from cumulet.delivery.proxied import parameters
 from cumulet.kernel.call import Call
+from cumulet.kernel.credentials import Credential
 from cumulet.kernel.once import once
 from cumulet.kernel.web import Visit, WebRequest
 from cumulet.services.apigateway.http.expressions import in_body
@@ -52,6 +53,7 @@ class Exchange:
         self.path_parameters: dict[str, str] = {}
         self.authorizer: dict[str, Any] = {}
         self.caller: Call | None = None
+        self.credential: Credential | None = None
         self.integration: dict[str, Any] = {}
         self.error = ""
         running = program.running

@@ -13,6 +13,8 @@ from msgspec import Struct
 
 from cumulet.delivery import proxied
 from cumulet.delivery.roles import Roles
+from cumulet.kernel.call import Call
+from cumulet.kernel.credentials import Credential
 from cumulet.kernel.deadline import Deadline
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import Client, Inner, WebAnswer
@@ -21,7 +23,7 @@ from cumulet.services.apigateway.http.serving.events import proxy_event
 from cumulet.services.apigateway.http.serving.exchange import Exchange, Refused
 from cumulet.services.apigateway.http.serving.program import Target
 from cumulet.services.apigateway.plane import outgoing
-from cumulet.services.apigateway.plane.lambdas import SERVICE, CannotInvoke, Functions, function_of
+from cumulet.services.apigateway.plane.lambdas import CALLER, SERVICE, CannotInvoke, Functions, function_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Integrator(Struct, frozen=True):
         try:
             with Deadline(target.seconds):
                 invoked = await self.functions.invoke(
-                    call, found.function, event, role=integration.credentials_arn or ""
+                    call, found.function, event, role=integration.credentials_arn or "", client=exchange.caller
                 )
         except TimeoutError:
             raise Refused(503, "Service Unavailable", "Endpoint request timed out") from None
@@ -126,12 +128,7 @@ class Integrator(Struct, frozen=True):
         call = exchange.call(exchange.arn(f"{exchange.stage}/{_permission(exchange.key)}"))
         if region:
             call = msgspec.structs.replace(call, region=str(region))
-        try:
-            acting, credential = await self.roles.assume(
-                call, target.integration.credentials_arn or "", "BackplaneAssumeRoleSession", SERVICE
-            )
-        except AwsError as error:
-            raise Refused(500, "Internal Server Error", error.message) from None
+        acting, credential = await self._acting(exchange, call, target.integration.credentials_arn or "")
         try:
             with Deadline(target.seconds):
                 answer = await self.inner.send(acting, credential, subtype.service, request)
@@ -139,6 +136,15 @@ class Integrator(Struct, frozen=True):
             raise Refused(503, "Service Unavailable", "Endpoint request timed out") from None
         exchange.integration["integrationStatus"] = answer.status
         return answer
+
+    async def _acting(self, exchange: Exchange, call: Call, role: str) -> tuple[Call, Credential]:
+        """The call as a role makes it, or the client that signed its request. Raises Refused."""
+        if role == CALLER and exchange.caller is not None and exchange.credential is not None:
+            return msgspec.structs.replace(exchange.caller, region=call.region), exchange.credential
+        try:
+            return await self.roles.assume(call, role, "BackplaneAssumeRoleSession", SERVICE)
+        except AwsError as error:
+            raise Refused(500, "Internal Server Error", error.message) from None
 
 
 def _permission(key: str) -> str:

@@ -133,8 +133,15 @@ async def _check_policy(ex: Exchange, *, open_: bool) -> None:
 
 
 async def _judge(ex: Exchange, *, identity: bool) -> Judgement:
-    asked = Asked(action=INVOKE, resource=ex.resource_arn, policy=ex.program.policy, identity=identity)
-    return await ex.visit.judge(ex.caller(), ex.credential or _ANYBODY, asked)
+    judgement = Judgement(allowed=False)
+    for place, arn in enumerate(ex.resource_arns):
+        asked = Asked(action=INVOKE, resource=arn, policy=ex.program.policy, identity=identity)
+        found = await ex.visit.judge(ex.caller(), ex.credential or _ANYBODY, asked)
+        if place == 0 or found.explicit:
+            judgement = found
+        if not judgement.allowed:
+            break
+    return judgement
 
 
 async def _check_iam(ex: Exchange) -> None:
@@ -173,8 +180,8 @@ def _denied(ex: Exchange, judgement: Judgement) -> Refused:
 
 async def _check_custom(ex: Exchange, authorization: Authorization) -> None:
     answer = await answer_of(ex, authorization)
-    decision = authorizers.decide(answer, ex.resource_arn, _keys(ex))
-    if decision.explicit:
+    decision, *others = [authorizers.decide(answer, arn, _keys(ex)) for arn in ex.resource_arns]
+    if decision.explicit or any(other.explicit for other in others):
         raise Refused("ACCESS_DENIED", f"{_NOT_AUTHORIZED} with an explicit deny", reason=_NOT_AUTHORIZED)
     if not decision.allowed and not ex.policy_allows:
         raise Refused("ACCESS_DENIED", _NOT_AUTHORIZED, reason=_NOT_AUTHORIZED)

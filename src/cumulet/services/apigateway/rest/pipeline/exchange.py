@@ -14,6 +14,7 @@ from cumulet.kernel.ids import digits
 from cumulet.kernel.once import once
 from cumulet.kernel.web import Visit, WebAnswer
 from cumulet.services.apigateway.rest.pipeline.headers import DROPPED, proper_name
+from cumulet.services.apigateway.rest.pipeline.router import parts_of
 
 if TYPE_CHECKING:
     from cumulet.kernel.credentials import Credential
@@ -126,10 +127,16 @@ class Exchange:
 
     @once
     def resource_arn(self) -> str:
-        """The ARN of the method as it was called, which policies name: with the path's own values."""
+        """The ARN of the method as it was called, which policies name: with the path's own values, and the slashes that count."""
         program = self.program
-        path = self.path if self.path.startswith("/") else f"/{self.path}"
-        return f"{program.arn}/{program.stage_name}/{self.request.method}{path}"
+        return f"{program.arn}/{program.stage_name}/{self.request.method}/{'/'.join(parts_of(self.path))}"
+
+    @property
+    def resource_arns(self) -> tuple[str, ...]:
+        """What no policy may deny: the method as it was called, and as who reads `%61` as `a` understands that."""
+        if "%" not in self.path:
+            return (self.resource_arn,)
+        return self.resource_arn, unquote(self.resource_arn)
 
     @once
     def stamp(self) -> str:

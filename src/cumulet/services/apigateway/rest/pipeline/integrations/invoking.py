@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from cumulet.kernel.call import Call
 from cumulet.kernel.deadline import Deadline
-from cumulet.services.apigateway.plane.lambdas import CannotInvoke, FunctionUri, Invoked, function_of
+from cumulet.services.apigateway.plane.lambdas import CALLER, CannotInvoke, FunctionUri, Invoked, function_of
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
-
-CALLER = "arn:aws:iam::*:user/*"
-"""Credentials that stand for the client's own."""
 
 
 def target(ex: Exchange, plan: Plan) -> FunctionUri:
@@ -37,7 +35,8 @@ async def invoke(ex: Exchange, plan: Plan, function: FunctionUri, payload: bytes
                 ex.call(plan.arn),
                 function.function,
                 payload,
-                role=plan.role if plan.role != CALLER else "",
+                role=plan.role,
+                client=client(ex, plan),
                 event=event,
             )
     except TimeoutError as error:
@@ -47,6 +46,11 @@ async def invoke(ex: Exchange, plan: Plan, function: FunctionUri, payload: bytes
         raise refused(error) from error
     finally:
         ex.integration["latency"] = int((front.clock.now() - began) * 1000)
+
+
+def client(ex: Exchange, plan: Plan) -> Call | None:
+    """The call as the client itself makes it, where the integration wants that and the client has signed its request."""
+    return ex.caller() if plan.role == CALLER and ex.credential is not None and ex.credential.access_key else None
 
 
 def refused(error: CannotInvoke) -> Refused:

@@ -19,6 +19,7 @@ from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SERVICES, answer_name
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import (
     broken,
+    client,
     invoke,
     malformed,
     refused,
@@ -74,7 +75,9 @@ class ProxyIntegration:
         plan, front = self.plan, ex.front
         try:
             async with asyncio.timeout(plan.timeout):
-                pieces = await front.functions.stream(ex.call(plan.arn), function.function, payload, role=plan.role)
+                pieces = await front.functions.stream(
+                    ex.call(plan.arn), function.function, payload, role=plan.role, client=client(ex, plan)
+                )
                 head, rest = await _head(pieces)
         except TimeoutError as error:
             raise timed_out() from error

@@ -18,11 +18,11 @@ from cumulet.kernel.call import Principal
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
-from cumulet.services.apigateway.plane.lambdas import SERVICE
+from cumulet.services.apigateway.plane.lambdas import CALLER, SERVICE
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SERVICES
 from cumulet.services.apigateway.rest.pipeline.integrations import requests, responses
-from cumulet.services.apigateway.rest.pipeline.integrations.invoking import CALLER, broken, timed_out
+from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken, client, timed_out
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Sent
 from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
@@ -94,8 +94,10 @@ class ServiceIntegration:
         call = replace(ex.call(self.plan.arn), region=region)
         credential: Credential | None = None
         if role == CALLER:
-            credential = ex.credential
-            call = replace(ex.caller(), region=region)
+            own = client(ex, self.plan)
+            if own is None:
+                raise broken("Execution failed due to configuration error: the client did not sign its request")
+            call, credential = replace(own, region=region), ex.credential
         elif role:
             try:
                 call, credential = await ex.front.roles.assume(call, role, "BackplaneAssumeRoleSession", SERVICE)
