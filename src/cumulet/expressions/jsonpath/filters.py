@@ -88,7 +88,18 @@ def _compare(test: Compare) -> Accept:
         return _matches(test)
     left, right = operand_value(test.left), operand_value(test.right)
     relation = _RELATIONS[test.operator]
-    return lambda item, run: relation(left(item, run), right(item, run))
+
+    def accepts(item: Any, run: Run) -> bool:
+        one, other = left(item, run), right(item, run)
+        if isinstance(one, list) or isinstance(other, list):
+            run.work(_length(one) * _length(other))
+        return relation(one, other)
+
+    return accepts
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, list) else 1
 
 
 def _matches(test: Compare) -> Accept:

@@ -50,5 +50,5 @@ async def send_task_heartbeat(
 
 
 async def _tell(state: StepFunctions, call: Call, token: str, act: Callable[[Run, Frame], None]) -> None:
-    if not await state.engine.with_token(token, act, call.account):
+    if not await state.engine.with_token(token, act, (call.account, call.region)):
         raise api.TaskTimedOut(_GONE)

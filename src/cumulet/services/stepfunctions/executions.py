@@ -165,17 +165,22 @@ async def list_executions(
     if (machine is None) == (map_run is None):
         raise api.ValidationException("Must provide a state machine ARN or map run ARN, but not both.")
     place, value, version, alias = "map_run", map_run or "", None, ""
+    if map_run is not None:
+        arn = parse(map_run, "mapRun")
+        if (arn.account, arn.region) != (call.account, call.region):
+            raise api.ResourceNotFound(f"Resource not found: '{map_run}'", fields={"resourceName": map_run})
     if machine is not None:
         found = await state.machines.machine(machine)
+        if (found.account, found.region) != (call.account, call.region):
+            raise arns.no_such_machine(machine)
         if found.type == EXPRESS:
             raise api.StateMachineTypeNotSupported(_NOT_SUPPORTED)
         parts = arns.parse(machine)
         place, value, version, alias = "machine", found.arn, parts.version, parts.alias
         if version is not None or alias:
             await state.machines.find(machine)
-    token = pages.after_in(value, request.next_token)
+    before = pages.number_in(value, request.next_token, _FIRST)
     size = pages.size(request.max_results)
-    before = int(token) if token else _FIRST
     status, redriven = request.status_filter or "", request.redrive_filter or ""
     records = await state.engine.store.listed(
         place, value, before, size + 1, status=status, redriven=redriven, version=version, alias=alias
@@ -243,6 +248,6 @@ async def _find(state: StepFunctions, call: Call, text: str) -> Record:
     """The execution with this ARN. Raises InvalidArn, ExecutionDoesNotExist."""
     parse(text, "execution")
     record = await state.engine.store.find(text)
-    if record is None or record.region != call.region:
+    if record is None or (record.account, record.region) != (call.account, call.region):
         raise no_such_execution(text)
     return record

@@ -15,31 +15,48 @@ from cumulet.services.stepfunctions.engine.store import Record
 from cumulet.services.stepfunctions.machines import pages
 from cumulet.services.stepfunctions.state import StepFunctions
 
+_MOST = 4 << 20
+"""Characters that the texts of one answer's events have."""
+
 
 async def get_execution_history(
     state: StepFunctions, call: Call, request: api.GetExecutionHistoryInput
 ) -> api.GetExecutionHistoryOutput:
     parse(request.execution_arn, "execution")
     record = await state.engine.store.find(request.execution_arn)
-    if record is None or record.region != call.region:
+    if record is None or (record.account, record.region) != (call.account, call.region):
         raise no_such_execution(request.execution_arn)
     size = pages.size(request.max_results)
     last = await _last(state, record)
     texts = request.include_execution_data is not False
-    after = pages.after_in(f"history {record.number}", request.next_token)
+    after = pages.number_in(f"history {record.number}", request.next_token, 0)
     if request.reverse_order:
-        high = int(after) - 1 if after else last
+        high = after - 1 if after else last
         low = max(1, high - size + 1)
     else:
-        low = int(after) + 1 if after else 1
+        low = after + 1
         high = min(last, low + size - 1)
-    chunks = await state.engine.store.chunks_with(record.number, low, high)
-    entries = [entry for chunk in chunks for entry in journal.decode(chunk) if entry.id and low <= entry.id <= high]
-    if request.reverse_order:
-        entries.reverse()
-    more = low > 1 if request.reverse_order else high < last
-    token = pages.token_of(f"history {record.number}", str(low if request.reverse_order else high)) if more else None
+    entries = await _page(state, record, low, high, bool(request.reverse_order), texts)
+    end = entries[-1].id if entries else 0
+    more = bool(entries) and (end > 1 if request.reverse_order else end < last)
+    token = pages.token_of(f"history {record.number}", str(end)) if more else None
     return api.GetExecutionHistoryOutput(events=[_event(entry, texts) for entry in entries], next_token=token)
+
+
+async def _page(
+    state: StepFunctions, record: Record, low: int, high: int, backwards: bool, texts: bool
+) -> list[journal.Entry]:
+    """The events from `low` to `high`, or as many of them as an answer has room for."""
+    found: list[journal.Entry] = []
+    size = 0
+    async for chunk in state.engine.store.chunks_with(record.number, low, high, backwards):
+        entries = [entry for entry in journal.decode(chunk) if entry.id and low <= entry.id <= high]
+        for entry in reversed(entries) if backwards else entries:
+            size += len(entry.text or "") if texts else 0
+            if found and size > _MOST:
+                return found
+            found.append(entry)
+    return found
 
 
 async def _last(state: StepFunctions, record: Record) -> int:

@@ -8,9 +8,14 @@ from typing import Any
 from cumulet.kernel.ids import new_id
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import errors
+from cumulet.services.stepfunctions.asl.payload import too_large
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.steps import Steps
 
+_FRAMES = 1_000
+"""Iterations and branches of an execution that are under way at once; each Map has one of them at least."""
+_HELD = 64
+"""Results of branches and iterations that wait for others have so many times the size that a state may pass on."""
 _MANY = 500
 """Branches that are begun on a thread."""
 
@@ -66,7 +71,7 @@ class Branching(Steps):
     def _begin_iterations(self, run: Run, frame: Frame, previous: int, beyond: int) -> None:
         """Begin iterations up to a number."""
         try:
-            while frame.next_index < beyond:
+            while frame.next_index < beyond and not (frame.children and len(run.frames) > _FRAMES):
                 self.patience.check()
                 self._iterate(run, frame, previous)
         except errors.StatesError as error:
@@ -98,6 +103,12 @@ class Branching(Steps):
         run.frames.pop(child.id, None)
         assert frame.children is not None
         frame.children.remove(child)
+        frame.held += len(text)
+        if frame.held > _HELD * self.limits.payload:
+            frame.tail = child.tail
+            self.abort_children(run, frame, child.tail)
+            self.refused(run, frame, too_large(frame.state.name))
+            return
         if isinstance(frame.state, asl.Map):
             data = {"name": frame.state.name, "index": child.index}
             ended = run.emit("MapIterationSucceeded", child.tail, frame.id, self.now(), None, data)
@@ -146,7 +157,7 @@ class Branching(Steps):
 def spread(run: Run, frame: Frame, state: asl.Parallel, input: Any, text: str) -> None:
     """The frames of a Parallel's branches."""
     frame.children, frame.results, frame.left = [], [None] * len(state.branches), len(state.branches)
-    frame.phase = Phase.CHILDREN
+    frame.phase, frame.held = Phase.CHILDREN, 0
     for index, branch in enumerate(state.branches):
         child = run.add(branch, frame, index, frame.tail)
         child.ready(branch.start_at, input, text)
@@ -155,7 +166,7 @@ def spread(run: Run, frame: Frame, state: asl.Parallel, input: Any, text: str) -
 
 def share(frame: Frame, items: list[Any], room: int) -> None:
     """What an inline Map has to do."""
-    frame.items, frame.room, frame.next_index, frame.left = items, room, 0, len(items)
+    frame.items, frame.room, frame.next_index, frame.left, frame.held = items, room, 0, len(items), 0
     frame.children, frame.results = [], [None] * len(items)
     frame.phase = Phase.CHILDREN
 

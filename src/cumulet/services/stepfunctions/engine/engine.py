@@ -81,6 +81,8 @@ class Engine:
         self._waking: asyncio.Task[None] | None = None
         self._resting: dict[int, float] = {}
         self.ends = Ends()
+        self._long = asyncio.Lock()
+        """Of executions that have more to do after a turn, one goes on in each round of the event loop."""
         self._open: Counter[str] = Counter()
         self._drained: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -141,6 +143,8 @@ class Engine:
         if self.debugged:
             run.breaks = self.debugged.get(birth.arn, run.breaks)
         record = self.births.record(birth, run)
+        if record is not None:
+            self._count(run.facts, 1)
         self.walker.begin(run)
         run.driving = True
         self.runs[run.number] = run
@@ -149,13 +153,12 @@ class Engine:
             await self._write(run, record)
         except BaseException as error:
             del self.runs[run.number]
+            if record is not None:
+                self._count(run.facts, -1)
             if isinstance(error, asyncio.CancelledError) and record is not None:
                 # Whoever asked went away; it may be durable all the same.
                 asyncio.get_running_loop().call_later(1.0, self._resume, [run.number])
             raise
-        if record is not None:
-            self.births.count(run.facts, 1)
-            self._open[run.facts.machine_arn] += 1
         if self.notices is not None:
             self.notices.changed(run.facts, "RUNNING")
         self.effects.cause(run)
@@ -213,7 +216,8 @@ class Engine:
                 self.effects.cause(run)
                 if not run.inbox and not run.ready:
                     break
-                await asyncio.sleep(0)
+                async with self._long:
+                    await asyncio.sleep(0)
         except Exception as error:
             self._lose(run, error)
             raise
@@ -239,7 +243,10 @@ class Engine:
         self._timers.at(run.next_due(), run.number) if not run.facts.express else self.effects.alarm(run)
         if run.quiet and not run.facts.express:
             run.rest()
-            self._resting[run.number] = asyncio.get_running_loop().time()
+            if run.large:
+                del self.runs[run.number]
+            else:
+                self._resting[run.number] = asyncio.get_running_loop().time()
 
     async def _write(self, run: Run, record: Record | None) -> None:
         """Make what the run did durable. `record` is there for the first time alone."""
@@ -291,16 +298,20 @@ class Engine:
         self._resting.pop(run.number, None)
         facts = run.facts
         if not facts.express:
-            self.births.count(facts, -1)
-            machine = facts.machine_arn
-            self._open[machine] -= 1
-            if self._open[machine] <= 0:
-                del self._open[machine]
-                for waiter in self._drained.pop(machine, ()):
-                    _tell(waiter, None)
+            self._count(facts, -1)
         self.ends.tell(run)
         if self.notices is not None:
             self.notices.changed(facts, run.status)
+
+    def _count(self, facts: Facts, by: int) -> None:
+        """So many more executions of a machine are open, or fewer."""
+        self.births.count(facts, by)
+        machine = facts.machine_arn
+        self._open[machine] += by
+        if self._open[machine] <= 0:
+            del self._open[machine]
+            for waiter in self._drained.pop(machine, ()):
+                _tell(waiter, None)
 
     # Time
 
@@ -385,18 +396,18 @@ class Engine:
             return None
         run = self.births.again(record, version)
         run.breaks = self.debugged.get(record.arn, run.breaks)
-        chunks = await self.store.chunks(record.number)
-        for chunk in chunks:
+        async for chunk in self.store.chunks(record.number):
+            if run.chunks:
+                await asyncio.sleep(0)
             replay(run, journal.decode(chunk), self.work)
+            run.chunks += 1
         run.ready.extend(f for f in run.frames.values() if f.phase in (Phase.READY, Phase.BEGIN))
-        run.chunks = len(chunks)
         run.durable = run.last_event
         return run
 
     async def resumed(self, number: int, facts: Facts) -> None:
         """An execution that had ended was redriven."""
-        self.births.count(facts, 1)
-        self._open[facts.machine_arn] += 1
+        self._count(facts, 1)
         if self.notices is not None:
             self.notices.changed(facts, "RUNNING")
         await self.load(number)
@@ -416,9 +427,7 @@ class Engine:
     async def stop(self, arn: str, error: str | None = None, cause: str | None = None) -> float:
         """See `ports.Engine`."""
         record = await self.store.find(arn)
-        if record is None:
-            raise no_such_execution(arn)
-        run = await self.load(record.number) if record.status == "RUNNING" else None
+        run = await self.load(record.number) if record is not None and record.status == "RUNNING" else None
         if run is not None:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -429,29 +438,32 @@ class Engine:
             with self.ends.of(arn) as future:
                 self.post(run, abort)
                 await asyncio.wait((done, future), return_when=asyncio.FIRST_COMPLETED)
-            record = await self.store.find(arn) or record
-        assert record.stopped is not None
+        record = await self.store.find(arn)
+        if record is None or record.stopped is None:  # its machine is gone
+            raise no_such_execution(arn)
         return record.stopped
 
-    async def with_token(self, token: str, act: Callable[[Run, Frame], None], account: str = "") -> bool:
+    async def with_token(
+        self, token: str, act: Callable[[Run, Frame], None], place: tuple[str, str] | None = None
+    ) -> bool:
         """Have `act` done to the frame that waits for this token, durably; False when none does any more.
 
-        Raises InvalidToken, for tokens of accounts other than `account` too, and TaskDoesNotExist.
+        Raises InvalidToken, for tokens of another account and region than `place` too, and TaskDoesNotExist.
         """
-        place = tokens.read(token)
-        if place is None:
+        found = tokens.read(token)
+        if found is None:
             raise api.InvalidToken("Invalid Token: 'Invalid token'")
-        run = await self.load(place[0])
+        run = await self.load(found[0])
         if run is None:
-            if await self.store.by_number(place[0]) is None:
+            if await self.store.by_number(found[0]) is None:
                 raise api.TaskDoesNotExist("Task Does Not Exist: 'Provided task does not exist'")
             return False
-        if account and run.facts.account != account:
+        if place is not None and place != (run.facts.account, run.facts.region):
             raise api.InvalidToken("Invalid Token: 'Invalid token'")
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def action(run: Run) -> None:
-            frame = run.frames.get(place[1])
+            frame = run.frames.get(found[1])
             wanted = frame is not None and frame.work is not None and frame.work.token == token
             if frame is None or not wanted or frame.phase not in (Phase.TASK, Phase.SUBMITTED):
                 done.set_result(False)
@@ -459,12 +471,12 @@ class Engine:
             run.after.append(partial(_tell, done, True))
             act(run, frame)
             if frame.work is None or frame.work.token != token:
-                self.effects.forget(run, place[1])
+                self.effects.forget(run, found[1])
 
         self.post(run, action)
         while not done.done():
             await asyncio.wait((done,), timeout=1.0)
-            if not done.done() and self.runs.get(place[0]) is not run:
+            if not done.done() and self.runs.get(found[0]) is not run:
                 return False
         return done.result()
 

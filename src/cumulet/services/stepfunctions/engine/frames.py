@@ -15,6 +15,7 @@ from cumulet.services.stepfunctions.engine.ports import Facts, Kind, Status
 
 FOREVER = 1e15
 """When an execution is due that waits for others alone."""
+_LARGE = 1 << 15
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -62,12 +63,13 @@ class Frame:
     """A place where states run one after the other: the machine itself, a branch of a Parallel, an iteration of a Map.
 
     `tail` is the last event on this way, `before` the one before the current state, `entered` that of its entry. `text` is the
-    JSON of `input`. `item` is `Map.Item` of the context. A frame with children has their `results`: value and text, by index.
+    JSON of `input`. `item` is `Map.Item` of the context. A frame with children has their `results`: value and text, by index; `held` is
+    how long those texts are.
     """
 
     __slots__ = (
-        "attempts", "before", "begun", "children", "due", "entered", "entered_at", "flow", "id", "index", "input", "item", "items",
-        "left", "map_run", "next_index", "number", "parent", "phase", "results", "room", "scope", "state", "tail", "text", "variables",
+        "attempts", "before", "begun", "children", "due", "entered", "entered_at", "flow", "held", "id", "index", "input", "item",
+        "items", "left", "map_run", "next_index", "number", "parent", "phase", "results", "room", "scope", "state", "tail", "text", "variables",
         "work",
     )  # fmt: skip
 
@@ -94,7 +96,7 @@ class Frame:
         self.children: list[Frame] | None = None
         self.results: list[tuple[Any, str] | None] = []
         self.items: list[Any] = []
-        self.next_index = self.left = self.room = 0
+        self.next_index = self.left = self.room = self.held = 0
         self.map_run = ""
 
     def ready(self, name: str, input: Any, text: str) -> None:
@@ -210,6 +212,11 @@ class Run:
         self.shared = None
         for frame in self.frames.values():
             frame.scope = None
+
+    @property
+    def large(self) -> bool:
+        """It takes more memory than is kept for what only waits."""
+        return sum(len(frame.text) for frame in self.frames.values()) + len(self.text) > _LARGE
 
     def drop_children(self, frame: Frame) -> None:
         """Forget the branches or iterations of a frame, however deep."""

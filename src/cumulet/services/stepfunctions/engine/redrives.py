@@ -12,6 +12,8 @@ from cumulet.services.stepfunctions.engine import journal
 from cumulet.services.stepfunctions.engine.frames import Phase, Run
 from cumulet.services.stepfunctions.engine.store import Record
 from cumulet.services.stepfunctions.limits import Limits
+from cumulet.services.stepfunctions.machines.model import DELETING
+from cumulet.storage.database import Conflict
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions.engine.engine import Engine
@@ -44,10 +46,10 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
     now = engine.clock.now()
     refused = _refusal(record, now, engine.limits)
     if refused is not None:
-        raise api.ExecutionNotRedrivable(f"Execution is not redrivable: '{refused}'")
+        raise _not_redrivable(refused)
     run = await engine.read(record)
-    if run is None:
-        raise api.ExecutionNotRedrivable("Execution is not redrivable: 'its state machine is gone'")
+    if run is None or run.facts.version.machine.status == DELETING:
+        raise _not_redrivable("its state machine is gone")
     record.redrives += 1
     record.redriven = now
     record.redrive_token = client_token
@@ -57,9 +59,16 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
     _map_runs(run, now)
     record.last_event = run.last_event
     entries, texts = run.written()
-    await engine.store.redrive(record, run.chunks, entries[0][0], journal.encode(entries, texts))
+    try:
+        await engine.store.redrive(record, run.chunks, entries[0][0], journal.encode(entries, texts))
+    except Conflict:  # somebody else was faster
+        raise _not_redrivable("Execution is RUNNING and cannot be redriven") from None
     await engine.resumed(record.number, run.facts)
     return now
+
+
+def _not_redrivable(why: str) -> api.ExecutionNotRedrivable:
+    return api.ExecutionNotRedrivable(f"Execution is not redrivable: '{why}'")
 
 
 def _map_runs(run: Run, now: float) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import errors
 from cumulet.services.stepfunctions.asl.patience import exceeds
+from cumulet.services.stepfunctions.asl.payload import too_large
 from cumulet.services.stepfunctions.engine.context import FrameScope
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.journal import RETRY
@@ -88,13 +89,13 @@ class Steps:
         """The JSON of a value that a state made; raises States.DataLimitExceeded."""
         encoded = self.encoded(state, value)
         if len(encoded) > self.limits.payload:
-            raise _too_large(state.name)
+            raise too_large(state.name)
         return encoded.decode()
 
     def encoded(self, state: asl.State, value: Any) -> bytes:
         """The same, of what may be larger than what a state passes on."""
         if state.weight.spreads and exceeds(value):
-            raise _too_large(state.name)
+            raise too_large(state.name)
         try:
             found: bytes = encode(value)
         except (msgspec.MsgspecError, RecursionError, TypeError, ValueError) as error:
@@ -105,7 +106,7 @@ class Steps:
         """Raises States.DataLimitExceeded for a text that is too long."""
         limit = self.limits.payload
         if len(text) > limit // 4 and len(text.encode()) > limit:
-            raise _too_large(name)
+            raise too_large(name)
 
     def _done(self, run: Run, frame: Frame, output: Any, text: str) -> None:
         """A frame is at its end: the execution is, or the branch."""
@@ -272,10 +273,3 @@ class Steps:
                 run.unwanted.append((child, child.work))
             run.paused.pop(child.id, None)
             child.phase = Phase.READY if child.phase is Phase.READY else Phase.BEGIN
-
-
-def _too_large(name: str) -> errors.StatesError:
-    return errors.StatesError(
-        errors.DATA_LIMIT,
-        f"The state/task '{name}' returned a result with a size exceeding the maximum number of bytes service limit.",
-    )

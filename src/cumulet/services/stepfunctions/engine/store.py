@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -33,6 +33,8 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO sfn_execution ({_COLUMNS}) VALUES ({', '.join(f'${place}' for place in range(1, 26))})"  # noqa: S608  constants
 _FIND = f"SELECT {_COLUMNS} FROM sfn_execution WHERE arn = $1"  # noqa: S608  constants
 _BY_NUMBER = f"SELECT {_COLUMNS} FROM sfn_execution WHERE number = $1"  # noqa: S608  constants
+_LAST = 1 << 62
+_TOGETHER = 16
 _END = (
     "UPDATE sfn_execution SET status = $2, stopped = $3, due = NULL, output = $4, error = $5, cause = $6, last_event = $7 "
     "WHERE number = $1"
@@ -118,19 +120,34 @@ class ExecutionStore(Struct, frozen=True):
         row = await self.db.read_one(_BY_NUMBER, (number,))
         return None if row is None else _record(row)
 
-    async def chunks(self, number: int) -> list[bytes]:
-        """The whole journal."""
-        rows = await self.db.read("SELECT body FROM sfn_journal WHERE execution = $1 ORDER BY chunk", (number,))
-        return [row[0] for row in rows]
+    async def chunks(self, number: int) -> AsyncIterator[bytes]:
+        """The whole journal, some of it in memory at a time."""
+        async for chunk in self._chunks(number, 0, _LAST, ""):
+            yield chunk
 
-    async def chunks_with(self, number: int, low: int, high: int) -> list[bytes]:
+    async def chunks_with(self, number: int, low: int, high: int, backwards: bool = False) -> AsyncIterator[bytes]:
         """The chunks that may have events from `low` to `high`."""
         rows = await self.db.read(
-            "SELECT body FROM sfn_journal WHERE execution = $1 AND first <= $3 AND chunk >= "
-            "(SELECT coalesce(max(chunk), 0) FROM sfn_journal WHERE execution = $1 AND first <= $2) ORDER BY chunk",
+            "SELECT coalesce(max(CASE WHEN first <= $2 THEN chunk END), 0), coalesce(max(chunk), -1) FROM sfn_journal "
+            "WHERE execution = $1 AND first <= $3",
             (number, low, high),
         )
-        return [row[0] for row in rows]
+        start, end = rows[0]
+        async for chunk in self._chunks(number, start, end, "DESC" if backwards else ""):
+            yield chunk
+
+    async def _chunks(self, number: int, start: int, end: int, order: str) -> AsyncIterator[bytes]:
+        query = (
+            "SELECT chunk, body FROM sfn_journal WHERE execution = $1 AND chunk BETWEEN $2 AND $3 "  # noqa: S608  constants
+            f"ORDER BY chunk {order} LIMIT {_TOGETHER}"
+        )
+        while True:
+            rows = await self.db.read(query, (number, start, end))
+            for row in rows:
+                yield row[1]
+            if len(rows) < _TOGETHER:
+                return
+            start, end = (start, rows[-1][0] - 1) if order else (rows[-1][0] + 1, end)
 
     async def interrupted(self) -> list[int]:
         """Executions that something was under way for when the last process ended."""

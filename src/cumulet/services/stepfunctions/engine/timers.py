@@ -17,6 +17,7 @@ from cumulet.storage.database import StorageError
 log = logging.getLogger(__name__)
 
 _WINDOW = 3600.0
+_TOGETHER = 20
 
 
 class Timers:
@@ -52,7 +53,7 @@ class Timers:
             now = self._clock.now()
             if now >= self._until - _WINDOW / 10:
                 await self._look(now)
-            self._ring(now)
+            await self._ring(now)
             await self._sleep(min(self._heap[0][0] if self._heap else FOREVER, self._until - _WINDOW / 10))
 
     async def _look(self, now: float) -> None:
@@ -65,13 +66,17 @@ class Timers:
             log.exception("the store could not tell which executions are due")
             self._until = max(before, now + _WINDOW / 10 + 1.0)
 
-    def _ring(self, now: float) -> None:
-        heap = self._heap
+    async def _ring(self, now: float) -> None:
+        """What is due, some of it in each round of the event loop."""
+        heap, fired = self._heap, 0
         while heap and heap[0][0] <= now:
             when, number = heapq.heappop(heap)
             if self._armed.get(number) == when:
                 del self._armed[number]
                 self._fire(number)
+                fired += 1
+                if fired % _TOGETHER == 0:
+                    await asyncio.sleep(0)
 
     async def _sleep(self, until: float) -> None:
         timer = asyncio.ensure_future(self._clock.sleep_until(until))

@@ -11,6 +11,8 @@ from cumulet.api import stepfunctions as api
 T = TypeVar("T")
 
 _USUAL = 100
+_LONG = 20
+_MOST = (1 << 63) - 1
 
 
 def size(max_results: int | None, usual: int = _USUAL) -> int:
@@ -34,6 +36,16 @@ def after_in(list_name: str, token: str | None) -> str:
     if name != list_name or not after:
         raise api.InvalidToken("Invalid Token: 'Invalid token'")
     return after
+
+
+def number_in(list_name: str, token: str | None, otherwise: int) -> int:
+    """The same where lists are in the order of numbers; `otherwise` without a token. Raises InvalidToken."""
+    after = after_in(list_name, token)
+    if not after:
+        return otherwise
+    if not (after.isascii() and after.isdigit() and len(after) < _LONG and int(after) <= _MOST):
+        raise api.InvalidToken("Invalid Token: 'Invalid token'")
+    return int(after)
 
 
 def cut(found: list[T], size: int) -> tuple[list[T], bool]:

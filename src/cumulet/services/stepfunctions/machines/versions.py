@@ -45,7 +45,7 @@ async def list_state_machine_versions(
     own(call, machine, request.state_machine_arn)
     list_name = f"versions {machine.id}"
     size = pages.size(request.max_results)
-    after = int(pages.after_in(list_name, request.next_token) or _NEWEST)
+    after = pages.number_in(list_name, request.next_token, _NEWEST)
     found, more = pages.cut(await state.machines.store.versions.newest(machine.id, after, size + 1), size)
     items = [
         api.StateMachineVersionListItem(

@@ -50,7 +50,7 @@ async def create_activity(
 async def describe_activity(
     state: StepFunctions, call: Call, request: api.DescribeActivityInput
 ) -> api.DescribeActivityOutput:
-    activity = await _find(state, request.activity_arn)
+    activity = await _find(state, call, request.activity_arn)
     encryption = msgspec.json.decode(activity.encryption, type=Encryption) if activity.encryption else None
     return api.DescribeActivityOutput(
         activity_arn=activity.arn,
@@ -66,7 +66,7 @@ async def delete_activity(
     """Deleting what is not there is fine, as on AWS."""
     arn = arns.parse(request.activity_arn, "activity")
     activity = await state.activities.store.find(arn.account, arn.region, _name(arn))
-    if activity is not None:
+    if activity is not None and (activity.account, activity.region) == (call.account, call.region):
 
         async def untag(tx: Transaction) -> None:
             await state.machines.tags.put(tx, activity.arn, {})
@@ -97,7 +97,7 @@ async def get_activity_task(
     state: StepFunctions, call: Call, request: api.GetActivityTaskInput
 ) -> api.GetActivityTaskOutput:
     """Waits a minute at most; what nobody waits for any more is passed over."""
-    activity = await _find(state, request.activity_arn)
+    activity = await _find(state, call, request.activity_arn)
     left = POLL
     while True:
         began = state.wall()
@@ -114,11 +114,11 @@ async def exists(state: StepFunctions, arn: Arn) -> bool:
     return state.activities.knows(str(arn))
 
 
-async def _find(state: StepFunctions, text: str) -> Activity:
+async def _find(state: StepFunctions, call: Call, text: str) -> Activity:
     """Raises InvalidArn, ActivityDoesNotExist."""
     arn = arns.parse(text, "activity")
     activity = await state.activities.store.find(arn.account, arn.region, _name(arn))
-    if activity is None:
+    if activity is None or (activity.account, activity.region) != (call.account, call.region):
         raise api.ActivityDoesNotExist(f"Activity Does Not Exist: '{text}'")
     return activity
 

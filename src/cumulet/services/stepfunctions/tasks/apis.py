@@ -39,6 +39,8 @@ _OWN_HEADERS = re.compile(
     re.IGNORECASE,
 )
 _BY_PATH = re.compile(r"/(?:restapis|_aws/execute-api)/([^/]+)/?")
+_ELSEWHERE = re.compile(r"[0-9a-z]+\.execute-api\.[0-9a-z-]+\.amazonaws\.com(?:\.cn)?", re.ASCII)
+"""APIs of others; nothing else is called, such as servers of the network that the node is in."""
 _SECONDS = 30.0
 
 
@@ -98,6 +100,10 @@ async def _send(parts: Parts, given: dict[str, Any], credential: Credential | No
         told = {name.lower() for name, _ in answer.headers}
         answer.headers += [header for header in _edge_headers(parts.clock.now()) if header[0].lower() not in told]
         return answer
+    if _ELSEWHERE.fullmatch(host) is None:
+        raise StatesError(
+            "ApiGateway.SdkClientException", f"{host} is no API: it has to be ID.execute-api.REGION.amazonaws.com."
+        )
     if credential is not None or parts.client is None:
         raise not_here(
             "ApiGateway",

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
 
+from cumulet.kernel.arn import Arn
 from cumulet.services.stepfunctions.asl import StatesError
 from cumulet.services.stepfunctions.asl.errors import runtime
 from cumulet.services.stepfunctions.engine.ports import Done, Kind, Pending, TaskCall
@@ -61,7 +62,7 @@ class Work:
         found = _resource(resource)
         if found.family == "activity":
             if not self._parts.queue.knows(resource):
-                raise runtime(f"The activity {resource} does not exist.")
+                raise _no_activity(resource)
         elif found.family != "lambda":
             try:
                 _check_arguments(found, arguments)
@@ -77,6 +78,7 @@ class Work:
         if resource.family == "lambda":
             return await functions.by_arn(self._parts, task, resource)
         if resource.family == "activity":
+            await self._own(task)
             await self._parts.queue.add(task.resource, task.token, to_json(task.arguments).decode())
             return Pending(None, {})
         try:
@@ -93,6 +95,13 @@ class Work:
         except BadField as error:  # `check` was not asked
             raise runtime(f"The Parameters could not be used to start the Task: [{error.problem}]") from None
 
+    async def _own(self, task: TaskCall) -> None:
+        """Raises States.Runtime for an activity of another account or region than who has the task done."""
+        account = (await self._parts.call_for(task)).account if task.credentials else task.facts.account
+        arn = Arn.parse(task.resource)
+        if (arn.account, arn.region) != (account, task.facts.region):
+            raise _no_activity(task.resource)
+
     async def follow(self, task: TaskCall, handle: Any) -> Done:
         """Wait for the end of a job."""
         return await nested.follow(self._parts, task, handle, _resource(task.resource))
@@ -104,6 +113,10 @@ class Work:
             await self._parts.queue.remove(task.resource, task.token)
         elif resource.pattern == "sync" and handle:
             await nested.cancel(self._parts, task, handle)
+
+
+def _no_activity(arn: str) -> StatesError:
+    return runtime(f"The activity {arn} does not exist.")
 
 
 def _resource(arn: str) -> Resource:
