@@ -109,7 +109,7 @@ class Node:
                 "sts": self._sts,
             }
         )
-        self._client = HttpClient(lambda: self._port)
+        self._client = HttpClient(lambda: self._port, config.data / "tls.crt" if config.tls else None)
         self._inner = InnerGateway(self._dispatcher)
         authenticator = Authenticator(
             find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account

@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -36,8 +37,9 @@ _QUIET = 300.0
 class Pool:
     """What `delivery.http.HttpClient` is once it is used."""
 
-    def __init__(self, own_port: Callable[[], int]) -> None:
+    def __init__(self, own_port: Callable[[], int], trusted: Path | None = None) -> None:
         self._own_port = own_port
+        self._trusted = trusted
         self._session: aiohttp.ClientSession | None = None
         self._contexts: OrderedDict[str, ssl.SSLContext] = OrderedDict()
 
@@ -56,12 +58,15 @@ class Pool:
         stream: bool = False,
         verify: bool = True,
         certificate: str = "",
+        server_name: str = "",
     ) -> WebAnswer:
         """See kernel/web.py."""
         response: aiohttp.ClientResponse | None = None
         try:
             async with asyncio.timeout(seconds):
-                response = await self._begin(url, request, verify=verify, certificate=certificate)
+                response = await self._begin(
+                    url, request, verify=verify, certificate=certificate, server_name=server_name
+                )
                 headers = _headers(response)
                 if not stream:
                     return WebAnswer(status=response.status, headers=headers, body=await _whole(response))
@@ -78,7 +83,9 @@ class Pool:
             raise
         return WebAnswer(status=response.status, headers=headers, body=_pieces(response))
 
-    async def _begin(self, url: str, request: WebRequest, *, verify: bool, certificate: str) -> aiohttp.ClientResponse:
+    async def _begin(
+        self, url: str, request: WebRequest, *, verify: bool, certificate: str, server_name: str
+    ) -> aiohttp.ClientResponse:
         if self._session is None:
             self._session = self._open()
         target = URL(url, encoded=True)
@@ -86,7 +93,7 @@ class Pool:
             # They trust whoever is on this machine; whom the platform calls for is somewhere else.
             raise ConnectionError("the node's own pages are not called from here")
         trust: Any = True
-        if target.scheme == "https" and (certificate or not verify):
+        if target.scheme == "https" and (certificate or self._trusted or not verify):
             trust = self._context(verify, certificate)
         response = await self._session.request(
             request.method,
@@ -95,6 +102,7 @@ class Pool:
             data=request.content or None,
             allow_redirects=False,
             ssl=trust,
+            server_hostname=server_name or None,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         if not 200 <= response.status <= 599:
@@ -123,7 +131,7 @@ class Pool:
         key = f"{verify}{certificate}"
         found = self._contexts.get(key)
         if found is None:
-            found = self._contexts[key] = _make_context(verify=verify, certificate=certificate)
+            found = self._contexts[key] = _make_context(self._trusted, verify=verify, certificate=certificate)
             if len(self._contexts) > _CONTEXTS:
                 self._contexts.popitem(last=False)
         return found
@@ -149,8 +157,10 @@ class _Resolver(ThreadedResolver):
         return found
 
 
-def _make_context(*, verify: bool, certificate: str) -> ssl.SSLContext:
+def _make_context(trusted: Path | None, *, verify: bool, certificate: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
+    if trusted is not None:
+        context.load_verify_locations(trusted)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

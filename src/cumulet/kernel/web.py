@@ -107,11 +107,13 @@ class Client(Protocol):
         stream: bool = False,
         verify: bool = True,
         certificate: str = "",
+        server_name: str = "",
     ) -> WebAnswer:
         """The answer to `request` (its method, `lines` and content; `url` has path and query). Follows no redirects.
 
         `seconds` is the time there is, until the answer's head with `stream`, else to its end. `certificate` is what to show to
-        a server that asks for one (PEM, its key in the same text). Raises TimeoutError, ConnectionError when nothing answers
+        a server that asks for one (PEM, its key in the same text). `server_name` is what its certificate must be for, when that is
+        not the URL's host. Raises TimeoutError, ConnectionError when nothing answers
         or what answers is not trusted, and ValueError for a URL that is none.
         """
         ...

@@ -15,6 +15,7 @@ from cumulet.kernel.web import Client, Inner
 from cumulet.services.apigateway.domains import store as domain_store
 from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.limits import Limits
+from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.rest import (
     access_associations,
     accounts,
@@ -107,11 +108,22 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     admitted = admissions.Admissions(owned["keys"], owned["plans"], plan_keys)
     limits = limits or Limits()
     keys_of_certificates = certificate_keys.CertificateKeyStore(db, Seal(secret, "apigateway"))
+
+    async def link_tags(account: str, region: str, id: str) -> dict[str, str] | None:
+        link = await owned["vpc_links"].get(account, region, id)
+        return None if link is None else link.tags or {}
+
+    async def http_link_tags(account: str, region: str, id: str) -> dict[str, str] | None:
+        from cumulet.services.apigateway.http.links import link_tags  # noqa: PLC0415  as its schema below
+
+        return await link_tags(db)(account, region, id)
+
     front = RestFront(
         rest=rest,
         admissions=admitted,
         usage=counted,
         certificates=Certificates(owned["certificates"], keys_of_certificates),
+        links=Links(link_tags, http_link_tags),
         calls=calls,
         clock=clock,
         tasks=tasks,

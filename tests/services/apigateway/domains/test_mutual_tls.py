@@ -121,7 +121,9 @@ def test_http_apis_are_told_who_it_is(
     group = client("logs")
     group.create_log_group(logGroupName="seen")
     arn = f"arn:aws:logs:us-east-1:{account}:log-group:seen"
-    api.stage(AccessLogSettings={"DestinationArn": arn, "Format": "$context.requestId $context.identity.clientCert.issuerDN"})
+    api.stage(
+        AccessLogSettings={"DestinationArn": arn, "Format": "$context.requestId $context.identity.clientCert.issuerDN"}
+    )
     made = api.v2.create_domain_name(
         DomainName=name,
         DomainNameConfigurations=[{"CertificateArn": f"arn:aws:acm:us-east-1:{account}:certificate/a"}],

@@ -142,3 +142,10 @@ def test_what_is_trusted_outlives_the_node(start_tls_node: Callable[[], TlsNode]
     node.connect("api.example.com").close()
     assert (node.data / "names" / "api.example.com.pem").read_bytes() == certificate
     assert json.loads((node.data / "node.json").read_text())["endpoint"].startswith("https://")
+
+
+def test_apis_call_each_other(node: TlsNode, client: Client) -> None:
+    rest, v2 = client("apigateway"), client("apigatewayv2")
+    name = f"{mock(rest)}.execute-api.us-east-1.localhost"
+    id = v2.create_api(Name="a", ProtocolType="HTTP", Target=f"https://{name}:{node.port}/dev")["ApiId"]
+    assert node.call(f"{id}.execute-api.us-east-1.localhost", "/").json["domain"].startswith(name)

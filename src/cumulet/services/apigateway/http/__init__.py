@@ -29,6 +29,7 @@ from cumulet.services.apigateway.http import (
     tags,
     vpc_links,
 )
+from cumulet.services.apigateway.http.links import link_tags
 from cumulet.services.apigateway.http.portals import pages, portals, products
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper
@@ -40,6 +41,7 @@ from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.authorizers import Cache
 from cumulet.services.apigateway.plane.jwt import Verifier
 from cumulet.services.apigateway.plane.lambdas import Functions
+from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.rest import api_store, stage_store
@@ -92,7 +94,7 @@ def build(  # noqa: PLR0913  what a service is made of
     front = HttpFront(
         programs,
         Gatekeeper(functions, Cache(clock.now), Verifier(client, real_time, time.monotonic)),
-        Integrator(functions, client, inner, roles),
+        Integrator(functions, client, inner, roles, Links(link_tags(db))),
         buckets,
         logs,
         clock.now,

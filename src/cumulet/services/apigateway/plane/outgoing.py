@@ -46,7 +46,8 @@ class Outgoing(Struct, kw_only=True):
     """One request to an integration. `seconds` is the time there is; `verify`: its certificate must be good.
 
     `stream`: the answer's body is given in pieces, and only its head must come in time. `certificate` is a client certificate
-    and its key (PEM, both in one text), for backends that ask for one.
+    and its key (PEM, both in one text), for backends that ask for one. `host` is the header's, `server_name` what the server's
+    certificate is for, where the URL does not say so.
     """
 
     method: str
@@ -57,6 +58,8 @@ class Outgoing(Struct, kw_only=True):
     stream: bool = False
     verify: bool = True
     certificate: str = ""
+    host: str = ""
+    server_name: str = ""
 
 
 async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False) -> WebAnswer:
@@ -66,7 +69,10 @@ async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False
     """
     if not _URL.fullmatch(outgoing.url):
         raise BadUrl(outgoing.url)
-    request = WebRequest(method=outgoing.method, path="", lines=sendable(outgoing.lines), content=outgoing.content)
+    lines = sendable(outgoing.lines)
+    if outgoing.host:
+        lines.append(("Host", outgoing.host))
+    request = WebRequest(method=outgoing.method, path="", lines=lines, content=outgoing.content)
     try:
         answer = await client.send(
             outgoing.url,
@@ -75,6 +81,7 @@ async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False
             stream=outgoing.stream,
             verify=outgoing.verify,
             certificate=outgoing.certificate,
+            server_name=outgoing.server_name,
         )
     except TimeoutError as error:
         raise TimedOut(outgoing.url) from error

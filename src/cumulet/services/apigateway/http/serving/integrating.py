@@ -24,6 +24,7 @@ from cumulet.services.apigateway.http.serving.exchange import Exchange, Refused
 from cumulet.services.apigateway.http.serving.program import Target
 from cumulet.services.apigateway.plane import outgoing
 from cumulet.services.apigateway.plane.lambdas import CALLER, SERVICE, CannotInvoke, Functions, function_of
+from cumulet.services.apigateway.plane.links import TAG, Links, NoLink, through
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Integrator(Struct, frozen=True):
     client: Client
     inner: Inner
     roles: Roles
+    links: Links
 
     async def run(self, exchange: Exchange, target: Target) -> WebAnswer:
         """The integration's answer, before the API's own mapping of it. Raises Refused."""
@@ -85,7 +87,9 @@ class Integrator(Struct, frozen=True):
 
     async def _address(self, exchange: Exchange, target: Target) -> WebAnswer:
         integration, request = target.integration, exchange.request
-        url = _url(exchange, target)
+        private = await self._private(exchange, target)
+        url = _url(exchange, target, private)
+        tls = integration.tls_config
         method = integration.integration_method or "ANY"
         lines = [(name, value) for name, value in exchange.headers.items() if name not in _OWN]
         host = request.headers.get("host", "")
@@ -99,6 +103,7 @@ class Integrator(Struct, frozen=True):
             lines=lines,
             content=request.content,
             seconds=seconds,
+            server_name=(tls.server_name_to_verify or "") if tls is not None else "",
         )
         try:
             answer = await outgoing.send(self.client, send)
@@ -108,6 +113,16 @@ class Integrator(Struct, frozen=True):
             raise Refused(503, "Service Unavailable", f"the integration cannot be reached: {error}") from None
         exchange.integration["integrationStatus"] = answer.status
         return answer
+
+    async def _private(self, exchange: Exchange, target: Target) -> str:
+        """Where the integration's VPC link leads; empty where it has none, or the link does not say. Raises Refused."""
+        integration = target.integration
+        if integration.connection_type != "VPC_LINK":
+            return ""
+        try:
+            return await self.links.target(exchange.account, exchange.region, integration.connection_id or "")
+        except NoLink as error:
+            raise Refused(503, "Service Unavailable", str(error)) from None
 
     async def _service(self, exchange: Exchange, target: Target) -> WebAnswer:
         subtype = target.subtype
@@ -155,11 +170,22 @@ def _permission(key: str) -> str:
     return f"{'*' if method == 'ANY' else method}{path}"
 
 
-def _url(exchange: Exchange, target: Target) -> str:
-    """The integration's address, its path parameters filled in. Raises Refused for parts that would lead out of it."""
+def _url(exchange: Exchange, target: Target, private: str) -> str:
+    """The integration's address, its path parameters filled in. Raises Refused for parts that would lead out of it.
+
+    A load balancer or Cloud Map service is at the address `private`, and is asked for the whole path of the request.
+    """
     uri = target.integration.integration_uri or ""
     if uri.startswith("arn:"):
-        raise Refused(503, "Service Unavailable", f"{uri}: there are no load balancers or Cloud Map services here")
+        if not private:
+            why = f"{uri} has no address here: give the VPC link a tag {TAG} such as http://127.0.0.1:8080"
+            raise Refused(503, "Service Unavailable", why)
+        if any(part in (".", "..") for part in exchange.path.split("/")):
+            raise Refused(400, "Bad Request", "a path with . or ..")
+        uri = private + quote(exchange.path, safe="/~:@!$&'()*+,;=")
+        return f"{uri}?{exchange.request.query}" if exchange.request.query else uri
+    if private:
+        uri = through(private, uri)
     for name, value in exchange.path_parameters.items():
         if any(part in (".", "..") for part in value.split("/")):
             raise Refused(400, "Bad Request", "a path with . or ..")

@@ -19,6 +19,7 @@ from cumulet.kernel.web import Client, Inner, Visit, WebAnswer
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.authorizers import Cache
 from cumulet.services.apigateway.plane.lambdas import Functions
+from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.rest.keys.admissions import Admissions
@@ -53,6 +54,7 @@ class RestFront:
         admissions: Admissions,
         usage: Usage,
         certificates: Certificates,
+        links: Links,
         calls: Calls,
         clock: Clock,
         tasks: Tasks,
@@ -66,6 +68,7 @@ class RestFront:
         self.admissions = admissions
         self.usage = usage
         self._certificates = certificates
+        self.links = links
         self.clock = clock
         self.client = client
         self.inner = inner

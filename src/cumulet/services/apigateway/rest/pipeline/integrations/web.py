@@ -1,4 +1,4 @@
-"""HTTP and HTTP_PROXY: a server elsewhere. With a VPC link it is reached by the same address: there is no VPC here.
+"""HTTP and HTTP_PROXY: a server elsewhere. With a VPC link it is reached where the link's tag says, or by the same address.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/setup-http-integrations.html
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from cumulet.kernel.web import WebAnswer
-from cumulet.services.apigateway.plane import outgoing
+from cumulet.services.apigateway.plane import links, outgoing
 from cumulet.services.apigateway.rest.pipeline import events
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.headers import NEVER_SENT, UNMAPPABLE, remapped
@@ -34,7 +34,7 @@ class WebIntegration:
     async def run(self, ex: Exchange) -> WebAnswer:
         plan = self.plan
         overrides = Overrides()
-        sent = requests.transformed(ex, plan, overrides)
+        sent = await requests.transformed(ex, plan, overrides)
         own = {
             "Accept": ["application/json"],
             "User-Agent": [f"AmazonAPIGateway_{ex.program.api_id}"],
@@ -47,7 +47,7 @@ class WebIntegration:
         ex.integration["status"] = ex.integration["integrationStatus"] = answer.status
         answer.headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
         chosen = responses.select(plan, str(answer.status), str(answer.status))
-        return responses.transformed(ex, plan, chosen, answer, overrides)
+        return await responses.transformed(ex, plan, chosen, answer, overrides)
 
 
 class WebProxyIntegration:
@@ -88,7 +88,10 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     """Raises Refused."""
     front = ex.front
     method = ex.request.method if plan.method in {"", "ANY"} else plan.method
-    url = _url(ex, plan, sent)
+    url, host, name = _url(ex, plan, sent), "", ""
+    if plan.link and (target := await _target(ex, plan)):
+        host, name = links.server(url)
+        url = links.through(target, url)
     lines = [(name, value) for name, values in headers.items() for value in values]
     body = sent.body
     if ex.log is not None:
@@ -106,6 +109,8 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
         stream=stream,
         verify=plan.verify,
         certificate=ex.program.certificate,
+        host=host,
+        server_name=name,
     )
     try:
         answer = await outgoing.send(front.client, request, every_header=True)
@@ -124,6 +129,17 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
         if isinstance(answer.body, bytes):
             ex.log.show(f"Endpoint response body before transformations: {cut(answer.body.decode('utf-8', 'replace'))}")
     return answer
+
+
+async def _target(ex: Exchange, plan: Plan) -> str:
+    """Where the integration's VPC link leads; empty where it does not say. Raises Refused."""
+    program = ex.program
+    id = fill(plan.link, ex.stage_variables, {})
+    try:
+        return await ex.front.links.target(program.account, program.region, id)
+    except links.NoLink as error:
+        reason = f"Execution failed due to configuration error: {error}"
+        raise Refused("INTEGRATION_FAILURE", "Internal server error", status=500, reason=reason) from error
 
 
 def _url(ex: Exchange, plan: Plan, sent: Sent) -> str:
