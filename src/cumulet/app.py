@@ -101,6 +101,7 @@ class Node:
                 "iam": self._iam,
                 "kms": self._kms,
                 "lambda": self._lambda,
+                "lambda-core": self._lambda_core,
                 "lambda-web": self._lambda_web,
                 "logs": self._logs,
                 "s3": self._s3,
@@ -539,6 +540,7 @@ class Node:
             blobs=FolderBlobs(self.config.data / "packages"),
             images=FolderBlobs(self.config.data / "images"),
             images_folder=self.config.data / "compute" / "images",
+            custom=self._custom_runtimes,
             signals=self._signals,
             clock=self.clock,
             calls=self._dispatcher,
@@ -555,6 +557,25 @@ class Node:
         self._function_log = service.state.logs.line
         self._platform_log = service.state.logs.platform
         return service
+
+    @cached_property
+    def _custom_runtimes(self) -> Any:
+        """The runtimes of customers, which Lambda shares with the service that manages them."""
+        from cumulet.services.lambda_ import custom
+
+        return custom.make(
+            db=self._database("lambda"),
+            images=FolderBlobs(self.config.data / "images"),
+            folder=self.config.data / "compute" / "custom-runtimes",
+            clock=self.clock,
+            tasks=self._tasks,
+            on_removal=self._compute.forget_image,
+        )
+
+    def _lambda_core(self) -> Service:
+        from cumulet.services.lambda_ import custom
+
+        return custom.build(self._custom_runtimes)
 
     def _lambda_web(self) -> Service:
         from cumulet.services.lambda_ import web

@@ -143,7 +143,7 @@ class Sandbox:
         order = {
             "op": "assign",
             "id": self.id,
-            "code": "" if spec.image else str(spec.code),
+            "code": "" if spec.image and not spec.image.base else str(spec.code),
             "layers": layers,
             "tmp_mb": spec.tmp_mb,
         }

@@ -26,6 +26,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     root: Path
     argv: tuple[str, ...]
     folder: str = "/"
+    base: bool = False
+    """Whether it is what functions run on, whose `code` and `layers` are mounted over it."""
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ from cumulet.services.lambda_.capacity.keeper import Keeper
 from cumulet.services.lambda_.concurrency import concurrency, idle, provisioned
 from cumulet.services.lambda_.concurrency.provisioning import Provisioner
 from cumulet.services.lambda_.concurrency.snapshots import Snapshots
+from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
 from cumulet.services.lambda_.durable.store import DurableStore
@@ -117,6 +118,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     secret: bytes,
     images: Blobs,
     images_folder: Path,
+    custom: CustomRuntimes,
     enforce: bool = False,
     limits: Limits | None = None,
     code_path: str = "/_cumulet/lambda/code/",
@@ -124,7 +126,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     """Assemble the service.
 
     `wall` is real time, in which functions live whatever the clock shows. `blobs` and `folder` are for packages alone, `images`
-    and `images_folder` for the registry of container images, and those unpacked.
+    and `images_folder` for the registry of container images, and those unpacked; `custom` holds the runtimes of customers.
     `secret` is the node's key, `enforce` whether permissions are enforced, `code_path` where the node answers Code.Location with `state.download`. Compute's `on_log` must lead to
     `state.logs.line`.
     """
@@ -137,7 +139,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         db=db,
         store=store,
         packages=packages,
-        targets=Targets(store, packages, credentials, unpacked),
+        targets=Targets(store, packages, credentials, unpacked, custom),
         logs=LogWriter(calls, clock, tasks, limits.log_buffer),
         compute=compute,
         calls=calls,
@@ -152,7 +154,9 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         credentials=credentials,
         enforce=enforce,
         images=unpacked,
+        custom=custom,
     )
+    custom.on_change = lambda_.targets.forget_all
     lambda_.front = UrlFront(lambda_)
     lambda_.cleanups.append(lambda_.urls.clean)
     lambda_.provisioner = Provisioner(lambda_)
@@ -193,6 +197,7 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.db.migrate("lambda_sources", mapping_store.SCHEMA)
     await lambda_.db.migrate("lambda_urls", url_store.SCHEMA)
     await lambda_.db.migrate("lambda_capacity", capacity_store.SCHEMA)
+    await lambda_.custom.start()
     lambda_.cleanups.append(lambda_.idle.forget)
     lambda_.tags.kinds["capacity-provider"] = partial(providers.check_there, lambda_)
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)

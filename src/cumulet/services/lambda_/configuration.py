@@ -15,11 +15,10 @@ from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.model import CREATING
 from cumulet.services.lambda_.names import LATEST, FunctionKey
-from cumulet.services.lambda_.runtimes import check_runtime
+from cumulet.services.lambda_.runtimes import CUSTOM, check_runtime
 
 _MISSING = {
     "file_system_configs": "FileSystemConfigs",
-    "runtime_config": "RuntimeConfig",
     "accelerator_config": "AcceleratorConfig",
 }
 
@@ -102,9 +101,7 @@ def changed_configuration(
         if (value := getattr(request, member)) is not None
     }
     changes |= _image_members(old, request) | snap_start.members(request.snap_start)
-    if request.runtime is not None:
-        check_runtime(request.runtime)
-        changes |= {"runtime": request.runtime, "runtime_version_config": runtime_version(key.region, request.runtime)}
+    changes |= _runtime_members(old, request, key)
     if request.environment is not None:
         changes["environment"] = _environment(request.environment, limits)
     if request.tracing_config is not None and request.tracing_config.mode:
@@ -159,6 +156,23 @@ def _image_members(old: api.FunctionConfiguration, request: Request) -> dict[str
     if request.image_config is None:
         return {}
     return {"image_config_response": api.ImageConfigResponse(image_config=request.image_config)}
+
+
+def _runtime_members(old: api.FunctionConfiguration, request: Request, key: FunctionKey) -> dict[str, object]:
+    """What changes of the runtime: AWS's, or a customer's own, which goes with the identifier `custom`."""
+    runtime = request.runtime or old.runtime
+    if request.runtime_config is not None and runtime != CUSTOM:
+        raise invalid(f"RuntimeConfig can only be specified when Runtime is {CUSTOM}.")
+    if request.runtime is None:
+        return {} if request.runtime_config is None else {"runtime_config": request.runtime_config}
+    if request.runtime != CUSTOM:
+        check_runtime(request.runtime)
+        version = runtime_version(key.region, request.runtime)
+        return {"runtime": request.runtime, "runtime_version_config": version, "runtime_config": None}
+    config = request.runtime_config or old.runtime_config
+    if config is None:
+        raise invalid(f"RuntimeConfig must be specified when Runtime is {CUSTOM}.")
+    return {"runtime": CUSTOM, "runtime_version_config": None, "runtime_config": config}
 
 
 def runtime_version(region: str, runtime: str) -> api.RuntimeVersionConfig:

@@ -47,6 +47,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     if await lambda_.store.function(key) is not None:
         raise conflict(f"Function already exist: {key.name}")
     await check_role(lambda_, call, request.role)
+    await lambda_.custom.check(call.account, configuration.runtime_config, new=True)
     await providers.check_usable(lambda_, configuration, call.account)
     await check_allowed(lambda_, call, layers)
     await check_deployment(lambda_, call, key, request.code_signing_config_arn)

@@ -30,6 +30,8 @@ _SUPPORTED = (
     "java8.al2",
 )
 """In the order of AWS's error message."""
+CUSTOM = "custom"
+"""Of functions that run on a runtime of the customer's own."""
 _NEWER = frozenset({"nodejs26.x", "python3.15", "ruby4.0", "java8.al2023", "java11.al2023", "java17.al2023"})
 _BLOCKED = frozenset(
     {

@@ -11,6 +11,7 @@ from cumulet.api.lambda_ import FunctionConfiguration
 from cumulet.compute import Compute, RuntimeUnavailable
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.access.credentials import CredentialCache
@@ -19,6 +20,7 @@ from cumulet.services.lambda_.capacity.store import CapacityStore
 from cumulet.services.lambda_.concurrency.idle import Idleness, can_idle
 from cumulet.services.lambda_.concurrency.slots import Slots
 from cumulet.services.lambda_.concurrency.snap_start import is_on
+from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.events.queue import EventQueue
 from cumulet.services.lambda_.images.images import Images
@@ -97,6 +99,7 @@ class Lambda:
         credentials: CredentialCache,
         enforce: bool,
         images: Images,
+        custom: CustomRuntimes,
     ) -> None:
         self.db = db
         self.store = store
@@ -116,6 +119,7 @@ class Lambda:
         self.credentials = credentials
         self.enforce = enforce
         self.images = images
+        self.custom = custom
         self.slots = Slots(limits)
         self.metrics = Metrics(db, clock, tasks)
         self.tags = TagStore(db)
@@ -240,6 +244,12 @@ class Lambda:
         images that cannot be."""
         unusable = {}
         for version in await self.store.pending_versions(key, self.db):
+            if version.configuration.runtime_config is not None:
+                try:
+                    await self.custom.base(version.configuration.runtime_config)
+                except (RuntimeUnavailable, AwsError) as error:
+                    unusable[version.code] = str(error)
+                continue
             if not version.image_uri:
                 await self.compute.provide(version.configuration.runtime or "")
             package = await self.store.package(version.code) if version.image_uri else None
@@ -254,7 +264,7 @@ class Lambda:
         """The version with the state that this node's runtimes, and its image, allow."""
         configuration = version.configuration
         reason = unusable or None
-        if not version.image_uri:
+        if not version.image_uri and configuration.runtime_config is None:
             try:
                 self.compute.check(configuration.runtime or "")
                 self.compute.prepare(configuration.runtime or "", configuration.memory_size or 128)

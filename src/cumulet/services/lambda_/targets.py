@@ -13,6 +13,7 @@ from cumulet.services.lambda_.access.credentials import CredentialCache
 from cumulet.services.lambda_.capacity.model import MANAGED, SCALING, Scaling, concurrency, managed
 from cumulet.services.lambda_.concurrency.idle import can_idle
 from cumulet.services.lambda_.concurrency.snap_start import SNAP_START, is_on
+from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.lineage import name_of
@@ -20,6 +21,7 @@ from cumulet.services.lambda_.model import Alias, Function, Version
 from cumulet.services.lambda_.names import LATEST, LATEST_PUBLISHED, FunctionKey, Reference, is_version
 from cumulet.services.lambda_.packages.packages import Package, Packages
 from cumulet.services.lambda_.reporting.metrics import Series
+from cumulet.services.lambda_.runtimes import CUSTOM
 from cumulet.services.lambda_.store import FunctionStore
 
 _KEPT = 10_000
@@ -98,7 +100,9 @@ class Targets:
         packages: Packages,
         credentials: CredentialCache,
         images: Images,
+        custom: CustomRuntimes,
     ) -> None:
+        self._custom = custom
         self._store = store
         self._packages = packages
         self._credentials = credentials
@@ -109,6 +113,11 @@ class Targets:
 
     def forget(self, key: FunctionKey) -> None:
         self._known.pop(key, None)
+        self._changes += 1
+
+    def forget_all(self) -> None:
+        """What functions run on may be another version of their runtimes."""
+        self._known.clear()
         self._changes += 1
 
     def known(self, reference: Reference) -> Target | None:
@@ -171,13 +180,14 @@ class Targets:
         if package is None:
             raise Superseded
         image, variables = await self._image(target.version, package)
+        own = image is not None and not image.base
         storage = configuration.ephemeral_storage
         version_config = configuration.runtime_version_config
         spec = FunctionSpec(
-            key=f"{deployment}.{credentials.generation}",
+            key=f"{deployment}.{credentials.generation}" + (f".{image.id}" if image and image.base else ""),
             runtime=configuration.runtime or "",
             handler=configuration.handler or "",
-            code=image.root if image else await self._packages.folder(package.id, package.blob),
+            code=image.root if image and own else await self._packages.folder(package.id, package.blob),
             image=image,
             layers=await self._layers(target.version),
             memory_mb=target.memory,
@@ -202,7 +212,9 @@ class Targets:
         return 0 if document is None else json.decode(document, type=Scaling).most or 0
 
     async def _image(self, version: Version, package: Package) -> tuple[Image | None, dict[str, str]]:
-        """The image that the version is, and what of its variables are the image's own."""
+        """The image that the version is or runs on, and what of its variables are the image's own."""
+        if version.configuration.runtime_config is not None:
+            return await self._custom.base(version.configuration.runtime_config)
         if not package.is_image:
             return None, {}
         config = version.configuration.image_config_response
@@ -241,7 +253,7 @@ def environment(target: Target) -> dict[str, str]:
         "PWD": "/var/task",
         "SHLVL": "0",
     }
-    if target.version.image_uri:
+    if target.version.image_uri or runtime == CUSTOM:
         variables = {}  # an image has its own
     variables |= {
         **(own or {}),
@@ -261,7 +273,7 @@ def environment(target: Target) -> dict[str, str]:
     if target.snapshots:
         variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = SNAP_START
         del variables["AWS_LAMBDA_LOG_GROUP_NAME"]  # as on AWS
-    if runtime and not runtime.startswith("provided"):
+    if runtime and runtime != CUSTOM and not runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
     logging = configuration.logging_config
     if logging is not None and logging.log_format == "JSON":

@@ -70,7 +70,8 @@ async def update_function_configuration(
     key = refer(call, request.function_name).key
     before = await lambda_.version(Reference(key, None))
     _check_revision(before, request.revision_id)
-    changed_configuration(before.configuration, request, key, lambda_.limits)
+    after = changed_configuration(before.configuration, request, key, lambda_.limits)
+    await lambda_.custom.check(call.account, after.runtime_config, new=False)
     check_arns(lambda_, call, request.layers or ())
     if request.role is not None:
         await check_role(lambda_, call, request.role)

@@ -30,6 +30,7 @@ _SAME = (
     "memory_size",
     "role",
     "runtime",
+    "runtime_config",
     "timeout",
     "tracing_config",
     "vpc_config",

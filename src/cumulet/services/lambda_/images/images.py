@@ -75,6 +75,14 @@ class Images:
 
     async def find(self, call: Call, uri: str, architectures: Sequence[str]) -> Package:
         """The image that a request names, as a package. Raises AWS's errors."""
+        package, machine = await self.look_up(call, uri)
+        wanted = (architectures or ["x86_64"])[0]
+        if wanted != machine:
+            raise invalid(f"The image of {uri} is for {machine}, the function for {wanted}.")
+        return package
+
+    async def look_up(self, call: Call, uri: str) -> tuple[Package, str]:
+        """The image that a request names, as a package, and its architecture. Raises AWS's errors."""
         reference = parse(uri)
         if reference is None or reference.repository.region != call.region:
             raise invalid(f"Source image {uri} is not valid. Provide a valid source image.")
@@ -101,9 +109,7 @@ class Images:
             size=0,
         )
         machine = str((await self._config(repository, document)).get("architecture", "amd64"))
-        if (architectures or ["x86_64"])[0] != _MACHINES.get(machine, machine):
-            raise invalid(f"The image of {uri} is for {machine}, the function for {(architectures or ['x86_64'])[0]}.")
-        return package
+        return package, _MACHINES.get(machine, machine)
 
     async def image(self, package: Package, own: api.ImageConfig | None) -> tuple[Image, dict[str, str]]:
         """How compute runs the image, `own` being the function's ImageConfig; and the image's variables.
