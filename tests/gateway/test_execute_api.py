@@ -31,6 +31,21 @@ def test_addresses(path: str, host: str, api_id: str, rest: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "api_id", "endpoint"),
+    [
+        ("abc-vpce-01.execute-api.us-east-1.localhost", "abc", "vpce-01"),
+        ("my-own-vpce-01.execute-api.us-east-1.amazonaws.com", "my-own", "vpce-01"),
+        ("vpce-01-xy.execute-api.us-east-1.vpce.amazonaws.com", "given", "vpce-01"),
+        ("vpce-01-xy-us-east-1a.execute-api.us-east-1.vpce.amazonaws.com", "given", "vpce-01"),
+    ],
+)
+def test_addresses_of_private_apis(host: str, api_id: str, endpoint: str) -> None:
+    headers = {"host": host, "x-apigw-api-id": "given"}
+    request = HttpRequest("GET", "/dev", "", headers, BytesStream(b""))
+    assert address_of(request, host) == Address(api_id, "/dev", vpc_endpoint=endpoint)
+
+
+@pytest.mark.parametrize(
     "path", ["/", "/restapis", "/restapis/abc", "/restapis/abc/stages/_user_request", "/_aws/execute", "/b/k"]
 )
 def test_other_requests(path: str) -> None:

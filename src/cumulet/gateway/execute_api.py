@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MARK = ".execute-api."
+_ENDPOINT = "vpce-"
 _AWS_PATH = "/_aws/execute-api/"
 _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
 _MANAGEMENT = "/@connections/"
@@ -36,25 +37,42 @@ _OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
 
 
 class Address(Struct, frozen=True):
-    """Which API is meant, and the path beginning with its stage. `base_path` is what a custom domain took off before it."""
+    """Which API is meant, and the path beginning with its stage. `base_path` is what a custom domain took off before it.
+
+    `vpc_endpoint` is in addresses of private APIs: there are no VPCs here, so whoever uses such an address comes by that endpoint.
+    """
 
     api_id: str
     path: str
     mapped: bool = False
     base_path: str = ""
+    vpc_endpoint: str = ""
 
 
 def address_of(request: HttpRequest, host: str) -> Address | None:
     """The API that a request's host or path names; None for every other request. `host` is in small letters."""
     path = request.path
     if MARK in host:
-        return Address(host.partition(MARK)[0].rpartition(".")[2], path)
+        label = host.partition(MARK)[0].rpartition(".")[2]
+        return _private(request, label) if _ENDPOINT in label else Address(label, path)
     if path.startswith("/_aws/e") and path.startswith(_AWS_PATH):
         api_id, slash, rest = path[len(_AWS_PATH) :].partition("/")
         return Address(api_id, slash + rest)
     if path.startswith("/restapis/") and (found := _USER_PATH.fullmatch(path)) is not None:
         return Address(found[1], f"/{found[2]}{found[3] or '/'}")
     return None
+
+
+def _private(request: HttpRequest, label: str) -> Address:
+    """`<api>-vpce-<endpoint>`, or `vpce-<endpoint>-<zone>` with the API in a header.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-private-api-test-invoke-url.html
+    """
+    if label.startswith(_ENDPOINT):
+        endpoint = label.removeprefix(_ENDPOINT).partition("-")[0]
+        return Address(request.headers.get("x-apigw-api-id", ""), request.path, vpc_endpoint=_ENDPOINT + endpoint)
+    api_id, _, endpoint = label.partition(f"-{_ENDPOINT}")
+    return Address(api_id, request.path, vpc_endpoint=_ENDPOINT + endpoint)
 
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
@@ -118,6 +136,7 @@ async def serve(
     try:
         visit = await _visit(gateway, request, request_id)
         visit.identify = identify or visit.identify
+        visit.vpc_endpoint = address.vpc_endpoint
         if "upgrade" in request.headers and (upgraded := await _upgrade(gateway, request, visit, address)) is not None:
             return upgraded
         answer = await _answer(gateway, visit, address)

@@ -83,7 +83,7 @@ class Visit(Struct, kw_only=True):
     `identify` verifies its signature and gives whose it is: ANONYMOUS when it has none; raises AwsError when it is wrong.
     `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
     `judge(call, credential, asked)` decides on an action by the caller's policies, if they count, and the resource's own.
-    `certificate` is the client's, where the address asks for one.
+    `certificate` is the client's, where the address asks for one; `vpc_endpoint` the endpoint that the address names.
     """
 
     request: WebRequest
@@ -93,6 +93,7 @@ class Visit(Struct, kw_only=True):
     authorize: Callable[[Call, Credential, str, str, Any], Awaitable[None]]
     judge: Callable[[Call, Credential, Asked], Awaitable[Judgement]]
     certificate: ClientCertificate | None = None
+    vpc_endpoint: str = ""
 
 
 class Client(Protocol):

@@ -288,3 +288,19 @@ def handler(event, context):
     api.deploy()
     assert api.call("GET", "/other", headers={"X-Who": "ann"}).status == 200
     assert api.call("GET", path, headers={"X-Who": "ann"}).status == 403
+
+
+def test_a_private_api_asks_by_which_endpoint_a_request_comes(make_api: Callable[..., Api]) -> None:
+    only = policy("Deny", {"StringNotEquals": {"aws:SourceVpce": "vpce-0a1"}})
+    api = make_api(
+        endpointConfiguration={"types": ["PRIVATE"]},
+        policy=json.dumps({"Version": "2012-10-17", "Statement": [policy("Allow"), only]}),
+    )
+    api.mock("GET", "/", '"$context.identity.vpceId"')
+    api.deploy()
+    assert api.call("GET", "/").status == 403
+    for endpoint, status in [("vpce-0a1", 200), ("vpce-0a2", 403)]:
+        host = f"{api.id}-{endpoint}.execute-api.us-east-1.localhost"
+        assert api.call("GET", "/", host=host).status == status
+    host, headers = "vpce-0a1-x.execute-api.us-east-1.vpce.amazonaws.com", {"x-apigw-api-id": api.id}
+    assert api.call("GET", "/", host=host, headers=headers).json == "vpce-0a1"

@@ -66,6 +66,8 @@ def _identity(ex: Exchange) -> dict[str, Any]:
     identity["userAgent"] = ex.request.headers.get("user-agent")
     if ex.identity:
         identity |= ex.identity
+    if ex.visit.vpc_endpoint:
+        identity["vpceId"] = ex.visit.vpc_endpoint
     if ex.visit.certificate is not None:
         identity["clientCert"] = client_certificates.shown(ex.visit.certificate)
     return identity
