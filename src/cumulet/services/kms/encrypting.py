@@ -83,7 +83,7 @@ async def decrypt_with(
     elif header is None:
         raise api.InvalidCiphertextException
     else:
-        found = await kms.keys.find(header.account, call.region, header.key_id)
+        found = await kms.find(header.account, call.region, header.key_id)
         if found is None:
             raise names.not_found(Name(header.account, call.region, header.key_id))
         key = found

@@ -9,6 +9,8 @@ from cumulet.services.kms.model import CURRENT, NON_CURRENT, PENDING_ROTATION, T
 from cumulet.services.kms.store import KeyStore, locked, materials_of, put, put_material
 from cumulet.services.kms.vault import Vault
 
+AUTOMATIC, ON_DEMAND = "AUTOMATIC", "ON_DEMAND"
+
 
 async def rotate(
     store: KeyStore, strongbox: Vault, key: Key, now: float, kind: str, next_rotation: float | None
@@ -17,6 +19,8 @@ async def rotate(
     secret, _ = await vault.generate(key.spec) if key.origin != THEIRS else (b"", b"")
     related = await store.related(key)
     async with store.db.transaction() as tx:
+        if kind == AUTOMATIC and (await locked(tx, key)).next_rotation != key.next_rotation:
+            return
         for each in related:
             found = await locked(tx, each)
             materials = await materials_of(tx, found)

@@ -82,12 +82,12 @@ async def rotate_key_on_demand(
     materials = await kms.keys.materials(key)
     if key.origin == THEIRS and not any(material.state == PENDING_ROTATION for material in materials):
         raise api.KMSInvalidStateException(f"No available key material pending rotation for the key: {key.arn}.")
-    if sum(material.rotation == "ON_DEMAND" for material in materials) >= _MOST_ON_DEMAND:
+    if sum(material.rotation == rotating.ON_DEMAND for material in materials) >= _MOST_ON_DEMAND:
         raise api.LimitExceededException(
             "The on-demand rotations limit has been reached for the given keyId. "
             f"No more on-demand rotations can be performed for this key: {key.arn}"
         )
-    await rotating.rotate(kms.keys, kms.vault, key, kms.clock.now(), "ON_DEMAND", key.next_rotation)
+    await rotating.rotate(kms.keys, kms.vault, key, kms.clock.now(), rotating.ON_DEMAND, key.next_rotation)
     return api.RotateKeyOnDemandResponse(key_id=key.arn)
 
 

@@ -35,10 +35,18 @@ class Kms(Struct, frozen=True):
         key_id = name.key_id
         if name.alias:
             key_id = await self.aliases.target(name) or await self.managed.make(name) or ""
-        found = await self.keys.find(name.account, name.region, key_id) if key_id else None
+        found = await self.find(name.account, name.region, key_id) if key_id else None
         if found is None:
             raise names.not_found(name)
         return found
+
+    async def find(self, account: str, region: str, key_id: str) -> Key | None:
+        """A key as it is by now: what time has brought is done before anybody looks."""
+        found = await self.keys.find(account, region, key_id)
+        if found is None or found.due is None or found.due > self.clock.now():
+            return found
+        await self.keeper.do(found, self.clock.now())
+        return await self.keys.find(account, region, key_id)
 
     async def usable(self, call: Call, text: str) -> Key:
         """The same; raises what AWS says of a key that may not be used as it is."""

@@ -107,6 +107,9 @@ class KeyStore(Struct, frozen=True):
     async def remove(self, key: Key, now: float) -> bool:
         """Delete a key whose time has come, with all that is its own; False when its deletion was cancelled meanwhile."""
         async with self.db.transaction() as tx:
+            row = await tx.read(f"SELECT body FROM kms_key {_OF_KEY}", _place(key))  # noqa: S608  constants
+            if not row:
+                return False
             found = await locked(tx, key)
             if found.state != PENDING_DELETION or found.deletion is None or found.deletion > now:
                 return False

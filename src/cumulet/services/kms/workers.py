@@ -35,7 +35,7 @@ class Keeper:
             now = self._clock.now()
             for key in await self._store.due(now):
                 try:
-                    await self._do(key, now)
+                    await self.do(key, now)
                 except Exception:
                     log.exception(
                         "%s could not be changed as it should have been by now; tried again in a minute", key.arn
@@ -53,7 +53,8 @@ class Keeper:
             for each in waiting:
                 each.cancel()
 
-    async def _do(self, key: Key, now: float) -> None:
+    async def do(self, key: Key, now: float) -> None:
+        """What is due of this key; nothing when it was done, or called off, since the key was read."""
         if key.state == PENDING_DELETION:
             if await self._store.remove(key, now):
                 self._vault.forget(key)
@@ -81,6 +82,8 @@ class Keeper:
         """Material whose time is over is deleted; the key waits for it to be imported again."""
         async with self._store.db.transaction() as tx:
             found = await locked(tx, key)
+            if found.valid_to != key.valid_to:
+                return
             for material in await materials_of(tx, found):
                 if material.valid_to is not None and material.valid_to <= now:
                     await put_material(tx, found, replace(material, sealed="", valid_to=None, expiration=""))
@@ -91,4 +94,4 @@ class Keeper:
         """Replicas have no time of their own: they follow their primary."""
         if key.state == ENABLED and key.rotation_days and key.next_rotation is not None and key.next_rotation <= now:
             at = key.next_rotation
-            await rotating.rotate(self._store, self._vault, key, at, "AUTOMATIC", at + key.rotation_days * DAY)
+            await rotating.rotate(self._store, self._vault, key, at, rotating.AUTOMATIC, at + key.rotation_days * DAY)
