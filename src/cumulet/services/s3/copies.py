@@ -9,7 +9,7 @@ from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.streams import Stream
 from cumulet.policy import copy_source
-from cumulet.services.s3 import checksums, conditions, events
+from cumulet.services.s3 import checksums, conditions, events, sse_kms
 from cumulet.services.s3.errors import error, invalid_argument, invalid_request, no_such_key
 from cumulet.services.s3.facts import HEADERS, check_key, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Promise, taken_in
@@ -19,7 +19,7 @@ from cumulet.services.s3.objects import check_retrievable, new_row, unlock
 from cumulet.services.s3.ranges import copy_range
 from cumulet.services.s3.reading import Gone, open_bytes
 from cumulet.services.s3.state import S3
-from cumulet.services.s3.uploads import check_part_checksum, keep_part, part_key, part_target
+from cumulet.services.s3.uploads import check_part_checksum, cipher_key, keep_part, part_target
 from cumulet.services.s3.versions import find, keep, shown_version
 
 _SOURCE_ARN = re.compile(r"arn:aws:s3:[a-z0-9-]*:\d*:accesspoint/.*")
@@ -69,7 +69,7 @@ async def _source(s3: S3, call: Call, request: Any) -> _Source:
         request.copy_source_if_unmodified_since,
     )
     facts = row.details()
-    customer_key = unlock(facts, request, "copy_source_sse")
+    customer_key = unlock(facts, request, "copy_source_sse") or await sse_kms.open_key(s3, call, bucket, key, facts)
     check_retrievable(row, facts)
     return _Source(bucket, row, data, customer_key, version)
 
@@ -87,7 +87,7 @@ async def _find(s3: S3, bucket: Bucket, key: str, version: str | None) -> tuple[
     return found
 
 
-async def _open(s3: S3, source: _Source, start: int, end: int) -> Stream:
+async def _open(s3: S3, call: Call, source: _Source, start: int, end: int) -> Stream:
     """The source's bytes; looks it up again when they were replaced meanwhile."""
     for attempt in range(_ATTEMPTS):
         try:
@@ -96,6 +96,8 @@ async def _open(s3: S3, source: _Source, start: int, end: int) -> Stream:
             if attempt + 1 == _ATTEMPTS or source.asked_version:
                 raise no_such_key(source.row.key) from None
             source.row, source.data = await find(s3, source.bucket, source.row.key, None)
+            renewed = await sse_kms.open_key(s3, call, source.bucket, source.row.key, source.row.details())
+            source.key = renewed or source.key
             end = min(end, source.row.size)
     raise AssertionError("unreachable")
 
@@ -117,14 +119,15 @@ async def copy_object(s3: S3, call: Call, request: api.CopyObjectRequest) -> api
     algorithm = source.row.algorithm or checksums.DEFAULT
     if request.checksum_algorithm:
         algorithm = checksums.checked_algorithm(request.checksum_algorithm)
-    promise = Promise(algorithm, customer_key=customer_key)
+    key = customer_key or await sse_kms.new_key(s3, call, bucket, request.key, facts, request)
+    promise = Promise(algorithm, customer_key=key)
     check = None
     if request.if_match is not None or request.if_none_match is not None:
 
         def check(current: Stored | None) -> None:
             conditions.check_write(current, request.key, request.if_match, request.if_none_match)
 
-    body = await _open(s3, source, 0, source.row.size)
+    body = await _open(s3, call, source, 0, source.row.size)
     async with taken_in(s3, body, promise) as taken:
         row = new_row(s3, bucket, request.key, taken, facts, kind)
         await keep(s3, call, bucket, row, taken.data, events.COPY, check)
@@ -197,9 +200,10 @@ async def upload_part_copy(s3: S3, call: Call, request: api.UploadPartCopyReques
     start, end = 0, source.row.size
     if request.copy_source_range is not None:
         start, end = copy_range(request.copy_source_range, source.row.size)
-    promise = Promise(upload.algorithm or checksums.DEFAULT, customer_key=part_key(upload, request), stated=True)
+    key = await cipher_key(s3, call, bucket, upload, request)
+    promise = Promise(upload.algorithm or checksums.DEFAULT, customer_key=key, stated=True)
     check_part_checksum(upload, promise)
-    body = await _open(s3, source, start, end)
+    body = await _open(s3, call, source, start, end)
     async with taken_in(s3, body, promise) as taken:
         part = await keep_part(s3, upload, request.part_number, taken)
     shown = checksums.members(part.algorithm, part.checksum) if upload.algorithm else {}

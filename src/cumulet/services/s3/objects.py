@@ -7,7 +7,7 @@ from typing import Any
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
-from cumulet.services.s3 import checksums, cipher, conditions, events, headers
+from cumulet.services.s3 import checksums, cipher, conditions, events, headers, sse_kms
 from cumulet.services.s3.errors import error, invalid_request
 from cumulet.services.s3.facts import ARCHIVED, check_key, encoded, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Taken, promise_of, taken_in
@@ -41,7 +41,7 @@ async def _put(s3: S3, call: Call, request: api.PutObjectRequest, event: str) ->
     kind = storage_class(request)
     facts, key = facts_of(s3, bucket, request)
     promise = promise_of(request)
-    promise.customer_key = key
+    promise.customer_key = key or await sse_kms.new_key(s3, call, bucket, request.key, facts, request)
     check = None
     if request.if_match is not None or request.if_none_match is not None:
 
@@ -81,7 +81,7 @@ async def get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.G
     for attempt in range(_ATTEMPTS):
         row, data = await find(s3, bucket, request.key, request.version_id)
         facts = row.details()
-        key = unlock(facts, request)
+        key = unlock(facts, request) or await sse_kms.open_key(s3, call, bucket, request.key, facts)
         answer = api.GetObjectOutput()
         start, end = await _describe(s3, bucket, request, row, facts, answer)
         check_retrievable(row, facts)

@@ -7,7 +7,7 @@ from typing import Any
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import token
-from cumulet.services.s3 import acls, checksums, cipher
+from cumulet.services.s3 import acls, checksums, cipher, sse_kms
 from cumulet.services.s3.errors import invalid_argument, invalid_request, no_such_upload
 from cumulet.services.s3.facts import check_key, encoded, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Promise, Taken, promise_of, taken_in
@@ -25,6 +25,7 @@ async def create_multipart_upload(
     kind = storage_class(request)
     algorithm, type_ = _checksum(request)
     facts, _ = facts_of(s3, bucket, request)
+    await sse_kms.new_key(s3, call, bucket, request.key, facts, request)
     upload = Upload(
         token(48), bucket.id, request.key, s3.next_order(), s3.now(), kind, algorithm, type_, 0, encoded(facts)
     )
@@ -63,7 +64,7 @@ async def upload_part(s3: S3, call: Call, request: api.UploadPartRequest) -> api
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     upload = await part_target(s3, bucket, request)
     promise = promise_of(request)
-    promise.customer_key = part_key(upload, request)
+    promise.customer_key = await cipher_key(s3, call, bucket, upload, request)
     check_part_checksum(upload, promise)
     async with taken_in(s3, request.body, promise) as taken:
         await keep_part(s3, upload, request.part_number, taken)
@@ -92,6 +93,11 @@ def part_key(upload: Upload, request: Any) -> bytes:
     if key and cipher.key_digest(key) != began_with:
         raise invalid_request("The provided encryption parameters did not match the ones used originally.")
     return key
+
+
+async def cipher_key(s3: S3, call: Call, bucket: Bucket, upload: Upload, request: Any) -> bytes:
+    """What a part is encrypted with: the customer's key, the upload's own, or nothing."""
+    return part_key(upload, request) or await sse_kms.open_key(s3, call, bucket, upload.key, upload.details())
 
 
 def check_part_checksum(upload: Upload, promise: Promise) -> None:
