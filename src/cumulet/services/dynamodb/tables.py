@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,6 +13,7 @@ from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
+from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.model import (
     ACTIVE,
@@ -37,7 +37,8 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
             "GlobalTableSourceArn of CreateTable is not implemented yet. See docs/services/dynamodb.md."
         )
     account, region, name = names.place(call, request.table_name)
-    table, kept = new_table(dynamodb, request, (account, region, name)), tags.checked(request.tags or [])
+    encryption = await encryption_of(dynamodb, call, (account, region, name), request.sse_specification)
+    table, kept = new_table(dynamodb, request, (account, region, name), encryption), tags.checked(request.tags or [])
     if await dynamodb.tables.count(account, region) >= _MOST_TABLES:
         raise api.LimitExceededException(
             f"Subscriber limit exceeded: Subscriber can have at most {_MOST_TABLES} tables"
@@ -65,7 +66,9 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
     )
 
 
-def new_table(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Place) -> Table:
+def new_table(
+    dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Place, encryption: Encryption | None = None
+) -> Table:
     schemas.check_capacity(request)
     definitions = schemas.definitions_of(request.attribute_definitions)
     key = schemas.table_key(request, definitions)
@@ -92,7 +95,7 @@ def new_table(dynamodb: DynamoDb, request: api.CreateTableInput, place: names.Pl
         warm=schemas.warm(request.warm_throughput),
         table_class=request.table_class or "",
         protected=bool(request.deletion_protection_enabled),
-        encryption=encryption(place, request.sse_specification),
+        encryption=encryption,
         stream=stream_of(request.stream_specification, now),
     )
 
@@ -108,23 +111,6 @@ def stream_of(given: api.StreamSpecification | None, now: float) -> StreamSettin
     moment = datetime.fromtimestamp(now, UTC)
     label = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}"
     return StreamSettings(given.stream_view_type, label)
-
-
-def encryption(place: names.Place, given: api.SSESpecification | None) -> Encryption | None:
-    """Encryption by a key of KMS: the one that is named, or the account's own for DynamoDB."""
-    if given is None or not given.enabled:
-        if given is not None and (given.kms_master_key_id or given.sse_type):
-            raise invalid_values("SSEType or KMSMasterKeyId cannot be specified when SSE is disabled")
-        return None
-    account, region, _ = place
-    key = given.kms_master_key_id or ""
-    if key.startswith("arn:"):
-        return Encryption(key)
-    if not key:
-        digest = hashlib.sha256(f"dynamodb {account} {region}".encode()).hexdigest()
-        key = f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
-    kind = "" if key.startswith("alias/") else "key/"
-    return Encryption(f"arn:aws:kms:{region}:{account}:{kind}{key}")
 
 
 async def describe_table(dynamodb: DynamoDb, call: Call, request: api.DescribeTableInput) -> api.DescribeTableOutput:

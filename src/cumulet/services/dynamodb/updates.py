@@ -9,6 +9,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError, NotImplementedHere
 from cumulet.services.dynamodb import replicas, schemas, store
 from cumulet.services.dynamodb.descriptions import describe, rows_of
+from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid, invalid_values
 from cumulet.services.dynamodb.model import (
     ACTIVE,
@@ -16,13 +17,14 @@ from cumulet.services.dynamodb.model import (
     ON_DEMAND,
     PROVISIONED,
     UPDATING,
+    Encryption,
     Index,
     Table,
     Throughput,
     VectorIndex,
 )
 from cumulet.services.dynamodb.state import DynamoDb
-from cumulet.services.dynamodb.tables import encryption, stream_of
+from cumulet.services.dynamodb.tables import stream_of
 from cumulet.services.dynamodb.vectors import schemas as vector_schemas
 from cumulet.storage.database import Transaction
 
@@ -37,10 +39,12 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
     _check(request)
     table = await dynamodb.described(call, request.table_name)
     measures = await dynamodb.measurer.measures(rows_of(table), table.id)
+    place = (table.account, table.region, table.name)
+    encryption = await encryption_of(dynamodb, call, place, request.sse_specification)
     async with dynamodb.change(table) as (tx, now):
         if now.status != ACTIVE:
             raise _in_use(now)
-        changed = _settings(dynamodb, now, request)
+        changed = _settings(dynamodb, now, request, encryption)
         changed = _capacity(dynamodb, changed, request)
         changed, added = await _indexes(dynamodb, tx, changed, request)
         changed = await _stream(dynamodb, tx, changed, request)
@@ -147,7 +151,7 @@ def _check_index_updates(request: api.UpdateTableInput) -> None:
         )
 
 
-def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -> Table:
+def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput, encryption: Encryption | None) -> Table:
     """What is kept and shown."""
     now = dynamodb.clock.now()
     if request.table_class is not None:
@@ -155,8 +159,7 @@ def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -
     if request.deletion_protection_enabled is not None:
         table = replace(table, protected=request.deletion_protection_enabled)
     if request.sse_specification is not None:
-        place = (table.account, table.region, table.name)
-        table = replace(table, encryption=encryption(place, request.sse_specification))
+        table = replace(table, encryption=encryption)
     if request.on_demand_throughput is not None:
         table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput))
     if request.warm_throughput is not None:

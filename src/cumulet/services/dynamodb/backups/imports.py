@@ -18,6 +18,7 @@ from cumulet.services.dynamodb import jobs, names, rows, store, writing
 from cumulet.services.dynamodb.backups import refusals, targets, transfers
 from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Lines, Malformed
 from cumulet.services.dynamodb.backups.transfers import IMPORT, Caller, Transfer
+from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.items import stored
 from cumulet.services.dynamodb.model import Table
@@ -62,7 +63,8 @@ async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableI
         global_secondary_indexes=parameters.global_secondary_indexes,
         vector_indexes=parameters.vector_indexes,
     )
-    target = new_table(dynamodb, wanted, place)
+    encryption = await encryption_of(dynamodb, call, place, wanted.sse_specification)
+    target = new_table(dynamodb, wanted, place, encryption)
     given, digest = request.client_token or "", transfers.digest_of(request)
     arn = transfers.transfer_arn(target.arn, IMPORT, now)
     async with targets.Taken(target, api.ResourceInUseException), dynamodb.db.transaction() as tx:

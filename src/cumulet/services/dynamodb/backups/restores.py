@@ -14,11 +14,11 @@ from cumulet.services.dynamodb import store as tables
 from cumulet.services.dynamodb.backups import holds, operations, recovery, store, targets
 from cumulet.services.dynamodb.backups.model import AVAILABLE
 from cumulet.services.dynamodb.descriptions import describe
+from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import CREATING, ON_DEMAND, Index, Restored, Table, Throughput, VectorIndex
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
-from cumulet.services.dynamodb.tables import encryption
 from cumulet.storage.database import Transaction
 
 KIND = "restore"
@@ -44,7 +44,7 @@ async def restore_table_from_backup(
     if backup.status != AVAILABLE:
         raise api.BackupInUseException(f"Backup is not available: {backup.arn}")
     restored = Restored(backup.table.arn, backup.created, backup.arn)
-    target = _target(dynamodb, call, request, backup.table, restored)
+    target = await _target(dynamodb, call, request, backup.table, restored)
     async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.db.transaction() as tx:
         await operations.still_there(tx, backup)
         target = await targets.insert(dynamodb, tx, target)
@@ -61,7 +61,7 @@ async def restore_table_to_point_in_time(
         raise invalid("Either SourceTableName or SourceTableArn must be given.")
     source = await recovery.table(dynamodb, call, name)
     moment = _moment(dynamodb, source, request)
-    target = _target(dynamodb, call, request, source, Restored(source.arn, moment))
+    target = await _target(dynamodb, call, request, source, Restored(source.arn, moment))
     async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.change(source) as (tx, now):
         await holds.hold(dynamodb, tx, now)
         target = await targets.insert(dynamodb, tx, target)
@@ -90,7 +90,7 @@ def _moment(dynamodb: DynamoDb, source: Table, request: api.RestoreTableToPointI
     return moment
 
 
-def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, restored: Restored) -> Table:
+async def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, restored: Restored) -> Table:
     """The new table: as the source was, without its stream, tags, time to live, protection and recovery."""
     place = names.place(call, request.target_table_name, "TargetTableName")
     billing = request.billing_mode_override or source.billing
@@ -118,7 +118,7 @@ def _target(dynamodb: DynamoDb, call: Call, request: Request, source: Table, res
         throughput=_units(billing, units, source.throughput),
         on_demand=schemas.on_demand(limits) if limits is not None else source.on_demand,
         table_class=source.table_class,
-        encryption=encryption(place, sse) if sse is not None else source.encryption,
+        encryption=await encryption_of(dynamodb, call, place, sse) if sse is not None else source.encryption,
         restored=restored,
         status=CREATING,
     )
