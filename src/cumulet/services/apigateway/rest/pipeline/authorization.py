@@ -135,7 +135,7 @@ async def _check_policy(ex: Exchange, *, open_: bool) -> None:
 async def _judge(ex: Exchange, *, identity: bool) -> Judgement:
     judgement = Judgement(allowed=False)
     endpoint = ex.visit.vpc_endpoint
-    keys = {"aws:sourcevpce": (endpoint,)} if endpoint else {}
+    keys: dict[str, tuple[str, ...]] = {"aws:sourcevpce": (endpoint,)} if endpoint else {}
     for place, arn in enumerate(ex.resource_arns):
         asked = Asked(action=INVOKE, resource=arn, policy=ex.program.policy, identity=identity, keys=keys)
         found = await ex.visit.judge(ex.caller(), ex.credential or _ANYBODY, asked)

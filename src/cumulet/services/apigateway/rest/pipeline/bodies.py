@@ -11,7 +11,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 
-_LARGEST = 10 * 1024 * 1024
+LARGEST = 10 * 1024 * 1024
 TO_BINARY = "CONVERT_TO_BINARY"
 TO_TEXT = "CONVERT_TO_TEXT"
 
@@ -79,20 +79,25 @@ def decoded(body: bytes | str) -> bytes:
 
 
 def inflate(body: bytes, coding: str) -> bytes | None:
-    """A compressed request's body; None when it is broken, or too large."""
+    """A compressed request's body, no more of it than one byte over the largest; None when it is broken, or the coding is not known."""
     kind = coding.strip().lower()
-    if kind not in {"gzip", "deflate"}:
+    if kind == "identity":
         return body
+    if kind not in {"gzip", "deflate"}:
+        return None
     try:
         machine = zlib.decompressobj(wbits=31 if kind == "gzip" else 15)
-        out = machine.decompress(body, _LARGEST + 1)
+        out = machine.decompress(body, LARGEST + 1)
     except zlib.error:
         return None
-    return out if len(out) <= _LARGEST else None
+    return out if machine.eof or len(out) > LARGEST else None
 
 
 def compress(body: bytes, accepted: str) -> tuple[bytes, str] | None:
-    """The body as the client accepts it, and its coding; None when it accepts none of ours."""
+    """The body as the client accepts it, and its coding; None when it names none of ours: `*` is not enough.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-receive-response-with-compressed-payload.html
+    """
     offers: dict[str, float] = {}
     for part in accepted.lower().split(","):
         name, _, rest = part.partition(";")
@@ -102,6 +107,6 @@ def compress(body: bytes, accepted: str) -> tuple[bytes, str] | None:
         except ValueError:
             offers[name.strip()] = 0.0
     for coding in ("gzip", "deflate"):
-        if offers.get(coding, offers.get("*", 0.0)) > 0:
+        if offers.get(coding, 0.0) > 0:
             return (gzip.compress(body, 6, mtime=0), coding) if coding == "gzip" else (zlib.compress(body, 6), coding)
     return None

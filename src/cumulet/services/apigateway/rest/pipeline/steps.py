@@ -34,8 +34,11 @@ def check_size(ex: Exchange) -> None:
     if coding and ex.program.compression is not None and ex.request.content:
         plain = bodies.inflate(ex.request.content, coding)
         if plain is None:
-            raise Refused("BAD_REQUEST_BODY", "Could not decompress the request body")
+            raise Refused("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type")
+        if len(plain) > bodies.LARGEST:
+            raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
         ex.request.content = plain
+        ex.headers.pop("content-encoding", None)  # integrations get it as it is now
 
 
 def begin_log(ex: Exchange) -> None:
