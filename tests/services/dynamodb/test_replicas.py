@@ -67,6 +67,46 @@ def test_indexes_are_alike(client: Callable[..., Any], make_table: Callable[...,
     assert west.scan(TableName=table, IndexName="by-kind")["Count"] == 1
 
 
+def test_keys_of_several_attributes_and_vectors_are_alike(
+    client: Callable[..., Any], make_table: Callable[..., str]
+) -> None:
+    here, west = client("dynamodb"), client("dynamodb", "us-west-2")
+    schema = [{"AttributeName": name, "KeyType": kind} for name, kind in (("a", "HASH"), ("b", "HASH"), ("c", "RANGE"))]
+    definitions = [{"AttributeName": name, "AttributeType": "S"} for name in "abc"]
+    several = {"IndexName": "several", "KeySchema": schema, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+
+    def near(name: str) -> dict[str, Any]:
+        return {
+            "IndexName": name,
+            "VectorAttribute": {"AttributeName": "v"},
+            "Dimensions": 2,
+            "DistanceFunction": "COSINE",
+            "Projection": {"ProjectionType": "ALL"},
+        }
+
+    table = make_table(more=definitions, GlobalSecondaryIndexes=[several], VectorIndexes=[near("first")])
+    item = {**{name: {"S": name} for name in "abc"}, "v": {"L": [{"N": "1"}, {"N": "2"}]}}
+    here.put_item(TableName=table, Item={**ID, **item})
+    here.update_table(TableName=table, ReplicaUpdates=[{"Create": {"RegionName": "us-west-2"}}])
+    wait(west, table)
+    here.update_table(TableName=table, VectorIndexUpdates=[{"Create": near("second")}])
+    wait(here, table)
+    wait(west, table)
+    west.put_item(TableName=table, Item={"id": {"S": "of the west"}, **item})
+    for region in (here, west):
+        values = {":a": {"S": "a"}, ":b": {"S": "b"}}
+        found = region.query(
+            TableName=table,
+            IndexName="several",
+            KeyConditionExpression="a = :a AND b = :b",
+            ExpressionAttributeValues=values,
+        )
+        assert found["Count"] == 2
+        for name in ("first", "second"):
+            asked = {"SearchVector": [{"N": "2"}, {"N": "1"}], "TopK": 5}
+            assert len(region.search_vectors(TableName=table, IndexName=name, **asked)["SearchResults"]) == 2
+
+
 def test_a_replica_goes(
     client: Callable[..., Any], make_table: Callable[..., str], refused: Callable[..., str]
 ) -> None:

@@ -304,6 +304,15 @@ def test_writes_tell_what_they_took_of_the_index(dynamodb: Any, make_table: Call
     item["x"] = {"S": "y"}
     answer = dynamodb.put_item(TableName=table, Item=item, ReturnConsumedCapacity="INDEXES")
     assert "VectorIndexes" not in answer["ConsumedCapacity"]
+    others = [{**item, "id": {"S": id}} for id in ("b", "c")]
+    puts = [{"PutRequest": {"Item": each}} for each in others]
+    (told,) = dynamodb.batch_write_item(RequestItems={table: puts}, ReturnConsumedCapacity="INDEXES")[
+        "ConsumedCapacity"
+    ]
+    assert told["VectorIndexes"] == {INDEX: {"VectorWriteRequestBytes": 2 * 2052.0}}
+    deletes = [{"Delete": {"TableName": table, "Key": {"id": {"S": id}}}} for id in ("a", "b", "c")]
+    (told,) = dynamodb.transact_write_items(TransactItems=deletes, ReturnConsumedCapacity="INDEXES")["ConsumedCapacity"]
+    assert told["VectorIndexes"] == {INDEX: {"VectorWriteRequestBytes": 3 * 2052.0}}
 
 
 def test_a_restored_table_has_its_vector_indexes(

@@ -22,6 +22,7 @@ from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.values import Item, check_item
 from cumulet.services.dynamodb.vectors.entries import check as check_vectors
+from cumulet.services.dynamodb.vectors.entries import write_bytes
 from cumulet.storage.database import Transaction
 
 _MOST_GETS, _MOST_WRITES = 100, 25
@@ -223,4 +224,5 @@ async def _write(dynamodb: DynamoDb, tx: Transaction, table: Table, puts: list[P
         await writing.apply(tx, dynamodb.changes, table, put.place, old, put.new, put.item)
         old_item = decode_item(old.body) if old is not None and table.indexed else None
         consumed.add(*written_units(table, Written(old, old_item, put.new, put.item)))
+        consumed.add_vectors(write_bytes(table, old_item, put.item))
     return consumed

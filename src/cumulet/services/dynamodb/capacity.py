@@ -55,6 +55,11 @@ class Consumed:
         for name, more in (indexes or {}).items():
             self.indexes[name] = self.indexes.get(name, 0.0) + more
 
+    def add_vectors(self, written: Mapping[str, float]) -> None:
+        """VectorWriteRequestBytes by vector index."""
+        for name, more in written.items():
+            self.vectors[name] = self.vectors.get(name, 0.0) + more
+
     def shown(self, given: str | None, *, kind: str = "", name: str = "") -> api.ConsumedCapacity | None:
         """The answer's member, as the request asks for it. `kind` ("read" or "write") is what transactions tell too;
         `name` is the table as the request named it."""

@@ -167,7 +167,7 @@ def _consumed(table: Table, written: Written, request: Writing) -> api.ConsumedC
         return None
     consumed = Consumed(table)
     consumed.add(*written_units(table, written))
-    consumed.vectors = write_bytes(table, written.old_item, written.new_item)
+    consumed.add_vectors(write_bytes(table, written.old_item, written.new_item))
     return consumed.shown(request.return_consumed_capacity, name=request.table_name)
 
 

@@ -37,6 +37,7 @@ from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.throughput import Kind, Meter
 from cumulet.services.dynamodb.values import Item, check_item, item_size
 from cumulet.services.dynamodb.vectors.entries import check as check_vectors
+from cumulet.services.dynamodb.vectors.entries import write_bytes
 from cumulet.storage.database import Transaction
 
 TOKEN_SECONDS = 600.0
@@ -164,7 +165,9 @@ async def transact_write_items(
     for step, each in zip(steps, written, strict=True):
         table_units, by_index = written_units(step.table, each)
         doubled = {name: 2 * index_units for name, index_units in by_index.items()}
-        consumed.setdefault(step.name, Consumed(step.table)).add(2 * table_units, doubled)
+        spent = consumed.setdefault(step.name, Consumed(step.table))
+        spent.add(2 * table_units, doubled)
+        spent.add_vectors(write_bytes(step.table, each.old_item, each.new_item))
     if dynamodb.meter is not None:
         dynamodb.meter.spend_all(consumed.values(), "write")
     return api.TransactWriteItemsOutput(
