@@ -7,12 +7,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cumulet.api import dynamodb, lambda_, sqs
+from cumulet.api import dynamodb, kms, lambda_, sqs
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
 from cumulet.policy.needs import needs
 from cumulet.services.dynamodb.names import place
 from cumulet.services.dynamodb.partiql.parser import parse
+from cumulet.services.kms.names import parse as parse_key
 from cumulet.services.lambda_.names import refer
 from cumulet.services.sqs.model import queue_key
 
@@ -125,3 +126,21 @@ def test_who_makes_a_function_with_a_capacity_provider_passes_that_too() -> None
     )
     found = [(need.action, need.resource) for need in needs(CALL, "lambda", "CreateCapacityProvider", made)]
     assert found == [("lambda:CreateCapacityProvider", provider), ("iam:PassRole", "operator")]
+
+
+KEYS = st.tuples(
+    part("arn:aws:kms:us-east-1:", "arn:aws:kms:eu-west-1:", "arn:"),
+    part(f"{OTHER}:", f"{OWN}:"),
+    part("key/", "alias/"),
+    part("1234abcd-12ab-34cd-56ef-1234567890ab", f"mrk-{'0' * 32}", "mine", "aws/s3"),
+).map("".join)
+
+
+@given(name=KEYS)
+@example(name=f"arn:aws:kms:us-east-1:{OTHER}:alias/mine")
+@example(name="alias/mine")
+def test_keys_of_kms(name: str) -> None:
+    with contextlib.suppress(AwsError):
+        meant = parse_key(CALL, name).arn
+        request = kms.DescribeKeyRequest(key_id=name)
+        assert [need.resource for need in needs(CALL, "kms", "DescribeKey", request)] == [meant]

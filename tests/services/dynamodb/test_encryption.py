@@ -33,5 +33,5 @@ def test_keys_that_cannot_encrypt_a_table(client: Callable[..., Any]) -> None:
     kms.disable_key(KeyId=disabled)
     for key in ("alias/nobody", signing, disabled):
         with pytest.raises(ClientError, match="KMS validation error"):
-            dynamodb.create_table(TableName="t", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": key})
+            dynamodb.create_table(TableName="none", **TABLE, SSESpecification={"Enabled": True, "KMSMasterKeyId": key})
     assert dynamodb.list_tables()["TableNames"] == []

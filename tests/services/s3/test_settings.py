@@ -55,7 +55,7 @@ def test_acls_need_ownership_that_has_them(s3: Any, bucket: str, refused: Any) -
     assert len(s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]) == 2
 
 
-def test_default_encryption(s3: Any, bucket: str) -> None:
+def test_default_encryption(s3: Any, bucket: str, client: Any) -> None:
     def rule() -> dict[str, Any]:
         answer = s3.get_bucket_encryption(Bucket=bucket)
         return dict(answer["ServerSideEncryptionConfiguration"]["Rules"][0]["ApplyServerSideEncryptionByDefault"])
@@ -65,8 +65,11 @@ def test_default_encryption(s3: Any, bucket: str) -> None:
     config = {"Rules": [{"ApplyServerSideEncryptionByDefault": wanted}]}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=config)
     assert rule() == wanted
+    kms = client("kms")
+    key = kms.create_key()["KeyMetadata"]
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=key["KeyId"])
     put = s3.put_object(Bucket=bucket, Key="k", Body=b"")
-    assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", "alias/mine")
+    assert (put["ServerSideEncryption"], put["SSEKMSKeyId"]) == ("aws:kms", key["Arn"])
 
 
 def test_lifecycle_rules_expire_objects(s3: Any, bucket: str, advance: Any) -> None:

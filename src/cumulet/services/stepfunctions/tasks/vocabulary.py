@@ -40,6 +40,7 @@ SERVICES = {
     "firehose": _service("firehose", "Firehose"),
     "iam": _service("iam", "Iam"),
     "kinesis": _service("kinesis", "Kinesis"),
+    "kms": _service("kms", "Kms"),
     "lambda": _service("lambda_", "Lambda", "lambda"),
     "pipes": _service("pipes", "Pipes"),
     "s3": _service("s3", "S3"),
