@@ -51,6 +51,7 @@ class Upstream(asyncio.Protocol):
         self._error: Exception | None = None
         self._bodiless = False
         self._framed = False
+        self._over = False
         self.complete = False
         self.keep = False
 
@@ -95,17 +96,25 @@ class Upstream(asyncio.Protocol):
 
     # the parser's
 
+    def on_message_begin(self) -> None:
+        if self.complete:  # a further answer, which nobody asked for
+            self.keep, self._over = False, True
+
     def on_status(self, status: bytes) -> None:
         self._grow(len(status))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._grow(len(name) + len(value))
+        if self._over:
+            return
         text, held = name.decode("latin-1"), value.decode("latin-1")
         lower = text.lower()
         self._framed = self._framed or lower in {"content-length", "transfer-encoding"}
         self.headers.append((text, held))
 
     def on_headers_complete(self) -> None:
+        if self._over:
+            return
         self.status = self._parser.get_status_code()
         if self.status < _INFORMATION:
             self.headers, self._framed = [], False
