@@ -41,6 +41,7 @@ def _definition(done: str, asked: str, child: str, activity: str) -> dict[str, A
     """Every type of state, and every way to wait."""
     wait = {"Type": "Wait", "Seconds": 1}
     each = _flow(Told=_send(done, "each", Next="Rest"), Rest={**wait, "End": True})
+    spread = _flow(Piece=_send(done, "piece", Next="Pause each"), **{"Pause each": {**wait, "End": True}})
     both = [
         _flow(Side=_send(done, "side", End=True)),
         _flow(Pause={**wait, "Next": "Mark"}, Mark={"Type": "Pass", "Result": "marked", "End": True}),
@@ -71,6 +72,14 @@ def _definition(done: str, asked: str, child: str, activity: str) -> dict[str, A
             "HeartbeatSeconds": 5,  # a kill may take the answer that has the task
             "Retry": [{"ErrorEquals": ["States.Timeout"], "IntervalSeconds": 1, "MaxAttempts": 20, "BackoffRate": 1}],
             "ResultPath": "$.work",
+            "Next": "Spread",
+        },
+        Spread={
+            "Type": "Map",
+            "Label": "Spread",
+            "ItemsPath": "$.items",
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}, **spread},
+            "ResultPath": "$.spread",
             "Next": "Try",
         },
         Try={
@@ -94,6 +103,7 @@ def _output(n: int) -> dict[str, Any]:
         "answer": {"answered": n},
         "child": {"output": {"n": n}},
         "work": {"worked": n},
+        "spread": list(range(ITEMS)),
         "error": {"Error": "Broken", "Cause": "always"},
     }
 
@@ -224,6 +234,7 @@ def _check(client: Any, arn: str, name: str, earlier: dict[str, list[dict[str, A
     seen = earlier.get(arn, [])
     assert events[: len(seen)] == seen  # what was told once stays so
     types = Counter(event["type"] for event in events)
+    assert types["MapRunStarted"] == types["MapRunSucceeded"] == 1
     tasks = 4 + ITEMS + 1  # tell, side, ask, last; each; child
     assert types["TaskScheduled"] == types["TaskSucceeded"] == tasks
     assert types["ActivityScheduled"] == types["ActivitySucceeded"] + types["ActivityTimedOut"]

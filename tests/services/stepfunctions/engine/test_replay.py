@@ -106,7 +106,8 @@ class Builder:
 class Story:
     """A run, and what happens to it. Time passes by hand."""
 
-    def __init__(self, definition: str) -> None:
+    def __init__(self, definition: str, input: str = "[1,2,3]") -> None:
+        self.input = input
         self.now = 1_700_000_000.0
         self.work = Work()
         self.walker = Walker(lambda: self.now, Limits(), asl.Patience(), self.work.kind, self.work.check)
@@ -132,7 +133,7 @@ class Story:
             version=self.version,
             started=1_700_000_000.0,
         )
-        return Run(facts, self.compiled, 7, "[1,2,3]", [1, 2, 3], 25_000)
+        return Run(facts, self.compiled, 7, self.input, json.loads(self.input), 25_000)
 
     def settle(self) -> None:
         while (self.run.ready or self.run.elsewhere) and self.run.open:
