@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,11 @@ def page(folder: Path) -> Iterator[Page]:
             yield Page(connection)
     finally:
         browser.terminate()
-        browser.wait(20)
+        try:
+            browser.wait(30)
+        except subprocess.TimeoutExpired:
+            browser.kill()
+            browser.wait(30)
 
 
 def _address(browser: "subprocess.Popen[bytes]", folder: Path) -> str:
@@ -85,7 +90,5 @@ def _address(browser: "subprocess.Popen[bytes]", folder: Path) -> str:
 
 
 def _page_of(host: str) -> str:
-    import urllib.request
-
     with urllib.request.urlopen(f"http://{host}/json/list", timeout=20) as answer:
         return str(next(each["webSocketDebuggerUrl"] for each in json.load(answer) if each["type"] == "page"))
