@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.services.apigateway.pipeline.conftest import Api
 
 COUNTS = """
@@ -233,3 +234,18 @@ def test_a_domain(echo: Api, account: str) -> None:
     echo.deploy()
     assert echo.call("GET", "/x").status == 403
     assert echo.call("GET", "/shop/x", stage="", host=name).status == 200
+
+
+def test_access_logs_go_nowhere_else(api: Api, client: Callable[..., Any]) -> None:
+    stream = f"arn:aws:firehose:us-east-1:{api.account}:deliverystream/amazon-apigateway-logs"
+    api.mock("GET", "/")
+    api.deploy()
+    with pytest.raises(ClientError, match="Firehose") as refusal:
+        api.set(("/accessLogSettings/destinationArn", stream))
+    assert refusal.value.response["Error"]["Code"] == "NotImplemented"
+    v2 = client("apigatewayv2")
+    id = v2.create_api(Name="a", ProtocolType="HTTP")["ApiId"]
+    with pytest.raises(ClientError, match="NotImplemented"):
+        v2.create_stage(
+            ApiId=id, StageName="s", AccessLogSettings={"DestinationArn": stream, "Format": "$context.requestId"}
+        )

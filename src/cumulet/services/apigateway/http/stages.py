@@ -14,6 +14,7 @@ from cumulet.services.apigateway.http.paging import page
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import DEPLOYMENT, ROUTE, STAGE
 from cumulet.services.apigateway.http.tags import check_tags
+from cumulet.services.apigateway.plane.logs import check_destination
 from cumulet.storage.database import Transaction
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -181,6 +182,7 @@ def _check_logs(settings: api.AccessLogSettings | None) -> None:
         raise bad(
             "Invalid ARN specified in the request: the destination of access logs must be a log group or a Firehose stream"
         )
+    check_destination(arn, "apigatewayv2")
     if not settings.format:
         raise bad("Access Log format must be specified")
     if "$context.requestId" not in settings.format and "$context.extendedRequestId" not in settings.format:

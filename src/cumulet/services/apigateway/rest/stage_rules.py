@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from cumulet.api import apigateway as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.errors import bad_request
+from cumulet.services.apigateway.plane.logs import check_destination
 from cumulet.services.apigateway.rest.patch import Step, flag, number, text, whole
 
 CACHE_SIZES = ("0.5", "1.6", "6.1", "13.5", "28.4", "58.2", "118", "237")
@@ -148,6 +149,8 @@ def _set_access_log(stage: api.Stage, step: Step) -> None:
     if not step.value:
         raise bad_request("Access Log value must not be empty")
     settings = stage.access_log_settings or api.AccessLogSettings()
+    if field == "destination_arn":
+        check_destination(step.value, "apigateway")
     setattr(settings, field, step.value.removesuffix(":*") if field == "destination_arn" else step.value)
     stage.access_log_settings = settings
 
