@@ -20,9 +20,12 @@ from cumulet.compute import (
     FunctionSpec,
     Invocation,
     NoRoom,
+    NotServing,
     Outcome,
     RestoreFailed,
     RuntimeUnavailable,
+    Upstream,
+    request_head,
 )
 
 
@@ -70,10 +73,34 @@ class Driver:
             answer["finished"] = _shown(await outcome.finished)
         return answer
 
+    async def ask(self, request: dict[str, Any]) -> Any:
+        """What a server answers to a GET of a path."""
+        spec = msgspec.convert(request["spec"], FunctionSpec, dec_hook=lambda _, value: Path(value))
+        try:
+            place = await self.compute.place(spec)
+        except NotServing as failed:
+            return {"error": failed.outcome.error, "detail": failed.outcome.detail}
+        except (ComputeUnavailable, RuntimeUnavailable) as error:
+            return {"unavailable": str(error)}
+        try:
+            inside = await place.connect()
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(Upstream, sock=inside)
+            await connection.ask(request_head("GET", request["path"], []), b"", chunked=False, bodiless=False)
+            pieces = []
+            while piece := await connection.next():
+                pieces.append(piece)
+            connection.close()
+        finally:
+            place.leave()
+        return {"status": connection.status, "body": b"".join(pieces).decode(), "environment": place.info.id}
+
     async def handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:
             case "invoke":
                 return await self.invoke(request)
+            case "ask":
+                return await self.ask(request)
             case "retire":
                 return await self.compute.retire(request["key"])
             case "environments":
