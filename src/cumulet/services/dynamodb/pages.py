@@ -23,11 +23,10 @@ Position = tuple[bytes, ...]
 it where an index is read."""
 
 
-class Row(NamedTuple):
-    body: bytes
-    size: int
-    item_size: int
-    """Of the item in the table, where it was fetched from there; else 0."""
+Row = tuple[Any, ...]
+"""As the database has it: its JSON, its size, and (where that was fetched from the table, else 0) the size of its item; then
+its position."""
+BODY, ITEM_SIZE = 0, 2
 
 
 class Page(Struct):
@@ -68,15 +67,24 @@ async def read(
     while True:
         sql, values = _statement(source, what, after, forward=forward)
         found = await db.read(sql, (*values, count))
-        for body, size, item_size, *position in found:
-            rows.append(Row(body, size, item_size))
-            total += size or item_size
-            if len(rows) == limit or total >= PAGE_BYTES:
-                return Page(rows, full=True, bytes=total)
-            after = tuple(position)
-        if len(found) < count:
-            return Page(rows, full=False, bytes=total)
+        total += sum([row[1] or row[2] for row in found])
+        if total >= PAGE_BYTES:
+            return _cut(rows + found)
+        rows += found
+        if len(rows) == limit or len(found) < count:
+            return Page(rows, full=len(rows) == limit, bytes=total)
+        after = tuple(found[-1][3:])
         count = min(limit - len(rows), _ROWS)
+
+
+def _cut(rows: list[Row]) -> Page:
+    """A page that ends with the row that makes it a megabyte."""
+    total = 0
+    for count, row in enumerate(rows, 1):
+        total += row[1] or row[2]
+        if total >= PAGE_BYTES:
+            return Page(rows[:count], full=True, bytes=total)
+    return Page(rows, full=False, bytes=total)
 
 
 def _statement(source: Source, what: Range, after: Position | None, *, forward: bool) -> tuple[str, list[Any]]:

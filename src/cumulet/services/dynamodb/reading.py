@@ -28,7 +28,7 @@ from cumulet.services.dynamodb.expressions import (
 )
 from cumulet.services.dynamodb.keys import check_key, held
 from cumulet.services.dynamodb.model import ACTIVE, Index, Key, Table
-from cumulet.services.dynamodb.pages import Page, Position, Range, Source
+from cumulet.services.dynamodb.pages import BODY, ITEM_SIZE, Page, Position, Range, Source
 from cumulet.services.dynamodb.rows import address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.values import Item, check_value
@@ -270,7 +270,7 @@ def _answer(output: Callable[..., Any], request: Request, source: Source, page: 
     """The page as the request wants it."""
     items: list[Any]
     if asked.filter is None and asked.projection is None:
-        items = [Raw(row.body) for row in page.rows]
+        items = [Raw(row[BODY]) for row in page.rows]
     else:
         items = _picked(page, asked)
     return output(
@@ -285,14 +285,14 @@ def _picked(page: Page, asked: Asked) -> list[Any]:
     picked: list[Any] = []
     matches = asked.filter.matches if asked.filter is not None else None
     for row in page.rows:
-        item = decode_item(row.body)
+        item = decode_item(row[BODY])
         if matches is None or matches(item):
-            picked.append(asked.projection.apply(item) if asked.projection is not None else Raw(row.body))
+            picked.append(asked.projection.apply(item) if asked.projection is not None else Raw(row[BODY]))
     return picked
 
 
 def _last_key(source: Source, page: Page) -> Item:
-    item = decode_item(page.rows[-1].body)
+    item = decode_item(page.rows[-1][BODY])
     names = dict.fromkeys(source.table.key.names)
     if source.index is not None:
         names |= dict.fromkeys(source.index.key.names)
@@ -313,7 +313,7 @@ def _consumed(dynamodb: DynamoDb, request: Request, source: Source, page: Page) 
     if source.index is None:
         consumed.add(units)
     else:
-        fetched = sum(capacity.read_units(row.item_size, consistent=consistent) for row in page.rows if source.whole)
+        fetched = sum(capacity.read_units(row[ITEM_SIZE], consistent=consistent) for row in page.rows if source.whole)
         consumed.add(fetched, {source.index.name: units})
     if dynamodb.meter is not None:
         dynamodb.meter.spend(consumed, "read")
