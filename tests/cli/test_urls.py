@@ -62,6 +62,17 @@ def test_addresses(run: Callable[..., str], api: str, account: str, endpoint: st
     assert run("urls", "--account", account, "--region", "eu-west-1") == ""
 
 
+def test_web_functions(run: Callable[..., str], client: Callable[..., Any], account: str, endpoint: str) -> None:
+    web = client("lambda-web")
+    web.create_web_function(
+        functionName="site",
+        endpointConfig={"endpointName": "live", "endpointType": "HomeRegion", "authType": "ApplicationManaged"},
+    )
+    (found,) = json.loads(run("urls", "--account", account, "--json"))
+    assert (found["kind"], found["name"]) == ("WEB", "site/live")
+    assert found["url"].endswith(f".lambda-web.us-east-1.localhost:{endpoint.rpartition(':')[2]}/")
+
+
 def test_an_address_of_aws(run: Callable[..., str], api: str) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")

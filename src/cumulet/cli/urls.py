@@ -18,12 +18,12 @@ from cumulet.cli.output import data_json, say
 @with_caller_options
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def urls(data: Path | None, account: str | None, region: str, as_json: bool) -> None:
-    """Print the addresses of the account's APIs and function URLs.
+    """Print the addresses of the account's APIs, function URLs and web functions.
 
     Those under localhost work in browsers and curl; the ones by path work everywhere.
     """
     caller = Caller.from_options(find_node(data), account, region)
-    found = [*_rest_apis(caller), *_http_apis(caller), *_functions(caller)]
+    found = [*_rest_apis(caller), *_http_apis(caller), *_functions(caller), *_web_functions(caller)]
     if as_json:
         data_json(found)
         return
@@ -68,6 +68,21 @@ def _api(caller: Caller, kind: str, id: str, name: str, stage: str) -> dict[str,
         "url": f"{scheme}://{id}.execute-api.{caller.region}.localhost:{port}/{stage}",
         "path_url": f"{scheme}://{host}/_aws/execute-api/{id}/{stage}",
     }
+
+
+def _web_functions(caller: Caller) -> list[dict[str, str]]:
+    found = []
+    scheme = caller.node.endpoint.partition("://")[0]
+    for function in _listed(caller, "/2025-03-07/web-functions", "functions"):
+        name = function["functionName"]
+        for endpoint in _listed(caller, f"/2025-03-07/web-functions/{name}/list-endpoints", "endpoints"):
+            url = f"{scheme}://{endpoint['domainName']}/"
+            found.append({"kind": "WEB", "name": f"{name}/{endpoint['endpointName']}", "url": url})
+    return found
+
+
+def _listed(caller: Caller, path: str, member: str) -> Any:
+    return json.loads(caller.send("lambda", path, b"{}", {"Content-Type": "application/json"}).body)[member]
 
 
 def _functions(caller: Caller) -> list[dict[str, str]]:
