@@ -58,3 +58,18 @@ def test_what_is_none(text: str) -> None:
 def test_what_could_take_long_is_refused(text: str, against: str) -> None:
     with pytest.raises(TooComplex):
         Expression(text).matches(against)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "fits"),
+    [
+        (r"(\n|.)+", "ab\n" * 20_000, True),
+        (r"(.|\n)*Error(.|\n)*", "ab\n" * 5_000 + "Error: x", True),
+        (r".*BadRequest.*|.*Invalid.*", "Invalid" + "Inv" * 50_000, True),
+        (r".*\"errorCode\":4\d\d.*", '"errorCode":' * 20_000, False),
+        (r"[\s\S]*error[\s\S]*", "err" * 900, False),
+    ],
+)
+def test_selection_patterns_of_large_texts(text: str, given: str, fits: bool) -> None:
+    """What integration responses are selected by is tried against whole bodies."""
+    assert Expression(text, "s").matches(given) is fits

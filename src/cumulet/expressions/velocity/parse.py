@@ -81,7 +81,7 @@ class Parser:
             if found is None:
                 break
             before = scanner.at
-            node = self._special(parts, text[start:before])
+            node = self._special()
             if node is None:
                 continue
             if isinstance(node, str) and node in _ENDS and scanner.ending:
@@ -91,7 +91,7 @@ class Parser:
                 if node in ends:
                     self.ended = node
                     self.depth -= 1
-                    return tuple(parts)
+                    return _joined(parts)
                 scanner.at = before
                 raise scanner.fail(f"#{node} without anything it could end")
             prefix = text[start:before]
@@ -102,19 +102,14 @@ class Parser:
             raise scanner.fail("#end is missing")
         self._add(parts, text[start:])
         self.depth -= 1
-        return tuple(parts)
+        return _joined(parts)
 
     @staticmethod
     def _add(parts: list[Node], node: Node) -> None:
-        if isinstance(node, str):
-            if not node:
-                return
-            if parts and isinstance(parts[-1], str):
-                parts[-1] += node
-                return
-        parts.append(node)
+        if node != "":
+            parts.append(node)
 
-    def _special(self, parts: list[Node], pending: str) -> Node | None:
+    def _special(self) -> Node | None:
         """What begins with this sign, or None when it is text; then the scanner is behind it."""
         scanner = self.scanner
         slashes = _BACKSLASHES.match(scanner.text, scanner.at)
@@ -330,7 +325,7 @@ class Parser:
         """`#name(...)`, which is text unless there is such a macro when it is rendered."""
         scanner = self.scanner
         word_end = scanner.at
-        line = scanner.line(start)
+        line, _ = scanner.place(start)
         spaces = _BLANKS.match(scanner.text, word_end)
         assert spaces is not None
         scanner.at = spaces.end()
@@ -347,3 +342,20 @@ class Parser:
         text = scanner.text[start : scanner.at]
         block = self._block(frozenset({"end"})) if name.startswith("@") else None
         return Call(name.lstrip("@"), arguments, text, block, line)
+
+
+def _joined(parts: list[Node]) -> Block:
+    """The parts, with texts that follow each other made one."""
+    found: list[Node] = []
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if texts:
+            found.append("".join(texts))
+            texts = []
+        found.append(part)
+    if texts:
+        found.append("".join(texts))
+    return tuple(found)

@@ -60,7 +60,7 @@ def reference(scanner: Scanner, escapes: int) -> Reference | None:
     steps = _steps(scanner)
     if formal and not scanner.take("}"):
         raise scanner.fail("expected '}' to end a reference")
-    line, column = scanner.line(start), start - text.rfind("\n", 0, start)
+    line, column = scanner.place(start)
     return Reference(name.group(), tuple(steps), bang is not None, text[start : scanner.at], escapes, line, column)
 
 

@@ -132,7 +132,7 @@ def _reference_printer(node: Reference) -> Printer:
                 return
             run.print(slashes if found is not None or run.blank else slashes * 2)
         if found is not None:
-            run.spend(weight(found))
+            run.spend(weight(found, run.left + 1))
             run.print(to_text(found))
         elif not node.quiet and not run.blank:
             run.print(_literal(node, run))
@@ -194,22 +194,31 @@ _THOROUGH = frozenset(
 
 
 _MATCHING = frozenset({"matches", "replaceAll", "replaceFirst", "split"})
-_QUICK = 1024
+_QUICK = 256
 """Steps of a regular expression for the price of one part."""
 
 
 def _called(run: Run, value: Any, name: str, arguments: list[Any]) -> Any:
     """A method's result; what it goes through is counted as work."""
     if name in _THOROUGH:
-        run.spend(weight(value))
+        run.spend(weight(value, run.left + 1))
     elif isinstance(value, str | list | dict):
         run.spend(len(value) // _A_STEP)
         if name in _MATCHING:
             run.spend(strings.matching_steps(value, arguments) // _QUICK)
     for argument in arguments:
         if isinstance(argument, str | list | dict):
-            run.spend(weight(argument) if name in _THOROUGH or isinstance(value, Host) else len(argument) // _A_STEP)
-    return call(value, name, arguments)
+            run.spend(
+                weight(argument, run.left + 1)
+                if name in _THOROUGH or isinstance(value, Host)
+                else len(argument) // _A_STEP
+            )
+    found = call(value, name, arguments)
+    if isinstance(value, Host) and isinstance(
+        found, str
+    ):  # texts made of documents: $input.json, $util.escapeJavaScript
+        run.spend(len(found) // _A_STEP)
+    return found
 
 
 def _located(node: Reference, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -220,7 +229,7 @@ def _located(node: Reference, function: Callable[..., Any], *arguments: Any) -> 
     except VelocityError as error:
         if error.line:
             raise
-        raise VelocityError(error.message, node.line, node.column) from error
+        raise type(error)(error.message, node.line, node.column) from error
 
 
 def _set(node: Set) -> Printer:
@@ -454,7 +463,8 @@ def _equality(left: Value, right: Value, *, wanted: bool) -> Value:
     def value(run: Run) -> bool:
         one, other = left(run), right(run)
         if isinstance(one, list | dict) or isinstance(other, list | dict):
-            run.spend(weight(one) + weight(other))
+            run.spend(weight(one, run.left + 1))
+            run.spend(weight(other, run.left + 1))
         return equal(one, other, run.blank) is wanted
 
     return value

@@ -10,6 +10,11 @@ MOST_STEPS = 500_000
 """Parts that one rendering evaluates: some 0.5 seconds."""
 _MOST_CALLS = 20
 
+
+class TooMuchWork(VelocityError):
+    """A rendering has used up its steps."""
+
+
 Value = Callable[["Run"], Any]
 Printer = Callable[["Run"], None]
 
@@ -30,28 +35,28 @@ class Run:
 
     __slots__ = ("blank", "calls", "left", "loops", "macros", "out", "room", "scope", "variables")
 
-    def __init__(self, variables: dict[str, Any], *, blank: bool, loops: int) -> None:
+    def __init__(self, variables: dict[str, Any], *, blank: bool, loops: int, steps: int = MOST_STEPS) -> None:
         self.variables = variables
         self.scope: dict[str, Any] = {}
         self.blank = blank
         self.loops = loops
-        self.left = MOST_STEPS
+        self.left = steps
         self.room = LARGEST
         self.out: list[str] = []
         self.calls = 0
         self.macros: dict[str, CompiledMacro] = {}
 
     def step(self) -> None:
-        """Count one part; raises VelocityError when they are too many."""
+        """Count one part; raises TooMuchWork when they are too many."""
         self.left -= 1
         if self.left < 0:
-            raise VelocityError("the template takes too much work")
+            raise TooMuchWork("the template takes too much work")
 
     def spend(self, steps: int) -> None:
-        """Count work that is more than one part's; raises VelocityError when it is too much."""
+        """Count work that is more than one part's; raises TooMuchWork when it is too much."""
         self.left -= steps
         if self.left < 0:
-            raise VelocityError("the template takes too much work")
+            raise TooMuchWork("the template takes too much work")
 
     def print(self, text: str) -> None:
         """Add to what is printed; raises VelocityError when that is too long."""

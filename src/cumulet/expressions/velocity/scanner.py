@@ -11,7 +11,7 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 class Scanner:
     """Reads `text` from `at` on. `template` parses the inside of texts in double quotes; `ending`: an `#end` or `#else` was read."""
 
-    __slots__ = ("at", "depth", "ending", "template", "text")
+    __slots__ = ("_begin", "_counted", "_line", "at", "depth", "ending", "template", "text")
 
     def __init__(self, text: str, template: Callable[[str], Block]) -> None:
         self.text = text
@@ -19,6 +19,9 @@ class Scanner:
         self.depth = 0
         self.ending = False
         self.template = template
+        self._counted = 0
+        self._line = 1
+        self._begin = -1
 
     @property
     def here(self) -> str:
@@ -38,10 +41,15 @@ class Scanner:
             return True
         return False
 
-    def line(self, at: int) -> int:
-        """The line of a place, from 1."""
-        return self.text.count("\n", 0, at) + 1
+    def place(self, at: int) -> tuple[int, int]:
+        """The line and column of a place, from 1; counted on from the place that was asked for before."""
+        if at < self._counted:
+            self._counted, self._line, self._begin = 0, 1, -1
+        self._line += self.text.count("\n", self._counted, at)
+        self._begin = max(self._begin, self.text.rfind("\n", self._counted, at))
+        self._counted = at
+        return self._line, at - self._begin
 
     def fail(self, message: str) -> VelocityError:
         """The error to raise about this place."""
-        return VelocityError(message, self.line(self.at), self.at - self.text.rfind("\n", 0, self.at))
+        return VelocityError(message, *self.place(self.at))

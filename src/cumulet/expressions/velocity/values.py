@@ -198,15 +198,18 @@ _HEAVIEST = 200_000
 _A_STEP = 64
 
 
-def weight(value: Any) -> int:
-    """What going through a value costs, in steps: a part of a text's length, the number of all that a list or map holds."""
+def weight(value: Any, most: int = _HEAVIEST) -> int:
+    """What going through a value costs, in steps: a part of a text's length, the number of all that a list or map holds.
+
+    What costs more than `most` is not gone through to its end.
+    """
     if isinstance(value, str):
         return len(value) // _A_STEP
     if not isinstance(value, list | dict):
         return 0
-    found = 0
+    found, most = 0, min(most, _HEAVIEST)
     waiting: list[Any] = [value]
-    while waiting and found < _HEAVIEST:
+    while waiting and found < most:
         inner = waiting.pop()
         if isinstance(inner, str):
             found += len(inner) // _A_STEP

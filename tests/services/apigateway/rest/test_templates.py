@@ -1,11 +1,14 @@
 """What mapping templates see of requests, as recorded from AWS."""
 
+import contextlib
+import json
+import time
 from typing import Any
 
 import pytest
 
 from cumulet.services.apigateway.rest import templates
-from cumulet.services.apigateway.rest.templates import TemplateError
+from cumulet.services.apigateway.rest.templates import TakesLong, TemplateError
 
 
 def render(text: str, body: str = "", context: dict[str, Any] | None = None) -> str:
@@ -122,3 +125,34 @@ def test_paths_of_one_template_share_their_work() -> None:
     text = "#foreach($i in [1..1000])#set($x = $input.path('$..*'))#end"
     with pytest.raises(TemplateError, match="too much work"):
         render(text, wide)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#set($r = [1..1000])#foreach($a in $r)#foreach($b in $r)x#end#end",
+        '#foreach($i in [1..1000])$input.path("$..*")#end',
+        '#foreach($i in [1..1000])$input.json("$")#end',
+        '#set($s = "' + "a" * 500 + '")#foreach($i in [1..900])#set($x = $s.replaceAll("a*c", ""))#end',
+        "x" * 20_000,
+    ],
+    ids=["loops", "paths", "documents", "expressions", "long"],
+)
+def test_what_takes_long_is_told_early(text: str) -> None:
+    """Such templates are applied on a thread."""
+    body = json.dumps({"a": list(range(2000))})
+    given: dict[str, Any] = {"body": body, "headers": {}, "query": {}, "path": {}, "context": {}, "stage_variables": {}}
+    began = time.process_time()
+    with pytest.raises(TakesLong):
+        templates.render(text, **given, quick=True)
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("part", ["$", "\\\\$a", "$a.", "${", "#{", "#* *#", "$a\n", "#foo("])
+def test_long_templates_are_read_in_proportion_to_their_length(part: str) -> None:
+    """A template of 300 KB took up to a minute."""
+    given: dict[str, Any] = {"body": "", "headers": {}, "query": {}, "path": {}, "context": {}, "stage_variables": {}}
+    began = time.process_time()
+    with contextlib.suppress(TemplateError):
+        templates.render(part * (300_000 // len(part)), **given)
+    assert time.process_time() - began < 10

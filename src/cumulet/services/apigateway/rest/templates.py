@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote_plus, unquote_plus
 
 import msgspec
@@ -17,6 +17,10 @@ import msgspec
 from cumulet.expressions import jsonpath, velocity
 from cumulet.expressions.velocity import Host, JsonList, NoSuchMethod, VelocityError, to_json, to_text
 from cumulet.expressions.velocity.methods import call
+from cumulet.expressions.velocity.values import weight
+from cumulet.services.apigateway.plane.aside import aside
+
+T = TypeVar("T")
 
 MOST_ITERATIONS = 1000
 """Times one `#foreach` goes round; AWS's quota."""
@@ -28,8 +32,28 @@ _EMPTY = "{}"
 """What a template sees of a request or an answer without a body."""
 
 
+QUICK = 10_000
+"""Steps, and values, of a template that is applied at once: some 10 ms."""
+_QUICK_BODY = 131_072
+_QUICK_TEXT = 16_384
+
+
 class TemplateError(ValueError):
     """A template that is none, or that cannot be applied to this request or answer."""
+
+
+class TakesLong(TemplateError):
+    """A template that was to be quick is not."""
+
+
+async def rendered(work: Callable[[bool], T], body: bytes) -> T:
+    """What `work(True)` makes of a template with `quick`; of one that takes long, or of a large body, `work(False)` on a thread."""
+    if len(body) <= _QUICK_BODY:
+        try:
+            return work(True)
+        except TakesLong:
+            pass
+    return await aside(lambda: work(False))
 
 
 def render(
@@ -41,19 +65,26 @@ def render(
     path: Mapping[str, str],
     context: dict[str, Any],
     stage_variables: Mapping[str, str],
+    quick: bool = False,
 ) -> str:
-    """The text that a template makes of a request or an answer; raises TemplateError.
+    """The text that a template makes of a request or an answer; raises TemplateError, and TakesLong where it was to be `quick`.
 
     `context` is the tree of `$context`; templates change it in place, which is how they set `requestOverride` and `responseOverride`.
     """
+    if quick and len(text) > _QUICK_TEXT:
+        raise TakesLong("a large template")
     references = {
-        "input": Input(body, headers, query, path),
+        "input": Input(body, headers, query, path, QUICK if quick else MOST_WORK),
         "context": Branch(context),
         "util": UTIL,
         "stageVariables": dict(stage_variables),
     }
     try:
-        return velocity.compile(text).render(references, blank=True, loops=MOST_ITERATIONS)
+        return velocity.compile(text).render(
+            references, blank=True, loops=MOST_ITERATIONS, steps=QUICK if quick else velocity.MOST_STEPS
+        )
+    except velocity.TooMuchWork as error:
+        raise (TakesLong if quick else TemplateError)(str(error)) from error
     except (VelocityError, jsonpath.JsonPathError) as error:
         raise TemplateError(str(error)) from error
 
@@ -62,14 +93,19 @@ class Input(Host):
     """`$input`: the body, and the parameters of the request."""
 
     def __init__(
-        self, body: str, headers: Mapping[str, str], query: Mapping[str, str], path: Mapping[str, str]
+        self,
+        body: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        path: Mapping[str, str],
+        work: int = MOST_WORK,
     ) -> None:
         self.body = body or _EMPTY
         self.headers = headers
         self.query = query
         self.path = path
         self._document: Any = self
-        self._work = MOST_WORK
+        self._work = work
 
     def get(self, name: str) -> Any:
         return self.body if name == "body" else None
@@ -81,6 +117,9 @@ class Input(Host):
             found = self._find(to_text(arguments[0]))
             if name == "path":
                 return found
+            self._work -= 2 * weight(found, max(self._work, 0))
+            if self._work < 0:
+                raise velocity.TooMuchWork("the template takes too much work")
             return to_json("" if found is None else found)
         raise NoSuchMethod(name)
 
@@ -97,7 +136,7 @@ class Input(Host):
 
     def _find(self, text: str) -> Any:
         if self._work < 0:
-            raise VelocityError("the template takes too much work")
+            raise velocity.TooMuchWork("the template takes too much work")
         if self._document is self:
             self._document = parse_json(self.body, otherwise=self.body)
         self._work -= _A_PATH + len(text)
@@ -105,6 +144,8 @@ class Input(Host):
             found, self._work = jsonpath.compile(text).read_within(self._document, self._work)
         except jsonpath.PathNotFound:
             return None
+        except jsonpath.TooMuchWork as error:
+            raise velocity.TooMuchWork(str(error)) from error
         return found if not isinstance(found, list) or isinstance(found, JsonList) else JsonList(found)
 
 

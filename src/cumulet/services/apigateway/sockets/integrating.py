@@ -101,7 +101,7 @@ class SocketIntegrator(Struct, frozen=True):
         """An integration with templates on both sides."""
         tree = context(moment)
         find = finder(moment, program.variables, handshake)
-        body = _request_body(program, integration, moment, handshake, tree)
+        body = await _request_body(program, integration, moment, handshake, tree)
         kind = integration.integration_type
         headers: dict[str, str] = {}
         if kind == "MOCK":
@@ -131,7 +131,7 @@ class SocketIntegrator(Struct, frozen=True):
             raise Failed(f"the key of an integration response: {error}") from error
         if response is None:
             return Said(status, answer or None)
-        return _transformed(program, response, status, answer, tree)
+        return await _transformed(program, response, status, answer, tree)
 
     async def _invoke(
         self, program: SocketProgram, integration: v2.Integration, moment: Moment, payload: bytes
@@ -249,7 +249,7 @@ def _parameter(value: str, find: expressions.Find) -> str | None:
     return expressions.compile(text if text.startswith("$") else f"${text}").evaluate(find)
 
 
-def _request_body(
+async def _request_body(
     program: SocketProgram, integration: v2.Integration, moment: Moment, handshake: Handshake, tree: dict[str, Any]
 ) -> bytes:
     """What goes to an integration that is no proxy: made by a template, or the message as it came. Raises Failed."""
@@ -267,15 +267,16 @@ def _request_body(
         if integration.integration_type == "MOCK":
             return b'{"statusCode":200}'
         return body.encode()
-    return _render(template, body, tree, program.variables, dict(handshake) if handshake else {}).encode()
+    rendered = await _render(template, body, tree, program.variables, dict(handshake) if handshake else {})
+    return rendered.encode("utf-8", "replace")
 
 
-def _render(
+async def _render(
     template: str, body: str, tree: dict[str, Any], variables: dict[str, str], handshake: Mapping[str, Any]
 ) -> str:
     from cumulet.services.apigateway.rest import templates  # noqa: PLC0415  with Velocity: proxies need none
 
-    try:
+    def work(quick: bool) -> str:
         return templates.render(
             template,
             body=body,
@@ -284,7 +285,11 @@ def _render(
             path={},
             context=tree,
             stage_variables=variables,
+            quick=quick,
         )
+
+    try:
+        return await templates.rendered(work, body.encode("utf-8", "replace"))
     except templates.TemplateError as error:
         raise Failed(f"Execution failed due to configuration error: Unable to transform: {error}") from error
 
@@ -303,7 +308,7 @@ def _mock(body: bytes) -> int:
     return status
 
 
-def _transformed(
+async def _transformed(
     program: SocketProgram, response: v2.IntegrationResponse, status: int, answer: bytes, tree: dict[str, Any]
 ) -> Said:
     templates = response.response_templates or {}
@@ -312,7 +317,7 @@ def _transformed(
         key = expressions.compile(expression).evaluate(lambda path: None) or expression
     template = templates.get(key, templates.get("$default"))
     if template is not None:
-        text = _render(template, answer.decode(errors="replace"), tree, program.variables, {})
+        text = await _render(template, answer.decode(errors="replace"), tree, program.variables, {})
         override = tree.get("responseOverride")
         if isinstance(override, dict) and isinstance(override.get("status"), int):
             status = override["status"]

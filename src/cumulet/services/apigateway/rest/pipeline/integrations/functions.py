@@ -29,7 +29,7 @@ class FunctionIntegration:
         plan = self.plan
         overrides = Overrides()
         function = target(ex, plan)
-        sent = requests.transformed(ex, plan, overrides, UNMAPPABLE_FOR_SERVICES)
+        sent = await requests.transformed(ex, plan, overrides, UNMAPPABLE_FOR_SERVICES)
         queued = any(name.lower() == _EVENT and values[-1] == "Event" for name, values in sent.headers.items())
         if ex.log is not None:
             tell_request(ex, function.function, sent.body)
@@ -45,7 +45,7 @@ class FunctionIntegration:
         if ex.log is not None:
             tell_answer(ex, status, invoked.payload)
         error = _error_message(invoked.payload) if invoked.error is not None else ""
-        return responses.transformed(ex, plan, responses.select(plan, error, status), answer, overrides)
+        return await responses.transformed(ex, plan, responses.select(plan, error, status), answer, overrides)
 
 
 def _error_message(payload: bytes) -> str:

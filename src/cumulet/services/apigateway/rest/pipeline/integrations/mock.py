@@ -25,13 +25,13 @@ class MockIntegration:
     async def run(self, ex: Exchange) -> WebAnswer:
         plan = self.plan
         overrides = Overrides()
-        sent = requests.transformed(ex, plan, overrides)
+        sent = await requests.transformed(ex, plan, overrides)
         status = status_in(sent.body.decode("utf-8", "replace"))
         if status is None:
             reason = "Execution failed due to configuration error: Unable to parse statusCode. It should be an integer and defined in request template"
             raise Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason)
         response = responses.select(plan, status, status)
-        return responses.transformed(ex, plan, response, WebAnswer(status=int(status), body=b""), overrides)
+        return await responses.transformed(ex, plan, response, WebAnswer(status=int(status), body=b""), overrides)
 
 
 def status_in(text: str) -> str | None:

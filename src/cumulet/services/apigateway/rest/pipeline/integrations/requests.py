@@ -17,7 +17,7 @@ from cumulet.services.apigateway.rest.pipeline.rendering import Overrides, rende
 JSON = "application/json"
 
 
-def transformed(ex: Exchange, plan: Plan, overrides: Overrides, unmappable: frozenset[str] = UNMAPPABLE) -> Sent:
+async def transformed(ex: Exchange, plan: Plan, overrides: Overrides, unmappable: frozenset[str] = UNMAPPABLE) -> Sent:
     """The request of an integration that is no proxy. Raises Refused."""
     kind = ex.header("content-type") or JSON
     binary = ex.program.media.has(kind)
@@ -28,7 +28,7 @@ def transformed(ex: Exchange, plan: Plan, overrides: Overrides, unmappable: froz
         reason = "Execution failed due to configuration error: Unable to base64 decode the body."
         raise Refused("API_CONFIGURATION_ERROR", "Internal server error", reason=reason) from error
     if template is not None:
-        body = render(ex, template, body, overrides)
+        body = await render(ex, template, body, overrides)
     sent = Sent({}, {}, {}, body)
     apply_mappings(ex, plan, sent, unmappable)
     for place, values in overrides.request.items():

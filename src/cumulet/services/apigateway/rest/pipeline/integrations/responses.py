@@ -46,7 +46,9 @@ def _fits(response: ResponsePlan, text: str) -> bool:
         return False
 
 
-def transformed(ex: Exchange, plan: Plan, response: ResponsePlan, answer: WebAnswer, overrides: Overrides) -> WebAnswer:
+async def transformed(
+    ex: Exchange, plan: Plan, response: ResponsePlan, answer: WebAnswer, overrides: Overrides
+) -> WebAnswer:
     """The client's answer. Raises Refused."""
     if response.status not in plan.method_responses:
         raise Refused(
@@ -59,7 +61,7 @@ def transformed(ex: Exchange, plan: Plan, response: ResponsePlan, answer: WebAns
     body = _converted(ex, response, answer.body, (given.get("content-type") or [""])[-1])
     content_type, template = _template(ex, response)
     if template:
-        body = render(ex, template, body, overrides)
+        body = await render(ex, template, body, overrides)
     headers = _mapped(ex, response, given, answer.body)
     for name, value in overrides.response["header"].items():
         headers[name.lower()] = (name, [as_text(value)])

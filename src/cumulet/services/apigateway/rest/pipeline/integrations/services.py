@@ -64,7 +64,7 @@ class ServiceIntegration:
     async def run(self, ex: Exchange) -> WebAnswer:
         plan = self.plan
         overrides = Overrides()
-        sent = requests.transformed(ex, plan, overrides, UNMAPPABLE_FOR_SERVICES)
+        sent = await requests.transformed(ex, plan, overrides, UNMAPPABLE_FOR_SERVICES)
         uri = fill(plan.uri, ex.stage_variables, requests.encoded_path(ex, sent))
         found = _URI.fullmatch(uri)
         if found is None:
@@ -87,7 +87,7 @@ class ServiceIntegration:
         _as_asked(request, answer)
         answer.headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
         chosen = responses.select(plan, str(answer.status), str(answer.status))
-        return responses.transformed(ex, plan, chosen, answer, overrides)
+        return await responses.transformed(ex, plan, chosen, answer, overrides)
 
     async def _ask(self, ex: Exchange, service: str, region: str, request: WebRequest) -> WebAnswer:
         role = self.plan.role
