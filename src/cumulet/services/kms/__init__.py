@@ -41,13 +41,14 @@ def build(*, db: Database, clock: Clock, tasks: Tasks, secret: bytes) -> Service
     """The service on a database of its own. `secret` is the node's key, which seals all material at rest."""
     store, names = KeyStore(db), AliasStore(db)
     vault = Vault(store, secret)
+    keeper = Keeper(store, vault, clock)
     kms = Kms(
         keys=store,
         aliases=names,
         grants=GrantStore(db),
         vault=vault,
-        managed=Managed(store, names, vault, clock),
-        keeper=Keeper(store, vault, clock),
+        managed=Managed(store, names, vault, clock, keeper.wake),
+        keeper=keeper,
         clock=clock,
         tokens=Seal(secret, "kms import"),
     )

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from cumulet.services.kms.names import Name
-from cumulet.storage.database import Conflict, Database, Row
+from cumulet.storage.database import Conflict, Database, Row, Transaction
 
 
 class Alias(Struct, frozen=True):
@@ -28,6 +28,14 @@ def _alias(row: Row) -> Alias:
     return Alias(*row)
 
 
+async def insert(tx: Transaction, alias: Alias) -> None:
+    """Raises Conflict when the name is taken."""
+    await tx.write(
+        f"INSERT INTO kms_alias ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)",  # noqa: S608  constants
+        (alias.account, alias.region, alias.name, alias.target, alias.created, alias.changed),
+    )
+
+
 class AliasStore(Struct, frozen=True):
     """Aliases of a region, by name and by key."""
 
@@ -44,10 +52,8 @@ class AliasStore(Struct, frozen=True):
     async def add(self, alias: Alias) -> bool:
         """False when the name is taken."""
         try:
-            await self.db.write(
-                f"INSERT INTO kms_alias ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)",  # noqa: S608  constants
-                (alias.account, alias.region, alias.name, alias.target, alias.created, alias.changed),
-            )
+            async with self.db.transaction() as tx:
+                await insert(tx, alias)
         except Conflict:
             return False
         return True

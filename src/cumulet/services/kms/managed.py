@@ -3,16 +3,19 @@
 https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-key
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from cumulet.kernel.clock import Clock
-from cumulet.services.kms import vault
-from cumulet.services.kms.aliases_store import Alias, AliasStore
+from cumulet.services.kms import store, vault
+from cumulet.services.kms.aliases_store import Alias, AliasStore, insert
 from cumulet.services.kms.model import DAY, Key
 from cumulet.services.kms.names import AWS_ALIAS, Name, new_key_id
 from cumulet.services.kms.specs import ENCRYPT, SYMMETRIC
 from cumulet.services.kms.store import KeyStore
 from cumulet.services.kms.vault import Vault
+from cumulet.storage.database import Conflict
 
 _YEAR = 365
 
@@ -43,7 +46,11 @@ _PROTECTS = {
 class Managed:
     """Makes them."""
 
-    def __init__(self, keys: KeyStore, aliases: AliasStore, vault: Vault, clock: Clock) -> None:
+    def __init__(
+        self, keys: KeyStore, aliases: AliasStore, vault: Vault, clock: Clock, woken: Callable[[], None]
+    ) -> None:
+        """`woken` is told of a new key that time has something to do with."""
+        self._woken = woken
         self._keys = keys
         self._aliases = aliases
         self._vault = vault
@@ -70,10 +77,14 @@ class Managed:
         secret, _ = await vault.generate(SYMMETRIC)
         material = self._vault.material(key, secret, 0)
         key = msgspec.structs.replace(key, material=material.id)
-        await self._keys.add(key, policy(key, service), [material])
-        if await self._aliases.add(Alias(key.account, key.region, name.alias, key.id, now, now)):
-            return key.id
-        return await self._aliases.target(name)  # another call was first; its key is the one that counts
+        try:
+            async with self._keys.db.transaction() as tx:
+                await insert(tx, Alias(key.account, key.region, name.alias, key.id, now, now))
+                await store.add(tx, key, policy(key, service), [material])
+        except Conflict:
+            return await self._aliases.target(name)  # another call was first
+        self._woken()
+        return key.id
 
 
 def policy(key: Key, service: str) -> str:
