@@ -93,10 +93,6 @@ def check_index_keys(table: Table, item: Item) -> None:
             )
         longest = LONGEST_HASH if (name, type_) in table.by_name[index].key.hashes else LONGEST_RANGE
         check_length(content, longest)
-    for part in table.several:
-        if all(name in item for name, _ in part):
-            check_length(b"".join([key_bytes(item[name]) for name, _ in part]), _longest(table, part))
-
-
-def _longest(table: Table, part: tuple[tuple[str, str], ...]) -> int:
-    return LONGEST_HASH if any(index.key.hashes == part for index in table.indexes) else LONGEST_RANGE
+    for names, hashed in table.several:
+        if all(name in item for name in names):
+            check_length(b"".join([key_bytes(item[name]) for name in names]), LONGEST_HASH if hashed else LONGEST_RANGE)

@@ -237,10 +237,12 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         }
 
     @cached_property
-    def several(self) -> list[tuple[tuple[str, str], ...]]:
-        """The parts of index keys that have several attributes: their sizes count together."""
-        parts = (part for index in self.indexes for part in (index.key.hashes, index.key.ranges))
-        return [part for part in parts if len(part) > 1]
+    def several(self) -> list[tuple[tuple[str, ...], bool]]:
+        """The parts of index keys that have several attributes, whose sizes count together: the attributes, and whether they
+        are a partition key."""
+        parts = [(index.key.hashes, True) for index in self.indexes]
+        parts += [(index.key.ranges, False) for index in self.indexes]
+        return [(tuple([name for name, _ in part]), hashed) for part, hashed in parts if len(part) > 1]
 
     @cached_property
     def kept(self) -> dict[str, frozenset[str] | None]:
