@@ -27,14 +27,21 @@ def curl(data: Path | None, url: str, arguments: tuple[str, ...]) -> int:
 
 
 def connection(node: RunningNode, url: str) -> list[str]:
-    """curl's arguments for a URL whose host means this node: the node's address, with the URL's host as the Host header."""
+    """curl's arguments for a URL whose host means this node: the node's address, with the URL's host as the Host header.
+
+    By https it is the name that TLS is asked for, too.
+    """
     parts = urlsplit(url if "://" in url else f"https://{url}")
     if not parts.hostname:
         raise CliError(f"{url} has no host: name an address such as https://ID.execute-api.REGION.amazonaws.com/STAGE.")
     path = parts.path or "/"
     if parts.query:
         path += f"?{parts.query}"
-    found = [f"{node.endpoint}{path}", "--header", f"Host: {parts.hostname}", "--path-as-is"]
-    if node.certificate is not None:
-        found += ["--cacert", str(node.certificate)]
-    return found
+    host = ["--header", f"Host: {parts.hostname}", "--path-as-is"]
+    scheme, _, place = node.endpoint.partition("://")
+    if scheme == "http":
+        return [f"{node.endpoint}{path}", *host]
+    # The handshake is for the name too: it chooses the certificate, and whether the client needs one.
+    port = place.rpartition(":")[2]
+    found = [f"https://{parts.hostname}:{port}{path}", *host, "--connect-to", f"{parts.hostname}:{port}:{place}"]
+    return [*found, "--cacert", str(node.certificate)] if node.certificate is not None else found

@@ -5,6 +5,7 @@ MOST = 32_768
 _HANDSHAKE = 22
 _CLIENT_HELLO = 1
 _SERVER_NAME = 0
+_LONGEST_NAME = 253
 
 
 def is_tls(data: bytes) -> bool:
@@ -52,6 +53,7 @@ def _name(hello: bytes) -> str:
             listed = hello[at : at + length]
             if listed[2] != 0:
                 return ""
-            return listed[5 : 5 + int.from_bytes(listed[3:5], "big")].decode("ascii").lower()
+            name = listed[5 : 5 + int.from_bytes(listed[3:5], "big")]
+            return name.decode("ascii").lower() if len(name) <= _LONGEST_NAME else ""
         at += length
     return ""

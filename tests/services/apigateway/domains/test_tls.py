@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.services.apigateway.domains.conftest import TlsNode
 from tests.services.lambda_.conftest import ECHO, RUNTIME, package
+from websockets.sync.client import connect
 
 Client = Callable[..., Any]
 ANSWER = {"application/json": '{"domain": "$context.domainName"}'}
@@ -149,3 +150,26 @@ def test_apis_call_each_other(node: TlsNode, client: Client) -> None:
     name = f"{mock(rest)}.execute-api.us-east-1.localhost"
     id = v2.create_api(Name="a", ProtocolType="HTTP", Target=f"https://{name}:{node.port}/dev")["ApiId"]
     assert node.call(f"{id}.execute-api.us-east-1.localhost", "/").json["domain"].startswith(name)
+
+
+def test_websockets(node: TlsNode, client: Client, name: str, account: str) -> None:
+    v2 = client("apigatewayv2")
+    made = v2.create_api(Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
+    id = made["ApiId"]
+    assert made["ApiEndpoint"] == f"wss://{id}.execute-api.us-east-1.localhost:{node.port}"
+    mock_ = v2.create_integration(
+        ApiId=id,
+        IntegrationType="MOCK",
+        RequestTemplates={"$default": '{"statusCode": 200}'},
+        TemplateSelectionExpression="\\$default",
+    )["IntegrationId"]
+    v2.create_route(ApiId=id, RouteKey="$connect", Target=f"integrations/{mock_}")
+    v2.create_stage(ApiId=id, StageName="dev", AutoDeploy=True)
+    arn = f"arn:aws:acm:us-east-1:{account}:certificate/a"
+    v2.create_domain_name(DomainName=name, DomainNameConfigurations=[{"CertificateArn": arn}])
+    v2.create_api_mapping(DomainName=name, ApiId=id, Stage="dev", ApiMappingKey="chat")
+    trust = ssl.create_default_context(cafile=node.trusted)
+    for host, path in ((made["ApiEndpoint"].removeprefix("wss://"), "dev"), (name, "chat")):
+        raw = socket.create_connection(("127.0.0.1", node.port), timeout=10)
+        with connect(f"wss://{host}/{path}", sock=raw, ssl=trust, server_hostname=host.partition(":")[0]) as chat:
+            assert chat.ping().wait(10)

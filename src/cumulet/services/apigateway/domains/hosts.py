@@ -9,6 +9,7 @@ from cumulet.services.apigateway.domains.store import Domain, DomainKey, DomainS
 from cumulet.storage.database import Transaction
 
 _MOST = 10_000
+_LONGEST = 253
 
 
 class Terms(Struct, frozen=True):
@@ -61,6 +62,8 @@ class Domains:
     async def host(self, name: str) -> Host | None:
         """The domain for a Host header without its port: of exactly this name, or with `*` for its first label."""
         known = self._known
+        if len(name) > _LONGEST:
+            return None
         name = name.lower()
         try:
             return known[name]
