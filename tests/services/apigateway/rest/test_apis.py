@@ -3,6 +3,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cumulet.services.apigateway.ids import TAGS
 
@@ -132,3 +133,11 @@ def test_deleting_an_api_removes_all_of_it(gateway: Any, deployed: Any, account:
         assert refused(call, restApiId=id, **more)[0] == "NotFoundException"
     assert gateway.get_usage_plan(usagePlanId=plan["id"])["apiStages"] == []
     assert gateway.get_base_path_mappings(domainName=domain)["items"] == []
+
+
+def test_an_id_of_ones_own_is_not_that_of_another_kind_of_api(client: Callable[..., Any], account: str) -> None:
+    """Else one account could take the other's requests."""
+    tags = {"cumulet:custom-id": f"mine{account[-6:]}"}
+    client("apigatewayv2").create_api(Name="theirs", ProtocolType="HTTP", Tags=tags)
+    with pytest.raises(ClientError, match="Another API has the id"):
+        client("apigateway").create_rest_api(name="mine", tags=tags)

@@ -17,6 +17,9 @@ from cumulet.services.apigateway.plane.lambdas import CannotInvoke, Functions
 
 INVOKE = "execute-api:Invoke"
 _KEPT = 50_000
+_MOST = 32 << 20
+_OVERHEAD = 1024
+"""Bytes of what is kept of all answers, and of each beside its text, which its policy is some times as large as."""
 
 
 class Answer(Struct):
@@ -84,7 +87,7 @@ def read(payload: bytes, *, simple: bool = False) -> Answer:
         raise AuthorizerMisconfigured("Execution failed due to configuration error: Authorizer response is no object")
     context = _context(value.get("context"))
     if simple and "isAuthorized" in value:
-        return Answer("", simple=value["isAuthorized"] is True, context=context)
+        return Answer("", simple=value["isAuthorized"] is True, context=context, body=payload.decode())
     principal, document = value.get("principalId"), value.get("policyDocument")
     if not isinstance(principal, str | int | float) or isinstance(principal, bool) or not isinstance(document, dict):
         raise AuthorizerMisconfigured(
@@ -119,6 +122,7 @@ class Cache:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._answers: OrderedDict[Hashable, tuple[float, Answer]] = OrderedDict()
+        self._size = 0
 
     def get(self, key: Hashable) -> Answer | None:
         """What was said, if it still counts."""
@@ -126,7 +130,7 @@ class Cache:
         if found is None:
             return None
         if found[0] <= self._now():
-            del self._answers[key]
+            self._drop(key)
             return None
         return found[1]
 
@@ -134,14 +138,25 @@ class Cache:
         """Keep an answer for that long; 0 is not at all."""
         if seconds <= 0:
             return
+        self._drop(key)
         self._answers[key] = (self._now() + seconds, answer)
-        if len(self._answers) > _KEPT:
-            self._answers.popitem(last=False)
+        self._size += _size_of(answer)
+        while len(self._answers) > _KEPT or self._size > _MOST:
+            self._drop(next(iter(self._answers)))
 
     def forget(self, stage: tuple[str, str]) -> None:
         """Drop what is kept for a stage: FlushStageAuthorizersCache. Keys begin with `(api id, stage name)`."""
         for key in [key for key in self._answers if isinstance(key, tuple) and key[:2] == stage]:
-            del self._answers[key]
+            self._drop(key)
+
+    def _drop(self, key: Hashable) -> None:
+        found = self._answers.pop(key, None)
+        if found is not None:
+            self._size -= _size_of(found[1])
+
+
+def _size_of(answer: Answer) -> int:
+    return _OVERHEAD + 4 * len(answer.body)
 
 
 def _context(value: object) -> dict[str, Any]:

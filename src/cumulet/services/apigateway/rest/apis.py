@@ -11,6 +11,7 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.errors import bad_request, conflict, limit_exceeded, not_found
+from cumulet.services.apigateway.http.store import ApiStore as HttpApiStore
 from cumulet.services.apigateway.ids import custom_id
 from cumulet.services.apigateway.rest import api_rules, fresh
 from cumulet.services.apigateway.rest.definition import Definition
@@ -64,7 +65,7 @@ async def add(gateway: ApiGateway, call: Call, tx: Transaction, definition: Defi
             "Maximum number of APIs for this account has been reached. Please contact AWS if you need more."
         )
     api_id = definition.api.id or ""
-    if await gateway.rest.apis.find(api_id, tx) is not None:
+    if await gateway.rest.apis.find(api_id, tx) is not None or await HttpApiStore(gateway.db).find(api_id, tx):
         raise conflict(f"Another API has the id {api_id}.")
     await gateway.rest.apis.add(tx, call.account, call.region, definition.api)
     await gateway.rest.parts.replace(tx, definition)

@@ -9,6 +9,7 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -166,9 +167,9 @@ class SocketIntegrator(Struct, frozen=True):
             if text is not None and place == "header":
                 lines = [line for line in lines if line[0].lower() != key.lower()] + [(key, text)]
             elif text is not None and place == "path":
-                url = url.replace(f"{{{key}}}", text)
+                url = url.replace(f"{{{key}}}", quote(text, safe=""))
             elif text is not None and place == "querystring":
-                url += ("&" if "?" in url else "?") + f"{key}={text}"
+                url += ("&" if "?" in url else "?") + f"{quote(key, safe='')}={quote(text, safe='')}"
         if integration.integration_type == "HTTP_PROXY" and moment.kind == "MESSAGE":
             body = (moment.body or "").encode() if not moment.encoded else base64.b64decode(moment.body or "")
         method = integration.integration_method or "POST"

@@ -32,6 +32,7 @@ class Kept(Struct):
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    size: int
 
 
 class ResponseCache:
@@ -59,8 +60,9 @@ class ResponseCache:
         if not isinstance(body, bytes) or len(body) > _LARGEST or seconds <= 0:
             return
         self._drop(key)
-        self._kept[key] = Kept(self._now() + seconds, answer.status, list(answer.headers), body)
-        self._size += len(body) + _OVERHEAD
+        size = _OVERHEAD + len(body) + sum(len(name) + len(value) for name, value in answer.headers) + _length(key)
+        self._kept[key] = Kept(self._now() + seconds, answer.status, list(answer.headers), body, size)
+        self._size += size
         while self._size > _LIMIT:
             self._drop(next(iter(self._kept)))
 
@@ -72,7 +74,12 @@ class ResponseCache:
     def _drop(self, key: Key) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
-            self._size -= len(kept.body) + _OVERHEAD
+            self._size -= kept.size
+
+
+def _length(key: Any) -> int:
+    """Of all texts of a key."""
+    return len(key) if isinstance(key, str) else sum(map(_length, key)) if isinstance(key, tuple) else 0
 
 
 async def find(ex: Exchange, plan: Plan) -> WebAnswer | None:

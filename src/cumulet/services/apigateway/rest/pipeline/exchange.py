@@ -111,7 +111,7 @@ class Exchange:
         if not self.request.query:
             return {}
         found: dict[str, list[str]] = {}
-        for name, value in parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=2000):
+        for name, value in parse_qsl(self.request.query, keep_blank_values=True):
             found.setdefault(name, []).append(value)
         return found
 
