@@ -24,6 +24,8 @@ _MEMORY = 256 * 1024 * 1024
 _MILLIS = 1_000  # for one evaluation
 _GRACE = 0.5  # seconds more for a library that looks at its clock seldom
 _KEPT = 2
+_START = 30.0
+"""Seconds in which a child has to be ready: on a busy machine it takes as long as an evaluation may."""
 
 
 class Bounded:
@@ -84,6 +86,12 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env={"LANG": "C.UTF-8"},
         )
+        assert self._process.stdout is not None
+        try:
+            _exactly(self._process.stdout.fileno(), 1, monotonic() + _START)
+        except OSError:
+            self.close()
+            raise TooLong from None
 
     def exchange(self, body: bytes) -> dict[str, Any]:
         """The answer to a request. Raises TooLong, TooMuch: the child is of no use then."""

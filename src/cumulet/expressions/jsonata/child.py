@@ -36,18 +36,13 @@ def main() -> None:
     mapped = _pages(0)
     resource.setrlimit(resource.RLIMIT_AS, (mapped + memory, mapped + memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    programs: dict[tuple[str, tuple[str, ...]], Any] = {}
+    sys.stdout.buffer.write(b".")
+    sys.stdout.buffer.flush()
     while head := sys.stdin.buffer.read(4):
         request = json.loads(sys.stdin.buffer.read(struct.unpack(">I", head)[0]))
-        key = (request["text"], tuple(request["names"]))
         try:
-            if key not in programs:
-                if len(programs) > 500:
-                    programs.clear()
-                programs[key] = library.Program(*key)
-            found = programs[key].run(
-                request["document"], _seeded(request["seed"]), request["millis"], request["timeout"]
-            )
+            program = library.program(request["text"], tuple(request["names"]))
+            found = program.run(request["document"], _seeded(request["seed"]), request["millis"], request["timeout"])
             answer: dict[str, Any] = {"result": found}
         except library.JsonataError as failed:
             answer = {"code": failed.code, "message": failed.message}

@@ -91,9 +91,9 @@ def _range(first: Any = None, last: Any = None, step: Any = None) -> Any:
     )
     if delta == 0:
         raise ValueError("D3137: The increment of a range must not be 0")
-    numbers = range(start, end + (1 if delta > 0 else -1), delta)
-    if len(numbers) > _SEQUENCE:
+    if (end - start) // delta >= _SEQUENCE:
         raise ValueError("D2015: too many")
+    numbers = range(start, end + (1 if delta > 0 else -1), delta)
     # A sequence of one value is that value.
     return numbers[0] if len(numbers) == 1 else list(numbers)
 
@@ -161,10 +161,22 @@ def check(text: str) -> None:
         jsonatapy.compile(text)
     except ValueError as wrong:
         raise _error(wrong, text) from None
+    except BaseException as broken:  # noqa: BLE001  see _fault
+        raise _fault(broken) from None
+
+
+def _fault(broken: BaseException) -> BaseException:
+    """What a fault of the library becomes: it panics, which Python has as something that is no Exception."""
+    if type(broken).__name__ != "PanicException":
+        return broken
+    return JsonataError("", "The expression could not be evaluated")
 
 
 class Program:
-    """An expression over a document ``{"states": ..., "<variable>": ...}`` whose members named in ``names`` it sees as variables."""
+    """An expression over a document ``{"states": ..., "<variable>": ...}`` whose members named in ``names`` it sees as variables.
+
+    It belongs to the thread that made it: the library allows no other to use it, or to drop it. See ``program``.
+    """
 
     __slots__ = ("_compiled", "_text", "_typed")
 
@@ -181,10 +193,13 @@ class Program:
             found: str | None = self._compiled.evaluate_json_or_none(
                 document, timeout=timeout, max_stack_depth=_DEPTH, max_sequence_length=_SEQUENCE
             )
-            if found == '""' and self._is_function(document, timeout):
-                raise JsonataError("unsupported", "")
+            function = found == '""' and self._is_function(document, timeout)
         except ValueError as wrong:
             raise _error(wrong, self._text) from None
+        except BaseException as broken:  # noqa: BLE001  see _fault
+            raise _fault(broken) from None
+        if function:
+            raise JsonataError("unsupported", "")
         if found is not None and len(found) > _RESULT:
             raise TooMuch
         return found
@@ -200,6 +215,28 @@ class Program:
         )
 
 
+class _Programs(threading.local):
+    """Those of one thread."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, tuple[str, ...]], Program] = {}
+
+
+_programs = _Programs()
+_KEPT = 2_000
+
+
+def program(text: str, names: tuple[str, ...]) -> Program:
+    """This thread's program of an expression. Raises JsonataError."""
+    known = _programs.known
+    found = known.get((text, names))
+    if found is None:
+        if len(known) >= _KEPT:
+            known.clear()
+        found = known[text, names] = Program(text, names)
+    return found
+
+
 def _compile(text: str) -> Any:
     try:
         compiled = jsonatapy.compile(text)
@@ -211,6 +248,8 @@ def _compile(text: str) -> Any:
                 compiled.register_override(name, function)
     except ValueError as wrong:
         raise _error(wrong, text) from None
+    except BaseException as broken:  # noqa: BLE001  see _fault
+        raise _fault(broken) from None
     return compiled
 
 

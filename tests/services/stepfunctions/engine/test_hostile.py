@@ -30,12 +30,14 @@ def _pass(**fields: Any) -> dict[str, Any]:
             _pass(Parameters={"a.$": f"States.Format({TEXT}, {', '.join(['$.a'] * 100)})"}),
             "States.IntrinsicFailure",
         ),
+        (_pass(Parameters={"a.$": "States.MathAdd($.n, 1)"}), "States.IntrinsicFailure"),
+        (_pass(Parameters={"a.$": "States.ArrayRange(1, $.n, 1)"}), "States.IntrinsicFailure"),
         (_pass(Assign={f"v{n}.$": "$" for n in range(3_000)}), "States.DataLimitExceeded"),
     ],
-    ids=["endless", "template", "expressions", "indexes", "format", "variables"],
+    ids=["endless", "template", "expressions", "indexes", "format", "sum", "range", "variables"],
 )
 def test_what_takes_too_much_fails(workflows: Workflows, states: dict[str, Any], error: str) -> None:
-    found = workflows.run(states, {"a": "x" * 100_000, "l": ["x" * 100_000]})
+    found = workflows.run(states, {"a": "x" * 100_000, "l": ["x" * 100_000], "n": int("9" * 400)})
     assert (found["status"], found["error"]) == ("FAILED", error)
 
 
@@ -61,6 +63,20 @@ def test_what_takes_long_is_done_all_the_same(workflows: Workflows) -> None:
     left = [event for event in workflows.events(execution) if event["type"] == "MapStateExited"]
     sums_found = json.loads(left[0]["stateExitedEventDetails"]["output"])["sums"]
     assert sums_found == {"first": 499_500, "all": [499_500] * 3}
+
+
+def test_an_expression_is_evaluated_wherever_it_is_met(workflows: Workflows) -> None:
+    """Here first, on several threads then: the library's programs belong to the threads that made them."""
+    items = [{"a": n} for n in range(4_000)]
+    output = "{% $count($states.input.l.a[$ in [1..300]]) %}"
+    for _ in range(2):
+        states = {"All": {"Type": "Parallel", "Branches": [], "End": True}}
+        states["All"]["Branches"] = [
+            {"StartAt": f"P{n}", "States": {f"P{n}": {"Type": "Pass", **JSONATA, "Output": output, "End": True}}}
+            for n in range(4)
+        ]
+        for given, wanted in ((items[:3], 2), (items, 300)):
+            assert json.loads(workflows.run(states, {"l": given})["output"]) == [wanted] * 4
 
 
 def test_an_item_that_cannot_be_selected_ends_the_others(workflows: Workflows) -> None:

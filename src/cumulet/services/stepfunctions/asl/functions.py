@@ -81,7 +81,7 @@ def _string(value: Any, index: int) -> str:
 def _integer(value: Any, index: int) -> int:
     """Numbers with a fraction are rounded half up, as AWS does."""
     number: float = _need(value, _NUMBER, "a number", index)
-    return math.floor(number + 0.5)
+    return number if isinstance(number, int) else math.floor(number + 0.5)
 
 
 def _format(given: list[Any], scope: Scope) -> str:
@@ -151,10 +151,9 @@ def _range(given: list[Any], scope: Scope) -> list[int]:
     start, end, step = (_integer(value, index) for index, value in enumerate(given, 1))
     if step == 0:
         raise Failed("The increment must not be 0.")
-    numbers = range(start, end + (1 if step > 0 else -1), step)
-    if len(numbers) > _ELEMENTS:
+    if (end - start) // step >= _ELEMENTS:
         raise Failed(f"The array would have more than {_ELEMENTS} elements.")
-    return list(numbers)
+    return list(range(start, end + (1 if step > 0 else -1), step))
 
 
 def _get_item(given: list[Any], scope: Scope) -> Any:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cumulet.services.stepfunctions.engine.engine import Engine
 
 
+_FASTER = "Execution is RUNNING and cannot be redriven"
+
+
 def redrivable(record: Record, now: float, limits: Limits) -> tuple[str, str | None]:
     """`redriveStatus` and its reason."""
     refused = _refusal(record, now, limits)
@@ -50,6 +53,9 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
     run = await engine.read(record)
     if run is None or run.facts.version.machine.status == DELETING:
         raise _not_redrivable("its state machine is gone")
+    now_there = await engine.store.by_number(record.number)
+    if now_there is None or (now_there.redrives, now_there.last_event) != (record.redrives, record.last_event):
+        raise _not_redrivable(_FASTER)
     record.redrives += 1
     record.redriven = now
     record.redrive_token = client_token
@@ -62,7 +68,7 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
     try:
         await engine.store.redrive(record, run.chunks, entries[0][0], journal.encode(entries, texts))
     except Conflict:  # somebody else was faster
-        raise _not_redrivable("Execution is RUNNING and cannot be redriven") from None
+        raise _not_redrivable(_FASTER) from None
     await engine.resumed(record.number, run.facts)
     return now
 

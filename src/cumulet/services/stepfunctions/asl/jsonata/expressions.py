@@ -8,16 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cumulet.expressions.jsonata import syntax
 from cumulet.expressions.jsonata.growth import Growth
 from cumulet.services.stepfunctions.asl.errors import QUERY_EVALUATION, StatesError
 from cumulet.services.stepfunctions.asl.payload import encode, loads
 from cumulet.services.stepfunctions.asl.scope import Scope
-
-if TYPE_CHECKING:
-    from cumulet.expressions.jsonata.library import Program
 
 OPEN, CLOSE = "{%", "%}"
 
@@ -81,7 +78,7 @@ class Frame:
 class Expression:
     """One expression, compiled when it is first evaluated."""
 
-    __slots__ = ("_direct", "_growth", "_members", "_names", "_programs", "text")
+    __slots__ = ("_direct", "_growth", "_members", "_names", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -89,7 +86,6 @@ class Expression:
         self._growth: Growth | None = None
         self._members: frozenset[str] = frozenset()
         self._names: tuple[str, ...] = ()
-        self._programs: dict[tuple[str, ...], Program] = {}
 
     def _analysed(self) -> Growth:
         """What the text refers to, and how much it may hold; found out at the first evaluation."""
@@ -130,9 +126,7 @@ class Expression:
         millis = 0 if scope.now is None else scope.now()
         try:
             if here:
-                program = self._programs.get(bound)
-                if program is None:
-                    program = self._programs[bound] = library.Program(self.text, bound)
+                program = library.program(self.text, bound)
                 try:
                     return program.run(document, scope.random, millis, _MILLIS_HERE)
                 except library.JsonataError as failed:
