@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.services.kms.test_encryption import refused
 
 ACCOUNT = "000000000042"
@@ -47,6 +48,15 @@ def test_the_default_policy_leaves_it_to_the_account(strict: Any, root: Any) -> 
     root.create_alias(AliasName="alias/shared", TargetKeyId=key["KeyId"])
     assert may.encrypt(KeyId="alias/shared", Plaintext=b"words")["KeyId"] == key["Arn"]
     refused("AccessDeniedException", may_not.encrypt, KeyId="alias/shared", Plaintext=b"words")
+
+
+def test_names_of_nothing(strict: Any, root: Any) -> None:
+    _, may = user(strict, "asks", {"Effect": "Allow", "Action": "kms:*", "Resource": "*"})
+    for name in ("arn:aws:kms", "arn:aws:s3:::b", "arn:aws:kms:us-east-1:x:thing", "alias/nobody", "nobody"):
+        for client in (may, root):
+            with pytest.raises(ClientError) as raised:
+                client.describe_key(KeyId=name)
+            assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400, name
 
 
 def test_a_key_policy_alone_lets_in_and_keeps_out(strict: Any, root: Any) -> None:

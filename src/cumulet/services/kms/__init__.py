@@ -57,15 +57,13 @@ def build(*, db: Database, clock: Clock, tasks: Tasks, secret: bytes) -> Service
         await db.migrate("kms", SCHEMA)
         tasks.start("kms keeper", kms.keeper.work())
 
-    async def resource_policy(_: Call, arn: str) -> str | None:
-        parsed = Arn.parse(arn)
-        if parsed.resource.startswith("alias/") and not parsed.resource.startswith("alias/aws/"):
-            return policies.default(parsed.account)
-        key_id = parsed.resource.removeprefix("key/")
-        policy = await store.policy(parsed.account, parsed.region, key_id)
+    async def resource_policy(call: Call, arn: str) -> str | None:
+        account, region, resource = _split(arn)
+        key_id = resource.removeprefix("key/")
+        policy = await store.policy(account, region, key_id)
         if policy is None:  # who may ask is told that there is no such key
-            return policies.default(parsed.account)
-        return policies.with_grants(policy, await kms.grants.of_key(parsed.account, parsed.region, key_id))
+            return policies.default(account or call.account)
+        return policies.with_grants(policy, await kms.grants.of_key(account, region, key_id))
 
     async def condition_keys(call: Call, arn: str, request: Struct) -> Callable[[str], tuple[str, ...] | None]:
         return await keys_of(kms, call, arn, request)
