@@ -163,7 +163,7 @@ class Node:
         """While functions still reach every service: they clean up what clients leave behind."""
         running: Any = self._dispatcher.running.get("apigatewayv2")
         if running is not None:
-            await running.state.socket_front.stop()
+            await running.state.end_sockets()
 
     async def status(self) -> dict[str, Any]:
         """The node as `/_cumulet/status` shows it."""

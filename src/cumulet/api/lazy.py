@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from cumulet.api.model import Member, Model, Shape, load
+from cumulet.api.model import Member, Model, Shape, functions, load
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import Stream
 
@@ -37,10 +37,13 @@ def attributes(module_name: str) -> tuple[Callable[[str], Any], Callable[[], lis
     short_name = module_name.rpartition(".")[2]
 
     def get(name: str) -> Any:
-        model = load(short_name)
         if name == "OPERATIONS":
-            namespace[name] = {operation.function: key for key, operation in model.operations.items()}
-        elif name in model.shapes and _is_class(model.shape(name)):
+            namespace[name] = functions(short_name)
+            return namespace[name]
+        if name.startswith("__"):  # the import system asks whether it is a package
+            raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
+        model = load(short_name)
+        if name in model.shapes and _is_class(model.shape(name)):
             _define(model, name, namespace, module_name)
         else:
             raise AttributeError(f"module {module_name!r} has no attribute {name!r}")

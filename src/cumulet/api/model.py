@@ -132,4 +132,22 @@ class Model(Struct):
 @cache
 def load(module: str) -> Model:
     """The model behind `cumulet.api.<module>`. Raises FileNotFoundError when there is no such service."""
-    return msgspec.json.decode((MODELS / f"{module}.json").read_bytes(), type=Model)
+    return msgspec.json.decode(_text(module), type=Model)
+
+
+class _Function(Struct):
+    function: str
+
+
+class _Functions(Struct):
+    operations: dict[str, _Function]
+
+
+def functions(module: str) -> dict[str, str]:
+    """The operations of a model by the functions that implement them, without the model: all that a service needs before a call."""
+    operations = msgspec.json.decode(_text(module), type=_Functions).operations
+    return {operation.function: name for name, operation in operations.items()}
+
+
+def _text(module: str) -> bytes:
+    return (MODELS / f"{module}.json").read_bytes()

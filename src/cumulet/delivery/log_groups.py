@@ -1,5 +1,7 @@
 """Logs that services write for their customers, on their way to CloudWatch Logs: off the path of the answer, in batches."""
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import time

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cumulet.api.sts import AssumeRoleRequest, AssumeRoleResponse
+from cumulet.api import sts
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
@@ -102,8 +102,8 @@ class Roles:
 
 async def begin_session(calls: Calls, call: Call, role_arn: str, session_name: str) -> Credential:
     """Credentials of a new session of the role, for `call`'s principal; raises the AwsError of AssumeRole."""
-    request = AssumeRoleRequest(role_arn=role_arn, role_session_name=session_name, duration_seconds=SESSION)
-    answer: AssumeRoleResponse = await calls.run(call, "sts", "AssumeRole", request)
+    request = sts.AssumeRoleRequest(role_arn=role_arn, role_session_name=session_name, duration_seconds=SESSION)
+    answer: sts.AssumeRoleResponse = await calls.run(call, "sts", "AssumeRole", request)
     session, user = answer.credentials, answer.assumed_role_user
     if session is None or user is None:
         raise AwsError("AssumeRole answered without credentials.", code="ServiceException", status=500)

@@ -24,3 +24,19 @@ class once(Generic[T]):  # noqa: N801  a decorator, as functools.cached_property
         # The instance's own attribute comes first from now on, as this descriptor sets nothing.
         value = instance.__dict__[self._name] = self._make(instance)
         return value
+
+
+class Later(Generic[T]):
+    """What is made with the first call, and the same ever after. `made` is None until then."""
+
+    __slots__ = ("_make", "made")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self.made: T | None = None
+
+    def __call__(self) -> T:
+        found = self.made
+        if found is None:
+            found = self.made = self._make()
+        return found

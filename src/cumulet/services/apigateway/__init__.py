@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cumulet.api import apigateway as api
 from cumulet.api.apigateway import OPERATIONS
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.once import Later
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
@@ -42,19 +43,20 @@ from cumulet.services.apigateway.rest import (
     stage_store,
     stages,
     tagging,
-    testing,
+    trials,
     validators,
     vpc_links,
 )
 from cumulet.services.apigateway.rest.keys import admissions, keys, plans, usage, usage_store, usages
 from cumulet.services.apigateway.rest.keys import store as plan_key_store
 from cumulet.services.apigateway.rest.owned_store import OwnedStore
-from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
-from cumulet.services.apigateway.rest.pipeline.front import RestFront
 from cumulet.services.apigateway.rest.running import Rest
 from cumulet.services.apigateway.state import ApiGateway
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.seal import Seal
+
+if TYPE_CHECKING:
+    from cumulet.services.apigateway.rest.pipeline.front import RestFront
 
 _OWNED = {
     "keys": ("apigateway_key", lambda: api.ApiKey),
@@ -79,9 +81,23 @@ _SCHEMAS = {
 }
 _MODULES = (
     *(apis, resources, methods, integrations, models, validators, authorizers, gateway_responses, documentation),
-    *(deployments, stages, keys, plans, usages, tagging, testing, certificates, vpc_links, accounts),
+    *(deployments, stages, keys, plans, usages, tagging, trials, certificates, vpc_links, accounts),
     *(domain_names, base_path_mappings, access_associations, documents, sdks),
 )
+
+
+def _later(
+    certificates: OwnedStore[api.ClientCertificate], keys: certificate_keys.CertificateKeyStore, **parts: Any
+) -> Later[RestFront]:
+    """The data plane; see `ApiGateway.front`."""
+
+    def front() -> RestFront:
+        from cumulet.services.apigateway.rest.pipeline.certificates import Certificates  # noqa: PLC0415
+        from cumulet.services.apigateway.rest.pipeline.front import RestFront  # noqa: PLC0415
+
+        return RestFront(certificates=Certificates(certificates, keys), **parts)
+
+    return Later(front)
 
 
 def build(  # noqa: PLR0913  the composition root passes each part once
@@ -118,11 +134,12 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 
         return await link_tags(db)(account, region, id)
 
-    front = RestFront(
+    front = _later(
+        owned["certificates"],
+        keys_of_certificates,
         rest=rest,
         admissions=admitted,
         usage=counted,
-        certificates=Certificates(owned["certificates"], keys_of_certificates),
         links=Links(link_tags, http_link_tags),
         calls=calls,
         clock=clock,
@@ -138,7 +155,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         clock=clock,
         calls=calls,
         limits=limits,
-        front=front,
+        later_front=front,
         rest=rest,
         domains=domains,
         plan_keys=plan_keys,
@@ -169,6 +186,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 
     async def stop() -> None:
         await counted.flush()
-        await front.logs.flush()
+        if front.made is not None:
+            await front.made.logs.flush()
 
     return Service("apigateway", state, operations_in(OPERATIONS, *_MODULES), start, stop)

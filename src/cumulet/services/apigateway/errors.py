@@ -1,5 +1,7 @@
 """The errors of API Gateway, as AWS words them."""
 
+from __future__ import annotations
+
 from cumulet.api import apigateway as api
 
 

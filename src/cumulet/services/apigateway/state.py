@@ -10,6 +10,7 @@ from msgspec import Struct
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.once import Later
 from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.errors import not_found
 from cumulet.services.apigateway.limits import Limits
@@ -37,7 +38,7 @@ class ApiGateway(Struct, frozen=True, kw_only=True):
     calls: Calls
     limits: Limits
     rest: Rest
-    front: RestFront
+    later_front: Later[RestFront]
     domains: Domains
     keys: OwnedStore[api.ApiKey]
     plans: OwnedStore[api.UsagePlan]
@@ -50,6 +51,11 @@ class ApiGateway(Struct, frozen=True, kw_only=True):
     accounts: OwnedStore[api.Account]
     associations: OwnedStore[api.DomainNameAccessAssociation]
     cleaners: list[Clean] = []
+
+    @property
+    def front(self) -> RestFront:
+        """The data plane, which is loaded when it is first asked for: half of what the service is made of."""
+        return self.later_front()
 
     async def rest_api(self, call: Call, api_id: str, within: Transaction | None = None) -> api.RestApi:
         """The caller's API; raises NotFoundException."""

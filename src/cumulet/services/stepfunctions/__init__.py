@@ -37,13 +37,13 @@ from cumulet.services.stepfunctions.tasks import activities, activity_store
 from cumulet.services.stepfunctions.tasks.parts import Check, Parts
 from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 from cumulet.services.stepfunctions.tasks.work import Work
-from cumulet.services.stepfunctions.trials import trial
+from cumulet.services.stepfunctions.trials import operation
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
 __all__ = ["Limits", "StepFunctions", "build"]
 
-_MODULES = (executions, histories, callbacks, activities, map_runs, trial, *control.MODULES)
+_MODULES = (executions, histories, callbacks, activities, map_runs, operation, *control.MODULES)
 _SCHEMAS = {
     **machines.SCHEMAS,
     "stepfunctions_execution": execution_store.SCHEMA,

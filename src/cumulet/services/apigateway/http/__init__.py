@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from cumulet.api.apigatewayv2 import OPERATIONS
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock, real_time
+from cumulet.kernel.once import Later
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner
@@ -32,9 +34,6 @@ from cumulet.services.apigateway.http import (
 from cumulet.services.apigateway.http.links import link_tags
 from cumulet.services.apigateway.http.portals import pages, portals, products
 from cumulet.services.apigateway.http.running import Programs
-from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper
-from cumulet.services.apigateway.http.serving.front import HttpFront
-from cumulet.services.apigateway.http.serving.integrating import Integrator
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
 from cumulet.services.apigateway.limits import Limits
@@ -45,11 +44,13 @@ from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.rest import api_store, stage_store
-from cumulet.services.apigateway.sockets.admission import Admission, FindKey
-from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
-from cumulet.services.apigateway.sockets.integrating import SocketIntegrator
 from cumulet.storage.database import Database
+
+if TYPE_CHECKING:
+    from cumulet.services.apigateway.http.serving.front import HttpFront
+    from cumulet.services.apigateway.sockets.admission import FindKey
+    from cumulet.services.apigateway.sockets.front import SocketFront
 
 _MODULES = (
     *(apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags),
@@ -64,6 +65,44 @@ _SCHEMAS = {
     "apigateway_truststore": domain_store.TRUST_SCHEMA,
 }
 """The last four are REST's, which custom domains lead to as well: whichever service starts first makes them."""
+
+
+def _fronts(  # noqa: PLR0913  what a service is made of
+    db: Database,
+    clock: Clock,
+    calls: Calls,
+    tasks: Tasks,
+    client: Client,
+    inner: Inner,
+    programs: Programs,
+    logs: LogWriter,
+    sockets: Sockets,
+    find_key: FindKey,
+    limits: Limits,
+    roles: Roles,
+) -> tuple[Later[HttpFront], Later[SocketFront]]:
+    """The data planes of HTTP and of WebSocket APIs, each loaded when it is first asked for."""
+    functions, buckets = Functions(calls, roles), Buckets(clock.now)
+
+    def front() -> HttpFront:
+        from cumulet.services.apigateway.http.serving.authorizing import Gatekeeper  # noqa: PLC0415
+        from cumulet.services.apigateway.http.serving.front import HttpFront  # noqa: PLC0415
+        from cumulet.services.apigateway.http.serving.integrating import Integrator  # noqa: PLC0415
+
+        keeper = Gatekeeper(functions, Cache(clock.now), Verifier(client, real_time, time.monotonic))
+        integrator = Integrator(functions, client, inner, roles, Links(link_tags(db)))
+        return HttpFront(programs, keeper, integrator, buckets, logs, clock.now, time.perf_counter)
+
+    def socket_front() -> SocketFront:
+        from cumulet.services.apigateway.sockets.admission import Admission  # noqa: PLC0415
+        from cumulet.services.apigateway.sockets.front import SocketFront  # noqa: PLC0415
+        from cumulet.services.apigateway.sockets.integrating import SocketIntegrator  # noqa: PLC0415
+
+        integrator = SocketIntegrator(functions, client, inner, roles)
+        admission = Admission(functions, find_key)
+        return SocketFront(programs, sockets, integrator, admission, buckets, logs, clock, tasks, limits)
+
+    return Later(front), Later(socket_front)
 
 
 def build(  # noqa: PLR0913  what a service is made of
@@ -87,30 +126,9 @@ def build(  # noqa: PLR0913  what a service is made of
     limits = limits or Limits()
     store, parts, snapshots = ApiStore(db), PartStore(db), SnapshotStore(db)
     programs = Programs(store, parts, snapshots)
-    roles = Roles(calls, clock, enforce)
-    functions = Functions(calls, roles)
-    logs = LogWriter(calls, clock, tasks)
-    buckets = Buckets(clock.now)
-    front = HttpFront(
-        programs,
-        Gatekeeper(functions, Cache(clock.now), Verifier(client, real_time, time.monotonic)),
-        Integrator(functions, client, inner, roles, Links(link_tags(db))),
-        buckets,
-        logs,
-        clock.now,
-        time.perf_counter,
-    )
-    sockets = Sockets(clock.now)
-    socket_front = SocketFront(
-        programs,
-        sockets,
-        SocketIntegrator(functions, client, inner, roles),
-        Admission(functions, find_key),
-        buckets,
-        logs,
-        clock,
-        tasks,
-        limits,
+    logs, sockets = LogWriter(calls, clock, tasks), Sockets(clock.now)
+    front, socket_front = _fronts(
+        db, clock, calls, tasks, client, inner, programs, logs, sockets, find_key, limits, Roles(calls, clock, enforce)
     )
     http = HttpApis(
         db=db,
@@ -124,9 +142,9 @@ def build(  # noqa: PLR0913  what a service is made of
         rest_stages=stage_store.StageStore(db),
         limits=limits,
         programs=programs,
-        front=front,
+        later_front=front,
         sockets=sockets,
-        socket_front=socket_front,
+        later_socket_front=socket_front,
     )
 
     async def start() -> None:
@@ -134,7 +152,7 @@ def build(  # noqa: PLR0913  what a service is made of
             await db.migrate(name, schema)
 
     async def stop() -> None:
-        await socket_front.stop()
+        await http.end_sockets()
         await logs.flush()
 
     return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -12,18 +12,21 @@ from cumulet.api import apigatewayv2 as v2
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
+from cumulet.kernel.once import Later
 from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.http.deploying import deploy_automatically
 from cumulet.services.apigateway.http.errors import missing, no_api
 from cumulet.services.apigateway.http.running import Programs
-from cumulet.services.apigateway.http.serving.front import HttpFront
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.rest.api_store import ApiStore as RestApiStore
 from cumulet.services.apigateway.rest.stage_store import StageStore
-from cumulet.services.apigateway.sockets.front import SocketFront
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
+
+if TYPE_CHECKING:
+    from cumulet.services.apigateway.http.serving.front import HttpFront
+    from cumulet.services.apigateway.sockets.front import SocketFront
 
 P = TypeVar("P", bound=Struct)
 
@@ -44,9 +47,24 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     rest_stages: StageStore
     limits: Limits
     programs: Programs
-    front: HttpFront
+    later_front: Later[HttpFront]
     sockets: Sockets
-    socket_front: SocketFront
+    later_socket_front: Later[SocketFront]
+
+    @property
+    def front(self) -> HttpFront:
+        """The data plane of HTTP APIs, loaded when it is first asked for."""
+        return self.later_front()
+
+    @property
+    def socket_front(self) -> SocketFront:
+        """That of WebSocket APIs."""
+        return self.later_socket_front()
+
+    async def end_sockets(self) -> None:
+        """Close what connections there are."""
+        if self.later_socket_front.made is not None:
+            await self.later_socket_front.made.stop()
 
     async def api(self, call: Call, api_id: str, within: Transaction | None = None) -> v2.Api:
         """The caller's API; raises NotFoundException."""

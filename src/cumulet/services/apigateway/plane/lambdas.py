@@ -1,5 +1,7 @@
 """Functions as APIs call them: with the API's ARN as the source, or as a role."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import AsyncIterator
 from functools import lru_cache
@@ -8,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cumulet.api.lambda_ import InvocationRequest, InvokeWithResponseStreamRequest
+from cumulet.api import lambda_
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.calls import Calls
@@ -79,7 +81,7 @@ class Functions:
         asked about; with `role` (credentials of the integration) that role invokes it, or with `CALLER` the client that signed the
         request, as `client` has it. Raises CannotInvoke.
         """
-        request = InvocationRequest(
+        request = lambda_.InvocationRequest(
             function_name=function, payload=payload, invocation_type="Event" if event else "RequestResponse"
         )
         try:
@@ -93,7 +95,7 @@ class Functions:
         self, call: Call, function: str, payload: bytes, *, role: str = "", client: Call | None = None
     ) -> AsyncIterator[bytes]:
         """The same, giving the response in pieces as they come. Raises CannotInvoke, and FunctionFailed while it is read."""
-        request = InvokeWithResponseStreamRequest(function_name=function, payload=payload)
+        request = lambda_.InvokeWithResponseStreamRequest(function_name=function, payload=payload)
         try:
             caller = await self._caller(call, role, client)
             answer = await self._calls.run(caller, "lambda", "InvokeWithResponseStream", request)

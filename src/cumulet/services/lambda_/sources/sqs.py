@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html
 """
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Errors of web functions."""
 
+from __future__ import annotations
+
 from cumulet.api import lambda_web as api
 
 

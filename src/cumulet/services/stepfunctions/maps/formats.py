@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -86,6 +85,8 @@ class Csv:
             raise failed("The CSV file is not encoded in UTF-8.") from None
 
     def _rows(self, text: str, *, final: bool) -> Iterator[Item]:
+        import csv  # noqa: PLC0415  of all formats, this one alone needs it
+
         text = self._rest + text
         end = len(text) if final else _whole_rows(text)
         self._rest = text[end:]

@@ -23,7 +23,6 @@ from cumulet.services.stepfunctions.asl import StatesError
 from cumulet.services.stepfunctions.engine.ports import UNWANTED, Child, Ended, Engine, MapCall
 from cumulet.services.stepfunctions.maps.batches import Share, shares
 from cumulet.services.stepfunctions.maps.formats import Item
-from cumulet.services.stepfunctions.maps.reading import Reader
 from cumulet.services.stepfunctions.maps.results import ResultWriter, gathered
 from cumulet.services.stepfunctions.maps.store import MapRun, MapRunStore, Outcome, Tally
 from cumulet.services.stepfunctions.tasks.parts import Parts
@@ -183,6 +182,8 @@ class MapRuns:
             items = _given(call)
             if reader is not None:
                 made, _ = await self._parts.acting(call.facts)
+                from cumulet.services.stepfunctions.maps.reading import Reader  # noqa: PLC0415  with the first that is needed
+
                 items = Reader(self._parts.calls, made, reader).items()
             async for share in shares(call, items):
                 yield share

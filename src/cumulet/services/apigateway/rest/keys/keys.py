@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 
@@ -93,6 +92,8 @@ async def import_api_keys(gateway: ApiGateway, call: Call, request: api.ImportAp
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/api-key-file-format.html
     """
+    import csv  # noqa: PLC0415  for this alone
+
     try:
         rows = list(csv.DictReader(io.StringIO(request.body.decode("utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error):
