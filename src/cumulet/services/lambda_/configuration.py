@@ -125,6 +125,10 @@ def changed_configuration(
     changes |= capacity.changed(old, request.capacity_provider_config)
     changed = capacity.check(msgspec.structs.replace(old, **changes))
     snap_start.check(changed)
+    if changed.runtime == CUSTOM and capacity.managed(changed):
+        raise invalid(
+            "The runtime version that the function's runtime alias leads to does not support managed instances."
+        )
     return changed
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 from tests.services.lambda_.web.conftest import PYTHON, WebFunctions
 
 SERVER = """
@@ -135,6 +135,22 @@ def test_the_latest_revision_serves(web: WebFunctions) -> None:
     assert web.ask(domain)[2] == b"two"
     served = web.api.get_web_function_endpoint(functionName="shop", endpointName="live")["revisionWeights"]
     assert served == [{"revisionId": two, "weight": 100}]
+
+
+def test_a_runtime_that_is_not_here(web: WebFunctions) -> None:
+    made = web.api.create_web_function(
+        functionName="shop",
+        revisionConfig=web.config(FILES, "python3.15"),
+        endpointConfig={"endpointName": "live", "endpointType": "HomeRegion", "authType": "ApplicationManaged"},
+    )
+    waiter = web.api.get_waiter("web_function_endpoint_active")
+    with pytest.raises(WaiterError, match="Failed"):
+        waiter.wait(functionName="shop", endpointName="live", WaiterConfig={"Delay": 0, "MaxAttempts": 200})
+    id_ = made["revision"]["revisionId"]
+    revision = web.api.get_web_function_revision(functionName="shop", revisionId=id_)
+    assert revision["state"] == "Failed"
+    assert "python3.15" in revision["errors"][0]["errorMessage"]
+    assert web.ask(made["endpoint"]["domainName"])[0] == 503
 
 
 def test_limits_of_endpoints(web: WebFunctions) -> None:

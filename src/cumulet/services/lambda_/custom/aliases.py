@@ -1,5 +1,7 @@
 """Operations on the aliases of customer-managed runtimes, by which functions use them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec.structs import replace

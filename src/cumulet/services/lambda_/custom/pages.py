@@ -1,5 +1,7 @@
 """Pages of lists: a token is where the last page ended."""
 
+from __future__ import annotations
+
 import base64
 from collections.abc import Callable, Sequence
 from typing import TypeVar

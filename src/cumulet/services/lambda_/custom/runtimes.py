@@ -1,5 +1,7 @@
 """Operations on runtimes as a whole, and the restoring of what is to be deleted."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """Operations on the versions of customer-managed runtimes: images that do not change."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec.structs import replace

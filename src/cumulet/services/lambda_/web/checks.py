@@ -1,5 +1,7 @@
 """The rules of web functions that need no store."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """Operations on endpoints: addresses, and which revisions answer there."""
 
+from __future__ import annotations
+
 import secrets
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """Operations on web functions, and on the account's settings."""
 
+from __future__ import annotations
+
 from contextlib import AsyncExitStack
 
 from cumulet.api import lambda_web as api

@@ -1,5 +1,7 @@
 """Operations on revisions: code and configuration that do not change."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

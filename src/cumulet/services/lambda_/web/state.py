@@ -158,11 +158,11 @@ def moved_on(endpoint: Endpoint, revisions: Sequence[Revision], now: float) -> E
         weights = [api.RevisionWeight(revision_id=newest, weight=_WHOLE)]
         if weights != endpoint.weights:
             moved = replace(moved, weights=weights, updated=now)
-    if moved.state == PENDING and moved.weights:
-        states = {revision.state for revision in revisions if _serves(moved, revision)}
-        if states == {ACTIVE}:
+    if moved.state == PENDING and revisions:
+        states = {revision.state for revision in revisions if _serves(moved, revision) or not moved.weights}
+        if moved.weights and states == {ACTIVE}:
             moved = replace(moved, state=ACTIVE, reason="The endpoint is active.")
-        elif FAILED in states:
+        elif FAILED in states and PENDING not in states:
             moved = replace(moved, state=FAILED, reason="A revision of the endpoint could not be built.")
     if moved.state == FAILED and moved.weights != endpoint.weights:
         moved = replace(moved, state=ACTIVE, reason="The endpoint is active.")

@@ -1,5 +1,7 @@
 """Tags of web functions, and their resource policies."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from msgspec.structs import replace
