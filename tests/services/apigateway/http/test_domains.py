@@ -37,10 +37,11 @@ def test_a_domain_lives(shop: Api, domain: str) -> None:
     assert (configuration["EndpointType"], configuration["SecurityPolicy"]) == ("REGIONAL", "TLS_1_2")
     assert configuration["DomainNameStatus"] == "AVAILABLE"
     assert [one["DomainName"] for one in shop.v2.get_domain_names()["Items"]] == [domain]
-    updated = shop.v2.update_domain_name(
-        DomainName=domain, MutualTlsAuthentication={"TruststoreUri": "s3://b/k"}, RoutingMode="ROUTING_RULE_ONLY"
-    )
-    assert updated["MutualTlsAuthentication"]["TruststoreUri"] == "s3://b/k"
+    trust = {"TruststoreUri": "s3://no-such-bucket-here/k"}
+    refused = {"MutualTlsAuthentication": trust, "RoutingMode": "ROUTING_RULE_ONLY"}
+    assert _code(shop.v2.update_domain_name, DomainName=domain, **refused) == "BadRequestException"
+    assert shop.v2.get_domain_name(DomainName=domain) | {"ResponseMetadata": 0} == got | {"ResponseMetadata": 0}
+    updated = shop.v2.update_domain_name(DomainName=domain, RoutingMode="ROUTING_RULE_ONLY")
     assert updated["RoutingMode"] == "ROUTING_RULE_ONLY"
     again = {"DomainName": domain, "DomainNameConfigurations": got["DomainNameConfigurations"]}
     assert _code(shop.v2.create_domain_name, **again) == "BadRequestException"
