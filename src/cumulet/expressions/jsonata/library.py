@@ -127,9 +127,14 @@ def _parse(text: Any = None) -> Any:
     if not isinstance(text, str):
         raise TypeError(_NOT_FITTING.format(1, "parse"))
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise ValueError("D3137: The argument of parse is not JSON") from None
+
+
+def _no_constant(name: str) -> Any:
+    """Python's reader knows NaN and Infinity, which JSON does not."""
+    raise ValueError(name)
 
 
 def _no_eval(*_: Any) -> Any:

@@ -155,3 +155,7 @@ def test_timestamps_and_texts() -> None:
 
 def test_the_context_is_what_the_engine_gave() -> None:
     assert evaluated("$states.context") == CONTEXT
+
+
+def test_what_json_does_not_have_is_not_parsed() -> None:
+    assert failure("$parse('NaN')").name == failure("$parse('[-Infinity]')").name == "States.QueryEvaluationError"
