@@ -265,6 +265,7 @@ def test_a_table(api: Api, client: Callable[..., Any]) -> None:
 
 def test_compression(make_api: Callable[..., Api]) -> None:
     api = make_api(minimumCompressionSize=100)
+    api.mock("GET", "/large", "x" * 200_000)
     api.mock("GET", "/long", "x" * 100)
     api.mock("GET", "/short", "x" * 99)
     api.proxy(
@@ -283,6 +284,8 @@ def test_compression(make_api: Callable[..., Api]) -> None:
     assert api.call("GET", "/long", headers={"Accept-Encoding": "gzip;q=0"}).body == b"x" * 100
     assert api.call("GET", "/long", headers={"Accept-Encoding": "*"}).body == b"x" * 100
     assert api.call("GET", "/short", headers={"Accept-Encoding": "gzip"}).body == b"x" * 99
+    large = api.call("GET", "/large", headers={"Accept-Encoding": "gzip"})
+    assert gzip.decompress(large.body) == b"x" * 200_000
     answer = api.call("POST", "", gzip.compress(b"hello"), {"Content-Encoding": "gzip"})
     assert (answer.body, answer.headers["x-coding"]) == (b"hello", "None")
     for coding, body in (("gzip", b"no gzip"), ("gzip", gzip.compress(b"hello")[:-9]), ("br", b"hello")):

@@ -111,3 +111,13 @@ def test_an_empty_template_is_shown_as_null(gateway: Any, at: dict[str, str]) ->
     gateway.put_integration_response(**at, statusCode="200", responseTemplates={"application/json": ""})
     shown = gateway.get_integration_response(**at, statusCode="200")
     assert shown["responseTemplates"] == {"application/json": None}
+
+
+def test_a_parameter_that_is_declared_in_another_place(gateway: Any) -> None:
+    """As AWS was recorded to take it."""
+    api = gateway.create_rest_api(name="pets")
+    place = {"restApiId": api["id"], "resourceId": api["rootResourceId"], "httpMethod": "GET"}
+    gateway.put_method(**place, authorizationType="NONE", requestParameters={"method.request.path.param1": False})
+    parameters = {"integration.request.querystring.param1": "method.request.querystring.param1"}
+    made = gateway.put_integration(**place, type="MOCK", requestParameters=parameters)
+    assert made["requestParameters"] == parameters

@@ -24,19 +24,22 @@ _FROM_INTEGRATION = re.compile(
     rf"integration\.response\.(?:multivalue)?header\.{_NAME}|integration\.response\.body(?:[.\[].*)?|{_ANYWHERE}",
     re.DOTALL,
 )
-_DECLARED = re.compile(r"method\.request\.(?:multivalue)?(querystring|header|path)\.(.+)")
+_DECLARED = re.compile(r"method\.request\.(?:multivalue)?(?:querystring|header|path)\.(.+)")
 
 
 def check_request(parameters: dict[str, str] | None, method: api.Method) -> None:
-    """Parameters of an integration request; those that come from the method must be declared there. Raises BadRequestException."""
-    declared = method.request_parameters or {}
+    """Parameters of an integration request; those that come from the method must be declared there. Raises BadRequestException.
+
+    AWS takes a name that is declared in another place of the request too, as it was recorded doing.
+    """
+    declared = {name.split(".", 3)[-1] for name in method.request_parameters or {}}
     for target, source in (parameters or {}).items():
         if not _TO_INTEGRATION.fullmatch(target):
             raise _invalid(target)
         if not _FROM_METHOD.fullmatch(source):
             raise _invalid(source)
         found = _DECLARED.fullmatch(source)
-        if found is not None and source not in declared and f"method.request.{found[1]}.{found[2]}" not in declared:
+        if found is not None and found[1] not in declared:
             raise _invalid(source, "Invalid mapping expression parameter specified")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from cumulet.kernel.web import Visit, WebAnswer
+from cumulet.services.apigateway.plane.aside import LARGE, aside
 from cumulet.services.apigateway.rest.pipeline import bodies, variables
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
@@ -17,8 +18,6 @@ _TRACED = frozenset({"AWS", "AWS_PROXY", "HTTP"})
 def complete(ex: Exchange, answer: WebAnswer, milliseconds: float) -> WebAnswer:
     """Put the gateway's headers on an answer, log and count it."""
     program = ex.program
-    if program.compression is not None:
-        _compress(ex, answer, program.compression)
     if ex.log is not None:
         _tell(ex, answer)
     headers = [("x-amzn-RequestId", ex.request_id)]
@@ -58,14 +57,18 @@ def _refusal(visit: Visit, message: str, kind: str) -> WebAnswer:
     )
 
 
-def _compress(ex: Exchange, answer: WebAnswer, least: int) -> None:
-    body = answer.body
+async def compress(ex: Exchange, answer: WebAnswer) -> None:
+    """Compress an answer's body as the API and the client want it, a large one on a thread."""
+    body, least = answer.body, ex.program.compression
     accepted = ex.request.headers.get("accept-encoding")
-    if not accepted or not isinstance(body, bytes) or len(body) < least or not body:
+    if least is None or not accepted or not isinstance(body, bytes) or len(body) < least or not body:
         return
     if any(name.lower() == "content-encoding" for name, _ in answer.headers):
         return
-    made = bodies.compress(body, accepted)
+    if len(body) > LARGE:
+        made = await aside(lambda: bodies.compress(body, accepted))
+    else:
+        made = bodies.compress(body, accepted)
     if made is not None:
         answer.body = made[0]
         answer.headers = [*answer.headers, ("Content-Encoding", made[1])]

@@ -118,6 +118,8 @@ class RestFront:
         except Exception:
             log.exception("request %s to %s failed", ex.request_id, ex.program.arn)
             answer = failures.answer(ex, Refused("DEFAULT_5XX", "Internal server error"))
+        if ex.program.compression is not None:
+            await finish.compress(ex, answer)
         return finish.complete(ex, answer, (time.perf_counter() - began) * 1000)
 
     async def program(self, api_id: str, stage: str) -> Program | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from cumulet.services.apigateway.plane.aside import aside
 from cumulet.services.apigateway.rest.pipeline import authorization, bodies, caching, keys
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken
@@ -26,19 +27,24 @@ def find_method(ex: Exchange) -> None:
     ex.method, ex.path_values = found
 
 
-def check_size(ex: Exchange) -> None:
+def check_size(ex: Exchange) -> Awaitable[None] | None:
     """10 MB at most; a compressed body is made plain where the API compresses."""
     if ex.request.too_large:
         raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
     coding = ex.request.headers.get("content-encoding")
-    if coding and ex.program.compression is not None and ex.request.content:
-        plain = bodies.inflate(ex.request.content, coding)
-        if plain is None:
-            raise Refused("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type")
-        if len(plain) > bodies.LARGEST:
-            raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
-        ex.request.content = plain
-        ex.headers.pop("content-encoding", None)  # integrations get it as it is now
+    return _inflate(ex, coding) if coding and ex.program.compression is not None and ex.request.content else None
+
+
+async def _inflate(ex: Exchange, coding: str) -> None:
+    """On a thread, as a small body can become 10 MB."""
+    content = ex.request.content
+    plain = await aside(lambda: bodies.inflate(content, coding))
+    if plain is None:
+        raise Refused("UNSUPPORTED_MEDIA_TYPE", "Unsupported Media Type")
+    if len(plain) > bodies.LARGEST:
+        raise Refused("REQUEST_TOO_LARGE", "Request Too Long")
+    ex.request.content = plain
+    ex.headers.pop("content-encoding", None)  # integrations get it as it is now
 
 
 def begin_log(ex: Exchange) -> None:
