@@ -58,8 +58,8 @@ _PREFIX = "lambda-web-"
 _KEPT = 10_000
 _WHOLE = 100
 _ATTEMPTS = 3
-_NOTICED = 1.0
-"""Seconds in which a program's end is noticed."""
+_NOTICED = 5.0
+"""Seconds in which a program's end is noticed, however busy the machine is."""
 _AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be sent again when a connection that had been idle turns out to be closed."""
 
