@@ -129,7 +129,8 @@ class ShardReader:
         finally:
             timer.cancel()
             more.cancel()
-            await asyncio.wait((timer, more))  # not each by itself: this reader's own cancellation would be taken for theirs
+            # Not each by itself: this reader's own cancellation would be taken for theirs.
+            await asyncio.wait((timer, more))
         if not more.cancelled():
             more.result()
 
