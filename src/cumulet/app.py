@@ -6,14 +6,13 @@ ready), so that a node answers within a fraction of a second.
 
 import asyncio
 import gc
-import importlib
 import logging
 import os
 import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,8 @@ import msgspec
 from msgspec import Struct
 
 from cumulet import __version__
-from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo, OnLog, OnPlatform
+from cumulet.assembly import CODE_PATH, Assembly
+from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo
 from cumulet.delivery.http import HttpClient
 from cumulet.gateway import downloads, execute_api, registry, workflow_pages
 from cumulet.gateway.admin import Admin, Workbench
@@ -29,7 +29,6 @@ from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authority import Authority
 from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
-from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.inner import InnerGateway
 from cumulet.gateway.inner_apis import InnerApis
 from cumulet.gateway.limits import Limits
@@ -40,30 +39,17 @@ from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.memory import give_back_memory
-from cumulet.kernel.service import Service
 from cumulet.kernel.tasks import Tasks
 from cumulet.policy.compiled import CompiledPolicy
 from cumulet.policy.identity import Identity
-from cumulet.storage.database import Database
-from cumulet.storage.files import FolderBlobs
 from cumulet.storage.folder import DataFolder
 from cumulet.storage.local import LocalSignals
-from cumulet.storage.sqlite import SqliteDatabase
 
 log = logging.getLogger(__name__)
 
 _DRAIN = 5.0
 _WARM_UP_DELAY = 0.2
 _REST = 10.0
-_CODE_PATH = "/_cumulet/lambda/code/"
-_LIMITS = {
-    "apigateway": "cumulet.services.apigateway.limits",
-    "dynamodb": "cumulet.services.dynamodb.limits",
-    "lambda": "cumulet.services.lambda_.limits",
-    "lambda-web": "cumulet.services.lambda_.web.limits",
-    "stepfunctions": "cumulet.services.stepfunctions.limits",
-}
-"""Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
 _ENDPOINT_INSIDE = 4566
 """Where a function finds the endpoint, on its own loopback address, beside the node's own port: so addresses that the node
 gives out are good inside as well."""
@@ -82,42 +68,20 @@ class Node:
         self.clock = MovableClock()
         self.endpoint = ""
         self._tasks = Tasks()
-        self._signals = LocalSignals()
-        self._function_log: OnLog = lambda environment, line: None
-        self._web_log: OnLog = lambda environment, line: None
-        self._platform_log: OnPlatform = lambda environment, kind, record: None
-        self._databases: dict[str, SqliteDatabase] = {}
+        client = HttpClient(lambda: self._port, config.data / "tls.crt" if config.tls else None)
+        self._assembly = Assembly(config, self.clock, self._tasks, LocalSignals(), client)
+        self._dispatcher = self._assembly.services
         # Of IAM, once it runs: asked for by every call that is no root's.
         self._find_identity: Callable[[Principal, str], Awaitable[Identity]] | None = None
         self._note_use: Callable[[Call, str], None] | None = None
         self._recorder = Recorder(self.clock.now)
-        self._dispatcher = Dispatcher(
-            {
-                "apigateway": self._apigateway,
-                "apigatewaymanagementapi": self._apigatewaymanagementapi,
-                "apigatewayv2": self._apigatewayv2,
-                "dynamodb": self._dynamodb,
-                "dynamodbstreams": self._dynamodbstreams,
-                "iam": self._iam,
-                "kms": self._kms,
-                "lambda": self._lambda,
-                "lambda-core": self._lambda_core,
-                "lambda-web": self._lambda_web,
-                "logs": self._logs,
-                "s3": self._s3,
-                "sqs": self._sqs,
-                "stepfunctions": self._stepfunctions,
-                "sts": self._sts,
-            }
-        )
-        self._client = HttpClient(lambda: self._port, config.data / "tls.crt" if config.tls else None)
-        self._inner = InnerGateway(self._dispatcher)
         authenticator = Authenticator(
             find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
         )
         self._registry = registry.Front(self._images, authenticator, public=config.loopback and config.iam != "enforce")
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
-        self._apis = InnerApis(self._gateway)
+        self._assembly.inner = InnerGateway(self._dispatcher)
+        self._assembly.apis = InnerApis(self._gateway)
         inside = Authenticator(
             find=self._find_key,
             wall=real_time,
@@ -129,15 +93,15 @@ class Node:
 
     async def start(self) -> None:
         """Take the data folder, listen, and begin. Raises ConfigError with what to do when the machine says no."""
-        self._read_quotas()
-        self._folder = DataFolder(self.config.data)
+        self._assembly.read_quotas()
+        self._folder = self._assembly.folder = DataFolder(self.config.data)
         try:
             self.clock.offset = self._folder.clock_offset()
             self._authority = Authority(self.config.data / "names")
             await self._listen()
             if not self._authority.prepare(real_time()):
                 self._tasks.start("certificates", self._authority.make())
-            self._compute = self._make_compute()
+            self._compute = self._assembly.compute = self._make_compute()
             await self._compute.start()
         except BaseException:
             self._folder.release()
@@ -153,10 +117,9 @@ class Node:
         await self._server.close()
         await self._dispatcher.stop()
         await self._tasks.close()
-        await self._client.close()
+        await self._assembly.client.close()
         await self._compute.stop()
-        for database in self._databases.values():
-            await database.close()
+        await self._assembly.close()
         self._folder.release()
 
     async def _end_websockets(self) -> None:
@@ -178,23 +141,6 @@ class Node:
             "runtimes": self._compute.runtimes(),
             "environments": msgspec.to_builtins(self._compute.environments()),
         }
-
-    def _read_quotas(self) -> None:
-        """Refuse wrong quotas now rather than when the service is first asked for."""
-        self._quotas: dict[str, dict[str, float]] = {}
-        if self.config.limits or self.config.limits_file is not None:
-            from cumulet.kernel import quotas
-
-            self._quotas = quotas.read(self.config.limits, self.config.limits_file)
-            quotas.check_services(self._quotas, _LIMITS)
-            for service in self._quotas:
-                self._limits(service)
-
-    def _limits(self, service: str) -> Any:
-        """The quotas of a service, with what the node's owner changed."""
-        from cumulet.kernel import quotas
-
-        return quotas.profile(service, importlib.import_module(_LIMITS[service]).Limits, self._quotas)
 
     async def _listen(self) -> None:
         config = self.config
@@ -222,7 +168,7 @@ class Node:
         )
         admin.add(workflow_pages.pages(self._workflows))
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
-        self._server = Server(downloads.wrap(handler, _CODE_PATH, self._code))
+        self._server = Server(downloads.wrap(handler, CODE_PATH, self._code))
         try:
             if config.tls:
                 listener = await self._server.listen_tls(config.host, config.port, await self._certified())
@@ -282,11 +228,11 @@ class Node:
 
     def _hear(self, environment: EnvironmentInfo, line: bytes) -> None:
         """A line that a function wrote, for whoever of Lambda knows that environment; both start later than compute."""
-        self._function_log(environment, line)
-        self._web_log(environment, line)
+        self._assembly.function_log(environment, line)
+        self._assembly.web_log(environment, line)
 
     def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
-        self._platform_log(environment, kind, record)
+        self._assembly.platform_log(environment, kind, record)
 
     def _serve_environment(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Callable[[], None]:
         """Answer AWS calls on a listener that was opened inside a sandbox, or where all of them find it.
@@ -316,7 +262,7 @@ class Node:
         return stop
 
     async def _listen_inside(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Listener:
-        inside = downloads.wrap(self._inside.handle, _CODE_PATH, self._code)
+        inside = downloads.wrap(self._inside.handle, CODE_PATH, self._code)
         if environment is not None:
             return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
         tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
@@ -380,13 +326,6 @@ class Node:
             gc.freeze()
             gc.enable()  # off since the command began; see __main__.py
 
-    def _database(self, name: str) -> Database:
-        folder = self.config.data / "records"
-        folder.mkdir(exist_ok=True)
-        if name not in self._databases:
-            self._databases[name] = SqliteDatabase(folder / f"{name}.db")
-        return self._databases[name]
-
     async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
         """Sessions carry their own proof; users' keys are IAM's."""
         if session_token is not None:
@@ -441,217 +380,6 @@ class Node:
 
             self._note_use = iam.uses(running).note
         self._note_use(call, service)
-
-    @cached_property
-    def _domain_names(self) -> Any:
-        """Custom domain names, which API Gateway's services share."""
-        from cumulet.services.apigateway.domains import hosts, store
-
-        return hosts.Domains(store.DomainStore(self._database("apigateway")))
-
-    def _apigateway(self) -> Service:
-        from cumulet.services import apigateway
-
-        return apigateway.build(
-            db=self._database("apigateway"),
-            clock=self.clock,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-            client=self._client,
-            inner=self._inner,
-            domains=self._domain_names,
-            secret=self._folder.key(),
-            wall=real_time,
-            enforce=self.config.iam == "enforce",
-            limits=self._limits("apigateway"),
-        )
-
-    def _apigatewaymanagementapi(self) -> Service:
-        from cumulet.services.apigateway import sockets
-
-        async def connections() -> sockets.Sockets:
-            return sockets.of(await self._dispatcher.service("apigatewayv2"))
-
-        return sockets.build(connections=connections)
-
-    def _apigatewayv2(self) -> Service:
-        from cumulet.services.apigateway import http
-
-        async def find_key(account: str, region: str, api_id: str, stage: str, value: str) -> Any:
-            service: Any = await self._dispatcher.service("apigateway")
-            return await service.state.admissions.find(account, region, api_id, stage, value)
-
-        return http.build(
-            domain_names=self._domain_names,
-            find_key=find_key,
-            db=self._database("apigateway"),
-            clock=self.clock,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-            client=self._client,
-            inner=self._inner,
-            enforce=self.config.iam == "enforce",
-            limits=self._limits("apigateway"),
-        )
-
-    def _dynamodb(self) -> Service:
-        from cumulet.services import dynamodb
-
-        return dynamodb.build(
-            db=self._database("dynamodb"),
-            signals=self._signals,
-            clock=self.clock,
-            tasks=self._tasks,
-            calls=self._dispatcher,
-            limits=self._limits("dynamodb"),
-        )
-
-    def _dynamodbstreams(self) -> Service:
-        from cumulet.services.dynamodb import streams
-
-        return streams.build(db=self._database("dynamodb"), clock=self.clock, tasks=self._tasks)
-
-    def _iam(self) -> Service:
-        from cumulet.services import iam
-
-        return iam.build(
-            db=self._database("iam"),
-            signals=self._signals,
-            clock=self.clock,
-            tasks=self._tasks,
-            secret=self._folder.key(),
-        )
-
-    def _kms(self) -> Service:
-        from cumulet.services import kms
-
-        return kms.build(
-            db=self._database("kms"),
-            clock=self.clock,
-            tasks=self._tasks,
-            secret=self._folder.key(),
-        )
-
-    def _lambda(self) -> Service:
-        from cumulet.services import lambda_
-
-        service = lambda_.build(
-            db=self._database("lambda"),
-            blobs=FolderBlobs(self.config.data / "packages"),
-            images=FolderBlobs(self.config.data / "images"),
-            images_folder=self.config.data / "compute" / "images",
-            custom=self._custom_runtimes,
-            signals=self._signals,
-            clock=self.clock,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-            compute=self._compute,
-            folder=self.config.data / "functions",
-            wall=real_time,
-            secret=self._folder.key(),
-            enforce=self.config.iam == "enforce",
-            limits=self._limits("lambda"),
-            code_path=_CODE_PATH,
-        )
-        assert isinstance(service.state, lambda_.Lambda)
-        self._function_log = service.state.logs.line
-        self._platform_log = service.state.logs.platform
-        return service
-
-    @cached_property
-    def _custom_runtimes(self) -> Any:
-        """The runtimes of customers, which Lambda shares with the service that manages them."""
-        from cumulet.services.lambda_ import custom
-
-        return custom.make(
-            db=self._database("lambda"),
-            images=FolderBlobs(self.config.data / "images"),
-            folder=self.config.data / "compute" / "custom-runtimes",
-            clock=self.clock,
-            tasks=self._tasks,
-            on_removal=self._compute.forget_image,
-        )
-
-    def _lambda_core(self) -> Service:
-        from cumulet.services.lambda_ import custom
-
-        return custom.build(self._custom_runtimes)
-
-    def _lambda_web(self) -> Service:
-        from cumulet.services.lambda_ import web
-
-        service = web.build(
-            db=self._database("lambda"),
-            blobs=FolderBlobs(self.config.data / "web-packages"),
-            folder=self.config.data / "web-functions",
-            clock=self.clock,
-            wall=real_time,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-            compute=self._compute,
-            secret=self._folder.key(),
-            enforce=self.config.iam == "enforce",
-            limits=self._limits("lambda-web"),
-        )
-        assert isinstance(service.state, web.Web)
-        self._web_log = service.state.logs.line
-        return service
-
-    def _logs(self) -> Service:
-        from cumulet.services import logs
-
-        return logs.build(db=self._database("logs"), clock=self.clock, calls=self._dispatcher, tasks=self._tasks)
-
-    def _s3(self) -> Service:
-        from cumulet.services import s3
-
-        return s3.build(
-            db=self._database("s3"),
-            blobs=FolderBlobs(self.config.data / "blobs"),
-            signals=self._signals,
-            clock=self.clock,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-        )
-
-    def _sqs(self) -> Service:
-        from cumulet.services import sqs
-
-        return sqs.build(db=self._database("sqs"), clock=self.clock, signals=self._signals, tasks=self._tasks)
-
-    def _stepfunctions(self) -> Service:
-        from cumulet.services import stepfunctions
-
-        return stepfunctions.build(
-            db=self._database("stepfunctions"),
-            signals=self._signals,
-            clock=self.clock,
-            wall=real_time,
-            calls=self._dispatcher,
-            tasks=self._tasks,
-            client=self._client,
-            inner=self._inner,
-            apis=self._apis,
-            check=_check_by_model,
-            mock_file=self.config.mocks,
-            enforce=self.config.iam == "enforce",
-            limits=self._limits("stepfunctions"),
-        )
-
-    def _sts(self) -> Service:
-        from cumulet.services import iam, sts
-
-        async def find_role(arn: str) -> Any:
-            return await iam.find_role(await self._dispatcher.service("iam"), arn)
-
-        return sts.build(key=self._folder.key(), find_role=find_role, wall=real_time)
-
-
-def _check_by_model(service: str, operation: str, request: Any) -> None:
-    """Raises the AwsError that the wire would answer to this request."""
-    from cumulet.wire import services
-
-    services.load(service).check(operation, request)
 
 
 async def _give_back_memory() -> None:

@@ -1,0 +1,319 @@
+"""Each service with what it is made of. Services are imported, and their databases opened, when they are first asked for."""
+
+import importlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from cumulet.compute import Compute, OnLog, OnPlatform
+from cumulet.delivery.http import HttpClient
+from cumulet.gateway.dispatch import Dispatcher
+from cumulet.kernel.clock import Clock, real_time
+from cumulet.kernel.config import Config
+from cumulet.kernel.service import Service
+from cumulet.kernel.tasks import Tasks
+from cumulet.kernel.web import Apis, Inner
+from cumulet.storage.database import Database
+from cumulet.storage.files import FolderBlobs
+from cumulet.storage.folder import DataFolder
+from cumulet.storage.signals import Signals
+from cumulet.storage.sqlite import SqliteDatabase
+
+CODE_PATH = "/_cumulet/lambda/code/"
+"""Where the node answers for functions' code."""
+_LIMITS = {
+    "apigateway": "cumulet.services.apigateway.limits",
+    "dynamodb": "cumulet.services.dynamodb.limits",
+    "lambda": "cumulet.services.lambda_.limits",
+    "lambda-web": "cumulet.services.lambda_.web.limits",
+    "stepfunctions": "cumulet.services.stepfunctions.limits",
+}
+"""Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
+
+
+class Assembly:
+    """How the services of one node are built. What is annotated here alone the node gives before it starts the first of them.
+
+    `function_log`, `web_log` and `platform_log` are where what functions wrote is to go, once the services for it run.
+    """
+
+    compute: Compute
+    folder: DataFolder
+    inner: Inner
+    apis: Apis
+
+    def __init__(self, config: Config, clock: Clock, tasks: Tasks, signals: Signals, client: HttpClient) -> None:
+        self.client = client
+        self.function_log: OnLog = lambda environment, line: None
+        self.web_log: OnLog = lambda environment, line: None
+        self.platform_log: OnPlatform = lambda environment, kind, record: None
+        self._config = config
+        self._clock = clock
+        self._tasks = tasks
+        self._signals = signals
+        self._quotas: dict[str, dict[str, float]] = {}
+        self._databases: dict[str, SqliteDatabase] = {}
+        self._services = Dispatcher(self._builders())
+
+    @property
+    def services(self) -> Dispatcher:
+        """The services, each built with its first call."""
+        return self._services
+
+    async def close(self) -> None:
+        """Close what the services had open, after they have stopped."""
+        for database in self._databases.values():
+            await database.close()
+
+    def _builders(self) -> dict[str, Callable[[], Service]]:
+        return {
+            "apigateway": self._apigateway,
+            "apigatewaymanagementapi": self._apigatewaymanagementapi,
+            "apigatewayv2": self._apigatewayv2,
+            "dynamodb": self._dynamodb,
+            "dynamodbstreams": self._dynamodbstreams,
+            "iam": self._iam,
+            "kms": self._kms,
+            "lambda": self._lambda,
+            "lambda-core": self._lambda_core,
+            "lambda-web": self._lambda_web,
+            "logs": self._logs,
+            "s3": self._s3,
+            "sqs": self._sqs,
+            "stepfunctions": self._stepfunctions,
+            "sts": self._sts,
+        }
+
+    def read_quotas(self) -> None:
+        """Refuse wrong quotas now rather than when the service is first asked for. Raises ConfigError."""
+        if self._config.limits or self._config.limits_file is not None:
+            from cumulet.kernel import quotas
+
+            self._quotas = quotas.read(self._config.limits, self._config.limits_file)
+            quotas.check_services(self._quotas, _LIMITS)
+            for service in self._quotas:
+                self._limits(service)
+
+    def _limits(self, service: str) -> Any:
+        """The quotas of a service, with what the node's owner changed."""
+        from cumulet.kernel import quotas
+
+        return quotas.profile(service, importlib.import_module(_LIMITS[service]).Limits, self._quotas)
+
+    def _database(self, name: str) -> Database:
+        folder = self._config.data / "records"
+        folder.mkdir(exist_ok=True)
+        if name not in self._databases:
+            self._databases[name] = SqliteDatabase(folder / f"{name}.db")
+        return self._databases[name]
+
+    @cached_property
+    def domain_names(self) -> Any:
+        """Custom domain names, which API Gateway's services share."""
+        from cumulet.services.apigateway.domains import hosts, store
+
+        return hosts.Domains(store.DomainStore(self._database("apigateway")))
+
+    def _apigateway(self) -> Service:
+        from cumulet.services import apigateway
+
+        return apigateway.build(
+            db=self._database("apigateway"),
+            clock=self._clock,
+            calls=self._services,
+            tasks=self._tasks,
+            client=self.client,
+            inner=self.inner,
+            domains=self.domain_names,
+            secret=self.folder.key(),
+            wall=real_time,
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("apigateway"),
+        )
+
+    def _apigatewaymanagementapi(self) -> Service:
+        from cumulet.services.apigateway import sockets
+
+        async def connections() -> sockets.Sockets:
+            return sockets.of(await self._services.service("apigatewayv2"))
+
+        return sockets.build(connections=connections)
+
+    def _apigatewayv2(self) -> Service:
+        from cumulet.services.apigateway import http
+
+        async def find_key(account: str, region: str, api_id: str, stage: str, value: str) -> Any:
+            service: Any = await self._services.service("apigateway")
+            return await service.state.admissions.find(account, region, api_id, stage, value)
+
+        return http.build(
+            domain_names=self.domain_names,
+            find_key=find_key,
+            db=self._database("apigateway"),
+            clock=self._clock,
+            calls=self._services,
+            tasks=self._tasks,
+            client=self.client,
+            inner=self.inner,
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("apigateway"),
+        )
+
+    def _dynamodb(self) -> Service:
+        from cumulet.services import dynamodb
+
+        return dynamodb.build(
+            db=self._database("dynamodb"),
+            signals=self._signals,
+            clock=self._clock,
+            tasks=self._tasks,
+            calls=self._services,
+            limits=self._limits("dynamodb"),
+        )
+
+    def _dynamodbstreams(self) -> Service:
+        from cumulet.services.dynamodb import streams
+
+        return streams.build(db=self._database("dynamodb"), clock=self._clock, tasks=self._tasks)
+
+    def _iam(self) -> Service:
+        from cumulet.services import iam
+
+        return iam.build(
+            db=self._database("iam"),
+            signals=self._signals,
+            clock=self._clock,
+            tasks=self._tasks,
+            secret=self.folder.key(),
+        )
+
+    def _kms(self) -> Service:
+        from cumulet.services import kms
+
+        return kms.build(
+            db=self._database("kms"),
+            clock=self._clock,
+            tasks=self._tasks,
+            secret=self.folder.key(),
+        )
+
+    def _lambda(self) -> Service:
+        from cumulet.services import lambda_
+
+        service = lambda_.build(
+            db=self._database("lambda"),
+            blobs=FolderBlobs(self._config.data / "packages"),
+            images=FolderBlobs(self._config.data / "images"),
+            images_folder=self._config.data / "compute" / "images",
+            custom=self._custom_runtimes,
+            signals=self._signals,
+            clock=self._clock,
+            calls=self._services,
+            tasks=self._tasks,
+            compute=self.compute,
+            folder=self._config.data / "functions",
+            wall=real_time,
+            secret=self.folder.key(),
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("lambda"),
+            code_path=CODE_PATH,
+        )
+        assert isinstance(service.state, lambda_.Lambda)
+        self.function_log = service.state.logs.line
+        self.platform_log = service.state.logs.platform
+        return service
+
+    @cached_property
+    def _custom_runtimes(self) -> Any:
+        """The runtimes of customers, which Lambda shares with the service that manages them."""
+        from cumulet.services.lambda_ import custom
+
+        return custom.make(
+            db=self._database("lambda"),
+            images=FolderBlobs(self._config.data / "images"),
+            folder=self._config.data / "compute" / "custom-runtimes",
+            clock=self._clock,
+            tasks=self._tasks,
+            on_removal=self.compute.forget_image,
+        )
+
+    def _lambda_core(self) -> Service:
+        from cumulet.services.lambda_ import custom
+
+        return custom.build(self._custom_runtimes)
+
+    def _lambda_web(self) -> Service:
+        from cumulet.services.lambda_ import web
+
+        service = web.build(
+            db=self._database("lambda"),
+            blobs=FolderBlobs(self._config.data / "web-packages"),
+            folder=self._config.data / "web-functions",
+            clock=self._clock,
+            wall=real_time,
+            calls=self._services,
+            tasks=self._tasks,
+            compute=self.compute,
+            secret=self.folder.key(),
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("lambda-web"),
+        )
+        assert isinstance(service.state, web.Web)
+        self.web_log = service.state.logs.line
+        return service
+
+    def _logs(self) -> Service:
+        from cumulet.services import logs
+
+        return logs.build(db=self._database("logs"), clock=self._clock, calls=self._services, tasks=self._tasks)
+
+    def _s3(self) -> Service:
+        from cumulet.services import s3
+
+        return s3.build(
+            db=self._database("s3"),
+            blobs=FolderBlobs(self._config.data / "blobs"),
+            signals=self._signals,
+            clock=self._clock,
+            calls=self._services,
+            tasks=self._tasks,
+        )
+
+    def _sqs(self) -> Service:
+        from cumulet.services import sqs
+
+        return sqs.build(db=self._database("sqs"), clock=self._clock, signals=self._signals, tasks=self._tasks)
+
+    def _stepfunctions(self) -> Service:
+        from cumulet.services import stepfunctions
+
+        return stepfunctions.build(
+            db=self._database("stepfunctions"),
+            signals=self._signals,
+            clock=self._clock,
+            wall=real_time,
+            calls=self._services,
+            tasks=self._tasks,
+            client=self.client,
+            inner=self.inner,
+            apis=self.apis,
+            check=_check_by_model,
+            mock_file=self._config.mocks,
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("stepfunctions"),
+        )
+
+    def _sts(self) -> Service:
+        from cumulet.services import iam, sts
+
+        async def find_role(arn: str) -> Any:
+            return await iam.find_role(await self._services.service("iam"), arn)
+
+        return sts.build(key=self.folder.key(), find_role=find_role, wall=real_time)
+
+
+def _check_by_model(service: str, operation: str, request: Any) -> None:
+    """Raises the AwsError that the wire would answer to this request."""
+    from cumulet.wire import services
+
+    services.load(service).check(operation, request)
