@@ -1,5 +1,6 @@
 """Programs that listen themselves, at each level."""
 
+import time
 from typing import Any
 
 from tests.compute.conftest import Machine, make_machine
@@ -65,6 +66,17 @@ def test_the_least_loaded_has_the_next(machine: Machine) -> None:
     answers = machine.ask_all([{"do": "ask", "spec": function, "path": "/"} for _ in range(8)])
     assert [answer.get("status") for answer in answers] == [200] * 8, answers
     assert 1 <= len({answer["environment"] for answer in answers}) <= 2
+
+
+def test_blanks_become_the_program_that_is_asked_for(machine: Machine) -> None:
+    """Those made ahead for one program are taken for another."""
+    served = spec(machine, _SERVER)
+    lacking = spec(machine, "pass") | {"server": {"entry": "nothing.py", "port": 3000}}
+    for _ in range(4):
+        assert machine.ask("ask", spec=lacking, path="/") == {"error": "crash", "detail": "exit status 2"}
+        time.sleep(0.2)  # for the blank that is made after one was taken
+        assert machine.ask("ask", spec=served, path="/").get("status") == 200, machine.ask("lines", key=served["key"])
+        machine.ask("retire", key=served["key"])
 
 
 def test_there_are_none_without_sandboxes() -> None:

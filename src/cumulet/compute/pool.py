@@ -63,6 +63,8 @@ class Pool:
         if environment.hull.ending.done():  # it died waiting
             environment.kill()
             environment = await self._make(runtime, ahead=False)
+        # Runtimes that share blanks differ in what they become, as servers in their programs: it becomes what was asked for.
+        environment.runtime = runtime
         return environment
 
     def prepare(self, runtime: Runtime) -> None:
