@@ -18,39 +18,32 @@ from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.rest import (
-    access_associations,
     accounts,
-    api_store,
-    apis,
     authorizers,
-    base_path_mappings,
-    certificate_keys,
-    certificates,
-    deployment_store,
-    deployments,
-    documentation,
-    documentation_store,
-    documents,
-    domain_names,
     gateway_responses,
-    integrations,
-    methods,
-    models,
     owned_store,
     parts,
-    resources,
-    sdks,
-    stage_store,
-    stages,
     tagging,
-    trials,
-    validators,
     vpc_links,
 )
+from cumulet.services.apigateway.rest.apis import apis, documents, sdks
+from cumulet.services.apigateway.rest.apis import store as api_store
+from cumulet.services.apigateway.rest.certificates import certificates
+from cumulet.services.apigateway.rest.certificates import keys as certificate_keys
+from cumulet.services.apigateway.rest.deployments import deployments
+from cumulet.services.apigateway.rest.deployments import store as deployment_store
+from cumulet.services.apigateway.rest.documentation import documentation
+from cumulet.services.apigateway.rest.documentation import store as documentation_store
+from cumulet.services.apigateway.rest.domain_names import access_associations, base_path_mappings, domain_names
 from cumulet.services.apigateway.rest.keys import admissions, keys, plans, usage, usage_store, usages
 from cumulet.services.apigateway.rest.keys import store as plan_key_store
+from cumulet.services.apigateway.rest.models import models, validators
 from cumulet.services.apigateway.rest.owned_store import OwnedStore
+from cumulet.services.apigateway.rest.resources import integrations, methods, resources
 from cumulet.services.apigateway.rest.running import Rest
+from cumulet.services.apigateway.rest.stages import stages
+from cumulet.services.apigateway.rest.stages import store as stage_store
+from cumulet.services.apigateway.rest.trials import trials
 from cumulet.services.apigateway.state import ApiGateway
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.seal import Seal
@@ -87,17 +80,53 @@ _MODULES = (
 
 
 def _later(
-    certificates: OwnedStore[api.ClientCertificate], keys: certificate_keys.CertificateKeyStore, **parts: Any
+    db: Database,
+    certificates: OwnedStore[api.ClientCertificate],
+    keys: certificate_keys.CertificateKeyStore,
+    vpc_links: OwnedStore[api.VpcLink],
+    **parts: Any,
 ) -> Later[RestFront]:
     """The data plane; see `ApiGateway.front`."""
+
+    async def rest_tags(account: str, region: str, id: str) -> dict[str, str] | None:
+        link = await vpc_links.get(account, region, id)
+        return None if link is None else link.tags or {}
+
+    async def http_tags(account: str, region: str, id: str) -> dict[str, str] | None:
+        from cumulet.services.apigateway.http.links import link_tags  # noqa: PLC0415  as in `_migrate`
+
+        return await link_tags(db)(account, region, id)
 
     def front() -> RestFront:
         from cumulet.services.apigateway.rest.pipeline.certificates import Certificates  # noqa: PLC0415
         from cumulet.services.apigateway.rest.pipeline.front import RestFront  # noqa: PLC0415
 
-        return RestFront(certificates=Certificates(certificates, keys), **parts)
+        return RestFront(certificates=Certificates(certificates, keys), links=Links(rest_tags, http_tags), **parts)
 
     return Later(front)
+
+
+def _clean_up(state: ApiGateway) -> None:
+    """Have what names an API go with it."""
+
+    async def forget_plans(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await plans.forget_api(state, tx, account, region, api_id)
+
+    async def forget_mappings(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await state.domains.store.forget_api(tx, api_id)
+        state.domains.changed(tx)
+
+    async def forget_documentation(tx: Transaction, account: str, region: str, api_id: str) -> None:
+        await state.rest.documentation.delete(tx, api_id)
+
+    state.cleaners.extend((forget_plans, forget_mappings, forget_documentation))
+
+
+async def _migrate(db: Database) -> None:
+    from cumulet.services.apigateway.http.store import SCHEMA  # noqa: PLC0415  usage plans are for its stages as well
+
+    for name, schema in (_SCHEMAS | {"apigatewayv2": SCHEMA}).items():
+        await db.migrate(name, schema)
 
 
 def build(  # noqa: PLR0913  the composition root passes each part once
@@ -125,22 +154,14 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     limits = limits or Limits()
     keys_of_certificates = certificate_keys.CertificateKeyStore(db, Seal(secret, "apigateway"))
 
-    async def link_tags(account: str, region: str, id: str) -> dict[str, str] | None:
-        link = await owned["vpc_links"].get(account, region, id)
-        return None if link is None else link.tags or {}
-
-    async def http_link_tags(account: str, region: str, id: str) -> dict[str, str] | None:
-        from cumulet.services.apigateway.http.links import link_tags  # noqa: PLC0415  as its schema below
-
-        return await link_tags(db)(account, region, id)
-
     front = _later(
+        db,
         owned["certificates"],
         keys_of_certificates,
+        owned["vpc_links"],
         rest=rest,
         admissions=admitted,
         usage=counted,
-        links=Links(link_tags, http_link_tags),
         calls=calls,
         clock=clock,
         tasks=tasks,
@@ -165,23 +186,10 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         **owned,
     )
 
-    async def forget_plans(tx: Transaction, account: str, region: str, api_id: str) -> None:
-        await plans.forget_api(state, tx, account, region, api_id)
-
-    async def forget_mappings(tx: Transaction, account: str, region: str, api_id: str) -> None:
-        await domains.store.forget_api(tx, api_id)
-        domains.changed(tx)
-
-    async def forget_documentation(tx: Transaction, account: str, region: str, api_id: str) -> None:
-        await state.rest.documentation.delete(tx, api_id)
-
-    state.cleaners.extend((forget_plans, forget_mappings, forget_documentation))
+    _clean_up(state)
 
     async def start() -> None:
-        from cumulet.services.apigateway.http.store import SCHEMA  # noqa: PLC0415  usage plans are for its stages as well
-
-        for name, schema in (_SCHEMAS | {"apigatewayv2": SCHEMA}).items():
-            await db.migrate(name, schema)
+        await _migrate(db)
         tasks.start("apigateway usage", state.usage.work())
 
     async def stop() -> None:

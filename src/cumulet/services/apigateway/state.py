@@ -23,7 +23,7 @@ from cumulet.storage.database import Database, Transaction
 
 if TYPE_CHECKING:
     from cumulet.api import apigateway as api
-    from cumulet.services.apigateway.rest.certificate_keys import CertificateKeyStore
+    from cumulet.services.apigateway.rest.certificates.keys import CertificateKeyStore
     from cumulet.services.apigateway.rest.pipeline.front import RestFront
 
 Clean = Callable[[Transaction, str, str, str], Awaitable[None]]

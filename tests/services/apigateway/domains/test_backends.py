@@ -11,7 +11,7 @@ from tests.conftest import NodeProcess
 from tests.services.apigateway.domains.conftest import Person, certify
 from tests.services.apigateway.http.conftest import Api as HttpApi
 from tests.services.apigateway.http.conftest import Backend, backend
-from tests.services.apigateway.pipeline.conftest import Api as RestApi
+from tests.services.apigateway.rest.pipeline.conftest import Api as RestApi
 
 __all__ = ["backend"]
 

@@ -13,7 +13,7 @@ from tests.conftest import NodeProcess
 from tests.services.apigateway.domains.conftest import Person, TlsNode, certify
 from tests.services.apigateway.domains.test_tls import mock
 from tests.services.apigateway.http.conftest import Api as HttpApi
-from tests.services.apigateway.pipeline.conftest import Api as RestApi
+from tests.services.apigateway.rest.pipeline.conftest import Api as RestApi
 
 Client = Callable[..., Any]
 TELL = "import json\ndef handler(event, context):\n    return {'statusCode': 200, 'body': json.dumps(event['requestContext'])}\n"

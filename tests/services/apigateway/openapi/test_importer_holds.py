@@ -13,8 +13,8 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.openapi import exporter, importer
+from cumulet.services.apigateway.rest.apis.fresh import fresh
 from cumulet.services.apigateway.rest.definition import decode, encode
-from cumulet.services.apigateway.rest.fresh import fresh
 from cumulet.services.apigateway.sdk import archive, shape, types
 
 OPENAPI: dict[str, Any] = {

@@ -46,3 +46,11 @@ def refused() -> Refuse:
         return error["Code"], error["Message"]
 
     return refuse
+
+
+@pytest.fixture
+def domain(gateway: Any, account: str) -> str:
+    """A custom domain name of this test's own."""
+    name = f"api{account}.example.com"
+    gateway.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+    return name

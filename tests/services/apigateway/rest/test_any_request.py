@@ -8,8 +8,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cumulet.services.apigateway.rest import api_rules, authorizers, domain_rules, integration_rules, methods, patch
+from cumulet.services.apigateway.rest import authorizers, patch
+from cumulet.services.apigateway.rest.apis import rules as api_rules
+from cumulet.services.apigateway.rest.domain_names import rules as domain_rules
 from cumulet.services.apigateway.rest.keys import plan_rules
+from cumulet.services.apigateway.rest.resources import integration_rules, methods
 
 REQUESTS = 500
 ODD = [

@@ -43,7 +43,8 @@ from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
-from cumulet.services.apigateway.rest import api_store, stage_store
+from cumulet.services.apigateway.rest.apis import store as api_store
+from cumulet.services.apigateway.rest.stages import store as stage_store
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database
 

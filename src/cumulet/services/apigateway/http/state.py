@@ -19,8 +19,8 @@ from cumulet.services.apigateway.http.errors import missing, no_api
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
 from cumulet.services.apigateway.limits import Limits
-from cumulet.services.apigateway.rest.api_store import ApiStore as RestApiStore
-from cumulet.services.apigateway.rest.stage_store import StageStore
+from cumulet.services.apigateway.rest.apis.store import ApiStore as RestApiStore
+from cumulet.services.apigateway.rest.stages.store import StageStore
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
 

@@ -8,7 +8,7 @@ import msgspec
 
 from cumulet.api import apigateway as api
 from cumulet.services.apigateway.openapi.document import table, tables
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 
 EXTENSION = "x-amazon-apigateway-documentation"
 _ANYWHERE = ("API", "AUTHORIZER", "MODEL")

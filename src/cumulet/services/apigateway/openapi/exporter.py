@@ -14,7 +14,7 @@ from cumulet.services.apigateway.openapi import documentation
 from cumulet.services.apigateway.openapi.export_methods import Methods
 from cumulet.services.apigateway.openapi.export_security import gateway_responses, schemes
 from cumulet.services.apigateway.rest.definition import Definition
-from cumulet.services.apigateway.rest.schemas import referred
+from cumulet.services.apigateway.rest.models.schemas import referred
 
 KINDS = ("swagger", "oas30")
 _ALL = frozenset({"integrations", "authorizers", "validators", "gatewayresponses"})

@@ -19,9 +19,9 @@ from cumulet.services.apigateway.openapi.document import Document, DocumentError
 from cumulet.services.apigateway.openapi.methods import VERBS, Reader
 from cumulet.services.apigateway.openapi.models import Models
 from cumulet.services.apigateway.openapi.security import Security
-from cumulet.services.apigateway.rest import api_rules
+from cumulet.services.apigateway.rest.apis import rules as api_rules
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 from cumulet.services.apigateway.rest.definition import Definition
-from cumulet.services.apigateway.rest.fresh import part_id
 from cumulet.services.apigateway.rest.gateway_responses import STATUSES
 
 _PREFIX = "x-amazon-apigateway-"

@@ -11,8 +11,8 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.openapi.document import table, texts
-from cumulet.services.apigateway.rest import integration_rules
-from cumulet.services.apigateway.rest.mappings import check_response, check_templates
+from cumulet.services.apigateway.rest.resources import integration_rules
+from cumulet.services.apigateway.rest.resources.mappings import check_response, check_templates
 
 EXTENSION = "x-amazon-apigateway-integration"
 

@@ -10,7 +10,7 @@ import msgspec
 from cumulet.api import apigateway as api
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.openapi.document import Document, table
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 
 _PLACES = ("#/definitions/", "#/components/schemas/")
 _NAME = re.compile(r"[a-zA-Z0-9]+")

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cumulet.api import apigateway as api
 from cumulet.services.apigateway.openapi.document import Document, table, tables, texts
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 
 AUTHORIZER = "x-amazon-apigateway-authorizer"
 AUTH_TYPE = "x-amazon-apigateway-authtype"

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, conflict, limit_exceeded, not_found
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 from cumulet.services.apigateway.rest.lookup import need_api
 from cumulet.services.apigateway.rest.pages import page
 from cumulet.services.apigateway.rest.parts import AUTHORIZER, RESOURCE

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from cumulet.services.apigateway.rest.api_store import ApiStore
+from cumulet.services.apigateway.rest.apis.store import ApiStore
 from cumulet.services.apigateway.rest.definition import Definition
-from cumulet.services.apigateway.rest.deployment_store import DeploymentStore
-from cumulet.services.apigateway.rest.documentation_store import DocumentationStore
+from cumulet.services.apigateway.rest.deployments.store import DeploymentStore
+from cumulet.services.apigateway.rest.documentation.store import DocumentationStore
 from cumulet.services.apigateway.rest.parts import PartStore
-from cumulet.services.apigateway.rest.stage_store import StageStore
+from cumulet.services.apigateway.rest.stages.store import StageStore
 from cumulet.storage.database import Database, Transaction
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, limit_exceeded, not_found
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 from cumulet.services.apigateway.rest.pages import page
 from cumulet.services.apigateway.rest.patch import Rules, value
 from cumulet.services.apigateway.state import ApiGateway

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from cumulet.api import apigateway as api
 from cumulet.services.apigateway.rest.definition import Definition
-from cumulet.services.apigateway.rest.schemas import referred
+from cumulet.services.apigateway.rest.models.schemas import referred
 
 _WORDS = re.compile(r"[A-Za-z0-9]+")
 _HUMPS = re.compile(r"(?<=[A-Za-z0-9])(?=[A-Z][a-z])|(?<=[a-z0-9])(?=[A-Z])")

@@ -275,7 +275,7 @@ async def _request_body(
 async def _render(
     template: str, body: str, tree: dict[str, Any], variables: dict[str, str], handshake: Mapping[str, Any]
 ) -> str:
-    from cumulet.services.apigateway.rest import templates  # noqa: PLC0415  with Velocity: proxies need none
+    from cumulet.services.apigateway.plane import templates  # noqa: PLC0415  with Velocity: proxies need none
 
     def work(quick: bool) -> str:
         return templates.render(

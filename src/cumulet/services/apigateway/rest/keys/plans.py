@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, conflict, limit_exceeded, not_found
-from cumulet.services.apigateway.rest.fresh import part_id
+from cumulet.services.apigateway.rest.apis.fresh import part_id
 from cumulet.services.apigateway.rest.keys import plan_rules
 from cumulet.services.apigateway.rest.keys.keys import need_key
 from cumulet.services.apigateway.rest.pages import cut, page

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cumulet.services.apigateway.rest.certificate_keys import CertificateKeyStore
+from cumulet.services.apigateway.rest.certificates.keys import CertificateKeyStore
 from cumulet.services.apigateway.rest.owned_store import OwnedStore
 
 if TYPE_CHECKING:

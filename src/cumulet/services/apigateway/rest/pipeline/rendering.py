@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cumulet.services.apigateway.rest import templates
+from cumulet.services.apigateway.plane import templates
 from cumulet.services.apigateway.rest.pipeline import variables
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 

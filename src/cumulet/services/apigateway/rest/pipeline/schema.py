@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from cumulet.services.apigateway.rest.schemas import flatten
+from cumulet.services.apigateway.rest.models.schemas import flatten
 
 if TYPE_CHECKING:
     from cumulet.api import apigateway as api

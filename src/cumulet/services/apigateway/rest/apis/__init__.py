@@ -1,0 +1,1 @@
+"""REST APIs as a whole: their rules, rows, documents and clients."""

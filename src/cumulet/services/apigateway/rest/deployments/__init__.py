@@ -1,0 +1,1 @@
+"""Deployments: an API as it was."""

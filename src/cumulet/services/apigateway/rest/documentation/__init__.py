@@ -1,0 +1,1 @@
+"""Documentation parts and versions."""

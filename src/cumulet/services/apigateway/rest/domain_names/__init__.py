@@ -1,0 +1,1 @@
+"""Custom domain names, their mappings, and who may come to private ones."""

@@ -1,0 +1,1 @@
+"""Models, and what requests are checked by."""

@@ -1,0 +1,1 @@
+"""The tree of an API: resources, their methods and integrations."""

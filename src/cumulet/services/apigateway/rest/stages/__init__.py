@@ -1,0 +1,1 @@
+"""Stages: names under which deployments are called."""

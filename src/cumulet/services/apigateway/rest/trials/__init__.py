@@ -1,0 +1,1 @@
+"""TestInvokeMethod and TestInvokeAuthorizer."""
