@@ -35,6 +35,20 @@ class Clock(Protocol):
         ...
 
 
+async def wait_until(clock: Clock, when: float | None, event: asyncio.Event) -> None:
+    """Wait until `event` is set or `clock` shows `when` (seconds since 1970; None: for the event alone), whichever is first."""
+    if when is None:
+        await event.wait()
+        return
+    timer = asyncio.ensure_future(clock.sleep_until(when))
+    woken = asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timer.cancel()
+        woken.cancel()
+
+
 class MovableClock:
     """The system's time plus an offset that only grows."""
 

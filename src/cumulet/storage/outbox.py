@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.ids import token
 from cumulet.kernel.tasks import Tasks
 from cumulet.storage.database import Database, Transaction
@@ -97,13 +97,7 @@ class Outbox:
         row = await self._db.read_one("SELECT min(due) FROM outbox WHERE due > $1", (self._clock.now(),))
         now = self._clock.now()
         until = row[0] if row and row[0] is not None else now + _BACKSTOP
-        timer = asyncio.ensure_future(self._clock.sleep_until(max(until, now)))
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await wait_until(self._clock, max(until, now), self._wake)
 
     async def _hand_on(self, event: Event) -> None:
         try:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.services.dynamodb import expiry, rows, store, writing
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.model import Table
@@ -78,10 +77,4 @@ class Expirer:
         row = await self._db.read_one("SELECT MIN(at) FROM ddb_expiry WHERE at > $1", (int(now) - _TOO_OLD,))
         due = row[0] if row and row[0] is not None else now + _BACKSTOP
         self._alarm.next = min(float(due), now + _BACKSTOP)
-        timer = asyncio.ensure_future(self._clock.sleep_until(max(self._alarm.next, now + _LEAST)))
-        woken = asyncio.ensure_future(self._alarm.rung.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await wait_until(self._clock, max(self._alarm.next, now + _LEAST), self._alarm.rung)

@@ -7,7 +7,7 @@ import logging
 
 from msgspec.structs import replace
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.dynamodb import expiry, history, item_collections, rows, store, writing
 from cumulet.services.dynamodb.directory import Directory
@@ -43,22 +43,13 @@ class Sweeper:
             for (id,) in await self._db.read("SELECT id FROM ddb_dropped"):
                 await self._remove(id)
             await self._db.write("DELETE FROM ddb_token WHERE expires <= $1", (self._clock.now(),))
-            await self._wait()
+            await wait_until(self._clock, self._clock.now() + _SWEEP_SECONDS, self._woken)
 
     async def _remove(self, id: int) -> None:
         for statement in (_SWEEP_ITEMS, _SWEEP_ENTRIES, expiry.SWEEP, history.SWEEP, item_collections.SWEEP):
             while await self._db.write(statement, (id, _TURN)):
                 pass  # others had their turns during the commit
         await self._db.write("DELETE FROM ddb_dropped WHERE id = $1", (id,))
-
-    async def _wait(self) -> None:
-        timer = asyncio.ensure_future(self._clock.sleep(_SWEEP_SECONDS))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
 
 
 _SWEEP_ITEMS = (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from msgspec.structs import replace
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.services.kms import rotating
 from cumulet.services.kms.model import DAY, ENABLED, PENDING_DELETION, PENDING_IMPORT, PENDING_REPLICAS, REPLICA, Key
 from cumulet.services.kms.store import KeyStore, locked, materials_of, put, put_material
@@ -41,17 +40,7 @@ class Keeper:
                         "%s could not be changed as it should have been by now; tried again in a minute", key.arn
                     )
                     await self._clock.sleep(60)
-            await self._wait(await self._store.next_due())
-
-    async def _wait(self, when: float | None) -> None:
-        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._woken.wait())]
-        if when is not None:
-            waiting.append(asyncio.ensure_future(self._clock.sleep_until(when)))
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waiting:
-                each.cancel()
+            await wait_until(self._clock, await self._store.next_due(), self._woken)
 
     async def do(self, key: Key, now: float) -> None:
         """What is due of this key; nothing when it was done, or called off, since the key was read."""

@@ -1,7 +1,6 @@
 """Deleting what is past its retention, and the events of deleted streams."""
 
-import asyncio
-
+from cumulet.kernel.clock import wait_until
 from cumulet.services.logs.model import DAY_MS
 from cumulet.services.logs.state import Logs
 
@@ -18,13 +17,4 @@ async def sweep(logs: Logs) -> None:
         for group, days in await logs.events.groups_with_retention():
             while await logs.events.sweep_expired(group, logs.now() - days * DAY_MS, _AT_ONCE):
                 pass
-        await _wait(logs)
-
-
-async def _wait(logs: Logs) -> None:
-    waits = [asyncio.ensure_future(logs.swept.wait()), asyncio.ensure_future(logs.clock.sleep(_EVERY))]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
+        await wait_until(logs.clock, logs.clock.now() + _EVERY, logs.swept)

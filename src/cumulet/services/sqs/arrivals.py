@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.services.sqs.model import topic
 from cumulet.storage.signals import Signals
 
@@ -28,13 +28,7 @@ class Place:
         """Until there may be something to take, or the clock shows `until`."""
         if self.first:
             until = min(until, self._line.clock.now() + _BACKSTOP)
-        timer = asyncio.ensure_future(self._line.clock.sleep_until(until))
-        woken = asyncio.ensure_future(self.woken.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await wait_until(self._line.clock, until, self.woken)
         self.woken.clear()
 
     def leave(self) -> None:

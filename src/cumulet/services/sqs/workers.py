@@ -3,7 +3,7 @@
 import asyncio
 
 from cumulet.kernel.arn import Arn
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.sqs import boxes, lanes
@@ -45,16 +45,7 @@ class Sweeper:
                 pass
             await self._store.expire_records(now)
             await self._moves.forget(now - _TASK_SECONDS)
-            await self._wait()
-
-    async def _wait(self) -> None:
-        timer = asyncio.ensure_future(self._clock.sleep(_SWEEP_SECONDS))
-        woken = asyncio.ensure_future(self._woken.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+            await wait_until(self._clock, self._clock.now() + _SWEEP_SECONDS, self._woken)
 
 
 class _Undeliverable(Exception):

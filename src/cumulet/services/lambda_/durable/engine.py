@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.clock import wait_until
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.durable import targets
@@ -181,13 +182,7 @@ class Engine:
             for arn in due:
                 self.wake(arn)
             soon = await self.store.next_due(now) if len(due) < _BATCH else now
-            timer = asyncio.ensure_future(clock.sleep_until(soon if soon is not None else now + _BACKSTOP))
-            alarm = asyncio.ensure_future(self._alarm.wait())
-            try:
-                await asyncio.wait((timer, alarm), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                timer.cancel()
-                alarm.cancel()
+            await wait_until(clock, soon if soon is not None else now + _BACKSTOP, self._alarm)
 
     async def _drive(self, arn: str) -> None:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from msgspec import Struct, structs
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.ids import token
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.names import FunctionKey, Reference
@@ -223,10 +223,4 @@ class EventQueue:
         """Until the next event is due on the clock (which may be moved), or something was postponed."""
         row = await self._db.read_one("SELECT min(due) FROM lambda_event WHERE due > $1", (now,))
         until = row[0] if row and row[0] is not None else now + _BACKSTOP
-        timer = asyncio.ensure_future(self._clock.sleep_until(until))
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
+        await wait_until(self._clock, until, self._wake)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.sources.checkpoints import Checkpoint, Ledger
@@ -106,13 +106,7 @@ class ShardPoller:
 
     async def _wait(self) -> None:
         """Until a reader has come to its end, or it is time to look again."""
-        timer = asyncio.ensure_future(self._clock.sleep(_LOOK))
-        ended = asyncio.ensure_future(self._look.wait())
-        try:
-            await asyncio.wait((timer, ended), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            ended.cancel()
+        await wait_until(self._clock, self._clock.now() + _LOOK, self._look)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -10,7 +10,7 @@ import heapq
 import logging
 from collections.abc import Awaitable, Callable
 
-from cumulet.kernel.clock import Clock
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.services.stepfunctions.engine.frames import FOREVER
 from cumulet.storage.database import StorageError
 
@@ -54,7 +54,8 @@ class Timers:
             if now >= self._until - _WINDOW / 10:
                 await self._look(now)
             await self._ring(now)
-            await self._sleep(min(self._heap[0][0] if self._heap else FOREVER, self._until - _WINDOW / 10))
+            soonest = self._heap[0][0] if self._heap else FOREVER
+            await wait_until(self._clock, min(soonest, self._until - _WINDOW / 10), self._wake)
 
     async def _look(self, now: float) -> None:
         """Take over what is due within the next while."""
@@ -77,12 +78,3 @@ class Timers:
                 fired += 1
                 if fired % _TOGETHER == 0:
                     await asyncio.sleep(0)
-
-    async def _sleep(self, until: float) -> None:
-        timer = asyncio.ensure_future(self._clock.sleep_until(until))
-        woken = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait((timer, woken), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
-            woken.cancel()
