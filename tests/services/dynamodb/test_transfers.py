@@ -212,6 +212,98 @@ def test_an_incremental_export_of_many_items(
     assert len(increments(s3, bucket, found)) == found["ItemCount"] == 450
 
 
+def lines_of(s3: Any, bucket: str, found: Any) -> list[Any]:
+    """The lines of all data files of an export."""
+    assert found["ExportStatus"] == "COMPLETED", found
+    summary = json.loads(read(s3, bucket, found["ExportManifest"]))
+    listed = [json.loads(line) for line in read(s3, bucket, summary["manifestFilesS3Key"]).splitlines()]
+    files = [gzip.decompress(read(s3, bucket, each["dataFileS3Key"])) for each in listed]
+    return [json.loads(line) for file in files for line in file.splitlines()]
+
+
+def test_a_full_export_is_filtered(dynamodb: Any, make_table: Make, s3: Any, bucket: str) -> None:
+    table = make_table("id", "at:N")
+    settings = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=settings)
+    for id in "ab":
+        for at in range(4):
+            item = {"id": {"S": id}, "at": {"N": f"{at}"}, "kind": {"S": "odd" if at % 2 else "even"}}
+            dynamodb.put_item(TableName=table, Item=item | {"more": {"S": "x"}})
+
+    def found(**wanted: Any) -> list[Any]:
+        arn = arn_of(dynamodb, table)
+        lines = lines_of(s3, bucket, exported(dynamodb, TableArn=arn, S3Bucket=bucket, FilterSpecification=wanted))
+        return sorted((line["Item"]["id"]["S"], line["Item"]["at"]["N"], len(line["Item"])) for line in lines)
+
+    values = {":a": {"S": "a"}, ":odd": {"S": "odd"}, ":one": {"N": "1"}}
+    assert found(
+        KeyConditionExpression="id = :a AND #at > :one",
+        FilterExpression="kind = :odd",
+        ProjectionExpression="id, #at",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues=values,
+    ) == [("a", "3", 2)]
+    assert found(
+        FilterExpression="id <> :a AND kind = :odd",
+        ExpressionAttributeValues={":a": {"S": "a"}, ":odd": {"S": "odd"}},
+    ) == [("b", "1", 4), ("b", "3", 4)]
+
+
+def test_an_incremental_export_is_filtered(
+    dynamodb: Any, recoverable: str, s3: Any, bucket: str, now: Callable[[], float], advance: Callable[[float], None]
+) -> None:
+    for id, kind in (("left", "a"), ("came", "b"), ("gone", "a"), ("other", "b")):
+        put(dynamodb, recoverable, id, kind=kind)
+    advance(60)
+    since = now()
+    put(dynamodb, recoverable, "left", kind="b")
+    put(dynamodb, recoverable, "came", kind="a")
+    for id in ("gone", "other"):
+        dynamodb.delete_item(TableName=recoverable, Key={"id": {"S": id}})
+    advance(1200)
+    found = exported(
+        dynamodb,
+        TableArn=arn_of(dynamodb, recoverable),
+        S3Bucket=bucket,
+        ExportType="INCREMENTAL_EXPORT",
+        IncrementalExportSpecification={"ExportFromTime": since, "ExportToTime": now()},
+        FilterSpecification={
+            "FilterExpression": "kind = :a",
+            "ProjectionExpression": "id",
+            "ExpressionAttributeValues": {":a": {"S": "a"}},
+        },
+    )
+    lines = increments(s3, bucket, found)
+    assert lines.keys() == {"came", "gone"}  # by what was last there
+    assert lines["came"]["NewImage"] == lines["came"]["OldImage"] == {"id": {"S": "came"}}
+
+
+def test_filters_of_exports_are_checked(dynamodb: Any, recoverable: str, refused: Refused) -> None:
+    arn, values = arn_of(dynamodb, recoverable), {":a": {"S": "a"}}
+
+    def why(**wanted: Any) -> str:
+        export = dynamodb.export_table_to_point_in_time
+        return refused(export, TableArn=arn, S3Bucket="bucket", FilterSpecification=wanted)
+
+    assert "missed key schema element: id" in why(KeyConditionExpression="kind = :a", ExpressionAttributeValues=values)
+    wanted = {"KeyConditionExpression": "id = :a", "FilterExpression": "id <> :a", "ExpressionAttributeValues": values}
+    assert "Primary key attribute: id" in why(**wanted)
+    assert "unused in expressions" in why(FilterExpression="attribute_exists(x)", ExpressionAttributeValues=values)
+
+
+def test_an_export_is_encrypted_by_a_key(
+    dynamodb: Any, recoverable: str, s3: Any, bucket: str, client: Callable[..., Any], refused: Refused
+) -> None:
+    put(dynamodb, recoverable, "a", kind="a")
+    key = client("kms").create_key()["KeyMetadata"]
+    asked = {"TableArn": arn_of(dynamodb, recoverable), "S3Bucket": bucket, "S3SseKmsKeyId": key["KeyId"]}
+    assert "S3SseAlgorithm is KMS" in refused(dynamodb.export_table_to_point_in_time, **asked)
+    found = exported(dynamodb, **asked, S3SseAlgorithm="KMS")
+    assert len(lines_of(s3, bucket, found)) == 1
+    head = s3.head_object(Bucket=bucket, Key=found["ExportManifest"])
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key["Arn"])
+
+
 def test_windows_are_checked(
     dynamodb: Any, recoverable: str, refused: Refused, now: Callable[[], float], advance: Callable[[float], None]
 ) -> None:

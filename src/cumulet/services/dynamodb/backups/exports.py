@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
-from base64 import b64encode
 from datetime import UTC, datetime
 
 import msgspec
 from msgspec import Struct
 
 from cumulet.api import dynamodb as api
-from cumulet.api.s3 import PutObjectOutput, PutObjectRequest
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id, token
-from cumulet.kernel.streams import BytesStream
 from cumulet.services.dynamodb import history, jobs
-from cumulet.services.dynamodb.backups import holds, increments, recovery, transfers
+from cumulet.services.dynamodb.backups import holds, increments, objects, recovery, transfers
+from cumulet.services.dynamodb.backups.filters import ALL, filter_of
+from cumulet.services.dynamodb.backups.objects import Target, checksum
 from cumulet.services.dynamodb.backups.transfers import EXPORT, Caller, Transfer
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import CREATING, Table
-from cumulet.services.dynamodb.rows import Address
+from cumulet.services.dynamodb.rows import Address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 
 INCREMENTAL = "INCREMENTAL_EXPORT"
@@ -65,6 +63,7 @@ async def export_table_to_point_in_time(
 ) -> api.ExportTableToPointInTimeOutput:
     _check(request)
     table = await recovery.table(dynamodb, call, request.table_arn)
+    filter_of(table, request.filter_specification)
     now = dynamodb.clock.now()
     given = request.client_token or ""
     arn = transfers.transfer_arn(table.arn, EXPORT, now)
@@ -114,10 +113,7 @@ def _check(request: api.ExportTableToPointInTimeInput) -> None:
         raise invalid("Invalid Request: IncrementalExportSpecification can only be provided for INCREMENTAL_EXPORT")
     if request.export_time is not None and incremental:
         raise invalid("Invalid Request: ExportTime cannot be provided for INCREMENTAL_EXPORT")
-    if request.filter_specification is not None:
-        raise transfers.not_here("FilterSpecification")
-    if request.s3_sse_algorithm == "KMS" or request.s3_sse_kms_key_id:
-        raise transfers.not_here("S3SseAlgorithm KMS")
+    objects.check_encryption(request.s3_sse_algorithm, request.s3_sse_kms_key_id)
 
 
 def _moment(table: Table, request: api.ExportTableToPointInTimeInput, now: float) -> float:
@@ -145,6 +141,8 @@ def _begun(
         s3_bucket_owner=request.s3_bucket_owner,
         s3_prefix=request.s3_prefix,
         s3_sse_algorithm=request.s3_sse_algorithm or "AES256",
+        s3_sse_kms_key_id=request.s3_sse_kms_key_id,
+        filter_specification=request.filter_specification,
         export_format="DYNAMODB_JSON",
         export_type=request.export_type or "FULL_EXPORT",
     )
@@ -194,7 +192,13 @@ class _Export:
         self._dynamodb = dynamodb
         self._id = id_
         self._job = job
-        prefix = (job.description.s3_prefix or "").strip("/")
+        told = job.description
+        self._target = Target(
+            *(dynamodb, job.caller, told.s3_bucket or "", told.s3_bucket_owner),
+            *(told.s3_sse_algorithm, told.s3_sse_kms_key_id),
+        )
+        self._filter = filter_of(job.table, told.filter_specification)
+        prefix = (told.s3_prefix or "").strip("/")
         root = f"{prefix}/" * bool(prefix) + "AWSDynamoDB"
         self._folder = f"{root}/{job.arn.rpartition('/')[2]}"
         self._data = f"{root}/data" if job.since >= 0 else f"{self._folder}/data"
@@ -203,7 +207,7 @@ class _Export:
         job = self._job
         try:
             if not job.started:
-                await self._put(f"{self._folder}/_started", b"")
+                await self._target.put(f"{self._folder}/_started", b"")
                 job.started = True
             while not job.whole:
                 await self._file()
@@ -233,8 +237,8 @@ class _Export:
                 break
         data = await asyncio.to_thread(gzip.compress, b"".join(lines), mtime=0)
         key = f"{self._data}/{token(13)}.json.gz"
-        etag = await self._put(key, data)
-        job.files.append(File(len(lines), _md5(data), etag.strip('"'), key))
+        etag = await self._target.put(key, data)
+        job.files.append(File(len(lines), checksum(data), etag, key))
         job.whole = last is None
         job.description.item_count = (job.description.item_count or 0) + len(lines)
         job.description.billed_size_bytes = (job.description.billed_size_bytes or 0) + size
@@ -246,8 +250,14 @@ class _Export:
         job = self._job
         async with self._dynamodb.db.transaction() as tx:
             piece = await history.piece(tx, job.table.id, job.moment, Address(job.hash, job.range))
-        size = sum(stored.size for _, stored in piece.items)
-        return [b'{"Item":%s}\n' % stored.body for _, stored in piece.items], size, piece.last
+        wanted, size = [stored for _, stored in piece.items], 0
+        if self._filter is ALL:
+            size = sum(stored.size for stored in wanted)
+        else:
+            items = [(decode_item(stored.body), stored) for stored in wanted]
+            size = sum(stored.size for item, stored in items if self._filter.reads(item))
+            wanted = [self._filter.shown(stored) for item, stored in items if self._filter.has(item)]
+        return [b'{"Item":%s}\n' % stored.body for stored in wanted], size, piece.last
 
     async def _changes(self) -> tuple[list[bytes], int, Address | None]:
         """Lines of some more items that changed within the window, their size, and where to go on."""
@@ -256,7 +266,8 @@ class _Export:
         async with self._dynamodb.db.transaction() as tx:
             found, last = await history.changes(tx, job.table.id, (job.since, job.moment), Address(job.hash, job.range))
         size = sum(image.size for each in found for image in (each.old, each.new) if image is not None)
-        return [increments.line(job.table, each, both=both) for each in found], size, last
+        lines = [increments.line(job.table, each, self._filter, both=both) for each in found]
+        return [line for line in lines if line], size, last
 
     async def _manifests(self) -> None:
         job, told = self._job, self._job.description
@@ -280,7 +291,7 @@ class _Export:
             "s3Bucket": told.s3_bucket,
             "s3Prefix": told.s3_prefix,
             "s3SseAlgorithm": told.s3_sse_algorithm,
-            "s3SseKmsKeyId": None,
+            "s3SseKmsKeyId": told.s3_sse_kms_key_id,
             "manifestFilesS3Key": f"{self._folder}/manifest-files.json",
             "billedSizeBytes": told.billed_size_bytes,
             "itemCount": told.item_count,
@@ -289,36 +300,9 @@ class _Export:
             "exportType": told.export_type,
         }
         for name, content in (("manifest-files", files), ("manifest-summary", msgspec.json.encode(summary))):
-            await self._put(f"{self._folder}/{name}.json", content)
-            await self._put(f"{self._folder}/{name}.md5", _md5(content).encode())
+            await self._target.put(f"{self._folder}/{name}.json", content)
+            await self._target.put(f"{self._folder}/{name}.md5", checksum(content).encode())
         told.export_manifest = manifest
-
-    async def _put(self, key: str, content: bytes) -> str:
-        """Write an object and give its ETag; tries again when S3 itself fails. Raises AwsError."""
-        wait = 1.0
-        for left in reversed(range(_TRIES)):
-            request = PutObjectRequest(
-                bucket=self._job.description.s3_bucket or "",
-                key=key,
-                body=BytesStream(content),
-                expected_bucket_owner=self._job.description.s3_bucket_owner,
-            )
-            try:
-                answer: PutObjectOutput = await self._dynamodb.calls.run(
-                    self._job.caller.call(), "s3", "PutObject", request
-                )
-            except AwsError as error:
-                if error.status < 500 or not left:
-                    raise
-                await self._dynamodb.clock.sleep(wait)
-                wait *= 2
-            else:
-                return answer.e_tag or ""
-        raise invalid("unreachable")
-
-
-def _md5(content: bytes) -> str:
-    return b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
 def _time(moment: float | None) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from cumulet.api import dynamodb as api
-from cumulet.api import s3
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import jobs, names, rows, store, writing
 from cumulet.services.dynamodb.backups import refusals, targets, transfers
-from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Lines, Malformed
+from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Malformed
+from cumulet.services.dynamodb.backups.objects import Source
 from cumulet.services.dynamodb.backups.transfers import IMPORT, Caller, Transfer
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid
@@ -177,13 +175,15 @@ class _Import:
         self._dynamodb = dynamodb
         self._id = id_
         self._job = job
+        source = self._source
+        self._files = Source(dynamodb, job.caller, source.s3_bucket, source.s3_key_prefix, source.s3_bucket_owner)
 
     async def run(self) -> None:
         job, told = self._job, self._job.description
         try:
             await self._report()  # of an earlier run
-            async for key in self._keys():
-                await self._file(key)
+            async for found in self._files.files(job.key):
+                await self._file(found.key)
         except (AwsError, Malformed) as error:
             told.import_status = "FAILED"
             if isinstance(error, AwsError):
@@ -199,54 +199,28 @@ class _Import:
             await transfers.save(tx, job.arn, told)
             await jobs.done(tx, self._id)
 
-    async def _keys(self) -> AsyncIterator[str]:
-        """The files that are left. Raises AwsError."""
-        source = self._source
-        request = s3.ListObjectsV2Request(
-            bucket=source.s3_bucket,
-            prefix=source.s3_key_prefix,
-            start_after=self._job.key or None,
-            expected_bucket_owner=source.s3_bucket_owner,
-        )
-        while True:
-            answer: s3.ListObjectsV2Output = await self._call("ListObjectsV2", request)
-            for each in answer.contents or ():
-                if each.size:
-                    yield each.key or ""
-            if not answer.is_truncated:
-                return
-            request.continuation_token = answer.next_continuation_token
-
     async def _file(self, key: str) -> None:
-        job, source = self._job, self._source
-        lines = Lines(job.description.input_compression_type or "NONE")
+        job = self._job
         reader = self._reader()
-        request = s3.GetObjectRequest(bucket=source.s3_bucket, key=key, expected_bucket_owner=source.s3_bucket_owner)
-        answer: s3.GetObjectOutput = await self._call("GetObject", request)
-        assert answer.body is not None
-        done, place, size, waiting = job.lines, 0, 0, []
-        async with contextlib.aclosing(_pieces(answer.body, lines)) as pieces:
-            async for found in pieces:
-                for line in found:
-                    place += 1
-                    size += len(line) + 1
-                    if place <= done:  # of an earlier run; but a header is needed, and the beginnings of quotations
-                        with contextlib.suppress(AwsError, ValueError):
-                            reader.read(line)
-                        size = 0
-                        continue
-                    waiting.append(line)
-                    if len(waiting) == _TURN:
-                        await self._enter(reader, waiting, place, size, key)
-                        waiting, size = [], 0
-        await self._enter(reader, waiting, place, size, key, whole=True)
+        done, place = job.lines, 0
+        compression = job.description.input_compression_type or "NONE"
+        async with contextlib.aclosing(self._files.pieces(key, compression, _TURN)) as pieces:
+            async for lines, whole in pieces:
+                known = min(len(lines), max(0, done - place))
+                for line in lines[
+                    :known
+                ]:  # of an earlier run; but a header is needed, and the beginnings of quotations
+                    with contextlib.suppress(AwsError, ValueError):
+                        reader.read(line)
+                place += len(lines)
+                if whole or known < len(lines):
+                    await self._enter(reader, lines[known:], place, key, whole=whole)
 
     async def _enter(
         self,
         reader: JsonReader | CsvReader,
         lines: list[bytes],
         place: int,
-        size: int,
         key: str,
         *,
         whole: bool = False,
@@ -255,6 +229,7 @@ class _Import:
         job, told = self._job, self._job.description
         errors = items = 0
         first = place - len(lines) - reader.headers
+        size = sum(len(line) + 1 for line in lines)
         async with self._dynamodb.db.transaction() as tx:
             table = await store.current(tx, job.table)
             if table is None:
@@ -308,13 +283,3 @@ class _Import:
         source = self._job.description.s3_bucket_source
         assert source is not None
         return source
-
-    async def _call(self, operation: str, request: Struct) -> Any:
-        return await self._dynamodb.calls.run(self._job.caller.call(), "s3", operation, request)
-
-
-async def _pieces(body: AsyncIterable[bytes], lines: Lines) -> AsyncGenerator[list[bytes], None]:
-    async for content in body:
-        for found in lines.feed(content):
-            yield found
-    yield lines.end()

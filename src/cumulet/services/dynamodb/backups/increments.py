@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cumulet.api import dynamodb as api
 from cumulet.services.dynamodb.backups import recovery
+from cumulet.services.dynamodb.backups.filters import Filter
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.history import Changed
 from cumulet.services.dynamodb.model import Table
@@ -40,15 +41,18 @@ def checked(
     )
 
 
-def line(table: Table, change: Changed, *, both: bool) -> bytes:
-    """What an item was before the window (if `both`), and is after it."""
+def line(table: Table, change: Changed, wanted: Filter, *, both: bool) -> bytes:
+    """What an item was before the window (if `both`), and is after it; nothing if the export does not have it, which its
+    newest image decides."""
     some = change.new or change.old
     assert some is not None
     item = decode_item(some.body)
+    if not wanted.has(item):
+        return b""
     keys = encode_item({name: item[name] for name in table.key.names})
     parts = [b'{"Metadata":{"WriteTimestampMicros":{"N":"%d"}},"Keys":%s' % (change.moment, keys)]
     if change.new is not None:
-        parts.append(b',"NewImage":%s' % change.new.body)
+        parts.append(b',"NewImage":%s' % wanted.shown(change.new).body)
     if both and change.old is not None:
-        parts.append(b',"OldImage":%s' % change.old.body)
+        parts.append(b',"OldImage":%s' % wanted.shown(change.old).body)
     return b"".join(parts) + b"}\n"
