@@ -50,6 +50,7 @@ class Pool:
         self._wants(runtime)
         self._refill_soon(runtime, _REFILL_DELAY)
         if runtime.lean is not None and not self._is_up(runtime):
+            self._refill_soon(runtime.lean, _REFILL_DELAY, runtime)
             runtime = runtime.lean
         ready = self._ready[runtime.blank]
         if not self._taken[runtime.blank]:
@@ -69,8 +70,8 @@ class Pool:
 
     def prepare(self, runtime: Runtime) -> None:
         """Make blanks of this runtime in the background if there are none."""
-        if runtime.lean is not None and not self._is_up(runtime):
-            self.prepare(runtime.lean)
+        if runtime.lean is not None and not self._is_up(runtime) and not self._ready[runtime.lean.blank]:
+            self._refill_soon(runtime.lean, 0.0, runtime)
         self._wants(runtime)
         if not self._ready[runtime.blank]:
             self._refill_soon(runtime, 0.0)
@@ -221,15 +222,19 @@ class Pool:
         if self._taken[runtime.blank]:
             self._loop.call_later(_TRIM_EVERY, self._trim, runtime)
 
-    def _refill_soon(self, runtime: Runtime, delay: float) -> None:
+    def _refill_soon(self, runtime: Runtime, delay: float, grown: Runtime | None = None) -> None:
+        """`grown` is what a lean one stands in for: once that is up, no more of the lean one are kept."""
         if runtime.blank not in self._refilling:
             self._refilling.add(runtime.blank)
-            self._tasks.start(f"compute: refill {runtime.blank}", self._refill(runtime, delay))
+            self._tasks.start(f"compute: refill {runtime.blank}", self._refill(runtime, delay, grown))
 
-    async def _refill(self, runtime: Runtime, delay: float) -> None:
+    async def _refill(self, runtime: Runtime, delay: float, grown: Runtime | None) -> None:
         try:
             await asyncio.sleep(delay)
-            await self.fill(runtime)
+            if grown is None or not self._is_up(grown):
+                await self.fill(runtime)
+            if grown is not None and self._is_up(grown):
+                self._drop(runtime.blank)
         except ComputeUnavailable as error:
             log.warning("no %s sandbox could be made ahead: %s", runtime.blank, error)
         finally:

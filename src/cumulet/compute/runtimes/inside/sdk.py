@@ -36,6 +36,8 @@ _COMMON = (
 _DESCRIPTIONS = ("service-2", "endpoint-rule-set-1")
 _REHEARSED = ("sts",)
 """Clients made once, so that what every client needs is loaded and compiled."""
+_NICE = 5
+"""Of work that functions called meanwhile must not wait for."""
 
 
 def warm(folder: str) -> None:
@@ -53,8 +55,8 @@ def warm(folder: str) -> None:
 def _load() -> None:
     """Remember what the SDK reads from its data files, across its sessions, and make a few clients."""
     loaders = importlib.import_module("botocore.loaders")
-    boto3: Any = importlib.import_module("boto3")
     descriptions = Descriptions(loaders.Loader)
+    boto3: Any = importlib.import_module("boto3")
     for name in _READS:
         setattr(loaders.Loader, name, _remembered(getattr(loaders.Loader, name)))
     handlers, names = _remember_handlers()
@@ -83,15 +85,17 @@ def _remembered(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Descriptions:
-    """What the SDK knows of common services, in place of reading its files."""
+    """What the SDK knows of common services, in place of reading its files: which a process of its own does meanwhile."""
 
     def __init__(self, loader: Any) -> None:
-        self._packed: dict[tuple[str, str], bytes] = marshal.loads(in_child(lambda: _pack(loader())))  # noqa: S302
+        self._packing = in_child(lambda: _pack(loader()))
+        self._packed: dict[tuple[str, str], bytes] = {}
         self._unpacked: dict[tuple[str, str], Any] = {}
 
     def put_into(self, loader: Any, places: tuple[str, ...]) -> None:
         """Have every loader read from here, except one that looks elsewhere than in the SDK's own `places`."""
         read = loader.load_service_model
+        self._packed = marshal.loads(self._packing())  # noqa: S302 - made here
 
         @functools.wraps(read)
         def reading(itself: Any, service_name: str, type_name: str, api_version: str | None = None) -> Any:
@@ -109,21 +113,28 @@ class Descriptions:
         self._unpacked.clear()
 
 
-def in_child(work: Callable[[], bytes]) -> bytes:
-    """What `work` gives, done in a process of its own: the memory it needs meanwhile is not left in this one."""
+def in_child(work: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Have `work` done in a process of its own: the memory it needs meanwhile is not left in this one. Gives what waits for
+    its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            os.nice(_NICE)
             os.close(reading)
-            with os.fdopen(writing, "wb") as pipe:
-                pipe.write(work())
+            with os.fdopen(writing, "wb") as answer:
+                answer.write(work())
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        result = pipe.read()
-    os.waitpid(child, 0)
+    pipe = os.fdopen(reading, "rb")  # closed with whoever would have waited, after which that process ends
+
+    def result() -> bytes:
+        with pipe:
+            data = pipe.read()
+        os.waitpid(child, 0)
+        return data
+
     return result
 
 
