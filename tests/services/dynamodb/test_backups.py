@@ -223,3 +223,34 @@ def test_a_table_is_restored_to_a_moment(
         "ContinuousBackupsStatus": "ENABLED",
         "PointInTimeRecoveryDescription": {"PointInTimeRecoveryStatus": "DISABLED"},
     }
+
+
+def test_a_deleted_table_with_recovery_is_backed_up(
+    dynamodb: Any, make_table: Make, advance: Callable[[float], None], refused: Refused
+) -> None:
+    table, plain = make_table(**WITH_INDEX), make_table()
+    put(dynamodb, table, "a", kind="x")
+    fill(dynamodb, table, 650)
+    settings = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=settings)
+    before = contents(dynamodb, table)
+    for each in (table, plain):
+        dynamodb.delete_table(TableName=each)
+    assert dynamodb.list_backups()["BackupSummaries"] == []
+    (found,) = dynamodb.list_backups(BackupType="SYSTEM")["BackupSummaries"]
+    assert dynamodb.list_backups(BackupType="ALL")["BackupSummaries"] == [found]
+    assert (found["BackupName"], found["BackupType"]) == (f"{table}$DeletedTableBackup", "SYSTEM")
+    assert (found["BackupExpiryDateTime"] - found["BackupCreationDateTime"]).days in (34, 35)
+    arn = found["BackupArn"]
+
+    def whole() -> Any:
+        told = dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]
+        return told if told["BackupDetails"]["BackupStatus"] == "AVAILABLE" else None
+
+    assert eventually(whole)["SourceTableDetails"]["ItemCount"] == 651
+    dynamodb.restore_table_from_backup(TargetTableName=table, BackupArn=arn)
+    eventually(lambda: dynamodb.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE")
+    assert contents(dynamodb, table) == before
+    advance(36 * 86_400)
+    assert dynamodb.list_backups(BackupType="ALL")["BackupSummaries"] == []
+    assert "BackupNotFoundException" in refused(dynamodb.describe_backup, BackupArn=arn)

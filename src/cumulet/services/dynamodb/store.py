@@ -112,12 +112,12 @@ async def save(tx: Transaction, table: Table) -> None:
     )
 
 
-async def delete(tx: Transaction, table: Table) -> None:
-    """Forget a table, and leave its rows to the sweeper."""
+async def delete(tx: Transaction, table: Table, *, kept: bool = False) -> None:
+    """Forget a table, and leave its rows to the sweeper; `kept`: its items stay, to be backed up."""
     await tx.write(f"DELETE FROM ddb_table {_WHERE}", _names(table))  # noqa: S608  constants
     await tx.write("DELETE FROM ddb_insight WHERE tbl = $1", (table.id,))
     await tx.write("DELETE FROM ddb_policy WHERE tbl = $1", (table.id,))
-    for id in (table.id, *(index.id for index in table.every)):
+    for id in (*(() if kept else (table.id,)), *(index.id for index in table.every)):
         await drop_rows(tx, id)
 
 

@@ -12,6 +12,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import names, policies, replicas, schemas, store, tags
+from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid, invalid_values
@@ -144,7 +145,9 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 f"Attempt to change a resource which is still in use: Table is being updated: {now.name}"
             )
         await replicas.leave(dynamodb, tx, now)
-        await store.delete(tx, now)
+        if now.recovery:
+            await operations.keep_deleted(dynamodb, tx, now)
+        await store.delete(tx, now, kept=now.recovery)
         await dynamodb.changes.forget_table(tx, now)
         tx.after_commit(dynamodb.sweeper.wake)
     return api.DeleteTableOutput(table_description=describe_gone(now, measures))

@@ -9,6 +9,7 @@ from cumulet.kernel.ids import digits
 from cumulet.services.dynamodb.model import Table
 
 CREATING, AVAILABLE = "CREATING", "AVAILABLE"
+USER, SYSTEM = "USER", "SYSTEM"
 
 
 class Backup(Struct, frozen=True, kw_only=True):
@@ -22,6 +23,13 @@ class Backup(Struct, frozen=True, kw_only=True):
     status: str = CREATING
     items: int = 0
     size: int = 0
+    kind: str = USER
+    expires: float = 0.0
+    """When it goes by itself; 0 for never."""
+
+    @property
+    def shown_expiry(self) -> float | None:
+        return self.expires or None
 
 
 encode = msgspec.json.Encoder().encode

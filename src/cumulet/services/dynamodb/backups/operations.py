@@ -15,7 +15,7 @@ from cumulet.kernel.call import Call
 from cumulet.services.dynamodb import descriptions, history, jobs, names
 from cumulet.services.dynamodb import store as tables
 from cumulet.services.dynamodb.backups import holds, store
-from cumulet.services.dynamodb.backups.model import AVAILABLE, CREATING, Backup, backup_arn
+from cumulet.services.dynamodb.backups.model import AVAILABLE, CREATING, SYSTEM, USER, Backup, backup_arn
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address
@@ -24,6 +24,8 @@ from cumulet.storage.database import Transaction
 
 _PAGE = 100
 _FOREVER = 1e12
+_KEPT_SECONDS = 35 * 86_400.0
+"""How long the backup of a deleted table is kept."""
 KIND, DELETION = "backup", "backup-deletion"
 
 
@@ -67,8 +69,7 @@ async def delete_backup(dynamodb: DynamoDb, call: Call, request: api.DeleteBacku
             raise api.BackupInUseException(f"Backup is being created: {backup.arn}")
         if await dynamodb.jobs.any_of(tx, f"restore-{backup.id}-"):
             raise api.BackupInUseException(f"Backup is being used to restore a table: {backup.arn}")
-        await store.delete(tx, backup)
-        await dynamodb.jobs.add(tx, DELETION, f"{DELETION}-{backup.id}", msgspec.msgpack.encode(backup.id))
+        await _forget(dynamodb, tx, backup)
     return api.DeleteBackupOutput(backup_description=_description(replace(backup, status="DELETED")))
 
 
@@ -79,12 +80,12 @@ async def list_backups(dynamodb: DynamoDb, call: Call, request: api.ListBackupsI
         _FOREVER if request.time_range_upper_bound is None else request.time_range_upper_bound,
     )
     table = names.place(call, request.table_name)[2] if request.table_name else None
-    if request.backup_type not in (None, "USER", "ALL"):
-        return api.ListBackupsOutput(backup_summaries=[])
+    kind = None if request.backup_type == "ALL" else request.backup_type or USER
     after = request.exclusive_start_backup_arn or ""
-    page = await store.page(dynamodb.db, call.account, call.region, table, span, after, limit + 1)
+    wanted = store.Wanted(table, kind, span)
+    page = await store.page(dynamodb.db, call.account, call.region, wanted, after, limit + 1)
     return api.ListBackupsOutput(
-        backup_summaries=[_summary(each) for each in page[:limit]],
+        backup_summaries=[_summary(each) for each in page[:limit] if not _expired(dynamodb, each)],
         last_evaluated_backup_arn=page[limit - 1].arn if len(page) > limit else None,
     )
 
@@ -96,9 +97,43 @@ async def found(dynamodb: DynamoDb, call: Call, arn: str) -> Backup:
     except ValueError:
         raise invalid(f"Invalid BackupArn: {arn}") from None
     backup = await store.find(dynamodb.db, arn) if parsed.account == call.account else None
-    if backup is None:
+    if backup is None or _expired(dynamodb, backup):
         raise api.BackupNotFoundException(f"Backup not found: {arn}")
     return backup
+
+
+async def keep_deleted(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
+    """Back up a table with recovery that is being deleted: its items stay until they are copied, the copy for 35 days."""
+    now = dynamodb.clock.now()
+    backup = Backup(
+        id=await tables.next_id(tx),
+        arn=backup_arn(table, now),
+        name=f"{table.name}$DeletedTableBackup",
+        table=table,
+        created=now,
+        kind=SYSTEM,
+        expires=now + _KEPT_SECONDS,
+    )
+    await store.put(tx, backup)
+    await dynamodb.jobs.add(tx, KIND, backup.arn, msgspec.msgpack.encode(Copy(backup.arn)))
+
+
+def _expired(dynamodb: DynamoDb, backup: Backup) -> bool:
+    return bool(backup.expires) and backup.expires <= dynamodb.clock.now()
+
+
+async def forget_expired(dynamodb: DynamoDb) -> None:
+    """Remove the service's own backups whose time is over."""
+    for backup in await store.of_system(dynamodb.db, dynamodb.clock.now() - _KEPT_SECONDS):
+        if backup.status == AVAILABLE and _expired(dynamodb, backup):
+            async with dynamodb.db.transaction() as tx:
+                if not await dynamodb.jobs.any_of(tx, f"restore-{backup.id}-"):
+                    await _forget(dynamodb, tx, backup)
+
+
+async def _forget(dynamodb: DynamoDb, tx: Transaction, backup: Backup) -> None:
+    await store.delete(tx, backup)
+    await dynamodb.jobs.add(tx, DELETION, f"{DELETION}-{backup.id}", msgspec.msgpack.encode(backup.id))
 
 
 async def still_there(tx: Transaction, backup: Backup) -> None:
@@ -121,8 +156,9 @@ def _details(backup: Backup) -> api.BackupDetails:
         backup_name=backup.name,
         backup_size_bytes=backup.size,
         backup_status=backup.status,
-        backup_type="USER",
+        backup_type=backup.kind,
         backup_creation_date_time=backup.created,
+        backup_expiry_date_time=backup.shown_expiry,
     )
 
 
@@ -136,7 +172,8 @@ def _summary(backup: Backup) -> api.BackupSummary:
         backup_name=backup.name,
         backup_creation_date_time=backup.created,
         backup_status=backup.status,
-        backup_type="USER",
+        backup_expiry_date_time=backup.shown_expiry,
+        backup_type=backup.kind,
         backup_size_bytes=backup.size,
     )
 
@@ -237,6 +274,9 @@ async def _copy_some(dynamodb: DynamoDb, id_: str, copy: Copy, backup: Backup) -
             backup = replace(backup, status=AVAILABLE)
             await holds.release(dynamodb, tx, table)
             await jobs.done(tx, id_)
+            if backup.kind == SYSTEM:  # its table is gone already
+                await tables.drop_rows(tx, table.id)
+                tx.after_commit(dynamodb.sweeper.wake)
         else:
             copy.hash, copy.range = piece.last
             await jobs.save(tx, id_, msgspec.msgpack.encode(copy))

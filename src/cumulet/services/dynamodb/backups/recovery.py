@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.services.dynamodb import history, names, store
+from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.state import DynamoDb
@@ -83,6 +84,7 @@ async def trim(dynamodb: DynamoDb) -> None:
     while True:
         try:
             await _trim(dynamodb)
+            await operations.forget_expired(dynamodb)
         except StorageError:
             log.exception("former states of items could not be removed, again in %.0f s", _TRIM_SECONDS)
         await dynamodb.clock.sleep(_TRIM_SECONDS)

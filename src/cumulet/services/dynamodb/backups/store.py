@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cumulet.services.dynamodb.backups.model import Backup, decode, encode
+from typing import Any, NamedTuple
+
+from cumulet.services.dynamodb.backups.model import SYSTEM, Backup, decode, encode
 from cumulet.services.dynamodb.rows import Address, Stored
 from cumulet.storage.database import Database, Transaction
 
@@ -14,6 +16,7 @@ SCHEMA = (
     """CREATE TABLE ddb_backup_item (
         backup BIGINT NOT NULL, hash BYTEA NOT NULL, range BYTEA NOT NULL, size BIGINT NOT NULL, body BYTEA NOT NULL,
         PRIMARY KEY (backup, hash, range)) /* clustered */""",
+    "ALTER TABLE ddb_backup ADD COLUMN kind TEXT NOT NULL DEFAULT 'USER'",
 )
 _TURN = 200
 
@@ -26,23 +29,42 @@ async def find(source: Database | Transaction, arn: str) -> Backup | None:
 async def put(tx: Transaction, backup: Backup) -> None:
     table = backup.table
     await tx.write(
-        "INSERT INTO ddb_backup (arn, account, region, table_name, created, id, record) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (arn) DO UPDATE SET record = $7",
-        (backup.arn, table.account, table.region, table.name, backup.created, backup.id, encode(backup).decode()),
+        "INSERT INTO ddb_backup (arn, account, region, table_name, created, id, record, kind) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (arn) DO UPDATE SET record = $7",
+        (
+            *(backup.arn, table.account, table.region, table.name, backup.created, backup.id),
+            *(encode(backup).decode(), backup.kind),
+        ),
     )
 
 
-async def page(
-    db: Database, account: str, region: str, table: str | None, span: tuple[float, float], after: str, limit: int
-) -> list[Backup]:
-    """Backups in the order of their ARNs that were begun within a span of time."""
-    where = "AND table_name = $7" if table is not None else ""
-    values = (account, region, after, *span, limit)
+class Wanted(NamedTuple):
+    """Which backups are listed: of one table or all, of one kind or all, begun within a span of time."""
+
+    table: str | None
+    kind: str | None
+    span: tuple[float, float]
+
+
+async def page(db: Database, account: str, region: str, wanted: Wanted, after: str, limit: int) -> list[Backup]:
+    """Backups in the order of their ARNs."""
+    values: list[Any] = [account, region, after, *wanted.span, limit]
+    where = ""
+    for column, value in (("table_name", wanted.table), ("kind", wanted.kind)):
+        if value is not None:
+            values.append(value)
+            where += f" AND {column} = ${len(values)}"
     rows = await db.read(
         "SELECT record FROM ddb_backup WHERE account = $1 AND region = $2 AND arn > $3 "  # noqa: S608  constants
-        f"AND created >= $4 AND created < $5 {where} ORDER BY arn LIMIT $6",
-        values if table is None else (*values, table),
+        f"AND created >= $4 AND created < $5{where} ORDER BY arn LIMIT $6",
+        tuple(values),
     )
+    return [decode(row[0]) for row in rows]
+
+
+async def of_system(db: Database, before: float) -> list[Backup]:
+    """Backups that the service made itself, begun before a moment."""
+    rows = await db.read("SELECT record FROM ddb_backup WHERE kind = $1 AND created < $2", (SYSTEM, before))
     return [decode(row[0]) for row in rows]
 
 
