@@ -158,6 +158,10 @@ def _new_table(call: Call, parameters: Any, request: Struct) -> str:
     return _table(call, parameters.table_name, request)
 
 
+def _global_table(call: Call, name: str, _: Struct) -> str:
+    return f"arn:aws:dynamodb::{call.account}:global-table/{name}"
+
+
 def table(call: Call, name: str) -> str:
     """The ARN of the table that a name or an ARN means."""
     return _table(call, name, call)
@@ -177,6 +181,13 @@ def _rule(call: Call, name: str, request: Struct) -> str:
     bus = (getattr(request, "event_bus_name", None) or "default").rpartition("/")[2]
     middle = "" if bus == "default" else f"{bus}/"
     return f"arn:aws:events:{call.region}:{call.account}:rule/{middle}{name}"
+
+
+def _named_in_events(call: Call, name: str, request: Struct) -> str:
+    """Rules, connections and what else has its name in a member called so."""
+    if "Connection" in type(request).__name__:
+        return f"arn:aws:events:{call.region}:{call.account}:connection/{name}"
+    return _rule(call, name, request)
 
 
 def _subscription(_: Call, arn: str, __: Struct) -> str:
@@ -264,6 +275,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("backup_arn", _itself),
         Rule("export_arn", _itself),
         Rule("import_arn", _itself),
+        Rule("bulk_operation_arn", _itself),
+        Rule("global_table_name", _global_table),
         Rule("table_creation_parameters", _new_table),
         Rule("resource_arn", _itself),
     ),
@@ -282,7 +295,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("archive_name", _arn("events", "archive/{}")),
         Rule("replay_name", _arn("events", "replay/{}")),
         Rule("event_bus_name", _arn("events", "event-bus/{}")),
-        Rule("name", _rule),
+        Rule("connection_arn", _itself),
+        Rule("name", _named_in_events),
     ),
     "stepfunctions": (
         Rule("state_machine_arn", _state_machine),
@@ -348,6 +362,7 @@ PASSED_ROLES: dict[tuple[str, str], PassedRole] = {
     ),
     ("stepfunctions", "CreateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
     ("stepfunctions", "UpdateStateMachine"): PassedRole("role_arn", "states.amazonaws.com"),
+    ("stepfunctions", "TestState"): PassedRole("role_arn", "states.amazonaws.com"),
     ("events", "PutRule"): PassedRole("role_arn", "events.amazonaws.com"),
     ("pipes", "CreatePipe"): PassedRole("role_arn", "pipes.amazonaws.com"),
     ("pipes", "UpdatePipe"): PassedRole("role_arn", "pipes.amazonaws.com"),

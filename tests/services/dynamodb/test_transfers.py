@@ -386,6 +386,7 @@ def test_lines_that_are_no_items_are_counted(dynamodb: Any, s3: Any, bucket: str
         '{"Item": {"id": {"S": "a"}}}',
         '{"Item": {"id": {"S": "a"}, "at": {"S": "1"}}}',
         "[" * 3000,
+        '{"Item":{"id":{"S":"a"},"at":{"N":"1"},"m":' + '{"M":{"m":' * 5000 + '{"S":""}' + "}}" * 5000 + "}}",
     ]
     s3.put_object(Bucket=bucket, Key="1", Body="\n".join([*bad, good, good]).encode())
     found = imported(
@@ -394,7 +395,7 @@ def test_lines_that_are_no_items_are_counted(dynamodb: Any, s3: Any, bucket: str
         InputFormat="DYNAMODB_JSON",
         TableCreationParameters=KEYS | {"TableName": "lines"},
     )
-    assert (found["ImportStatus"], found["ImportedItemCount"], found["ErrorCount"]) == ("COMPLETED", 2, 5)
+    assert (found["ImportStatus"], found["ImportedItemCount"], found["ErrorCount"]) == ("COMPLETED", 2, 6)
     assert dynamodb.scan(TableName="lines")["Count"] == 1
 
 

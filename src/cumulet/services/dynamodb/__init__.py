@@ -25,6 +25,9 @@ from cumulet.services.dynamodb import (
 )
 from cumulet.services.dynamodb.backups import exports, imports, operations, recovery, restores, transfers
 from cumulet.services.dynamodb.backups import store as backups
+from cumulet.services.dynamodb.bulk import model as bulk_model
+from cumulet.services.dynamodb.bulk import operations as bulk
+from cumulet.services.dynamodb.bulk import work as bulk_work
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.condition_keys import keys_of
 from cumulet.services.dynamodb.directory import Directory
@@ -66,7 +69,7 @@ def build(
         jobs=Jobs(db, clock, tasks),
         meter=Meter(clock.now, limits.burst_seconds) if limits.throttling else None,
     )
-    for each in (replicas, ttl, operations, restores, exports, imports):
+    for each in (replicas, ttl, operations, restores, exports, imports, bulk_work):
         each.register(dynamodb)
 
     async def start() -> None:
@@ -77,6 +80,7 @@ def build(
         await dynamodb.builder.resume()
         await db.migrate("dynamodb_backups", backups.SCHEMA)
         await db.migrate("dynamodb_transfers", transfers.SCHEMA)
+        await db.migrate("dynamodb_bulk", bulk_model.SCHEMA)
         await dynamodb.jobs.resume()
         tasks.start("dynamodb history", recovery.trim(dynamodb))
 
@@ -97,6 +101,7 @@ def build(
         restores,
         exports,
         imports,
+        bulk,
         items,
         reading,
         batches,

@@ -22,5 +22,12 @@ def no_such_table(name: str) -> AwsError:
     return api.ResourceNotFoundException(f"{NOT_FOUND}: Table: {name} not found")
 
 
+def in_use(name: str) -> AwsError:
+    """What is answered while a table is being changed, or is needed as it is."""
+    return api.ResourceInUseException(
+        f"Attempt to change a resource which is still in use: Table is being updated: {name}"
+    )
+
+
 def no_such_resource() -> AwsError:
     return api.ResourceNotFoundException(NOT_FOUND)

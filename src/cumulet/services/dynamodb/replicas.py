@@ -17,7 +17,8 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import jobs, rows, store, writing
-from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.bulk.model import jobs_of
+from cumulet.services.dynamodb.errors import in_use, invalid
 from cumulet.services.dynamodb.model import ACTIVE, CREATING, Replica, StreamSettings, Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
@@ -78,6 +79,8 @@ async def _add(
     if any(getattr(wanted, name) is not None for name in _PARTS):
         raise NotImplementedHere("Replicas have their table's settings here. See docs/services/dynamodb.md.")
     region = wanted.region_name
+    if await dynamodb.jobs.any_of(tx, jobs_of(table)):
+        raise in_use(table.name)
     if await store.named(tx, table.account, region, table.name) is not None:
         raise invalid(
             f"Failed to create a the new replica of table with name: '{table.name}' because one or more replicas "

@@ -15,7 +15,7 @@ from cumulet.services.dynamodb import names, policies, replicas, schemas, store,
 from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
 from cumulet.services.dynamodb.encryption import encryption_of
-from cumulet.services.dynamodb.errors import invalid, invalid_values
+from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values
 from cumulet.services.dynamodb.model import (
     ACTIVE,
     CREATING,
@@ -141,9 +141,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Disable deletion protection first."
             )
         if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.every):
-            raise api.ResourceInUseException(
-                f"Attempt to change a resource which is still in use: Table is being updated: {now.name}"
-            )
+            raise in_use(now.name)
         await replicas.leave(dynamodb, tx, now)
         if now.recovery:
             await operations.keep_deleted(dynamodb, tx, now)

@@ -6,11 +6,11 @@ from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.kernel.errors import NotImplementedHere
 from cumulet.services.dynamodb import replicas, schemas, store
 from cumulet.services.dynamodb.descriptions import describe, rows_of
 from cumulet.services.dynamodb.encryption import encryption_of
-from cumulet.services.dynamodb.errors import invalid, invalid_values
+from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values
 from cumulet.services.dynamodb.model import (
     ACTIVE,
     CREATING,
@@ -43,7 +43,7 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
     encryption = await encryption_of(dynamodb, call, place, request.sse_specification)
     async with dynamodb.change(table) as (tx, now):
         if now.status != ACTIVE:
-            raise _in_use(now)
+            raise in_use(now.name)
         changed = _settings(dynamodb, now, request, encryption)
         changed = _capacity(dynamodb, changed, request)
         changed, added = await _indexes(dynamodb, tx, changed, request)
@@ -95,12 +95,6 @@ def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: T
             answer.sse_description = api.SSEDescription(status=UPDATING, sse_type="KMS", kms_master_key_arn=was.key_arn)
         elif answer.sse_description is not None:
             answer.sse_description.status = UPDATING
-
-
-def _in_use(table: Table) -> AwsError:
-    return api.ResourceInUseException(
-        f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
-    )
 
 
 def _check(request: api.UpdateTableInput) -> None:

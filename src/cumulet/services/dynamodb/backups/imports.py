@@ -210,7 +210,7 @@ class _Import:
                 for line in lines[
                     :known
                 ]:  # of an earlier run; but a header is needed, and the beginnings of quotations
-                    with contextlib.suppress(AwsError, ValueError):
+                    with contextlib.suppress(AwsError, ValueError, RecursionError):
                         reader.read(line)
                 place += len(lines)
                 if whole or known < len(lines):
@@ -241,7 +241,7 @@ class _Import:
                         continue
                     await self._put(tx, table, item)
                     items += 1
-                except (AwsError, ValueError) as error:
+                except (AwsError, ValueError, RecursionError) as error:
                     errors += 1
                     job.refused.append(refusals.Refusal(key, at, str(getattr(error, "message", error))))
             told.error_count = (told.error_count or 0) + errors

@@ -1,0 +1,1 @@
+"""Bulk puts: files of S3 written into a table that is there already."""
