@@ -109,16 +109,22 @@ class Group:
                 _write(f"{folder}/{name}", value)
 
     def limit_cpu(self, memory_mb: int) -> None:
-        """CPU in proportion to memory, as Lambda gives it: 1769 MB is one processor."""
+        """CPU in proportion to memory, as Lambda gives it: 1769 MB is one processor.
+
+        What was left over of one period may be used in the next: an invocation after a pause waits less, the share stays.
+        https://docs.kernel.org/scheduler/sched-bwc.html
+        """
         if CPU not in self._controllers:
             return
         quota = max(1000, _CPU_PERIOD * memory_mb // _MB_PER_CPU)
         folder = self._folder(CPU)
         if CPU not in self._v1:
             _write(folder + "/cpu.max", f"{quota} {_CPU_PERIOD}")
-            return
-        _write(folder + "/cpu.cfs_period_us", str(_CPU_PERIOD))
-        _write(folder + "/cpu.cfs_quota_us", str(quota))
+        else:
+            _write(folder + "/cpu.cfs_period_us", str(_CPU_PERIOD))
+            _write(folder + "/cpu.cfs_quota_us", str(quota))
+        with contextlib.suppress(OSError):  # older kernels have none
+            _write(folder + ("/cpu.cfs_burst_us" if CPU in self._v1 else "/cpu.max.burst"), str(quota))
 
     @property
     def counts_memory(self) -> bool:
