@@ -185,7 +185,7 @@ def test_operations_are_checked(
     assert "ResourceNotFoundException" in refused(start, **asked("there-is-none", bucket))
     found = ended(dynamodb, start(**asked(table, "there-is-no-such-bucket")))
     assert (found["BulkOperationStatus"], found["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
-    start(**request, ClientToken="token")
+    ended(dynamodb, start(**request, ClientToken="token"))
     assert "IdempotentParameterMismatchException" in refused(
         start, **request, ClientToken="token", PerformanceTier="ACCELERATED"
     )
