@@ -1,6 +1,6 @@
 """Access keys, and how the gateway finds out whose they are."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
 
@@ -30,11 +30,3 @@ class Credential(Struct, frozen=True):
     def __repr__(self) -> str:
         """Without the secret: a credential may end up in a log line."""
         return f"Credential({self.access_key}, {self.principal.arn})"
-
-
-class Keyring(Protocol):
-    """Finds the credential behind an access key id. IAM holds users' keys, STS the sessions."""
-
-    async def find(self, access_key: str, session_token: str | None) -> Credential | None:
-        """None when there is no such key, or it is inactive. An expired session is found, with its `expires`."""
-        ...

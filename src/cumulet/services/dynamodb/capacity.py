@@ -27,12 +27,6 @@ def read_units(size: int, *, consistent: bool) -> float:
     return float(units) if consistent else units / 2
 
 
-def page_units(size: int, *, consistent: bool) -> float:
-    """As `read_units`, for a page of a query or scan."""
-    units = max(1, -(-size // READ_UNIT))
-    return float(units) if consistent else units / 2
-
-
 def write_units(old: Stored | None, new: Stored | None) -> float:
     """Units that a write takes: those of the larger of what was there and what is."""
     size = max(old.size if old else 0, new.size if new else 0)

@@ -237,9 +237,3 @@ class IamStore:
                     "UPDATE iam_key SET used = $2, used_service = $3, used_region = $4 WHERE access_key = $1",
                     (access_key, when, service, region),
                 )
-
-    async def owner_of_alias(self, alias: str) -> str | None:
-        rows = await self._db.read(
-            "SELECT id FROM iam_entity WHERE account = '*' AND kind = 'alias' AND fold = $1", (alias,)
-        )
-        return None if not rows else str(rows[0][0])

@@ -112,10 +112,6 @@ class Uploads(Struct, frozen=True):
         )
         return [(Part(*row[:9]), row[9]) for row in rows]
 
-    async def part_data(self, upload: str, number: int) -> bytes | None:
-        row = await self.db.read_one("SELECT data FROM s3_part WHERE upload = $1 AND number = $2", (upload, number))
-        return row[0] if row else None
-
     async def keep_only(self, tx: Transaction, upload: str, numbers: list[int]) -> None:
         """Drop the parts that completion did not name, and give the others their offsets in the object."""
         rows = await tx.read("SELECT number FROM s3_part WHERE upload = $1", (upload,))
