@@ -72,6 +72,7 @@ class Assembly:
             "apigatewayv2": self._apigatewayv2,
             "dynamodb": self._dynamodb,
             "dynamodbstreams": self._dynamodbstreams,
+            "events": self._events,
             "iam": self._iam,
             "kms": self._kms,
             "lambda": self._lambda,
@@ -175,6 +176,18 @@ class Assembly:
         from cumulet.services.dynamodb import streams
 
         return streams.build(db=self._database("dynamodb"), clock=self._clock, tasks=self._tasks)
+
+    def _events(self) -> Service:
+        from cumulet.services import events
+
+        return events.build(
+            db=self._database("events"),
+            clock=self._clock,
+            calls=self._services,
+            tasks=self._tasks,
+            client=self.client,
+            secret=self.folder.key(),
+        )
 
     def _iam(self) -> Service:
         from cumulet.services import iam

@@ -51,6 +51,7 @@ MEMBERS: dict[str, dict[str, str]] = {
         "dynamodb:returnvalues": "return_values",
         "dynamodb:returnconsumedcapacity": "return_consumed_capacity",
     },
+    "stepfunctions": {"states:httpendpoint": "api_endpoint", "states:httpmethod": "method"},
     "events": {"events:source": "entries.source", "events:detail-type": "entries.detail_type"},
 }
 """By service: condition keys that are members of the request."""

@@ -45,9 +45,24 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     passed = PASSED_ROLES.get((service, operation))
     if passed is not None and (role := _member(request, passed.member)) is not None:
         yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
+    if getattr(request, "reveal_secrets", None):
+        yield Need("states:RevealSecrets", "*", service)
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
         arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
         yield Need("lambda:PassCapacityProvider", arn, service)
+
+
+def _of_efs(call: Call, operation: str, request: Any) -> Iterator[Need]:
+    """What clients of a file system do, permissions are asked of the file system for, by whatever access point."""
+    if not operation.startswith("Client"):
+        for resource in resources(call, "efs", request):
+            yield Need(f"elasticfilesystem:{operation}", resource, "efs")
+        return
+    keys = {"elasticfilesystem:accessedviamounttarget": ("true",)}
+    if (point := getattr(request, "access_point_id", None)) is not None:
+        keys["elasticfilesystem:accesspointarn"] = (point,)
+    arn = f"arn:aws:elasticfilesystem:{call.region}:{call.account}:file-system/{request.file_system_id}"
+    yield Need(f"elasticfilesystem:{operation}", arn, "efs", keys=keys)
 
 
 def _of_kms(call: Call, operation: str, request: Any) -> Iterator[Need]:
@@ -147,5 +162,5 @@ def _set_along(call: Call, request: Any) -> Iterator[Need]:
                 yield Need(action, resource, "s3")
 
 
-_OWN = {"kms": _of_kms, "s3": _of_s3}
+_OWN = {"efs": _of_efs, "kms": _of_kms, "s3": _of_s3}
 """Services whose operations need other permissions than one of their own name on what they are about."""

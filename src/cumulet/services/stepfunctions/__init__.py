@@ -16,7 +16,7 @@ from cumulet.delivery.log_groups import LogWriter
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
-from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.service import Operation, Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Apis, Client, Inner
 from cumulet.services.stepfunctions import callbacks, executions, histories, machines
@@ -33,7 +33,7 @@ from cumulet.services.stepfunctions.maps.store import MapRunStore
 from cumulet.services.stepfunctions.mocks.known import KnownMocks
 from cumulet.services.stepfunctions.mocks.tasks import MockedTasks
 from cumulet.services.stepfunctions.state import StepFunctions
-from cumulet.services.stepfunctions.tasks import activities, activity_store
+from cumulet.services.stepfunctions.tasks import activities, activity_store, http_tasks
 from cumulet.services.stepfunctions.tasks.parts import Check, Parts
 from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
 from cumulet.services.stepfunctions.tasks.work import Work
@@ -129,7 +129,9 @@ def build(  # noqa: PLR0913  what the service is made of
         await engine.close()
         await log.flush()
 
-    return Service("stepfunctions", state, operations_in(OPERATIONS, *_MODULES), start, stop)
+    # Beside AWS's operations, a permission that tasks ask for: it is in no model, so no client can send it.
+    own = {http_tasks.PERMISSION: Operation(http_tasks.PERMISSION, http_tasks.permitted)}
+    return Service("stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, start, stop)
 
 
 def _anything(service: str, operation: str, request: Struct) -> None:

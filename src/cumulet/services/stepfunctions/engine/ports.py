@@ -62,6 +62,17 @@ class Kind(Struct, frozen=True):
     """Where it is not the execution's own."""
 
 
+class HttpExchange(Struct):
+    """What an HTTP Task sent and was answered, for who tries the state out: members of TestState's request and response.
+
+    `reveal`: with what its connection added, secrets included.
+    """
+
+    reveal: bool
+    request: dict[str, str] = {}
+    response: dict[str, str] = {}
+
+
 class TaskCall(Struct, kw_only=True):
     """A task to be done: one attempt of one Task state.
 
@@ -80,6 +91,8 @@ class TaskCall(Struct, kw_only=True):
     heartbeat: float | None = None
     again: bool = False
     """The node died after it had begun this attempt: it may have had effects."""
+    exchange: HttpExchange | None = None
+    """Where an HTTP Task tells what it did."""
 
 
 class Done(Struct):

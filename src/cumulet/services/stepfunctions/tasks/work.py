@@ -10,7 +10,7 @@ from cumulet.kernel.arn import Arn
 from cumulet.services.stepfunctions.asl import StatesError
 from cumulet.services.stepfunctions.asl.errors import runtime
 from cumulet.services.stepfunctions.engine.ports import Done, Kind, Pending, TaskCall
-from cumulet.services.stepfunctions.tasks import apis, functions, nested, optimised, sdk
+from cumulet.services.stepfunctions.tasks import apis, functions, http_checks, http_tasks, nested, optimised, sdk
 from cumulet.services.stepfunctions.tasks.failures import not_here
 from cumulet.services.stepfunctions.tasks.parts import Parts
 from cumulet.services.stepfunctions.tasks.resources import Resource, parse
@@ -23,6 +23,7 @@ _SERVICES: dict[str, Start] = {
     "apigateway": apis.invoke,
     "dynamodb": optimised.call_operation,
     "events": optimised.call_operation,
+    "http": http_tasks.invoke,
     "lambda": functions.invoke,
     "sns": optimised.call_operation,
     "sqs": optimised.call_operation,
@@ -41,7 +42,6 @@ _TITLES = {
     "emr-containers": "EMRContainers",
     "emr-serverless": "EMRServerless",
     "glue": "Glue",
-    "http": "Http",
     "mediaconvert": "MediaConvert",
     "sagemaker": "SageMaker",
 }
@@ -138,11 +138,7 @@ def _kind(arn: str) -> Kind:
 
 def _missing(resource: Resource) -> StatesError:
     title = _TITLES.get(resource.service, resource.service)
-    reason = (
-        "HTTP Tasks need connections of EventBridge, which Cumulet does not have yet"
-        if resource.service == "http"
-        else f"{resource.service}:{resource.action} is not implemented in Cumulet yet"
-    )
+    reason = f"{resource.service}:{resource.action} is not implemented in Cumulet yet"
     return not_here(title, f"{reason}. See docs/services/stepfunctions.md for the integrations that are there.")
 
 
@@ -161,6 +157,8 @@ def _check_arguments(resource: Resource, arguments: Any) -> None:
         _check_texts(arguments, ("FunctionName", "Qualifier", "InvocationType", "LogType", "ClientContext", "TenantId"))
     elif service == "apigateway":
         apis.check(arguments)
+    elif service == "http":
+        http_checks.check(arguments)
 
 
 def check_members(arguments: Any, allowed: frozenset[str], required: tuple[str, ...]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cumulet.api import stepfunctions as api
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.engine.ports import HttpExchange
 from cumulet.services.stepfunctions.trials.subject import Subject
 
 _INPUT = frozenset({"afterInputPath"})
@@ -64,6 +65,21 @@ def shown(
         data.tolerated_failure_count = trace.get("toleratedFailureCount")
         data.tolerated_failure_percentage = trace.get("toleratedFailurePercentage")
     return data
+
+
+def add_exchange(data: api.InspectionData, exchange: HttpExchange) -> None:
+    """What an HTTP Task sent and was answered."""
+    if exchange.request:
+        data.request = api.InspectionDataRequest(**exchange.request)
+    if exchange.response:
+        told = exchange.response
+        data.response = api.InspectionDataResponse(
+            protocol=told["protocol"],
+            status_code=told["statusCode"],
+            status_message=told["statusMessage"],
+            headers=told["headers"],
+            body=told["body"],
+        )
 
 
 def _wanted(state: asl.State, document: dict[str, Any]) -> frozenset[str]:

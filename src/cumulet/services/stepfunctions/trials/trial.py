@@ -14,7 +14,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.services.stepfunctions import asl
 from cumulet.services.stepfunctions.asl import StatesError
 from cumulet.services.stepfunctions.engine import inputs
-from cumulet.services.stepfunctions.engine.ports import Done, Facts, TaskCall
+from cumulet.services.stepfunctions.engine.ports import Done, Facts, HttpExchange, TaskCall
 from cumulet.services.stepfunctions.machines import arns
 from cumulet.services.stepfunctions.machines.configuration import check_role_arn
 from cumulet.services.stepfunctions.machines.model import ACTIVE, EXPRESS, Content, Machine, MachineVersion, Revision
@@ -38,6 +38,7 @@ class _Trial(Struct):
     scope: asl.Scope
     configuration: api.TestStateConfiguration
     trace: dict[str, Any]
+    exchange: HttpExchange
     details: api.InspectionErrorDetails | None = None
 
 
@@ -58,7 +59,8 @@ async def test_state(state: StepFunctions, call: Call, request: api.TestStateInp
         retries = configuration.retrier_retry_count or 0
         context = contexts.made(call, subject, input, request.role_arn, now, retries)
     scope = asl.Scope(context, variables, now=lambda: int(state.clock.now() * 1000), patience=state.apart.patience)
-    trial = _Trial(subject, text, input, scope, configuration, {})
+    exchange = HttpExchange(bool(request.reveal_secrets))
+    trial = _Trial(subject, text, input, scope, configuration, {}, exchange)
     try:
         answer, assigned = await _tried(state, call, trial, mock, request.role_arn)
     except StatesError as error:
@@ -68,6 +70,8 @@ async def test_state(state: StepFunctions, call: Call, request: api.TestStateInp
         answer.inspection_data = inspection.shown(
             subject, text, trial.trace, {**variables, **(assigned or {})}, trial.details
         )
+    if request.inspection_level == "TRACE" and answer.inspection_data is not None:
+        inspection.add_exchange(answer.inspection_data, exchange)
     return answer
 
 
@@ -157,6 +161,7 @@ async def _work(state: StepFunctions, call: Call, trial: _Trial, begun: asl.Begu
         arguments=begun.arguments,
         credentials=begun.credentials,
         timeout=begun.timeout,
+        exchange=trial.exchange,
     )
     done = await state.engine.work.start(task)
     assert isinstance(done, Done)
