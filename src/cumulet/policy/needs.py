@@ -45,6 +45,11 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     passed = PASSED_ROLES.get((service, operation))
     if passed is not None and (role := _member(request, passed.member)) is not None:
         yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
+    yield from _beside(service, request)
+
+
+def _beside(service: str, request: Any) -> Iterator[Need]:
+    """What members of a request need, whatever the operation."""
     if getattr(request, "reveal_secrets", None):
         yield Need("states:RevealSecrets", "*", service)
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
