@@ -24,6 +24,7 @@ CODE_PATH = "/_cumulet/lambda/code/"
 _LIMITS = {
     "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
+    "efs": "cumulet.services.efs.limits",
     "lambda": "cumulet.services.lambda_.limits",
     "lambda-web": "cumulet.services.lambda_.web.limits",
     "stepfunctions": "cumulet.services.stepfunctions.limits",
@@ -72,6 +73,7 @@ class Assembly:
             "apigatewayv2": self._apigatewayv2,
             "dynamodb": self._dynamodb,
             "dynamodbstreams": self._dynamodbstreams,
+            "efs": self._efs,
             "events": self._events,
             "iam": self._iam,
             "kms": self._kms,
@@ -143,13 +145,13 @@ class Assembly:
     def _apigatewayv2(self) -> Service:
         from cumulet.services.apigateway import http
 
-        async def find_key(account: str, region: str, api_id: str, stage: str, value: str) -> Any:
+        async def find_gate() -> Any:
             service: Any = await self._services.service("apigateway")
-            return await service.state.admissions.find(account, region, api_id, stage, value)
+            return service.state.gate
 
         return http.build(
             domain_names=self.domain_names,
-            find_key=find_key,
+            find_gate=find_gate,
             db=self._database("apigateway"),
             clock=self._clock,
             calls=self._services,
@@ -187,6 +189,18 @@ class Assembly:
             tasks=self._tasks,
             client=self.client,
             secret=self.folder.key(),
+        )
+
+    def _efs(self) -> Service:
+        from cumulet.services import efs
+
+        return efs.build(
+            db=self._database("efs"),
+            clock=self._clock,
+            tasks=self._tasks,
+            signals=self._signals,
+            folder=self._config.data / "file-systems",
+            limits=self._limits("efs"),
         )
 
     def _iam(self) -> Service:

@@ -17,6 +17,7 @@ from cumulet.services.apigateway.domains import store as domain_store
 from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.links import Links
+from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.rest import (
     accounts,
     authorizers,
@@ -35,7 +36,7 @@ from cumulet.services.apigateway.rest.deployments import store as deployment_sto
 from cumulet.services.apigateway.rest.documentation import documentation
 from cumulet.services.apigateway.rest.documentation import store as documentation_store
 from cumulet.services.apigateway.rest.domain_names import access_associations, base_path_mappings, domain_names
-from cumulet.services.apigateway.rest.keys import admissions, keys, plans, usage, usage_store, usages
+from cumulet.services.apigateway.rest.keys import admissions, gate, keys, plans, usage, usage_store, usages
 from cumulet.services.apigateway.rest.keys import store as plan_key_store
 from cumulet.services.apigateway.rest.models import models, validators
 from cumulet.services.apigateway.rest.owned_store import OwnedStore
@@ -151,6 +152,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     plan_keys = plan_key_store.PlanKeyStore(db)
     rest, counted = Rest(db), usage.Usage(usage_store.UsageStore(db), clock)
     admitted = admissions.Admissions(owned["keys"], owned["plans"], plan_keys)
+    opener = gate.Gate(admitted, counted, Buckets(clock.now))
     limits = limits or Limits()
     keys_of_certificates = certificate_keys.CertificateKeyStore(db, Seal(secret, "apigateway"))
 
@@ -160,8 +162,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         keys_of_certificates,
         owned["vpc_links"],
         rest=rest,
-        admissions=admitted,
-        usage=counted,
+        gate=opener,
         calls=calls,
         clock=clock,
         tasks=tasks,
@@ -182,6 +183,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         plan_keys=plan_keys,
         usage=counted,
         admissions=admitted,
+        gate=opener,
         certificate_keys=keys_of_certificates,
         **owned,
     )

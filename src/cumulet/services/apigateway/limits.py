@@ -38,6 +38,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     timeout_ms: int = 29_000
     """The longest an integration may take; AWS raises it on request."""
     payload: int = 10 * _MB
+    stream_burst: int = 10 * _MB
+    stream_rate: int = 2 * _MB
+    """Bytes of a streamed answer that pass at once, and in each second from then on."""
+    stream_life: float = 900.0
+    stream_idle: float = 300.0
+    stream_idle_edge: float = 30.0
+    """Seconds of real time that a streamed answer may take, and may be silent for; the last of edge-optimized APIs."""
     account_rate: float = 10_000.0
     """Requests a second of an account in a region."""
     account_burst: int = 5000

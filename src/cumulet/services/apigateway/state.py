@@ -15,6 +15,7 @@ from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.errors import not_found
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.rest.keys.admissions import Admissions
+from cumulet.services.apigateway.rest.keys.gate import Gate
 from cumulet.services.apigateway.rest.keys.store import PlanKeyStore
 from cumulet.services.apigateway.rest.keys.usage import Usage
 from cumulet.services.apigateway.rest.owned_store import OwnedStore
@@ -45,6 +46,7 @@ class ApiGateway(Struct, frozen=True, kw_only=True):
     plan_keys: PlanKeyStore
     usage: Usage
     admissions: Admissions
+    gate: Gate
     certificates: OwnedStore[api.ClientCertificate]
     certificate_keys: CertificateKeyStore
     vpc_links: OwnedStore[api.VpcLink]

@@ -374,6 +374,55 @@ def test_api_keys(chat: Chat, client: Callable[..., Any]) -> None:
         assert json.loads(connected.recv(30))["body"] == "x"
 
 
+def _keyed(chat: Chat, client: Callable[..., Any], **plan: Any) -> str:
+    """The value of a key whose plan opens the API's stage, all of whose messages want it."""
+    arn = chat.function(f"echo-{chat.id}", "def handler(event, context):\n    return {'body': 'here'}\n")
+    chat.route("$default", chat.proxy(arn), answers=True, ApiKeyRequired=True)
+    chat.stage()
+    rest = client("apigateway")
+    key = rest.create_api_key(name="k", enabled=True)
+    made = rest.create_usage_plan(name="p", apiStages=[{"apiId": chat.id, "stage": "dev"}], **plan)
+    rest.create_usage_plan_key(usagePlanId=made["id"], keyId=key["id"], keyType="API_KEY")
+    return str(key["value"])
+
+
+def test_quotas_of_keys(chat: Chat, client: Callable[..., Any]) -> None:
+    key = _keyed(chat, client, quota={"limit": 2, "period": "MONTH"})
+    with chat.connect(additional_headers={"X-Api-Key": key}) as connected:
+        for _ in range(3):
+            connected.send("x")
+        said = sorted(str(connected.recv(30)) for _ in range(3))
+        assert said[:2] == ["here", "here"] or said[1:] == ["here", "here"]
+        (refused,) = [one for one in said if one != "here"]
+        assert json.loads(refused)["message"] == "Limit Exceeded"
+
+
+def test_throttles_of_keys(chat: Chat, client: Callable[..., Any]) -> None:
+    key = _keyed(chat, client, throttle={"rateLimit": 0.001, "burstLimit": 1})
+    with chat.connect(additional_headers={"X-Api-Key": key}) as connected:
+        connected.send("x")
+        assert connected.recv(30) == "here"
+        connected.send("x")
+        assert json.loads(connected.recv(30))["message"] == "Too Many Requests"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_who_is_connected_to_what_is_deleted(chat: Chat, whole: bool) -> None:
+    chat.echo()
+    chat.stage()
+    with chat.connect() as connected:
+        connected.send("x")
+        assert json.loads(connected.recv(30))["body"] == "x"
+        if whole:
+            chat.v2.delete_api(ApiId=chat.id)
+        else:
+            chat.v2.delete_stage(ApiId=chat.id, StageName="dev")
+        with pytest.raises(ConnectionClosed) as closed:
+            connected.recv(30)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+
+
 def test_a_domain_of_its_own(chat: Chat) -> None:
     chat.echo()
     chat.stage()

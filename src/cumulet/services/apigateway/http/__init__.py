@@ -50,7 +50,7 @@ from cumulet.storage.database import Database
 
 if TYPE_CHECKING:
     from cumulet.services.apigateway.http.serving.front import HttpFront
-    from cumulet.services.apigateway.sockets.admission import FindKey
+    from cumulet.services.apigateway.sockets.admission import FindGate
     from cumulet.services.apigateway.sockets.front import SocketFront
 
 _MODULES = (
@@ -78,7 +78,7 @@ def _fronts(  # noqa: PLR0913  what a service is made of
     programs: Programs,
     logs: LogWriter,
     sockets: Sockets,
-    find_key: FindKey,
+    find_gate: FindGate,
     limits: Limits,
     roles: Roles,
 ) -> tuple[Later[HttpFront], Later[SocketFront]]:
@@ -100,7 +100,7 @@ def _fronts(  # noqa: PLR0913  what a service is made of
         from cumulet.services.apigateway.sockets.integrating import SocketIntegrator  # noqa: PLC0415
 
         integrator = SocketIntegrator(functions, client, inner, roles)
-        admission = Admission(functions, find_key)
+        admission = Admission(functions, find_gate)
         return SocketFront(programs, sockets, integrator, admission, buckets, logs, clock, tasks, limits)
 
     return Later(front), Later(socket_front)
@@ -115,13 +115,13 @@ def build(  # noqa: PLR0913  what a service is made of
     client: Client,
     inner: Inner,
     domain_names: Domains,
-    find_key: FindKey,
+    find_gate: FindGate,
     enforce: bool = False,
     limits: Limits | None = None,
 ) -> Service:
     """The service, on a database that it shares with the other two of API Gateway.
 
-    `client` and `inner` are for integrations; `domain_names` are those of all three; `find_key` tells what an API key opens, which usage plans say; `enforce` tells
+    `client` and `inner` are for integrations; `domain_names` are those of all three; `find_gate` gives the gate of API keys, which the service of REST APIs has; `enforce` tells
     whether permissions are enforced.
     """
     limits = limits or Limits()
@@ -129,7 +129,7 @@ def build(  # noqa: PLR0913  what a service is made of
     programs = Programs(store, parts, snapshots)
     logs, sockets = LogWriter(calls, clock, tasks), Sockets(clock.now)
     front, socket_front = _fronts(
-        db, clock, calls, tasks, client, inner, programs, logs, sockets, find_key, limits, Roles(calls, clock, enforce)
+        db, clock, calls, tasks, client, inner, programs, logs, sockets, find_gate, limits, Roles(calls, clock, enforce)
     )
     http = HttpApis(
         db=db,

@@ -13,6 +13,7 @@ from cumulet.services.apigateway.http.errors import bad, conflict
 from cumulet.services.apigateway.http.model import copied, endpoint_of, one_of, updated
 from cumulet.services.apigateway.http.paging import page
 from cumulet.services.apigateway.http.state import HttpApis
+from cumulet.services.apigateway.http.store import STAGE
 from cumulet.services.apigateway.http.tags import check_tags
 from cumulet.services.apigateway.ids import custom_id
 from cumulet.storage.database import Transaction
@@ -77,6 +78,8 @@ async def update_api(http: HttpApis, call: Call, request: api.UpdateApiRequest) 
 
 async def delete_api(http: HttpApis, call: Call, request: api.DeleteApiRequest) -> None:
     async with http.change(call, request.api_id, deploys=False) as (tx, _):
+        for stage in await http.parts.page(request.api_id, STAGE, within=tx):
+            http.gone(tx, request.api_id, stage.stage_name)
         await http.apis.delete(tx, request.api_id)
         await http.domains.store.forget_api(tx, request.api_id)
         http.domains.changed(tx)

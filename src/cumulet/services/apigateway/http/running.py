@@ -11,6 +11,11 @@ from cumulet.api import apigatewayv2 as v2
 from cumulet.kernel.web import WebRequest
 from cumulet.services.apigateway.http.definition import Definition, thaw
 from cumulet.services.apigateway.http.store import STAGE, ApiStore, PartStore, SnapshotStore
+from cumulet.services.apigateway.plane.kept import Kept
+
+_MOST = 5_000
+_LARGEST = 32 << 20
+"""APIs that are kept, and bytes of what is deployed to their stages, which is some times as large in memory."""
 
 
 class Running(Struct, kw_only=True):
@@ -45,7 +50,7 @@ class Programs:
         self._apis = apis
         self._parts = parts
         self._snapshots = snapshots
-        self._known: dict[str, _Known] = {}
+        self._known: Kept[str, _Known] = Kept(_MOST, _LARGEST)
         self._resets: list[Callable[[tuple[str, str]], None]] = []
         self._changes = 0
 
@@ -68,7 +73,7 @@ class Programs:
     def forget(self, api_id: str) -> None:
         """Load the API's stages again when they are next asked for."""
         self._changes += 1
-        self._known.pop(api_id, None)
+        self._known.drop(api_id)
 
     def reset_authorizers(self, api_id: str, stage: str) -> None:
         """Forget what authorizers said for a stage."""
@@ -87,18 +92,27 @@ class Programs:
         stages = frozenset(stage.stage_name for stage in await self._parts.page(api_id, STAGE))
         known = _Known(owned.account, owned.region, owned.api, stages)
         if before == self._changes:  # else something may have changed while it was read
-            self._known[api_id] = known
+            self._known.put(api_id, known)
         return known
 
     async def _load(self, known: _Known, name: str) -> Running | None:
         api_id = known.api.api_id or ""
-        stage = await self._parts.get(api_id, STAGE, name)
-        body = await self._snapshots.get(api_id, stage.deployment_id) if stage and stage.deployment_id else None
-        if stage is None or body is None:
-            return None
+        while True:
+            stage = await self._parts.get(api_id, STAGE, name)
+            if stage is None or not stage.deployment_id:
+                return None
+            body = await self._snapshots.get(api_id, stage.deployment_id)
+            if body is not None:
+                break
+            if (
+                await self._parts.get(api_id, STAGE, name) == stage
+            ):  # else it was led elsewhere, and the old one deleted
+                return None
         running = Running(definition=thaw(body), api=known.api, stage=stage, account=known.account, region=known.region)
         # Into what was known before: a change meanwhile leaves it to nobody.
         known.running[name] = running
+        if self._known.get(api_id) is known:
+            self._known.grow(api_id, len(body))
         return running
 
 

@@ -95,6 +95,7 @@ async def delete_stage(http: HttpApis, call: Call, request: api.DeleteStageReque
     async with http.change(call, request.api_id, deploys=False) as (tx, _):
         await _stage(http, request.api_id, request.stage_name, tx)
         await http.parts.delete(tx, request.api_id, STAGE, request.stage_name)
+        http.gone(tx, request.api_id, request.stage_name)
 
 
 async def delete_access_log_settings(http: HttpApis, call: Call, request: api.DeleteAccessLogSettingsRequest) -> None:

@@ -95,6 +95,15 @@ class HttpApis(Struct, frozen=True, kw_only=True):
                 await deploy_automatically(self, tx, api_id)
             tx.after_commit(lambda: self.programs.forget(api_id))
 
+    def gone(self, tx: Transaction, api_id: str, stage: str) -> None:
+        """A stage is being deleted: its connections end, and one that gets its name is to begin with nothing."""
+
+        def forget() -> None:
+            self.programs.reset_authorizers(api_id, stage)
+            self.sockets.end(api_id, stage)
+
+        tx.after_commit(forget)
+
 
 def place_of(call: Call) -> str:
     """The scope of what belongs to an account in a region rather than to an API."""

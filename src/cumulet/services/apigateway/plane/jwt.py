@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.kernel.web import Client, WebRequest
+from cumulet.services.apigateway.plane.kept import Kept
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ _FETCH_SECONDS = 5.0
 _LARGEST = 1024 * 1024
 _LONGEST = 16_384
 _TOKENS = 4_096
+_ISSUERS = 1_000
 _ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _BEARER = re.compile(r"bearer\s+", re.IGNORECASE)
 
@@ -65,7 +67,7 @@ class Verifier:
         self._client = client
         self._now = now
         self._elapsed = elapsed
-        self._issuers: dict[str, _Issuer] = {}
+        self._issuers: Kept[str, _Issuer] = Kept(_ISSUERS, _ISSUERS)
         self._good: OrderedDict[tuple[bytes, str, tuple[str, ...]], Claims] = OrderedDict()
 
     async def verify(self, token: str, issuer: str, audience: Sequence[str], scopes: Sequence[str] = ()) -> Claims:
@@ -136,7 +138,9 @@ class Verifier:
 
     async def _key(self, issuer: str, kid: object) -> Any:
         """The public key that a token names. Raises BadToken and IssuerSilent."""
-        held = self._issuers.setdefault(issuer, _Issuer())
+        held = self._issuers.get(issuer)
+        if held is None:
+            self._issuers.put(issuer, held := _Issuer(), 1)
         age = self._elapsed() - held.fetched
         if age >= _KEPT_SECONDS or (kid not in held.keys and age >= _AGAIN_SECONDS):
             if held.fetching is None:

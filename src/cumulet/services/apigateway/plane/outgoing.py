@@ -67,7 +67,7 @@ async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False
 
     Raises BadUrl, TimedOut and Unreachable.
     """
-    if not _URL.fullmatch(outgoing.url):
+    if not is_url(outgoing.url):
         raise BadUrl(outgoing.url)
     lines = sendable(outgoing.lines)
     if outgoing.host:
@@ -90,6 +90,11 @@ async def send(client: Client, outgoing: Outgoing, *, every_header: bool = False
     if not every_header:
         answer.headers = [line for line in answer.headers if line[0].lower() not in HOPS]
     return answer
+
+
+def is_url(text: str) -> bool:
+    """Whether requests can be sent there."""
+    return _URL.fullmatch(text) is not None
 
 
 def sendable(lines: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -14,14 +14,15 @@ from cumulet.services.apigateway.http.expressions import Find
 from cumulet.services.apigateway.plane import authorizers
 from cumulet.services.apigateway.plane.authorizers import INVOKE, AuthorizerFailed, Unauthorized
 from cumulet.services.apigateway.plane.lambdas import Functions, function_of
+from cumulet.services.apigateway.rest.keys.gate import Gate, KeyRefused
 from cumulet.services.apigateway.sockets.events import Moment, context
 from cumulet.services.apigateway.sockets.exchange import source
 from cumulet.services.apigateway.sockets.hub import Connection
 from cumulet.services.apigateway.sockets.integrating import call_of
 from cumulet.services.apigateway.sockets.program import SocketProgram, SocketRoute
 
-FindKey = Callable[[str, str, str, str, str], Awaitable[Any]]
-"""What a key opens, by account, region, API, stage and the key's value; None when it opens nothing there."""
+FindGate = Callable[[], Awaitable[Gate]]
+"""Gives the gate of API keys, which the service of REST APIs has."""
 
 
 class Denied(Exception):
@@ -37,7 +38,7 @@ class Admission(Struct, frozen=True):
     """What deciding needs."""
 
     functions: Functions
-    find_key: FindKey
+    gate: FindGate
 
     async def admit(
         self,
@@ -60,17 +61,16 @@ class Admission(Struct, frozen=True):
         else:
             connection.api_key = find(("request", "header", "x-api-key")) or ""
         if route.route.api_key_required:
-            await self.admit_key(program, connection, connection.api_key)
+            await self.admit_key(connection, route)
 
-    async def admit_key(self, program: SocketProgram, connection: Connection, value: str) -> None:
-        """Whether an API key opens the stage. Raises Denied."""
-        found = None
-        if value:
-            found = await self.find_key(
-                connection.account, connection.region, connection.api_id, connection.stage, value
-            )
-        if found is None:
-            raise Denied(403, "Forbidden", "no API key opens this stage")
+    async def admit_key(self, connection: Connection, route: SocketRoute) -> None:
+        """Whether the connection's API key opens the route, counted as one request of it. Raises Denied."""
+        gate, key = await self.gate(), connection.api_key
+        place = connection.account, connection.region, connection.api_id, connection.stage
+        try:
+            await gate.admit(*place, key, route.key)
+        except KeyRefused as refused:
+            raise Denied(refused.status, refused.message, str(refused)) from None
 
     async def _by_signature(self, visit: Visit, moment: Moment) -> None:
         connection = moment.connection

@@ -23,7 +23,7 @@ from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.sockets.admission import Admission, Denied
 from cumulet.services.apigateway.sockets.events import Moment, connect_event, context, new_request_id
 from cumulet.services.apigateway.sockets.exchange import finder
-from cumulet.services.apigateway.sockets.hub import Connection, Sockets, Wire, new_connection_id
+from cumulet.services.apigateway.sockets.hub import GOING_AWAY, Connection, Sockets, Wire, new_connection_id
 from cumulet.services.apigateway.sockets.integrating import Failed, Said, SocketIntegrator
 from cumulet.services.apigateway.sockets.program import (
     CONNECT,
@@ -36,7 +36,6 @@ from cumulet.services.apigateway.sockets.program import (
 
 log = logging.getLogger(__name__)
 
-GOING_AWAY = 1001
 _REASONS = {
     1000: "Connection Closed Normally",
     1001: "Going away",
@@ -122,6 +121,8 @@ class SocketFront:
         moment = Moment(connection=connection, kind="CONNECT", key=CONNECT, now=now, id=new_request_id())
         route = program.routes.get(CONNECT)
         if route is None:
+            if not program.key_source.startswith("$context.authorizer"):
+                connection.api_key = request.headers.get("x-api-key", "")
             self._note(program, moment, 200)
             return Accepted(connection)
         try:
@@ -208,7 +209,7 @@ class SocketFront:
             return _error("Too Many Requests", moment), 429
         try:
             if route.route.api_key_required:
-                await self._admission.admit_key(program, connection, connection.api_key)
+                await self._admission.admit_key(connection, route)
             said = await self._integrator.run(program, route, moment, None)
         except Denied as denied:
             return _error(denied.message, moment), denied.status

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+GOING_AWAY = 1001
+
 
 class Wire(Protocol):
     """A client's end of a connection."""
@@ -73,6 +75,12 @@ class Sockets:
         for connection in list(self._connections.values()):
             if connection.wire is not None:
                 connection.wire.check(now)
+
+    def end(self, api_id: str, stage: str) -> None:
+        """Say goodbye to the clients of a stage that is gone."""
+        for connection in list(self._connections.values()):
+            if connection.wire is not None and (connection.api_id, connection.stage) == (api_id, stage):
+                connection.wire.close(GOING_AWAY, "Going away")
 
     def remove(self, connection: Connection) -> bool:
         """Tells whether it was there."""

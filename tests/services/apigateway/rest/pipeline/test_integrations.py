@@ -402,3 +402,18 @@ def test_headers_cannot_be_injected(api: Api, backend: Backend) -> None:
     told = api.call("POST", "/out", bad).json
     assert "injected" not in told["headers"]
     assert told["path"] == "/?q=x%0D%0AInjected%3A+yes"
+
+
+def test_trying_what_has_no_address(api: Api) -> None:
+    """As recorded from AWS: nothing is sent, and the answer has no type."""
+    at = api.method("GET", "/")
+    api.rest.put_integration(
+        **at, type="HTTP_PROXY", integrationHttpMethod="ANY", uri="https://${stageVariables.nowhere}"
+    )
+    tried = api.rest.test_invoke_method(**at)
+    assert (tried["status"], tried["headers"]) == (500, {"x-amzn-ErrorType": "InternalServerErrorException"})
+    lines = [line.partition(" UTC ")[2][7:] for line in tried["log"].splitlines()]
+    assert lines[-2:] == [
+        "Execution failed due to configuration error: Invalid endpoint address",
+        "Method completed with status: 500",
+    ]

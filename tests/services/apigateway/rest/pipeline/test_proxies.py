@@ -57,6 +57,9 @@ def test_the_event(echo: Api) -> None:
     assert context["httpMethod"] == "POST"
     assert context["identity"]["sourceIp"] == "127.0.0.1"
     assert context["domainName"] == echo.host
+    named = echo.call("GET", f"/_aws/execute-api/{echo.id}/dev/a", stage="", host="localhost").json["requestContext"]
+    assert named["domainName"] == f"{echo.id}.execute-api.us-east-1.amazonaws.com"
+    assert named["domainPrefix"] == echo.id
     assert context["extendedRequestId"] == answer.headers["x-amz-apigw-id"]
     assert context["requestId"] == answer.headers["x-amzn-RequestId"]
     assert answer.headers["X-Amzn-Trace-Id"].startswith("Root=1-")

@@ -64,6 +64,16 @@ def test_asking_for_what_is_new(cached: Api) -> None:
     assert cached.call("GET", "").body == b"2"
 
 
+def test_what_was_kept_for_a_stage_that_is_deleted(cached: Api) -> None:
+    assert [cached.call("GET", "").body for _ in range(2)] == [b"1", b"1"]
+    deployment = cached.rest.get_stage(restApiId=cached.id, stageName="dev")["deploymentId"]
+    cached.rest.delete_stage(restApiId=cached.id, stageName="dev")
+    settings = {"cacheClusterEnabled": True, "cacheClusterSize": "0.5"}
+    cached.rest.create_stage(restApiId=cached.id, stageName="dev", deploymentId=deployment, **settings)
+    cached.set(("/*/*/caching/enabled", "true"), ("/*/*/caching/ttlInSeconds", "60"))
+    assert [cached.call("GET", "").body for _ in range(2)] == [b"2", b"2"]
+
+
 def logged(client: Callable[..., Any], group: str, wanted: int) -> list[str]:
     """The events of a group, once there are so many."""
     logs = client("logs")

@@ -103,6 +103,8 @@ async def delete_rest_api(gateway: ApiGateway, call: Call, request: api.DeleteRe
         await gateway.rest_api(call, api_id, tx)
         for clean in gateway.cleaners:
             await clean(tx, call.account, call.region, api_id)
+        for stage in await gateway.rest.stages.list(api_id, tx):
+            gateway.rest.gone(tx, api_id, stage.stage_name or "")
         await gateway.rest.stages.delete(tx, api_id)
         await gateway.rest.deployments.delete(tx, api_id)
         await gateway.rest.parts.clear(tx, api_id)

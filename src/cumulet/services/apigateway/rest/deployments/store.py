@@ -38,12 +38,12 @@ class DeploymentStore(Struct, frozen=True):
         rows = await (within or self.db).read(sql, (api_id, id))
         return _decoder().decode(rows[0][0]) if rows else None
 
-    async def snapshot(self, api_id: str, id: str) -> Definition | None:
-        """The API as it was."""
+    async def snapshot(self, api_id: str, id: str) -> bytes | None:
+        """The API as it was, as `definition.encode` made it."""
         row = await self.db.read_one(
             "SELECT snapshot FROM apigateway_deployment WHERE api = $1 AND id = $2", (api_id, id)
         )
-        return definitions.decode(row[0]) if row else None
+        return row[0] if row else None
 
     async def add(self, tx: Transaction, api_id: str, deployment: api.Deployment, definition: Definition) -> None:
         await tx.write(

@@ -83,6 +83,8 @@ class Usage:
         await self.store.save(counts)
         if len(self._counters) > _MOST:
             self._counters = {key: counter for key, counter in self._counters.items() if counter.changed}
+            plans = {plan for plan, _ in self._counters}
+            self._quotas = {plan: quota for plan, quota in self._quotas.items() if plan in plans}
 
     async def forget_plan(self, tx: Transaction, plan: str) -> None:
         """A plan is being deleted, with all that was counted for it."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
     from cumulet.services.apigateway.rest.pipeline.program import MethodPlan, Program
 
+_MARK = ".execute-api."
 _plain = random.Random()  # noqa: S311  ids that need not be secret
 
 
@@ -64,12 +65,12 @@ class Exchange:
         self.authorizer: dict[str, Any] = {}
         self.identity: dict[str, str] = {}
         self.usage_key: str | None = None
-        self.api_key_id = ""
         self.policy_allows = False
         self.refused: Refused | None = None
         self.integration: dict[str, Any] = {}
         self.cache_key: tuple[Any, ...] | None = None
         self.warning = ""
+        self.mapped = False
         self.test = False
 
     @once
@@ -124,6 +125,14 @@ class Exchange:
     def full_path(self) -> str:
         """The path with its stage, as `$context.path` has it."""
         return f"/{self.program.stage_name}{self.path}" if not self.test else self.path
+
+    @once
+    def domain(self) -> str:
+        """The host as it was called, which is what AWS tells; where the path named the API, its name at AWS."""
+        host = self.request.headers.get("host", "")
+        if self.mapped or self.test or _MARK in host.lower():
+            return host
+        return f"{self.program.api_id}{_MARK}{self.program.region}.amazonaws.com"
 
     @once
     def resource_arn(self) -> str:

@@ -22,8 +22,7 @@ from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
-from cumulet.services.apigateway.rest.keys.admissions import Admissions
-from cumulet.services.apigateway.rest.keys.usage import Usage
+from cumulet.services.apigateway.rest.keys.gate import Gate
 from cumulet.services.apigateway.rest.pipeline import failures, finish, program
 from cumulet.services.apigateway.rest.pipeline.caching import ResponseCache
 from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_KEPT = 5_000
 _chance = random.Random()  # noqa: S311  which requests a canary gets
 
 
@@ -51,8 +49,7 @@ class RestFront:
         self,
         *,
         rest: Rest,
-        admissions: Admissions,
-        usage: Usage,
+        gate: Gate,
         certificates: Certificates,
         links: Links,
         calls: Calls,
@@ -65,8 +62,7 @@ class RestFront:
         wall: Callable[[], float],
     ) -> None:
         self.rest = rest
-        self.admissions = admissions
-        self.usage = usage
+        self.gate = gate
         self._certificates = certificates
         self.links = links
         self.clock = clock
@@ -81,7 +77,6 @@ class RestFront:
         self.logs = LogWriter(calls, clock, tasks)
         self.counts = Counts()
         rest.on_flush.append(self._flush)
-        self._programs: dict[tuple[str, str], tuple[int, Program]] = {}
         self._verifier: Verifier | None = None
         self._wall = wall
 
@@ -102,7 +97,7 @@ class RestFront:
         if found.canary is not None and _chance.random() < found.canary_share:
             found = found.canary
         exchange = Exchange(self, found, visit, rest, self.clock.now())
-        exchange.base_path = base_path
+        exchange.mapped, exchange.base_path = mapped, base_path
         return await self.run(exchange)
 
     async def run(self, ex: Exchange) -> WebAnswer:
@@ -127,11 +122,9 @@ class RestFront:
         running: Running | None = await self.rest.running(api_id, stage)
         if running is None:
             return None
-        known = self._programs.get((api_id, stage))
-        if known is not None and known[0] == running.revision:
-            return known[1]
-        if len(self._programs) >= _KEPT:
-            self._programs.clear()
+        if running.kept is not None:
+            known: Program = running.kept
+            return known
         compiled = program.compile(
             running.definition, running.stage, running.account, running.region, canary=running.canary
         )
@@ -140,7 +133,7 @@ class RestFront:
             compiled.certificate = await self._certificates.pem(running.account, running.region, certificate)
             if compiled.canary is not None:
                 compiled.canary.certificate = compiled.certificate
-        self._programs[api_id, stage] = (running.revision, compiled)
+        running.kept = compiled
         return compiled
 
     def new_log(self, ex: Exchange, settings: Settings) -> ExecutionLog:

@@ -70,6 +70,7 @@ class Program(Struct, kw_only=True):
     policy: str | None
     access_log: AccessLog | None
     closed: bool
+    edge: bool
     traced: bool
     canary_of: bool = False
     is_canary: bool = False
@@ -123,6 +124,7 @@ def _program(
         policy=expanded(rest.policy, arn),
         access_log=_access_log(stage),
         closed=bool(rest.disable_execute_api_endpoint),
+        edge=rest.endpoint_configuration is not None and "EDGE" in (rest.endpoint_configuration.types or ()),
         traced=bool(stage.tracing_enabled),
     )
 

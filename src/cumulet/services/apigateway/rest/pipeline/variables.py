@@ -32,7 +32,7 @@ IDENTITY = (
 def proxy_context(ex: Exchange) -> dict[str, Any]:
     """`requestContext` of the event that a function gets, in AWS's order; what is not known is null."""
     program, plan, request = ex.program, ex.method, ex.request
-    host = request.headers.get("host", "")
+    domain = ex.domain
     context: dict[str, Any] = {
         "resourceId": plan.resource_id,
         "resourcePath": plan.resource_path,
@@ -43,11 +43,11 @@ def proxy_context(ex: Exchange) -> dict[str, Any]:
         "accountId": program.account,
         "protocol": "HTTP/1.1",
         "stage": program.stage_name,
-        "domainPrefix": host.partition(":")[0].partition(".")[0],
+        "domainPrefix": domain.partition(":")[0].partition(".")[0],
         "requestTimeEpoch": int(ex.now * 1000),
         "requestId": ex.request_id,
         "identity": _identity(ex),
-        "domainName": host,
+        "domainName": domain,
         "deploymentId": program.deployment_id,
         "apiId": program.api_id,
     }
@@ -101,7 +101,7 @@ def tree(ex: Exchange) -> dict[str, Any]:
 def _early(ex: Exchange) -> dict[str, Any]:
     """Of a request for which there is no method."""
     program, request = ex.program, ex.request
-    host = request.headers.get("host", "")
+    domain = ex.domain
     return {
         "httpMethod": request.method,
         "resourcePath": "",
@@ -112,8 +112,8 @@ def _early(ex: Exchange) -> dict[str, Any]:
         "accountId": program.account,
         "protocol": "HTTP/1.1",
         "stage": program.stage_name,
-        "domainPrefix": host.partition(":")[0].partition(".")[0],
-        "domainName": host,
+        "domainPrefix": domain.partition(":")[0].partition(".")[0],
+        "domainName": domain,
         "requestId": ex.request_id,
         "identity": _identity(ex),
         "deploymentId": program.deployment_id,

@@ -72,7 +72,7 @@ async def delete_stage(gateway: ApiGateway, call: Call, request: api.DeleteStage
         await need_stage(gateway, call, request.rest_api_id, request.stage_name, tx)
         await gateway.rest.stages.delete(tx, request.rest_api_id, request.stage_name)
         await forget_api(gateway, tx, call.account, call.region, request.rest_api_id, request.stage_name)
-        gateway.rest.changed(tx, request.rest_api_id)
+        gateway.rest.gone(tx, request.rest_api_id, request.stage_name)
 
 
 async def flush_stage_cache(gateway: ApiGateway, call: Call, request: api.FlushStageCacheRequest) -> None:

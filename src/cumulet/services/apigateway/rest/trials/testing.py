@@ -26,6 +26,7 @@ STAGE = "test-invoke-stage"
 _HOST = "testPrefix.testDomainName"
 _SOURCE = "test-invoke-source-ip"
 _OWN = frozenset({"x-amzn-requestid", "x-amz-apigw-id"})
+_OWN_OF_REFUSALS = _OWN | {"content-type"}
 
 
 async def test_invoke_method(
@@ -56,7 +57,8 @@ async def test_invoke_method(
     started = time.perf_counter()
     answer = await gateway.front.run(ex)
     latency = int((time.perf_counter() - started) * 1000)
-    lines = [line for line in shown_headers(ex, answer) if line[0].lower() not in _OWN]
+    hidden = _OWN if ex.refused is None else _OWN_OF_REFUSALS
+    lines = [line for line in shown_headers(ex, answer) if line[0].lower() not in hidden]
     multi: dict[str, list[str]] = {}
     for name, value in lines:
         if value not in multi.setdefault(name, []):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cumulet.kernel.call import Call
 from cumulet.kernel.deadline import Deadline
 from cumulet.services.apigateway.plane.lambdas import CALLER, CannotInvoke, FunctionUri, Invoked, function_of
+from cumulet.services.apigateway.plane.pacing import Pace
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
@@ -81,3 +82,10 @@ def timed_out() -> Refused:
     return Refused(
         "INTEGRATION_TIMEOUT", "Endpoint request timed out", reason="Execution failed due to a timeout error"
     )
+
+
+def pace(ex: Exchange) -> Pace:
+    """Of a streamed answer."""
+    limits = ex.front.limits
+    idle = limits.stream_idle_edge if ex.program.edge else limits.stream_idle
+    return Pace(burst=limits.stream_burst, rate=limits.stream_rate, life=limits.stream_life, idle=idle)

@@ -14,6 +14,7 @@ import msgspec
 
 from cumulet.kernel.web import WebAnswer
 from cumulet.services.apigateway.plane.lambdas import CannotInvoke, FunctionUri
+from cumulet.services.apigateway.plane.pacing import paced
 from cumulet.services.apigateway.rest.pipeline import bodies, events
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SERVICES, answer_name
@@ -22,6 +23,7 @@ from cumulet.services.apigateway.rest.pipeline.integrations.invoking import (
     client,
     invoke,
     malformed,
+    pace,
     refused,
     target,
     timed_out,
@@ -86,7 +88,7 @@ class ProxyIntegration:
         except _NoHead as error:
             raise malformed() from error
         answer = answer_of(ex, head)
-        answer.body = _joined(rest, pieces)
+        answer.body = paced(_joined(rest, pieces), pace(ex))
         return answer
 
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 from cumulet.kernel.web import WebAnswer
 from cumulet.services.apigateway.plane import links, outgoing
+from cumulet.services.apigateway.plane.pacing import paced
 from cumulet.services.apigateway.rest.pipeline import events
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.headers import NEVER_SENT, UNMAPPABLE, remapped
 from cumulet.services.apigateway.rest.pipeline.integrations import requests, responses
-from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken, timed_out
+from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken, pace, timed_out
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Sent
 from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
@@ -22,7 +23,7 @@ from cumulet.services.apigateway.rest.pipeline.rendering import Overrides
 
 _SLASHES = re.compile("//+")
 
-_BODILESS = frozenset({"GET", "HEAD"})
+_BAD_ADDRESS = "Execution failed due to configuration error: Invalid endpoint address"
 
 
 class WebIntegration:
@@ -73,6 +74,8 @@ class WebProxyIntegration:
         ex.integration["status"] = ex.integration["integrationStatus"] = answer.status
         if not any(name.lower() == "content-type" for name, _ in answer.headers) and answer.body:
             answer.headers.append(("Content-Type", "application/json"))
+        if not isinstance(answer.body, bytes):
+            answer.body = paced(answer.body, pace(ex))
         answer.headers = remapped(answer.headers)
         return answer
 
@@ -89,6 +92,8 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     front = ex.front
     method = ex.request.method if plan.method in {"", "ANY"} else plan.method
     url, host, name = _url(ex, plan, sent), "", ""
+    if not outgoing.is_url(url):
+        raise broken(_BAD_ADDRESS)
     if plan.link and (target := await _target(ex, plan)):
         host, name = links.server(url)
         url = links.through(target, url)
@@ -117,7 +122,7 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     except outgoing.TimedOut as error:
         raise timed_out() from error
     except outgoing.BadUrl as error:
-        raise broken("Execution failed due to configuration error: Invalid endpoint address") from error
+        raise broken(_BAD_ADDRESS) from error
     except outgoing.Unreachable as error:
         reason = f"Execution failed due to configuration error: {error}"
         raise Refused("INTEGRATION_FAILURE", "Internal server error", status=500, reason=reason) from error
