@@ -28,6 +28,7 @@ SERVICES = (
     "cognito-idp",
     "dynamodb",
     "dynamodbstreams",
+    "efs",
     "events",
     "firehose",
     "iam",

@@ -39,6 +39,7 @@ _FORBIDDEN: dict[str, tuple[str, int]] = {
     "apigatewayv2": ("AccessDeniedException", 403),
     "cloudformation": ("AccessDenied", 403),
     "cloudwatch": ("AccessDenied", 403),
+    "efs": ("AccessDeniedException", 403),
     "iam": ("AccessDenied", 403),
     "lambda": ("AccessDeniedException", 403),
     "lambda-core": ("AccessDeniedException", 403),

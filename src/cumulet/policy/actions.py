@@ -14,6 +14,7 @@ PREFIXES = {
     "cloudwatch": "cloudwatch",
     "stepfunctions": "states",
     "dynamodbstreams": "dynamodb",
+    "efs": "elasticfilesystem",
     "apigatewayv2": "apigateway",
     "apigatewaymanagementapi": "execute-api",
     "cognito_idp": "cognito-idp",

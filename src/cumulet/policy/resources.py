@@ -110,6 +110,14 @@ def _runtime(call: Call, name: str, request: Struct) -> str:
     return f"{arn}/{'version' if 'RuntimeVersion' in operation else 'alias'}/{part}"
 
 
+def _of_efs(call: Call, id: str, _: Struct) -> str:
+    """A file system or an access point, by id or ARN."""
+    if id.startswith("arn:"):
+        return id
+    kind = "access-point" if id.startswith("fsap-") else "file-system"
+    return f"arn:aws:elasticfilesystem:{call.region}:{call.account}:{kind}/{id}"
+
+
 def _callback(_: Call, id: str, __: Struct) -> str:
     """The durable execution that a callback belongs to; its id is base 64 of [its ARN, an operation]."""
     try:
@@ -279,6 +287,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("global_table_name", _global_table),
         Rule("table_creation_parameters", _new_table),
         Rule("resource_arn", _itself),
+    ),
+    "efs": (
+        Rule("access_point_id", _of_efs),
+        Rule("file_system_id", _of_efs),
+        Rule("source_file_system_id", _of_efs),
+        Rule("resource_id", _of_efs),
     ),
     "dynamodbstreams": (Rule("stream_arn", _itself), Rule("shard_iterator", _stream), Rule("table_name", _streams)),
     "kinesis": (

@@ -160,6 +160,7 @@ QUIRKS: Mapping[str, Quirks] = {
         types={code: prefix + code for code, prefix in CORAL.items()},
         crc32=True,
     ),
+    "efs": Quirks(validation_code="BadRequest", message_key="Message"),
     "iam": _QUERY,
     "kms": Quirks(
         empty_messages=False,

@@ -34,6 +34,7 @@ _SIGNING = {
     "streams.dynamodb": "dynamodbstreams",
     "queue": "sqs",
     "email": "ses",
+    "elasticfilesystem": "efs",
 }
 _TARGETS = {
     "AWSCognitoIdentityProviderService": "cognito-idp",
