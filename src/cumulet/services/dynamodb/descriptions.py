@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 from cumulet.api import dynamodb as api
+from cumulet.services.dynamodb import overrides
 from cumulet.services.dynamodb.model import (
     ACTIVE,
     CREATING,
@@ -23,6 +24,7 @@ Measures = Mapping[int, tuple[int, int]]
 
 _ON_DEMAND_WARM = Units(12_000, 4_000)
 LATEST_GLOBAL_TABLES = "2019.11.21"
+LEGACY_GLOBAL_TABLES = "2017.11.29"
 
 
 def describe(
@@ -51,8 +53,15 @@ def describe(
         stream_specification=_stream(table),
         latest_stream_label=table.stream.label if table.stream else None,
         latest_stream_arn=table.stream_arn or None,
-        global_table_version=LATEST_GLOBAL_TABLES if table.replicas else None,
+        global_table_version=_version(table),
         replicas=_replicas(table, warm=warm) or None,
+        global_table_witnesses=[api.GlobalTableWitnessDescription(region_name=table.witness, witness_status=ACTIVE)]
+        if table.witness
+        else None,
+        multi_region_consistency=table.consistency or None,
+        disassociation_protection_enabled=table.guarded
+        if table.replicas and not table.consistency and not table.legacy
+        else None,
         restore_summary=_restored(table),
         sse_description=_encryption(table),
         table_class_summary=_class(table),
@@ -194,6 +203,8 @@ def _stream(table: Table) -> api.StreamSpecification | None:
 
 
 def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
+    if table.legacy:
+        return []  # DescribeGlobalTable tells of them
     units = _warm(table, "", told=warm)
     return [
         api.ReplicaDescription(
@@ -201,9 +212,16 @@ def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
             replica_status=each.status,
             kms_master_key_id=each.key or None,
             warm_throughput=units,
+            **overrides.shown(each.override),
         )
         for each in table.replicas
     ]
+
+
+def _version(table: Table) -> str | None:
+    if table.legacy:
+        return LEGACY_GLOBAL_TABLES
+    return LATEST_GLOBAL_TABLES if table.replicas else None
 
 
 def _restored(table: Table) -> api.RestoreSummary | None:

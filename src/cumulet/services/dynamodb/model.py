@@ -10,6 +10,7 @@ from msgspec import Struct
 from cumulet.kernel.arn import Arn
 
 PROVISIONED, ON_DEMAND = "PROVISIONED", "PAY_PER_REQUEST"
+STRONG, EVENTUAL = "STRONG", "EVENTUAL"
 ACTIVE, CREATING, UPDATING, DELETING = "ACTIVE", "CREATING", "UPDATING", "DELETING"
 
 
@@ -122,12 +123,30 @@ class Restored(Struct, frozen=True):
     backup: str = ""
 
 
+class IndexOverride(Struct, frozen=True):
+    """What an index reads at most in one region; None where that is as everywhere."""
+
+    name: str
+    read: int | None = None
+    on_demand: int | None = None
+
+
+class Override(Struct, frozen=True):
+    """Settings that a table has in one region alone: read capacity, most reads on demand, class; None or empty for none."""
+
+    read: int | None = None
+    on_demand: int | None = None
+    table_class: str = ""
+    indexes: tuple[IndexOverride, ...] = ()
+
+
 class Replica(Struct, frozen=True):
     """A region that holds the same table; `key` is its key of KMS, kept and shown."""
 
     region: str
     status: str = ACTIVE
     key: str = ""
+    override: Override | None = None
 
 
 class Table(Struct, frozen=True, kw_only=True, dict=True):
@@ -169,6 +188,14 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     replicas: tuple[Replica, ...] = ()
     """The same table in other regions."""
     vectors: tuple[VectorIndex, ...] = ()
+    consistency: str = ""
+    """STRONG for a global table of strong consistency between regions; empty for any other table."""
+    witness: str = ""
+    """The region that is its witness; empty without one."""
+    guarded: bool = True
+    """Whether it must not be taken out of its global table to stand alone."""
+    legacy: bool = False
+    """Whether its global table is one of 2017."""
 
     @cached_property
     def arn(self) -> str:

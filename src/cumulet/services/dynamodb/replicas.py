@@ -14,24 +14,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
-from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.dynamodb import jobs, rows, store, writing
+from cumulet.services.dynamodb import consistency, jobs, overrides, rows, store, writing
 from cumulet.services.dynamodb.bulk.model import jobs_of
 from cumulet.services.dynamodb.errors import in_use, invalid
-from cumulet.services.dynamodb.model import ACTIVE, CREATING, Replica, StreamSettings, Table
+from cumulet.services.dynamodb.model import ACTIVE, CREATING, Override, Replica, StreamSettings, Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.storage.database import Transaction
 
 _KIND = "replica"
 _TURN = 100
-_PARTS = (
-    "provisioned_throughput_override",
-    "on_demand_throughput_override",
-    "global_secondary_indexes",
-    "table_class_override",
-)
 
 
 class Copying(Struct):
@@ -51,14 +45,17 @@ async def siblings(tx: Transaction, table: Table) -> AsyncIterator[Table]:
             yield found
 
 
-async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, updates: list[api.ReplicationGroupUpdate]) -> Table:
-    """Add the table to a region, or take it away from one. Gives the table as it shall be saved."""
+async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, request: api.UpdateTableInput) -> Table:
+    """Add the table to regions, take it away from some, or give it settings of its own in one. Gives the table as it shall
+    be saved."""
+    updates = request.replica_updates or []
+    if table.legacy and updates:
+        raise invalid("Replicas of a global table of version 2017.11.29 are changed by UpdateGlobalTable")
+    if any(each.disassociate is not None for each in updates):
+        return await _disassociate(dynamodb, tx, table, updates)
+    table = await consistency.began(tx, table, request)
     for each in updates:
-        if each.update is not None or each.disassociate is not None:
-            raise NotImplementedHere(
-                "Only Create and Delete of ReplicaUpdates are there. See docs/services/dynamodb.md."
-            )
-        action = each.create or each.delete
+        action = each.create or each.update or each.delete
         if action is None:
             raise invalid("One of ReplicationGroupUpdate.Create, Update or Delete must not be null")
         if action.region_name == table.region:
@@ -68,16 +65,38 @@ async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, updates: lis
             )
         if each.create is not None:
             table = await _add(dynamodb, tx, table, each.create)
+        elif each.update is not None:
+            table = await _change(dynamodb, tx, table, each.update)
         else:
             table = await _remove(dynamodb, tx, table, action.region_name)
-    return table
+    return table if table.replicas else replace(table, consistency="", witness="", guarded=True)
+
+
+async def _disassociate(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, updates: list[api.ReplicationGroupUpdate]
+) -> Table:
+    """Let the table of this region stand alone, with what it has."""
+    if len(updates) > 1:
+        raise invalid("Disassociate must be the only replica update in the request")
+    wanted = updates[0].disassociate
+    if wanted is None or wanted.region_name != table.region:
+        raise invalid(f"Only the replica of the region of the request can be disassociated: {table.region}")
+    consistency.unsupported(table, "Disassociating a replica is")
+    if not table.replicas:
+        raise invalid(f"The table is no replica of a global table: {table.name}")
+    if table.guarded:
+        raise invalid(
+            "The replica cannot be disassociated as it is currently protected against disassociation. "
+            "Disable disassociation protection first."
+        )
+    await leave(dynamodb, tx, table)
+    return replace(table, replicas=(), guarded=True)
 
 
 async def _add(
     dynamodb: DynamoDb, tx: Transaction, table: Table, wanted: api.CreateReplicationGroupMemberAction
 ) -> Table:
-    if any(getattr(wanted, name) is not None for name in _PARTS):
-        raise NotImplementedHere("Replicas have their table's settings here. See docs/services/dynamodb.md.")
+    own = overrides.of(table, wanted)
     region = wanted.region_name
     if await dynamodb.jobs.any_of(tx, jobs_of(table)):
         raise in_use(table.name)
@@ -86,10 +105,10 @@ async def _add(
             f"Failed to create a the new replica of table with name: '{table.name}' because one or more replicas "
             "already existed as tables."
         )
-    if not table.streams:
+    if not table.streams and not table.consistency:
         table = replace(table, stream=_stream(dynamodb))
         await dynamodb.changes.open_stream(tx, table)
-    new = Replica(region, CREATING, wanted.kms_master_key_id or "")
+    new = Replica(region, CREATING, wanted.kms_master_key_id or "", own)
     others = tuple(replace(each) for each in table.replicas)
     made = replace(
         table,
@@ -99,13 +118,17 @@ async def _add(
         created=dynamodb.clock.now(),
         indexes=tuple([replace(index, id=await store.next_id(tx)) for index in table.indexes]),
         vectors=tuple([replace(index, id=await store.next_id(tx)) for index in table.vectors]),
-        stream=_stream(dynamodb, table),
+        stream=_stream(dynamodb, table) if table.streams else None,
         recovery=False,
+        held=0,
+        protected=False,
         status=CREATING,
         replicas=(Replica(table.region), *others),
     )
+    made = overrides.apply(made, own)
     await store.insert(tx, made, "{}")
-    await dynamodb.changes.open_stream(tx, made)
+    if made.streams:
+        await dynamodb.changes.open_stream(tx, made)
     async for sibling in siblings(tx, table):
         await _save(dynamodb, tx, replace(sibling, replicas=(*sibling.replicas, new)))
     table = replace(table, replicas=(*table.replicas, new))
@@ -126,11 +149,46 @@ async def _save(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
     tx.after_commit(lambda: dynamodb.directory.changed(table))
 
 
+async def _change(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, wanted: api.UpdateReplicationGroupMemberAction
+) -> Table:
+    """Change what a replica has of its own."""
+    found = [each for each in table.replicas if each.region == wanted.region_name]
+    if not found:
+        raise _no_member()
+    was = found[0]
+    key = wanted.kms_master_key_id or was.key
+    now = replace(was, key=key, override=overrides.of(table, wanted, was.override))
+
+    def known(to: Table) -> tuple[Replica, ...]:
+        return tuple([now if each.region == now.region else each for each in to.replicas])
+
+    async for sibling in siblings(tx, table):
+        if sibling.region == now.region:
+            await _save(dynamodb, tx, overrides.apply(sibling, now.override))
+        else:
+            await _save(dynamodb, tx, replace(sibling, replicas=known(sibling)))
+    return replace(table, replicas=known(table))
+
+
+async def own_override(tx: Transaction, table: Table) -> Override | None:
+    """What a table has of its own in its region: the tables of the others know."""
+    async for sibling in siblings(tx, table):
+        for each in sibling.replicas:
+            if each.region == table.region:
+                return each.override
+    return None
+
+
+def _no_member() -> AwsError:
+    return invalid(
+        "Update global table operation failed because one or more replicas were not part of the global table."
+    )
+
+
 async def _remove(dynamodb: DynamoDb, tx: Transaction, table: Table, region: str) -> Table:
     if all(each.region != region for each in table.replicas):
-        raise invalid(
-            "Update global table operation failed because one or more replicas were not part of the global table."
-        )
+        raise _no_member()
     gone = await store.named(tx, table.account, region, table.name)
     if gone is not None:
         await leave(dynamodb, tx, gone)
@@ -138,15 +196,15 @@ async def _remove(dynamodb: DynamoDb, tx: Transaction, table: Table, region: str
         await dynamodb.changes.forget_table(tx, gone)
         tx.after_commit(lambda: dynamodb.directory.changed(gone))
         tx.after_commit(dynamodb.sweeper.wake)
-    now = await store.current(tx, table)
-    return replace(table, replicas=now.replicas if now is not None else ())
+    return replace(table, replicas=tuple([each for each in table.replicas if each.region != region]))
 
 
 async def leave(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
     """A table goes: the other regions do not hold it together with this one any more."""
     async for sibling in siblings(tx, table):
         left = tuple(each for each in sibling.replicas if each.region != table.region)
-        await _save(dynamodb, tx, replace(sibling, replicas=left))
+        alone = {} if left else {"consistency": "", "witness": "", "guarded": True}
+        await _save(dynamodb, tx, replace(sibling, replicas=left, **alone))
 
 
 def register(dynamodb: DynamoDb) -> None:

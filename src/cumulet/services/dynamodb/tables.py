@@ -13,6 +13,7 @@ from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.backups import operations
+from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values
@@ -140,6 +141,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Resource cannot be deleted as it is currently protected against deletion. "
                 "Disable deletion protection first."
             )
+        unsupported(now, "Deleting a single replica is")
         if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.every):
             raise in_use(now.name)
         await replicas.leave(dynamodb, tx, now)

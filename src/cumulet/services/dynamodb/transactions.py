@@ -26,6 +26,7 @@ from cumulet.services.dynamodb.asked import (
     update_of,
 )
 from cumulet.services.dynamodb.capacity import Consumed
+from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions import OF_GET, check_parameters
 from cumulet.services.dynamodb.item_collections import metrics
@@ -97,6 +98,7 @@ async def transact_get_items(
     consumed: dict[str, Consumed] = {}
     for get, projection in zip(gets, projections, strict=True):
         table = await dynamodb.table(call, get.table_name)
+        unsupported(table, "Transactions are")
         check_key(table.key, get.key)
         if projection is not None:
             check_routes(table, projection.routes)
@@ -247,6 +249,7 @@ async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> 
     check_item(action.key if not isinstance(action, api.Put) else action.item)
     new = stored(put) if put is not None else None
     table = await dynamodb.table(call, action.table_name)
+    unsupported(table, "Transactions are")
     if isinstance(action, api.Put):
         check_item_keys(table, action.item)
         check_vectors(table, action.item)

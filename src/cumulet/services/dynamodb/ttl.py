@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.services.dynamodb import expiry, jobs, store
+from cumulet.services.dynamodb import expiry, jobs, replicas, store
+from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.storage.database import Transaction
 
 _TURN = 200
 ON, OFF = "ttl-on", "ttl-off"
@@ -32,8 +34,7 @@ async def update_time_to_live(
     wanted = request.time_to_live_specification
     table = await dynamodb.described(call, request.table_name)
     async with dynamodb.change(table) as (tx, now):
-        if await dynamodb.jobs.under_way(_job(now), tx):
-            raise invalid("Time to live has been modified multiple times within a fixed interval")
+        unsupported(now, "Time to live is")
         if wanted.enabled and now.ttl:
             if now.ttl == wanted.attribute_name:
                 raise invalid("TimeToLive is already enabled")
@@ -42,10 +43,22 @@ async def update_time_to_live(
             raise invalid("TimeToLive is already disabled")
         if not wanted.enabled and now.ttl != wanted.attribute_name:
             raise invalid(f"TimeToLive is active on a different AttributeName: current AttributeName is {now.ttl}")
-        changed = replace(now, ttl=wanted.attribute_name if wanted.enabled else "", ttl_changed=dynamodb.clock.now())
-        await store.save(tx, changed)
-        await dynamodb.jobs.add(tx, ON if wanted.enabled else OFF, _job(now), msgspec.msgpack.encode(Walk(changed)))
+        await _set(dynamodb, tx, now, wanted.attribute_name if wanted.enabled else "")
+        if not now.legacy:
+            async for sibling in replicas.siblings(tx, now):
+                if sibling.ttl != (wanted.attribute_name if wanted.enabled else ""):
+                    await _set(dynamodb, tx, sibling, wanted.attribute_name if wanted.enabled else "")
     return api.UpdateTimeToLiveOutput(time_to_live_specification=wanted)
+
+
+async def _set(dynamodb: DynamoDb, tx: Transaction, table: Table, attribute: str) -> None:
+    """Let items of a table expire by an attribute; empty for none. Raises ValidationException while a change is under way."""
+    if await dynamodb.jobs.under_way(_job(table), tx):
+        raise invalid("Time to live has been modified multiple times within a fixed interval")
+    changed = replace(table, ttl=attribute, ttl_changed=dynamodb.clock.now())
+    await store.save(tx, changed)
+    tx.after_commit(lambda: dynamodb.directory.changed(changed))
+    await dynamodb.jobs.add(tx, ON if attribute else OFF, _job(table), msgspec.msgpack.encode(Walk(changed)))
 
 
 async def describe_time_to_live(

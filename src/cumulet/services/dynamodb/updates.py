@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
-from cumulet.services.dynamodb import replicas, schemas, store
+from cumulet.services.dynamodb import overrides, replicas, schemas, store
+from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, rows_of
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values
@@ -19,6 +20,7 @@ from cumulet.services.dynamodb.model import (
     UPDATING,
     Encryption,
     Index,
+    Override,
     Table,
     Throughput,
     VectorIndex,
@@ -28,7 +30,6 @@ from cumulet.services.dynamodb.tables import stream_of
 from cumulet.services.dynamodb.vectors import schemas as vector_schemas
 from cumulet.storage.database import Transaction
 
-_MISSING = ("global_table_witness_updates",)
 _NOTHING = (
     "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
     "SSESpecification or ReplicaUpdates is required"
@@ -48,10 +49,12 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
         changed = _capacity(dynamodb, changed, request)
         changed, added = await _indexes(dynamodb, tx, changed, request)
         changed = await _stream(dynamodb, tx, changed, request)
-        if request.replica_updates:
-            changed = await replicas.update(dynamodb, tx, changed, request.replica_updates)
+        if request.replica_updates or request.global_table_witness_updates or request.multi_region_consistency:
+            changed = await replicas.update(dynamodb, tx, changed, request)
+        alike = await _elsewhere(dynamodb, tx, changed, request, now)
+        if request.provisioned_throughput is not None or request.billing_mode is not None:
+            changed = overrides.apply(changed, await replicas.own_override(tx, changed))
         await store.save(tx, changed)
-        alike = [await _alike(dynamodb, tx, sibling, request) async for sibling in replicas.siblings(tx, changed)]
     for each, indexes in ((changed, added), *alike):
         for index in indexes:
             dynamodb.builder.begin(each, index)
@@ -62,13 +65,35 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
     return api.UpdateTableOutput(table_description=answer)
 
 
+async def _elsewhere(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, request: api.UpdateTableInput, before: Table
+) -> list[tuple[Table, list[Index | VectorIndex]]]:
+    """The same table in the other regions of its global table; in one of 2017 each region's table is for itself."""
+    if table.legacy:
+        return []
+    own = {each.region: each.override for each in table.replicas}
+    return [
+        await _alike(dynamodb, tx, sibling, request, before, own.get(sibling.region))
+        async for sibling in replicas.siblings(tx, table)
+    ]
+
+
 async def _alike(
-    dynamodb: DynamoDb, tx: Transaction, sibling: Table, request: api.UpdateTableInput
+    dynamodb: DynamoDb,
+    tx: Transaction,
+    sibling: Table,
+    request: api.UpdateTableInput,
+    before: Table,
+    own: Override | None,
 ) -> tuple[Table, list[Index | VectorIndex]]:
-    """The same table in another region, with the same capacity and indexes; and its indexes that are to be filled."""
-    capable = _capacity(dynamodb, sibling, request)
-    changed, added = await _indexes(dynamodb, tx, capable, request)
-    if changed is not sibling:
+    """The same table in another region, with the same capacity and indexes but for what it has of its own; and its indexes
+    that are to be filled. `before` is this region's table as it was."""
+    changed = sibling
+    if request.provisioned_throughput is not None or request.billing_mode is not None:
+        changed = _capacity(dynamodb, replace(sibling, throughput=before.throughput), request)
+    changed, added = await _indexes(dynamodb, tx, changed, request)
+    changed = overrides.apply(changed, own)
+    if changed != sibling:
         await store.save(tx, changed)
         tx.after_commit(lambda: dynamodb.directory.changed(changed))
     return changed, added
@@ -98,11 +123,10 @@ def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: T
 
 
 def _check(request: api.UpdateTableInput) -> None:
-    for name in _MISSING:
-        if getattr(request, name):
-            raise NotImplementedHere(
-                f"{name} of UpdateTable is not implemented in Cumulet's dynamodb yet. See docs/services/dynamodb.md."
-            )
+    if request.global_table_settings_replication_mode not in (None, "DISABLED"):
+        raise NotImplementedHere(
+            "Global tables of several accounts are not implemented in Cumulet's dynamodb. See docs/services/dynamodb.md."
+        )
     members = (
         *(request.provisioned_throughput, request.billing_mode, request.global_secondary_index_updates),
         *(request.stream_specification, request.sse_specification, request.table_class, request.on_demand_throughput),
@@ -112,9 +136,16 @@ def _check(request: api.UpdateTableInput) -> None:
             request.warm_throughput,
             request.multi_region_consistency,
             request.vector_index_updates,
+            request.global_table_witness_updates,
+            request.global_table_settings_replication_mode,
         ),
     )
-    if all(member is None or member == [] for member in members):
+    given = sum(member is not None and member != [] for member in members)
+    if request.disassociation_protection_enabled is not None:
+        if given:
+            raise invalid("DisassociationProtectionEnabled cannot be changed together with anything else")
+        return
+    if not given:
         raise invalid(_NOTHING)
     if request.billing_mode == PROVISIONED and request.provisioned_throughput is None:
         raise invalid_values("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
@@ -152,6 +183,11 @@ def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput, e
         table = replace(table, table_class=request.table_class, class_changed=now)
     if request.deletion_protection_enabled is not None:
         table = replace(table, protected=request.deletion_protection_enabled)
+    if request.disassociation_protection_enabled is not None:
+        unsupported(table, "Disassociation protection is")
+        if not table.replicas or table.legacy:
+            raise invalid(f"The table is no replica of a global table: {table.name}")
+        table = replace(table, guarded=request.disassociation_protection_enabled)
     if request.sse_specification is not None:
         table = replace(table, encryption=encryption)
     if request.on_demand_throughput is not None:
