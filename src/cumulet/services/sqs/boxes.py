@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from msgspec import Struct
 
-from cumulet.services.sqs.model import Message, earliest_seq
+from cumulet.services.sqs.model import BULK_BYTES, MOST_ENTRIES, Message, earliest_seq
 from cumulet.storage.database import Database, Transaction, Values
 
 COLUMNS = (
@@ -20,6 +20,7 @@ _SEQ = itemgetter(1)
 # the time they became so. Both are ranges of one index, so that depth costs nothing; as one statement with the update
 # they would cost SQLite ten times as much in temporary tables.
 _UNTOUCHED = "SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until = 0 ORDER BY seq LIMIT $2"
+_SIZES = "SELECT octet_length(body) FROM sqs_message WHERE box = $1 AND hidden_until = 0 ORDER BY seq LIMIT $2"
 _RETURNED = (
     "SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until > 0 AND hidden_until <= $2 "
     "ORDER BY hidden_until, seq LIMIT $3"
@@ -88,6 +89,8 @@ class MessageStore(Struct, frozen=True):
     async def take(self, box: int, limit: int, now: float, hidden_until: float) -> list[Message]:
         """Hide up to `limit` visible messages and give them, in the order they were sent as far as it is known."""
         async with self.db.transaction() as tx:
+            if limit > MOST_ENTRIES:
+                limit = await _bounded(tx, box, limit)
             if limit == 1:
                 [found] = await tx.read(_FIRST, (box, now))
             else:
@@ -152,6 +155,16 @@ class MessageStore(Struct, frozen=True):
             "SELECT count(*) FROM sqs_message WHERE box = $1 AND hidden_until > $2 AND receive_count > 0", (box, now)
         )
         return int(row[0]) if row else 0
+
+
+async def _bounded(tx: Transaction, box: int, limit: int) -> int:
+    """As many as the next messages' bodies allow to be in memory together."""
+    total = 0
+    for count, (size,) in enumerate(await tx.read(_SIZES, (box, limit))):
+        total += int(size)
+        if total > BULK_BYTES and count >= MOST_ENTRIES:
+            return count
+    return limit
 
 
 async def _adjoining(tx: Transaction, box: int, first: int, last: int, count: int) -> bool:

@@ -243,3 +243,60 @@ async def test_records_are_counted(world: World) -> None:
         "FailedInvokeEventCount": 1,
         "DeletedEventCount": 3,
     }
+
+
+@played
+async def test_as_much_is_received_ahead_as_a_slow_disk_takes(world: World) -> None:
+    asked: list[int] = []
+    receive = world.line.receive
+
+    async def slow(limit: int, patience: int) -> Sequence[Item]:
+        asked.append(limit)
+        await asyncio.sleep(0.01)
+        return await receive(limit, patience)
+
+    world.line.receive = slow  # type: ignore[method-assign]  # a spy
+    sent = [str(number) for number in range(3000)]
+    world.line.expected = len(sent)
+    world.line.put(*sent)
+    await world.start(Pace(size=10, window=0))
+    async with asyncio.timeout(60):
+        await world.line.emptied.wait()
+    assert sorted(world.line.removed) == sorted(sent)
+    assert max(asked) == 400
+    assert asked[0] == 10
+
+
+@played
+async def test_what_was_received_ahead_is_worked_on_as_it_may_be_when_it_stops(world: World) -> None:
+    world.line.put(*(str(number) for number in range(100)))
+    poller = await world.start(Pace(size=10, window=0, first=2, most=2))
+    world.function.gate = asyncio.Event()
+    taken = 100 - len(world.line._waiting)
+    await poller.stop()
+    world.function.gate.set()
+    async with asyncio.timeout(10):
+        await poller.drained()
+    assert len(world.line.removed) == taken > 20
+
+
+@played
+async def test_messages_in_an_order_that_an_event_has_no_room_for_wait_for_those_before(world: World) -> None:
+    world.line.put("a", "b")
+    world.function.gate = asyncio.Event()
+    await world.start(Pace(size=10, window=0, ordered=True, payload=20))
+    assert world.function.calls == [["a"]]
+    world.function.gate.set()
+    await world.rest()
+    assert world.function.calls == [["a"], ["b"]]
+    assert world.line.removed == ["a", "b"]
+
+
+@played
+async def test_of_messages_in_an_order_none_overtakes_one_that_failed(world: World) -> None:
+    world.function.behave = lambda ids: {"batchItemFailures": [{"itemIdentifier": "a"}]}
+    world.line.put("a", "b")
+    await world.start(Pace(size=10, window=0, partial=True, ordered=True, payload=20))
+    await world.rest()
+    assert world.function.calls == [["a"]]
+    assert world.line.removed == []

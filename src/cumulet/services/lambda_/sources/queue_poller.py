@@ -31,11 +31,14 @@ _STEP_SECONDS = 1.0
 """300 more at once a minute, as on AWS."""
 _QUICK = 0.05
 """Seconds an invocation may take on average before more at once are worth their environments."""
-_AHEAD = 4
-"""Batches that are received at once from a queue that is full, for a function that is quick. Not of messages in an order: no two
+_AHEAD, _MOST_AHEAD = 4, 400
+"""Batches that are first received at once from a queue that is full, for a function that is quick, and messages at most: as many more
+as it takes for some to be ready whenever an invocation ends, however slow the disk. Not of messages in an order: no two
 batches of what is received together may run side by side."""
+_HELD = 0.25
+"""Seconds of the function's work that are received ahead at most."""
 _FULL = 10
-_TOGETHER = 0.004
+_TOGETHER = 0.01
 """Seconds for which removals from a full queue wait for each other."""
 _SHORTEST, _LONGEST = 0.05, 60.0
 
@@ -89,8 +92,9 @@ class QueuePoller:
         self._clock = clock
         self._tasks = tasks
         self._held: list[Item] = []
-        self._ready: deque[Sequence[Item]] = deque()
+        self._ready: deque[list[list[Item]]] = deque()  # batches, each list one after the other
         self._full = False
+        self._reach = _AHEAD
         self._busy = 0
         self._flush: asyncio.Task[None] | None = None
         self._leaving: list[Item] = []
@@ -125,8 +129,7 @@ class QueuePoller:
             while not self._stopping:
                 try:
                     await self._room()
-                    if not self._ready:
-                        await self._gather()
+                    await self._gather()
                     pause = _SHORTEST
                 except SourceGone as error:
                     self._note(f"PROBLEM: {error}")
@@ -137,22 +140,32 @@ class QueuePoller:
                 except Exception:
                     log.exception("a queue cannot be read, again in a moment")
                     await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-                if self._ready:
-                    self._begin(self._ready.popleft())
         finally:
             self._make_ready()  # gathered, but not all that the window had time for
-            for batch in self._ready:
-                self._begin(batch)
 
-    def _begin(self, batch: Sequence[Item]) -> None:
-        self._busy += 1
-        task = self._tasks.start("queue batch", self._handle(batch))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+    def _begin(self) -> None:
+        """Begin with what is ready, as far as it may be worked on at once."""
+        while self._ready and self._busy < self._allowed:
+            self._busy += 1
+            task = self._tasks.start("queue batch", self._in_order(self._ready.popleft()))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _ahead(self) -> int:
+        """Batches that should be ready before an invocation wants them; none of a queue that is not full, or a slow function."""
+        pace = self._pace
+        if not self._full or pace.window or pace.ordered or self._took >= _QUICK:
+            return 0
+        return min(self._reach, int(_HELD * self._allowed / max(self._took, 0.001)))
+
+    def _enough(self) -> bool:
+        """Whether there is enough to do; what may be worked on at once has begun."""
+        ahead = self._ahead()
+        return len(self._ready) >= ahead if ahead else self._busy >= self._allowed
 
     async def _room(self) -> None:
-        """Wait until another batch may be worked on."""
-        while self._busy >= self._allowed:
+        """Wait until more is wanted."""
+        while self._enough():
             self._free.clear()
             try:
                 async with asyncio.timeout(_STEP_SECONDS):
@@ -160,6 +173,7 @@ class QueuePoller:
             except TimeoutError:
                 self._took = max(self._took, _STEP_SECONDS)
             self._grow()
+            self._begin()
         await self._function.room(self._note)
 
     def _grow(self) -> None:
@@ -171,10 +185,10 @@ class QueuePoller:
 
     async def _gather(self) -> None:
         """Batches: what there is at once, or what comes within the window; none when nothing came for a while."""
-        pace = self._pace
-        if self._full and not pace.window and not pace.ordered and self._took < _QUICK:
-            await self._take_ahead()
-        if not self._ready:
+        pace, ahead = self._pace, self._ahead()
+        if ahead:
+            await self._take_ahead(ahead)
+        if not self._ready and not self._held:
             await self._take(pace.size, _PATIENCE)
             if not self._held:
                 self._allowed = min(pace.first, pace.most)
@@ -182,16 +196,24 @@ class QueuePoller:
                 await self._collect()
         self._make_ready()
 
-    async def _take_ahead(self) -> None:
-        """Several batches of a full queue in one receive, which costs little more than one of them."""
-        await self._take(self._pace.size * _AHEAD, 0)
-        self._make_ready()
+    async def _take_ahead(self, batches: int) -> None:
+        """Several batches of a full queue in one receive, which costs little more than one of them; more the next time, when
+        invocations had to wait for it."""
+        await self._take(max(1, min(batches * self._pace.size, _MOST_AHEAD)), 0)
+        if self._full and not self._ready and self._busy < self._allowed:
+            self._reach = min(self._reach * 2, _MOST_AHEAD)
 
     def _make_ready(self) -> None:
-        """Cut what is held into batches."""
+        """Cut what is held into batches, and begin."""
+        batches = []
         while self._held:
             batch, self._held = _cut(self._held, self._pace)
-            self._ready.append(batch)
+            batches.append(batch)
+        if not self._pace.ordered:
+            self._ready += [[batch] for batch in batches]
+        elif batches:
+            self._ready.append(batches)
+        self._begin()
 
     async def _collect(self) -> None:
         """Take more until the batch is full or its window closes."""
@@ -225,23 +247,37 @@ class QueuePoller:
             self._count("FilteredOutEventCount", len(rest))
             await self._remove(rest)
 
-    async def _handle(self, batch: Sequence[Item]) -> None:
+    async def _in_order(self, batches: list[list[Item]]) -> None:
+        """None before those in front of it are dealt with."""
+        for place, batch in enumerate(batches):
+            if place:
+                self._busy += 1
+            if not await self._handle(batch):
+                return
+
+    async def _handle(self, batch: Sequence[Item]) -> bool:
+        """Whether all of it was dealt with."""
         payload = b'{"Records":[' + b",".join([item.record for item in batch]) + b"]}"
         started = asyncio.get_running_loop().time()
         try:
             answer = await self._invoke(payload, batch)
+        except asyncio.CancelledError:
+            self._ready.clear()  # the node ends: they come again
+            raise
         finally:
             self._busy -= 1
             self._free.set()
+            self._begin()
         self._took += (asyncio.get_running_loop().time() - started - self._took) / 8
         if answer is None:
-            return
+            return False
         self._count("InvokedEventCount", len(batch))
         done = _succeeded(batch, answer) if self._pace.partial else () if answer.failed else batch
         if len(done) < len(batch):
             self._count("FailedInvokeEventCount", len(batch) - len(done))
         if done:
             await self._remove(done)
+        return len(done) == len(batch)
 
     async def _invoke(self, payload: bytes, batch: Sequence[Item]) -> Answer | None:
         """The answer; None when the function could not be run before the messages go back to their queue."""

@@ -27,9 +27,7 @@ from cumulet.services.lambda_.sources.port import Item, SourceGone
 log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder().encode
 
-_RECEIVED = 40
-"""Messages of up to 1 MB that are received at once."""
-_REMOVED = 100
+_REMOVED = 400
 """Messages that DeleteMessageBatch takes of a call in bulk."""
 _ATTRIBUTES = (
     "ApproximateReceiveCount",
@@ -91,7 +89,7 @@ class SqsSource:
     async def receive(self, limit: int, patience: int) -> Sequence[Item]:
         request = api.ReceiveMessageRequest(
             queue_url="",
-            max_number_of_messages=min(limit, _RECEIVED),
+            max_number_of_messages=limit,
             wait_time_seconds=patience,
             message_attribute_names=["All"],
             message_system_attribute_names=["All"],
