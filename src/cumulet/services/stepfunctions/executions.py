@@ -29,6 +29,8 @@ async def start_execution(
     state: StepFunctions, call: Call, request: api.StartExecutionInput
 ) -> api.StartExecutionOutput:
     birth = await _birth(state, call, request.state_machine_arn, request.name, request.input, request.trace_header)
+    if state.engine.throttles is not None:
+        state.engine.throttles.start(birth.account, birth.region, birth.type)
     try:
         run = await state.engine.begin(birth)
     except Conflict:

@@ -17,6 +17,16 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Input or output of an execution, a state or a task."""
     open_executions: int = 1_000_000
     """Standard ones, an account and region."""
+    throttling: int = 0
+    """1: executions begin and go on no faster than on AWS. A node on a laptop refuses nobody, until asked to."""
+    start_bucket: float = 1_300.0
+    """StartExecution of Standard machines at once, and how many a second after that; in the largest regions, as all of these."""
+    start_rate: float = 300.0
+    express_start_bucket: float = 6_000.0
+    express_start_rate: float = 6_000.0
+    transition_bucket: float = 5_000.0
+    """State transitions of Standard executions at once, and how many a second after that: what is over waits."""
+    transition_rate: float = 5_000.0
     standard_seconds: float = 31_536_000.0
     express_seconds: float = 300.0
     history_days: float = 90.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from typing import Any
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.clock import Clock
 from cumulet.services.stepfunctions import asl
+from cumulet.services.stepfunctions.engine.census import Census
 from cumulet.services.stepfunctions.engine.frames import FOREVER, Run
 from cumulet.services.stepfunctions.engine.ports import Child, Facts
 from cumulet.services.stepfunctions.engine.store import ExecutionStore, Record
@@ -40,17 +40,14 @@ class Birth(Struct, kw_only=True):
 
 
 class Births:
-    """Makes runs and their records, and counts those that are open."""
+    """Makes runs and their records."""
 
-    def __init__(self, store: ExecutionStore, clock: Clock, limits: Limits) -> None:
+    def __init__(self, store: ExecutionStore, clock: Clock, limits: Limits, census: Census) -> None:
         self._store = store
         self._clock = clock
         self._limits = limits
         self._serial = random.getrandbits(19)  # so that two processes differ
-        self.open: Counter[tuple[str, str]] = Counter()
-
-    def count(self, facts: Facts, by: int) -> None:
-        self.open[facts.account, facts.region] += by
+        self._census = census
 
     def _number(self, now: float) -> int:
         """Ids sort by time, so that the newest are found first."""
@@ -61,7 +58,7 @@ class Births:
         """A new run, not begun yet. Raises ExecutionLimitExceeded."""
         limits, now = self._limits, self._clock.now()
         express = birth.type == "EXPRESS"
-        if not express and self.open[birth.account, birth.region] >= limits.open_executions:
+        if not express and self._census.open[birth.account, birth.region] >= limits.open_executions:
             raise api.ExecutionLimitExceeded(f"Execution Limit Exceeded: '{limits.open_executions} open executions'")
         facts = Facts(
             arn=birth.arn,

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from cumulet.api import stepfunctions as api
-from cumulet.kernel.clock import Clock
-from cumulet.kernel.errors import AwsError
+from cumulet.kernel.clock import Clock, wait_until
 from cumulet.kernel.tasks import Tasks as Background
 from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.engine import journal, tokens
 from cumulet.services.stepfunctions.engine.births import Birth, Births
+from cumulet.services.stepfunctions.engine.census import Census
 from cumulet.services.stepfunctions.engine.effects import Effects
 from cumulet.services.stepfunctions.engine.ends import Ends, ended_of, ended_of_record
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
+from cumulet.services.stepfunctions.engine.loading import Loading
 from cumulet.services.stepfunctions.engine.ports import (
     Child,
     Ended,
@@ -35,8 +35,8 @@ from cumulet.services.stepfunctions.engine.ports import (
     Tasks,
 )
 from cumulet.services.stepfunctions.engine.redrives import redrive
-from cumulet.services.stepfunctions.engine.replay import replay
 from cumulet.services.stepfunctions.engine.store import Change, ExecutionStore, Record
+from cumulet.services.stepfunctions.engine.throttles import Throttles
 from cumulet.services.stepfunctions.engine.timers import Timers
 from cumulet.services.stepfunctions.engine.walker import Walker
 from cumulet.services.stepfunctions.limits import Limits
@@ -46,9 +46,6 @@ log = logging.getLogger(__name__)
 
 _AGAIN = 5.0
 """Real seconds after which an execution whose journal could not be written is tried again."""
-_AT_ONCE = 200
-"""Executions that are read from the store again and move on, at most."""
-_SHORT = 0.002
 _SWEEP = 6 * 3600.0
 Action = Callable[[Run], None]
 
@@ -72,19 +69,22 @@ class Engine:
         """Before which states executions stop, by their ARNs; `*` is any. See `debugging`."""
         self.apart = apart
         self.walker = Walker(clock.now, limits, apart.patience, self._kind, self._check)
-        self.births = Births(self.store, clock, limits)
+        self.census = Census()
+        self.births = Births(self.store, clock, limits, self.census)
+        self.throttles = Throttles(clock.now, limits) if limits.throttling else None
         self.effects = Effects(self)
         self.runs: dict[int, Run] = {}
         self._timers = Timers(clock, self._fire, self._due)
-        self._loading: dict[int, asyncio.Task[Run | None]] = {}
-        self._asleep: list[int] = []
-        self._waking: asyncio.Task[None] | None = None
+        self._loading = Loading(self)
+        self.load, self.read = self._loading.load, self._loading.read
+        self._resume = self._loading.resume
         self._resting: dict[int, float] = {}
+        self._held: dict[int, asyncio.Event] = {}
+        """Executions whose next transitions are to be made later."""
         self.ends = Ends()
         self._long = asyncio.Lock()
         """Of executions that have more to do after a turn, one goes on in each round of the event loop."""
-        self._open: Counter[str] = Counter()
-        self._drained: dict[str, list[asyncio.Future[None]]] = {}
+        self.running, self.drained = self.census.running, self.census.drained
 
     def _kind(self, resource: str) -> Kind:
         return self.work.kind(resource)
@@ -96,9 +96,7 @@ class Engine:
 
     async def start(self) -> None:
         """Go on with what a stop or a crash interrupted."""
-        for account, region, machine, count in await self.store.open():
-            self.births.open[account, region] += count
-            self._open[machine] += count
+        await self.census.begin(self.store)
         self.background.start("executions timers", self._timers.work())
         self.background.start("executions at rest", self._rest())
         self.background.start("executions that are old", self._expire())
@@ -107,12 +105,6 @@ class Engine:
     async def close(self) -> None:
         """Nothing is lost: what runs is found again by the next start."""
         self.apart.close()
-
-    def _resume(self, numbers: list[int]) -> None:
-        """Have executions read from the store again, soon."""
-        self._asleep += numbers
-        if self._asleep and (self._waking is None or self._waking.done()):
-            self._waking = self.background.start("executions wake", self._wake())
 
     async def _rest(self) -> None:
         """Executions that only wait leave memory after a while."""
@@ -144,17 +136,17 @@ class Engine:
             run.breaks = self.debugged.get(birth.arn, run.breaks)
         record = self.births.record(birth, run)
         if record is not None:
-            self._count(run.facts, 1)
+            self.census.count(run.facts, 1)
         self.walker.begin(run)
         run.driving = True
         self.runs[run.number] = run
         try:
-            await self._turn(run)
+            await self._turn(run, at_once=True)
             await self._write(run, record)
         except BaseException as error:
             del self.runs[run.number]
             if record is not None:
-                self._count(run.facts, -1)
+                self.census.count(run.facts, -1)
             if isinstance(error, asyncio.CancelledError) and record is not None:
                 # Whoever asked went away; it may be durable all the same.
                 asyncio.get_running_loop().call_later(1.0, self._resume, [run.number])
@@ -193,6 +185,8 @@ class Engine:
     def post(self, run: Run, action: Action) -> None:
         """Something happened to an execution."""
         run.inbox.append(action)
+        if self._held and (held := self._held.get(run.number)) is not None:
+            held.set()
         if not run.driving:
             run.driving = True
             self.background.start(f"execution {run.facts.name}", self.drive(run))
@@ -223,13 +217,35 @@ class Engine:
             raise
         self._settle(run)
 
-    async def _turn(self, run: Run) -> None:
-        """Some states on; what would hold the event loop is done on a thread, where the run is nobody else's meanwhile."""
+    async def _turn(self, run: Run, at_once: bool = False) -> None:
+        """Some states on, none where that has to wait and `at_once` forbids it; what would hold the event loop is done on a thread, where the run is nobody else's meanwhile."""
         walker, turn = self.walker, self.limits.turn
+        if self.throttles is not None and run.ready:
+            await self._throttled(run, self.throttles, at_once)
+            return
         walker.step(run, turn)
         while run.elsewhere:
             await self.apart.run(partial(walker.go_on, run))
             walker.step(run, turn)
+
+    async def _throttled(self, run: Run, throttles: Throttles, at_once: bool) -> None:
+        """The same, as fast as transitions may be made."""
+        turn, delay = throttles.transitions(run.facts, self.limits.turn)
+        if delay and at_once:
+            throttles.spare(run.facts, turn)
+            return
+        until = self.clock.now() + delay
+        while delay and run.open and self.clock.now() < until:
+            held = self._held[run.number] = asyncio.Event()
+            await wait_until(self.clock, until, held)
+            del self._held[run.number]
+            while run.inbox:  # such as that it is to stop
+                self.walker.act(run, run.inbox.pop(0))
+        left = self.walker.step(run, turn)
+        while run.elsewhere:
+            await self.apart.run(partial(self.walker.go_on, run))
+            left = self.walker.step(run, left)
+        throttles.spare(run.facts, left)
 
     def _settle(self, run: Run) -> None:
         run.driving = False
@@ -298,20 +314,10 @@ class Engine:
         self._resting.pop(run.number, None)
         facts = run.facts
         if not facts.express:
-            self._count(facts, -1)
+            self.census.count(facts, -1)
         self.ends.tell(run)
         if self.notices is not None:
             self.notices.changed(facts, run.status)
-
-    def _count(self, facts: Facts, by: int) -> None:
-        """So many more executions of a machine are open, or fewer."""
-        self.births.count(facts, by)
-        machine = facts.machine_arn
-        self._open[machine] += by
-        if self._open[machine] <= 0:
-            del self._open[machine]
-            for waiter in self._drained.pop(machine, ()):
-                _tell(waiter, None)
 
     # Time
 
@@ -330,19 +336,6 @@ class Engine:
         else:
             self.post(run, self.due)
 
-    async def _wake(self) -> None:
-        """Read executions whose time has come, not all of them at once."""
-        while self._asleep:
-            batch, self._asleep = self._asleep[:_AT_ONCE], self._asleep[_AT_ONCE:]
-            for number in batch:
-                try:
-                    await self.load(number)
-                except Exception:
-                    log.exception("execution %d could not be resumed", number)
-                await asyncio.sleep(0)
-            while any((run := self.runs.get(n)) is not None and run.driving for n in batch):  # noqa: ASYNC110  many ends
-                await asyncio.sleep(_SHORT)
-
     def due(self, run: Run) -> None:
         """Do what the clock says."""
         now, walker = self.clock.now(), self.walker
@@ -360,54 +353,9 @@ class Engine:
             elif frame.phase in (Phase.TASK, Phase.SUBMITTED) and frame.work is not None and frame.work.due <= now:
                 walker.timed_out(run, frame)
 
-    # Finding
-
-    async def load(self, number: int) -> Run | None:
-        """An execution that runs, from memory or from its journal; None when it has ended, or never was."""
-        run = self.runs.get(number)
-        if run is not None:
-            return run
-        loading = self._loading.get(number)
-        if loading is None:
-            loading = self._loading[number] = asyncio.get_running_loop().create_task(self._load(number))
-            loading.add_done_callback(lambda _: self._loading.pop(number, None))
-        return await asyncio.shield(loading)
-
-    async def _load(self, number: int) -> Run | None:
-        record = await self.store.by_number(number)
-        if record is None or record.status != "RUNNING":
-            return None
-        run = await self.read(record)
-        if run is None:
-            return None
-        self.runs[number] = run
-        run.driving = True
-        self.effects.resume(run)
-        run.inbox.append(self.due)
-        self.background.start(f"execution {run.facts.name}", self.drive(run))
-        return run
-
-    async def read(self, record: Record) -> Run | None:
-        """The run of a record, folded from its journal; None when its machine cannot be found any more."""
-        try:
-            version = await self.machines.revision(record.revision)
-        except AwsError as error:
-            log.warning("execution %s is of a machine that is gone: %s", record.arn, error.message)
-            return None
-        run = self.births.again(record, version)
-        run.breaks = self.debugged.get(record.arn, run.breaks)
-        async for chunk in self.store.chunks(record.number):
-            if run.chunks:
-                await asyncio.sleep(0)
-            replay(run, journal.decode(chunk), self.work)
-            run.chunks += 1
-        run.ready.extend(f for f in run.frames.values() if f.phase in (Phase.READY, Phase.BEGIN))
-        run.durable = run.last_event
-        return run
-
     async def resumed(self, number: int, facts: Facts) -> None:
         """An execution that had ended was redriven."""
-        self._count(facts, 1)
+        self.census.count(facts, 1)
         if self.notices is not None:
             self.notices.changed(facts, "RUNNING")
         await self.load(number)
@@ -483,17 +431,6 @@ class Engine:
     async def activity_started(self, token: str, worker: str) -> bool:
         """See `ports.Engine`."""
         return await self.with_token(token, lambda run, frame: self.walker.picked_up(run, frame, worker))
-
-    async def drained(self, machine_arn: str) -> None:
-        """See `ports.Engine`."""
-        if self._open[machine_arn] > 0:
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._drained.setdefault(machine_arn, []).append(future)
-            await future
-
-    def running(self, machine_arn: str) -> bool:
-        """Whether an execution of a machine has not ended yet."""
-        return self._open.get(machine_arn, 0) > 0
 
     async def forget(self, machine_arn: str) -> None:
         """See `ports.Engine`."""

@@ -34,15 +34,17 @@ class Walker(Working, Branching):
         frame.ready(run.machine.start_at, run.input, run.text)
         run.ready.append(frame)
 
-    def step(self, run: Run, turn: int) -> None:
-        """Move on by `turn` states at most, or for some milliseconds; what is left is in `run.ready`."""
+    def step(self, run: Run, turn: int) -> int:
+        """Move on by `turn` states at most, or for some milliseconds; what is left is in `run.ready`. Gives what is left of `turn`."""
         self.patience.begin(here=True)
         ready, now = run.ready, self.now
         until = now() + self.limits.turn_seconds
         try:
-            while ready and turn > 0 and run.status == "RUNNING":
+            late = False
+            while ready and turn > 0 and run.status == "RUNNING" and not late:
                 moment = now()
-                turn = turn - 1 if moment < until else 0
+                turn -= 1
+                late = moment >= until
                 frame = ready.pop(0)
                 if frame.phase is Phase.READY:
                     if run.breaks and (frame.state.name in run.breaks or "*" in run.breaks):
@@ -58,6 +60,7 @@ class Walker(Working, Branching):
             self.overflow(run)
         except Exception as error:  # noqa: BLE001  see broken
             self.broken(run, error)
+        return turn
 
     def act(self, run: Run, action: Callable[[Run], None]) -> None:
         """Do what happened to a run, unless it is over."""
