@@ -12,6 +12,8 @@ from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.dynamodb import (
     batches,
+    global_settings,
+    global_tables,
     insights,
     items,
     policies,
@@ -81,6 +83,7 @@ def build(
         await db.migrate("dynamodb_backups", backups.SCHEMA)
         await db.migrate("dynamodb_transfers", transfers.SCHEMA)
         await db.migrate("dynamodb_bulk", bulk_model.SCHEMA)
+        await db.migrate("dynamodb_global", global_tables.SCHEMA)
         await dynamodb.jobs.resume()
         tasks.start("dynamodb history", recovery.trim(dynamodb))
 
@@ -107,6 +110,8 @@ def build(
         batches,
         transactions,
         updates,
+        global_tables,
+        global_settings,
         insights,
         search,
         statements,

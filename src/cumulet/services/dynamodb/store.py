@@ -99,9 +99,9 @@ async def current(tx: Transaction, table: Table) -> Table | None:
     return decode_table(rows[0][0]) if rows else None
 
 
-async def named(tx: Transaction, account: str, region: str, name: str) -> Table | None:
+async def named(source: Database | Transaction, account: str, region: str, name: str) -> Table | None:
     """The table of that name as it is now."""
-    rows = await tx.read(f"SELECT record FROM ddb_table {_WHERE}", (account, region, name))  # noqa: S608  constants
+    rows = await source.read(f"SELECT record FROM ddb_table {_WHERE}", (account, region, name))  # noqa: S608  constants
     return decode_table(rows[0][0]) if rows else None
 
 

@@ -11,7 +11,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
-from cumulet.services.dynamodb import names, policies, replicas, schemas, store, tags
+from cumulet.services.dynamodb import global_tables, names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
@@ -145,6 +145,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
         if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.every):
             raise in_use(now.name)
         await replicas.leave(dynamodb, tx, now)
+        await global_tables.left(tx, now)
         if now.recovery:
             await operations.keep_deleted(dynamodb, tx, now)
         await store.delete(tx, now, kept=now.recovery)
