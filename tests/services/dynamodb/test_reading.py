@@ -213,3 +213,58 @@ def test_queries_that_are_refused(
 ) -> None:
     table = make_table("id", "at:N", **LOCAL)
     assert refused(dynamodb.query, TableName=table, **more) == f"ValidationException: {message}"
+
+
+def test_filters_see_what_an_index_has(
+    dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    keys = [{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "kind", "KeyType": "RANGE"}]
+    few = {"ProjectionType": "KEYS_ONLY"}
+    table = make_table(
+        "id",
+        "at:N",
+        more=[{"AttributeName": "kind", "AttributeType": "S"}],
+        LocalSecondaryIndexes=[{"IndexName": "local", "KeySchema": keys, "Projection": few}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "global",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": ["kept"]},
+            }
+        ],
+    )
+    item = {"id": {"S": "a"}, "at": {"N": "1"}, "kind": {"S": "k"}, "kept": {"S": "x"}, "rest": {"S": "x"}}
+    dynamodb.put_item(TableName=table, Item=item)
+
+    def asked(index: str, filter: str, **more: Any) -> dict[str, Any]:
+        return {
+            "TableName": table,
+            "IndexName": index,
+            "FilterExpression": filter,
+            "ExpressionAttributeValues": {":x": {"S": "x"}},
+            **more,
+        }
+
+    def of(index: str, filter: str, **more: Any) -> dict[str, Any]:
+        key, value = ("id", "a") if index == "local" else ("kind", "k")
+        wanted = asked(index, filter, KeyConditionExpression=f"{key} = :key", **more)
+        wanted["ExpressionAttributeValues"][":key"] = {"S": value}
+        return wanted
+
+    assert dynamodb.query(**of("global", "kept = :x"))["Count"] == 1
+    for index, lacking in (("global", "rest"), ("local", "kept")):
+        assert refused(dynamodb.query, **of(index, f"{lacking} = :x")) == (
+            "ValidationException: One or more parameter values were invalid: "
+            f"Secondary index {index} does not project one or more filter attributes: [{lacking}]"
+        )
+        found = dynamodb.scan(**asked(index, f"{lacking} = :x"))
+        assert (found["Count"], found["ScannedCount"]) == (0, 1)
+    assert dynamodb.query(**of("local", "rest = :x", Select="ALL_ATTRIBUTES"))["Count"] == 1
+    older = {name: {"AttributeValueList": [{"S": name[0]}], "ComparisonOperator": "EQ"} for name in ("kind", "x")}
+    assert "filter attributes: [x]" in refused(
+        dynamodb.query,
+        TableName=table,
+        IndexName="global",
+        KeyConditions={"kind": older["kind"]},
+        QueryFilter={"x": older["x"]},
+    )

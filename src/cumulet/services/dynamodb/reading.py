@@ -199,7 +199,10 @@ def _source(table: Table, index: Index | None, request: Request, asked: Asked) -
     if asked.projection is not None:
         missing = [str(route[0]) for route in asked.projection.routes if route[0] not in kept]
     if index.local:
-        return Source(table, index, whole=bool(missing) or request.select == "ALL_ATTRIBUTES")
+        whole = bool(missing) or request.select == "ALL_ATTRIBUTES"
+        if not whole and isinstance(request, api.QueryInput):
+            _check_filter_kept(index, kept, asked)
+        return Source(table, index, whole=whole)
     if request.select == "ALL_ATTRIBUTES":
         raise invalid_values(
             f"Select type ALL_ATTRIBUTES is not supported for global secondary index {index.name} "
@@ -207,7 +210,20 @@ def _source(table: Table, index: Index | None, request: Request, asked: Asked) -
         )
     if missing:
         raise invalid_values(f"Global secondary index {index.name} does not project [{', '.join(missing)}]")
+    if isinstance(request, api.QueryInput):
+        _check_filter_kept(index, kept, asked)
     return Source(table, index)
+
+
+def _check_filter_kept(index: Index, kept: frozenset[str], asked: Asked) -> None:
+    """A filter looks at what an index has; a query, unlike a scan, is told so. Raises ValidationException."""
+    if asked.filter is None:
+        return
+    missing = dict.fromkeys(str(route[0]) for route in asked.filter.routes if route[0] not in kept)
+    if missing:
+        raise invalid_values(
+            f"Secondary index {index.name} does not project one or more filter attributes: [{', '.join(missing)}]"
+        )
 
 
 def _start(table: Table, index: Index | None, start: Item, short: str, key: Key | None) -> Position:
