@@ -2,7 +2,8 @@
 
 python benchmarks/table.py --items 10000
 python benchmarks/table.py --items 10000000 --fill-seconds 3600 --folder /var/tmp/large    # kept: the next run only measures
-python benchmarks/table.py --items 10000 --peer 'npx --no-install dynalite --port {port}' --peer-name dynalite
+python benchmarks/table.py --items 10000 --peer dynalite='npx --no-install dynalite --port {port}' \\
+    --peer ministack='env GATEWAY_PORT={port} ministack'                        # each peer after the node, in the same run
 """
 
 import argparse
@@ -108,23 +109,25 @@ def measures(client: Client, items: int, chosen: random.Random) -> dict[str, lis
     }
 
 
-def report(server: Server, client: Client, items: int) -> None:
-    """One line of figures for each kind and number of clients: the medians of rounds that go through the numbers of clients in
-    turn, so that what else the machine does meanwhile falls on all of them alike."""
-    for kind, requests in measures(client, items, random.Random(7)).items():
-        found: dict[int, list[dict[str, float]]] = {clients: [] for clients in _CLIENTS}
-        for _ in range(_ROUNDS):
-            for clients in _CLIENTS:
-                found[clients].append(_measured(server, client, requests, clients))
-        for clients, rounds in found.items():
-            medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
-            print(json.dumps({"label": server.name, "measure": kind, "clients": clients, **medians}), flush=True)
+def report(server: Server, client: Client, items: int, seconds: float) -> None:
+    """One line of figures for each kind and number of clients: the medians of rounds of so many seconds that go through the
+    kinds and the numbers of clients in turn, so that what else the machine does meanwhile falls on all of them alike."""
+    kinds = measures(client, items, random.Random(7))
+    found: dict[tuple[str, int], list[dict[str, float]]] = {
+        (kind, clients): [] for kind in kinds for clients in _CLIENTS
+    }
+    for _ in range(_ROUNDS):
+        for (kind, clients), rounds in found.items():
+            rounds.append(_measured(server, client, kinds[kind], clients, seconds))
+    for (kind, clients), rounds in found.items():
+        medians = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+        print(json.dumps({"label": server.name, "measure": kind, "clients": clients, **medians}), flush=True)
 
 
-def _measured(server: Server, client: Client, requests: list[bytes], clients: int) -> dict[str, float]:
-    client.replay(requests, 200, clients)
+def _measured(server: Server, client: Client, requests: list[bytes], clients: int, seconds: float) -> dict[str, float]:
+    client.replay(requests, 200, clients, seconds=seconds)
     cpu = server.cpu()
-    result = client.replay(requests, 4_000, clients, seconds=5)
+    result = client.replay(requests, 4_000, clients, seconds=seconds)
     return {
         "p50 ms": round(result.percentile(50) * 1e3, 3),
         "p99 ms": round(result.percentile(99) * 1e3, 3),
@@ -168,7 +171,7 @@ def run(server: Server, options: argparse.Namespace, *, keeps: bool) -> None:
                 ),
                 flush=True,
             )
-        report(server, client, items)
+        report(server, client, items, options.round_seconds)
         print(json.dumps({"label": server.name, "measure": "memory", "pss MB": round(server.memory(), 1)}), flush=True)
     finally:
         server.remove()
@@ -180,12 +183,15 @@ def main() -> None:
     parser.add_argument("--fill-seconds", type=float, default=600.0, help="stop filling after so long")
     parser.add_argument("--folder", type=Path, help="where the data lies, and stays")
     parser.add_argument("--fill-only", action="store_true")
-    parser.add_argument("--peer", help="the command of another server, with {port} and {data}")
-    parser.add_argument("--peer-name", default="peer")
+    parser.add_argument("--round-seconds", type=float, default=2.0, help="the most that one round of a measure takes")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar="NAME=COMMAND", help="another server, with {port} and {data}"
+    )
     options = parser.parse_args()
     run(Server("cumulet", OURS, folder=options.folder), options, keeps=True)
-    if options.peer:
-        run(Server(options.peer_name, options.peer), options, keeps=False)
+    for peer in options.peer:
+        name, _, command = peer.partition("=")
+        run(Server(name, command), options, keeps=False)
 
 
 if __name__ == "__main__":
