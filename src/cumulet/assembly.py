@@ -114,8 +114,15 @@ class Assembly:
     def domain_names(self) -> Any:
         """Custom domain names, which API Gateway's services share."""
         from cumulet.services.apigateway.domains import hosts, store
+        from cumulet.services.apigateway.rest.apis.store import ApiStore
 
-        return hosts.Domains(store.DomainStore(self._database("apigateway")))
+        db = self._database("apigateway")
+
+        async def find_policy(api_id: str) -> str | None:
+            owned = await ApiStore(db).find(api_id)
+            return None if owned is None else owned.api.security_policy
+
+        return hosts.Domains(store.DomainStore(db), find_policy)
 
     def _apigateway(self) -> Service:
         from cumulet.services import apigateway

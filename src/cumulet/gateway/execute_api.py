@@ -40,6 +40,7 @@ class Address(Struct, frozen=True):
     """Which API is meant, and the path beginning with its stage. `base_path` is what a custom domain took off before it.
 
     `vpc_endpoint` is in addresses of private APIs: there are no VPCs here, so whoever uses such an address comes by that endpoint.
+    `domain` is the custom domain that led here, where that has a policy of its own.
     """
 
     api_id: str
@@ -47,6 +48,7 @@ class Address(Struct, frozen=True):
     mapped: bool = False
     base_path: str = ""
     vpc_endpoint: str = ""
+    domain: Any = None
 
 
 def address_of(request: HttpRequest, host: str) -> Address | None:
@@ -100,15 +102,21 @@ async def address_for(gateway: "Gateway", request: HttpRequest, host: str) -> Ad
     if not domain.admits(name, request.tls):
         log.info("a request for %s was refused: it needs TLS (--tls) with that name, and a certificate if mutual", name)
         return Address("", request.path, mapped=True)
-    led = routing.lead(domain, request.path, request.headers)
+    endpoint, guarded = "", None
+    if domain.private:
+        endpoint = request.headers.get("x-amzn-vpce-id", "")
+        domain = guarded = await state.domains.private(domain, endpoint)
+    led = routing.lead(domain, request.path, request.headers) if domain is not None else None
     if led is None:
         return Address("", request.path, mapped=True)
     path = f"/{led.stage}{led.path}" if led.stage else led.path
-    return Address(led.api_id, path, mapped=True, base_path=led.base_path)
+    return Address(led.api_id, path, True, led.base_path, endpoint, guarded)
 
 
 def may_be_custom(host: str) -> bool:
-    """The cheap question first: nearly all requests are for names that are nobody's own."""
+    """Whether a name may have an owner, as domains and APIs have. The cheap question first: nearly all names are nobody's own."""
+    if MARK in host:
+        return True
     if not host or host[0] == "[" or host.startswith(("localhost", "127.")):
         return False
     name = host.partition(":")[0]
@@ -137,6 +145,8 @@ async def serve(
         visit = await _visit(gateway, request, request_id)
         visit.identify = identify or visit.identify
         visit.vpc_endpoint = address.vpc_endpoint
+        if address.domain is not None and not await _admitted(address.domain, visit):
+            address = Address("", address.path, mapped=True)
         if "upgrade" in request.headers and (upgraded := await _upgrade(gateway, request, visit, address)) is not None:
             return upgraded
         answer = await _answer(gateway, visit, address)
@@ -155,6 +165,13 @@ async def serve(
         "execute-api", "Invoke", response.status, error, ("", "", "", request_id), time.perf_counter() - started
     )
     return response
+
+
+async def _admitted(domain: Any, visit: Visit) -> bool:
+    """Whether the policy of a private domain lets a request through."""
+    from cumulet.services.apigateway.domains import private  # noqa: PLC0415  as in `address_for`
+
+    return await private.admits(domain, visit)
 
 
 async def _upgrade(gateway: "Gateway", request: HttpRequest, visit: Visit, address: Address) -> HttpResponse | None:
@@ -221,6 +238,7 @@ class GatewayVisit:
             authorize=self._authorize,
             judge=self._judge,
             certificate=request.tls.certificate if request.tls is not None else None,
+            server_name=request.tls.server_name if request.tls is not None else None,
         )
 
     async def _identify(self) -> Credential:

@@ -83,7 +83,8 @@ class Visit(Struct, kw_only=True):
     `identify` verifies its signature and gives whose it is: ANONYMOUS when it has none; raises AwsError when it is wrong.
     `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
     `judge(call, credential, asked)` decides on an action by the caller's policies, if they count, and the resource's own.
-    `certificate` is the client's, where the address asks for one; `vpc_endpoint` the endpoint that the address names.
+    `certificate` is the client's, where the address asks for one; `vpc_endpoint` the endpoint that the address names;
+    `server_name` is the name that TLS was made for, None where there is no TLS.
     """
 
     request: WebRequest
@@ -94,6 +95,7 @@ class Visit(Struct, kw_only=True):
     judge: Callable[[Call, Credential, Asked], Awaitable[Judgement]]
     certificate: ClientCertificate | None = None
     vpc_endpoint: str = ""
+    server_name: str | None = None
 
 
 class Client(Protocol):

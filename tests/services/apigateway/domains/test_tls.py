@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.services.apigateway.domains.conftest import TlsNode
 from tests.services.lambda_.conftest import ECHO, RUNTIME, package
 from websockets.sync.client import connect
@@ -108,6 +109,57 @@ def test_who_is_strict_wants_the_name_in_both_places(node: TlsNode, client: Clie
     rest.create_base_path_mapping(domainName=name, restApiId=mock(rest), stage="dev")
     assert node.call(name, "/").status == 200
     assert node.call("localhost", "/", host=name).status == 403
+
+
+def test_policies_of_apis(node: TlsNode, client: Client) -> None:
+    """They count at the API's own address, and at once."""
+    rest = client("apigateway")
+    made = mock(rest, securityPolicy="SecurityPolicy_TLS13_1_3_2025_09", endpointAccessMode="STRICT")
+    name = f"{made}.execute-api.us-east-1.localhost"
+    with contextlib.closing(node.connect(name, newest=True)) as connected:
+        assert connected.version() == "TLSv1.3"
+    with pytest.raises(ssl.SSLError):
+        node.connect(name, newest=False)
+    assert node.call(name, "/dev").status == 200
+    assert node.call("localhost", "/dev", host=name).status == 403
+    rest.update_rest_api(
+        restApiId=made,
+        patchOperations=[
+            {"op": "replace", "path": "/securityPolicy", "value": "TLS_1_2"},
+            {"op": "replace", "path": "/endpointAccessMode", "value": ""},
+        ],
+    )
+    node.connect(name, newest=False).close()
+    assert node.call("localhost", "/dev", host=name).status == 200
+
+
+def test_policies_go_with_documents(client: Client) -> None:
+    rest = client("apigateway")
+    made = mock(rest, securityPolicy="SecurityPolicy_TLS13_1_2_2021_06", endpointAccessMode="BASIC")
+    found = rest.get_export(
+        restApiId=made, stageName="dev", exportType="oas30", parameters={"extensions": "apigateway"}
+    )
+    read = rest.import_rest_api(body=found["body"].read())
+    assert (read["securityPolicy"], read["endpointAccessMode"]) == ("SecurityPolicy_TLS13_1_2_2021_06", "BASIC")
+    assert read["apiStatus"] == "AVAILABLE"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"securityPolicy": "SecurityPolicy_none"},
+        {"securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06"},
+        {"securityPolicy": "TLS_1_2", "endpointAccessMode": "STRICT"},
+        {"endpointAccessMode": "BASIC"},
+        {"securityPolicy": "SecurityPolicy_TLS13_1_2_2021_06", "endpointAccessMode": "LAX"},
+    ],
+)
+def test_policies_that_are_none(client: Client, wrong: dict[str, str]) -> None:
+    rest = client("apigateway")
+    with pytest.raises(ClientError) as refused:
+        rest.create_rest_api(name="a", **wrong)
+    assert refused.value.response["Error"]["Code"] in {"BadRequestException", "ValidationException"}
+    assert rest.get_rest_apis()["items"] == []
 
 
 def test_who_speaks_http_is_told(node: TlsNode) -> None:

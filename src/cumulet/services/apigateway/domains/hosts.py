@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from msgspec import Struct
 
 from cumulet.kernel.web import Tls
+from cumulet.services.apigateway.domains.security import newest
 from cumulet.services.apigateway.domains.store import Domain, DomainKey, DomainStore, Mapping, RoutingRule
 from cumulet.storage.database import Transaction
 
+MARK = ".execute-api."
+FindPolicy = Callable[[str], Awaitable[str | None]]
+"""Gives the security policy of a REST API, by its id."""
 _MOST = 10_000
 _LONGEST = 253
 
@@ -30,6 +36,11 @@ class Host(Struct, frozen=True):
     mappings: list[Mapping]
     rules: list[RoutingRule]
     terms: Terms
+
+    @property
+    def private(self) -> bool:
+        """Whether only VPC endpoints lead there."""
+        return bool(self.domain.key.id)
 
     def admits(self, name: str, tls: Tls | None) -> bool:
         """Whether a request for the domain may come by a connection (None: one without TLS).
@@ -55,8 +66,9 @@ class Host(Struct, frozen=True):
 class Domains:
     """The custom domain names of a node; one for all three services of API Gateway."""
 
-    def __init__(self, store: DomainStore) -> None:
+    def __init__(self, store: DomainStore, find_policy: FindPolicy) -> None:
         self.store = store
+        self._find_policy = find_policy
         self._known: dict[str, Host | None] = {}
 
     async def host(self, name: str) -> Host | None:
@@ -77,14 +89,36 @@ class Domains:
         return found
 
     async def terms(self, name: str) -> Terms | None:
-        """What TLS connections for a name take; None where it is no domain's."""
+        """What TLS connections for a name take; None where that is what they take at the node's own names."""
+        if MARK in name:
+            policy = await self._find_policy(name.partition(MARK)[0].rpartition(".")[2])
+            return Terms(name, newest=True) if newest(policy) else None
         host = await self.host(name)
         return None if host is None else host.terms
+
+    async def private(self, host: Host, endpoint: str) -> Host | None:
+        """Of the private domains that share a host's name, the one that a VPC endpoint has an access association with."""
+        if not endpoint or len(endpoint) > _LONGEST:
+            return None
+        known, name = self._known, host.domain.key.name
+        asked = f"{name} {endpoint}"
+        if asked not in known:
+            found = await self._associated(name, endpoint)
+            if len(known) >= _MOST:
+                known.clear()
+            known[asked] = found
+        return known[asked]
+
+    async def _associated(self, name: str, endpoint: str) -> Host | None:
+        for domain in await self.store.named(name):
+            if domain.key.id and await self.store.is_associated(domain.key, endpoint):
+                return await self._whole(domain)
+        return None
 
     async def _terms(self, domain: Domain) -> Terms:
         mutual = domain.body.mutual_tls_authentication is not None
         trusted = await self.store.truststore(domain.key) if mutual else ""
-        return Terms(domain.key.name, mutual, trusted, newest="TLS13_1_3" in (domain.body.security_policy or ""))
+        return Terms(domain.key.name, mutual, trusted, newest=newest(domain.body.security_policy))
 
     def changed(self, tx: Transaction) -> None:
         """A domain, or where it leads, is being changed."""
@@ -95,9 +129,12 @@ class Domains:
 
     async def _load(self, name: str) -> Host | None:
         for domain in await self.store.named(name):
-            mappings = sorted(await self.store.mappings(domain.key), key=lambda mapping: -len(mapping.path))
-            return Host(domain, mappings, await self.store.rules(domain.key), await self._terms(domain))
+            return await self._whole(domain)
         return None
+
+    async def _whole(self, domain: Domain) -> Host:
+        mappings = sorted(await self.store.mappings(domain.key), key=lambda mapping: -len(mapping.path))
+        return Host(domain, mappings, await self.store.rules(domain.key), await self._terms(domain))
 
 
 def key_of(region: str, name: str, id: str | None) -> DomainKey:

@@ -160,6 +160,11 @@ class DomainStore(Struct, frozen=True):
             sql, values = f"{sql} AND stage = $2", (api_id, stage)
         return [DomainKey(*row) for row in await (within or self.db).read(sql, values)]
 
+    async def is_associated(self, key: DomainKey, endpoint: str) -> bool:
+        """Whether somebody has an access association of a VPC endpoint with a private domain; see rest/domain_names."""
+        sql = "SELECT 1 FROM apigateway_association WHERE region = $1 AND alias = $2 LIMIT 1"
+        return bool(await self.db.read(sql, (key.region, f"{key.name}+{key.id} {endpoint}")))
+
     async def forget_api(self, tx: Transaction, api_id: str) -> None:
         """An API is being deleted: nothing leads to it any more."""
         await tx.write("DELETE FROM apigateway_mapping WHERE api = $1", (api_id,))

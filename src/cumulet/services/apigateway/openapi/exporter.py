@@ -125,8 +125,7 @@ def _localized(node: Any, place: str) -> Any:
 
 
 def _extensions(definition: Definition, wanted: frozenset[str], stage: api.Stage) -> dict[str, Any]:
-    rest_api = definition.api
-    found: dict[str, Any] = {}
+    rest_api, found = definition.api, dict[str, Any]()
     documented = "documentation" in wanted or (bool(wanted & _ALL) and stage.documentation_version is not None)
     if documented and definition.documentation:
         found[documentation.EXTENSION] = documentation.write(definition.documentation, stage.documentation_version)
@@ -140,13 +139,17 @@ def _extensions(definition: Definition, wanted: frozenset[str], stage: api.Stage
             }
             for each in definition.validators.values()
         }
-    if wanted & _ALL:
-        if rest_api.policy:
-            found[_PREFIX + "policy"] = msgspec.json.decode(rest_api.policy)
-        if rest_api.binary_media_types:
-            found[_PREFIX + "binary-media-types"] = rest_api.binary_media_types
-        if rest_api.minimum_compression_size is not None:
-            found[_PREFIX + "minimum-compression-size"] = rest_api.minimum_compression_size
-        if rest_api.api_key_source == "AUTHORIZER":
-            found[_PREFIX + "api-key-source"] = rest_api.api_key_source
-    return found
+    return found | _settings(rest_api) if wanted & _ALL else found
+
+
+def _settings(rest_api: api.RestApi) -> dict[str, Any]:
+    """What the API has set for itself."""
+    settings: dict[str, Any] = {
+        "policy": msgspec.json.decode(rest_api.policy) if rest_api.policy else None,
+        "binary-media-types": rest_api.binary_media_types or None,
+        "minimum-compression-size": rest_api.minimum_compression_size,
+        "security-policy": rest_api.security_policy,
+        "endpoint-access-mode": rest_api.endpoint_access_mode,
+        "api-key-source": "AUTHORIZER" if rest_api.api_key_source == "AUTHORIZER" else None,
+    }
+    return {_PREFIX + name: value for name, value in settings.items() if value is not None}

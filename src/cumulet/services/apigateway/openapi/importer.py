@@ -45,6 +45,9 @@ def read(
         raise bad_request(str(error)) from error
 
 
+_SECURITY = {"security-policy": "security_policy", "endpoint-access-mode": "endpoint_access_mode"}
+
+
 class _Import:
     def __init__(
         self, body: bytes, parameters: Mapping[str, str], base: Definition, *, merge: bool, limits: Limits
@@ -116,6 +119,10 @@ class _Import:
         policy = self._extension("policy")
         if policy is not None or not self.merge:
             rest_api.policy = msgspec.json.encode(policy).decode() if isinstance(policy, dict) else _text(policy)
+        for name, field in _SECURITY.items():
+            if isinstance(given := self._extension(name), str):
+                setattr(rest_api, field, given)
+        api_rules.check(rest_api)
         self._endpoint(rest_api)
 
     def _endpoint(self, rest_api: api.RestApi) -> None:

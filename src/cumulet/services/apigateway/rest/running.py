@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from cumulet.services.apigateway.domains.security import STRICT
 from cumulet.services.apigateway.plane.kept import Kept
 from cumulet.services.apigateway.rest import definition as definitions
 from cumulet.services.apigateway.rest.apis.store import ApiStore
@@ -29,12 +30,13 @@ _LARGEST = 32 << 20
 class Running(Struct, kw_only=True):
     """A stage with what is deployed to it; `canary` is what its canary runs, None where it has none.
 
-    It is another whenever any of it has changed; `kept` is for what the data plane compiles of it.
+    `strict`: the API's own address wants its name in TLS as in Host. It is another whenever any of it has changed; `kept` is for what the data plane compiles of it.
     """
 
     definition: Definition
     canary: Definition | None
     stage: api.Stage
+    strict: bool
     account: str
     region: str
     kept: Any = None
@@ -121,6 +123,7 @@ class Rest:
             definition=definitions.decode(deployed),
             canary=definitions.decode(canary) if canary is not None else None,
             stage=stage,
+            strict=owned.api.endpoint_access_mode == STRICT,
             account=owned.account,
             region=owned.region,
         )

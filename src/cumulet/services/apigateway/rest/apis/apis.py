@@ -44,8 +44,7 @@ async def create_rest_api(gateway: ApiGateway, call: Call, request: api.CreateRe
         security_policy=request.security_policy,
         endpoint_access_mode=request.endpoint_access_mode,
     )
-    if request.security_policy is not None:
-        rest_api.api_status = "AVAILABLE"
+    rules.check(rest_api)
     if request.policy:
         rest_api.policy = stored_policy(request.policy, call, rest_api.id or "", gateway.limits)
     definition = fresh.fresh(rest_api)
@@ -94,6 +93,7 @@ async def update_rest_api(gateway: ApiGateway, call: Call, request: api.UpdateRe
         if rest_api.policy and rest_api.policy != before:
             rest_api.policy = stored_policy(rest_api.policy, call, request.rest_api_id, gateway.limits)
         await gateway.rest.apis.put(tx, rest_api)
+        gateway.rest.changed(tx, request.rest_api_id)  # its security policy counts at once
     return shown(rest_api)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from cumulet.api import apigateway as api
+from cumulet.services.apigateway.domains import security
 from cumulet.services.apigateway.errors import bad_request
 from cumulet.services.apigateway.rest.patch import ANY, REPLACE, Rule, Rules, Step, flag, items, value
 
@@ -37,8 +38,17 @@ def endpoint(asked: api.EndpointConfiguration | None) -> api.EndpointConfigurati
     return configuration
 
 
+def is_private(rest_api: api.RestApi) -> bool:
+    """Whether it is for VPC endpoints alone."""
+    configuration = rest_api.endpoint_configuration
+    return configuration is not None and configuration.types == ["PRIVATE"]
+
+
 def check(rest_api: api.RestApi) -> None:
     """Rules between fields, after a change. Raises BadRequestException."""
+    security.check(rest_api.security_policy, rest_api.endpoint_access_mode)
+    if rest_api.security_policy is not None:
+        rest_api.api_status = "AVAILABLE"
     if rest_api.endpoint_configuration is not None:
         _check_endpoint(rest_api.endpoint_configuration)
 
@@ -111,7 +121,7 @@ RULES = Rules(
         "/minimumCompressionSize": value("minimum_compression_size", _compression_of),
         "/disableExecuteApiEndpoint": value("disable_execute_api_endpoint", flag),
         "/securityPolicy": value("security_policy"),
-        "/endpointAccessMode": value("endpoint_access_mode"),
+        "/endpointAccessMode": value("endpoint_access_mode", lambda step: step.value or None),
         "/endpointConfiguration/types/{}": Rule(ANY, _set_kind),
         "/endpointConfiguration/types": Rule(ANY, _set_kind),
         "/endpointConfiguration/ipAddressType": Rule(REPLACE, _set_address_type),

@@ -10,6 +10,7 @@ from cumulet.api import apigateway as api
 from cumulet.kernel.call import Call
 from cumulet.services.apigateway.errors import bad_request, limit_exceeded, not_found
 from cumulet.services.apigateway.rest.apis.fresh import part_id
+from cumulet.services.apigateway.rest.apis.rules import is_private
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.lookup import need_api
 from cumulet.services.apigateway.rest.pages import page
@@ -38,6 +39,8 @@ async def create_deployment(gateway: ApiGateway, call: Call, request: api.Create
                 f"Invalid deployment content specified.Stage {request.stage_name} must already be created before making a "
                 "canary release deployment"
             )
+        if is_private(rest_api) and not rest_api.policy:
+            raise bad_request("Private REST API doesn't have a resource policy attached to it")
         definition = await gateway.rest.parts.definition(rest_api, tx)
         deployment = api.Deployment(
             id=part_id(), description=request.description, created_date=now, api_summary=_summary(definition)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from cumulet.api import apigateway as api
+from cumulet.services.apigateway.domains import security
 from cumulet.services.apigateway.errors import bad_request
 from cumulet.services.apigateway.rest.patch import ANY, Rule, Rules, Step, value
 
 _KINDS = ("EDGE", "REGIONAL", "PRIVATE")
-_POLICIES = ("TLS_1_0", "TLS_1_2")
 _MODES = ("BASE_PATH_MAPPING_ONLY", "ROUTING_RULE_ONLY", "ROUTING_RULE_THEN_BASE_PATH_MAPPING")
 
 
@@ -30,9 +30,7 @@ def endpoint(asked: api.EndpointConfiguration | None) -> api.EndpointConfigurati
 
 def check(domain: api.DomainName) -> None:
     """Rules between fields. Raises BadRequestException."""
-    policy = domain.security_policy or ""
-    if policy not in _POLICIES and not policy.startswith("SecurityPolicy_"):
-        raise bad_request(f"Invalid security policy specified: {policy}")
+    security.check(domain.security_policy, domain.endpoint_access_mode)
     types = domain.endpoint_configuration.types if domain.endpoint_configuration else None
     if domain.mutual_tls_authentication is not None:
         if not (domain.mutual_tls_authentication.truststore_uri or "").startswith("s3://"):
@@ -94,7 +92,7 @@ RULES = Rules(
         "/regionalCertificateArn": value("regional_certificate_arn"),
         "/ownershipVerificationCertificateArn": value("ownership_verification_certificate_arn"),
         "/securityPolicy": value("security_policy"),
-        "/endpointAccessMode": value("endpoint_access_mode"),
+        "/endpointAccessMode": value("endpoint_access_mode", lambda step: step.value or None),
         "/policy": value("policy"),
         "/managementPolicy": value("management_policy"),
         "/routingMode": value("routing_mode", _mode),

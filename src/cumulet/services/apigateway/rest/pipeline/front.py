@@ -92,7 +92,7 @@ class RestFront:
         found = await self.program(api_id, stage) if stage else None
         if found is None:
             return finish.unknown_stage(visit)
-        if found.closed and not mapped:
+        if not mapped and (found.closed or (found.strict and visit.server_name != _name(visit))):
             return finish.closed(visit)
         if found.canary is not None and _chance.random() < found.canary_share:
             found = found.canary
@@ -128,6 +128,7 @@ class RestFront:
         compiled = program.compile(
             running.definition, running.stage, running.account, running.region, canary=running.canary
         )
+        compiled.strict = running.strict
         certificate = running.stage.client_certificate_id
         if certificate:
             compiled.certificate = await self._certificates.pem(running.account, running.region, certificate)
@@ -154,6 +155,11 @@ class RestFront:
 
             self._verifier = Verifier(self.client, self._wall, time.monotonic)
         return self._verifier
+
+
+def _name(visit: Visit) -> str:
+    """The host that a request names, without its port."""
+    return visit.request.headers.get("host", "").partition(":")[0].lower()
 
 
 def split(path: str) -> tuple[str, str]:

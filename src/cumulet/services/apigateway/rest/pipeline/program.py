@@ -71,6 +71,7 @@ class Program(Struct, kw_only=True):
     access_log: AccessLog | None
     closed: bool
     edge: bool
+    strict: bool = False
     traced: bool
     canary_of: bool = False
     is_canary: bool = False
