@@ -12,6 +12,7 @@ from cumulet.compute.model import (
     Image,
     Invocation,
     NoRoom,
+    NotMounted,
     OnEndpoint,
     OnEnvironment,
     OnEvent,
@@ -21,6 +22,7 @@ from cumulet.compute.model import (
     RestoreFailed,
     RuntimeUnavailable,
     Server,
+    SharedFolder,
 )
 from cumulet.compute.response_stream import ResponseStream, StreamLimits
 from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
@@ -40,6 +42,7 @@ __all__ = [
     "Invocation",
     "Level",
     "NoRoom",
+    "NotMounted",
     "NotServing",
     "OnEndpoint",
     "OnEnvironment",
@@ -52,6 +55,7 @@ __all__ = [
     "RestoreFailed",
     "RuntimeUnavailable",
     "Server",
+    "SharedFolder",
     "StreamLimits",
     "Upstream",
     "image_unpacker",

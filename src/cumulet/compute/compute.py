@@ -181,6 +181,10 @@ class Compute:
         self._servers.retire(key)
         self._fleet.retire(key)
 
+    def end(self, key: str) -> None:
+        """End every environment of this function now, whatever it does."""
+        self._fleet.end_all(key)
+
     # Running
 
     async def invoke(

@@ -234,6 +234,13 @@ class Fleet:
                 if environment.state == "idle" and environment.crowd is None:
                     self.end(environment)
 
+    def end_all(self, key: str) -> None:
+        """End all of this function now, what they do included."""
+        for environment in [one for one in self._all.values() if one.key == key]:
+            environment.retired = True
+            environment.kill()
+            self.end(environment)
+
     def reap(self, oldest: float) -> None:
         """End those that have been idle since before a moment of the loop's clock."""
         for idle in list(self._idle.values()):

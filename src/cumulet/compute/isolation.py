@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from cumulet.compute import documents
 from cumulet.compute.linux import syscalls
 from cumulet.compute.linux.cgroup import Group, read_meter
@@ -147,6 +149,8 @@ class Sandbox:
             "layers": layers,
             "tmp_mb": spec.tmp_mb,
         }
+        if spec.file_systems:
+            order["file_systems"] = msgspec.to_builtins(spec.file_systems, enc_hook=str)
         if not self._group.counts_memory:
             self._watch = MemoryWatch((self._pidfd, self._runtime_pidfd), spec.memory_mb * _MB, self.kill)
             self._watch.start()

@@ -39,6 +39,21 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     processors: float = 2.0
 
 
+class SharedFolder(msgspec.Struct, frozen=True, kw_only=True):
+    """A file system that is mounted at `target`, a folder of /mnt: what is at `path` below `folder`, of which no part may be a link.
+
+    Who the function is inside, is `uid` and `gid` on the disk, where environments have users of their own.
+    """
+
+    file_system: str
+    target: str
+    folder: Path
+    path: str
+    uid: int
+    gid: int
+    read_only: bool
+
+
 class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything an environment needs to hold one function.
 
@@ -56,6 +71,7 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """An unpacked folder on this machine; mounted read-only at /var/task."""
     layers: tuple[Path, ...] = ()
     """Unpacked folders, merged in this order (later ones win) read-only at /opt."""
+    file_systems: tuple[SharedFolder, ...] = ()
     memory_mb: int = 128
     timeout: float = 3.0
     """Seconds an invocation may take."""
@@ -189,6 +205,10 @@ class RuntimeUnavailable(Exception):
 
 class ComputeUnavailable(Exception):
     """No environment could be made; the message says why."""
+
+
+class NotMounted(ComputeUnavailable):
+    """A file system of the function could not be mounted."""
 
 
 class NoRoom(Exception):

@@ -6,7 +6,8 @@ import msgspec
 
 from cumulet.compute.ended import Ended, told
 from cumulet.compute.environment import Environment
-from cumulet.compute.model import ComputeUnavailable, FunctionSpec, Invocation, Outcome
+from cumulet.compute.model import ComputeUnavailable, FunctionSpec, Invocation, NotMounted, Outcome
+from cumulet.compute.sandbox.file_systems import FAILED
 
 _UNKNOWN = "Runtime.Unknown"
 
@@ -33,6 +34,8 @@ async def failure(environment: Environment, spec: FunctionSpec, invocation: Invo
     if ended.how == "crash":
         how = await environment.ending()
         if "failed" in how:
+            if FAILED in how["failed"]:
+                raise NotMounted(how["failed"].partition(FAILED)[2])
             raise ComputeUnavailable(f"a function could not be put into its sandbox: {how['failed']}")
         logs += environment.last_logs()
     error, detail, error_type, payload = told(spec, invocation, ended, how or {"oom": False})

@@ -14,6 +14,7 @@ from cumulet.compute.isolation import OnMessage
 from cumulet.compute.model import ComputeUnavailable, FunctionSpec
 from cumulet.compute.runtimes.runtime import PlainRuntime, Runtime
 from cumulet.compute.sandbox import messages
+from cumulet.compute.sandbox.file_systems import FAILED
 
 _MAKE_TIMEOUT = 30.0
 
@@ -77,6 +78,9 @@ class Process:
         )
 
     def assign(self, spec: FunctionSpec, assignment: Mapping[str, Any]) -> None:
+        if spec.file_systems:
+            self.ending.set_result({"failed": f"{FAILED}nothing can be mounted where there are no sandboxes"})
+            return
         code = str(spec.code)
         alone = self._runtime.alone(code, [str(layer) for layer in spec.layers])
         environment = {**assignment["environment"], **alone.pop("variables", {}), "LAMBDA_TASK_ROOT": code}

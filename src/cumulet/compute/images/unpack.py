@@ -33,7 +33,7 @@ _IN_MEMORY = (
 _GZIP = b"\x1f\x8b"
 _READABLE_FILE, _READABLE_FOLDER = 0o444, 0o555
 """As Lambda has it, the function's user reads every file, whoever the image gave it to."""
-_NEEDED_FOLDERS = ("dev", "proc", "tmp", "etc", "sys", "run", "opt", "var/task")
+_NEEDED_FOLDERS = ("dev", "proc", "tmp", "etc", "sys", "run", "opt", "mnt", "var/task")
 _NEEDED_FILES = ("etc/passwd", "etc/hosts", "etc/resolv.conf")
 
 

@@ -63,6 +63,9 @@ _CLOSE_RANGE = 436
 _CLONE = 56 if X86 else 220
 _CLONE_FS, _CLONE_PARENT, _SIGCHLD = 0x200, 0x8000, 17
 _MOUNT_SETATTR = 442
+_OPENAT2 = 437
+_BELOW = 0x01 | 0x02 | 0x04 | 0x08  # RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
+_MOUNT_ATTR_IDMAP = 0x100000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -124,9 +127,23 @@ def open_tree(path: str) -> int:
     return syscall("open_tree", _OPEN_TREE, _AT_FDCWD, ctypes.c_char_p(os.fsencode(path)), flags)
 
 
-def restrict_mount(fd: int, attributes: int) -> None:
-    """Set MOUNT_ATTR_* on a detached mount."""
-    wanted = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, 0), 32)
+def open_below(folder: int, path: str) -> int:
+    """A folder below another one, with no link and no other mount on the way."""
+    how = ctypes.create_string_buffer(struct.pack("QQQ", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, 0, _BELOW), 24)
+    return syscall("openat2", _OPENAT2, folder, ctypes.c_char_p(os.fsencode(path)), how, 24)
+
+
+def open_tree_of(fd: int) -> int:
+    """A detached copy of the mount that a folder is on, from that folder down."""
+    flags = _OPEN_TREE_CLONE | _AT_EMPTY_PATH | os.O_CLOEXEC
+    return syscall("open_tree", _OPEN_TREE, fd, ctypes.c_char_p(b""), flags)
+
+
+def restrict_mount(fd: int, attributes: int, translation: int = -1) -> None:
+    """Set MOUNT_ATTR_* on a detached mount; have ids on it translated as those of a user namespace are."""
+    space = max(translation, 0)
+    attributes |= 0 if translation < 0 else _MOUNT_ATTR_IDMAP
+    wanted = ctypes.create_string_buffer(struct.pack("QQQQ", attributes, 0, 0, space), 32)
     syscall("mount_setattr", _MOUNT_SETATTR, fd, ctypes.c_char_p(b""), _AT_EMPTY_PATH | _AT_RECURSIVE, wanted, 32)
 
 

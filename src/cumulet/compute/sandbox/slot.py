@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 
 from cumulet.compute.linux import cgroup, syscalls
-from cumulet.compute.sandbox import attendant, extensions, messages, worlds
+from cumulet.compute.sandbox import attendant, extensions, file_systems, messages, worlds
 
 
 class Slot:
@@ -41,6 +41,11 @@ class Slot:
         self._ready = False
         self._assignment: messages.Message | None = None
         self._extended = False
+
+    @property
+    def uid(self) -> int | None:
+        """The user on the machine that it runs as; None where that is the only one there is."""
+        return self._uid
 
     def forked(self, runtime: int) -> None:
         """It has a process now, of this descriptor."""
@@ -76,6 +81,7 @@ class Slot:
         if self.orders is None or not self._ready:
             raise OSError("it ended before it had a function")
         with self._own.inside(self._world.mounts, syscalls.CLONE_NEWNS):
+            file_systems.make_places([target for target, _ in mounts])
             for target, fd in mounts:
                 syscalls.move_mount(fd, target)
             if tmp_in_memory:

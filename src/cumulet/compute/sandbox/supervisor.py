@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable, Mapping
 
 from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
-from cumulet.compute.sandbox import disks, inits, messages, network, slot, worlds
+from cumulet.compute.sandbox import disks, file_systems, inits, messages, network, slot, worlds
 
 _FIRST_UID = 200_000
 _UIDS = 60_000
@@ -292,6 +292,7 @@ class Supervisor:
                 mounts.append(("/var/task", _read_only_tree(order["code"])))
             if order["layers"]:
                 mounts.append(("/opt", self._layers(order["layers"])))
+            mounts += file_systems.open_mounts(order.get("file_systems", ()), one.uid)
             one.assign(mounts, in_memory, order["assignment"])
         except OSError as error:
             self._failed(order, error)

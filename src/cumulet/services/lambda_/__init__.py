@@ -43,6 +43,8 @@ from cumulet.services.lambda_.events import configs as event_configs
 from cumulet.services.lambda_.events.destinations import DEAD_LETTER, DESTINATION, Notices
 from cumulet.services.lambda_.events.queue import EventQueue
 from cumulet.services.lambda_.events.workers import EventWorker
+from cumulet.services.lambda_.file_systems.mounts import Mounts
+from cumulet.services.lambda_.file_systems.watch import Watch
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.images.registry import Registry
 from cumulet.services.lambda_.images.store import ImageStore
@@ -157,6 +159,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         custom=custom,
     )
     custom.on_change = lambda_.targets.forget_all
+    lambda_.targets.mounts = Mounts(calls, Watch(lambda_).mounted)
     lambda_.front = UrlFront(lambda_)
     lambda_.cleanups.append(lambda_.urls.clean)
     lambda_.provisioner = Provisioner(lambda_)

@@ -12,13 +12,13 @@ from cumulet.services.lambda_.capacity import model as capacity
 from cumulet.services.lambda_.concurrency import snap_start
 from cumulet.services.lambda_.durable.model import durable_config
 from cumulet.services.lambda_.errors import invalid
+from cumulet.services.lambda_.file_systems import rules as file_systems
 from cumulet.services.lambda_.limits import Limits
 from cumulet.services.lambda_.model import CREATING
 from cumulet.services.lambda_.names import LATEST, FunctionKey
 from cumulet.services.lambda_.runtimes import CUSTOM, check_runtime
 
 _MISSING = {
-    "file_system_configs": "FileSystemConfigs",
     "accelerator_config": "AcceleratorConfig",
 }
 
@@ -101,6 +101,7 @@ def changed_configuration(
         if (value := getattr(request, member)) is not None
     }
     changes |= _image_members(old, request) | snap_start.members(request.snap_start)
+    changes |= file_systems.members(request.file_system_configs)
     changes |= _runtime_members(old, request, key)
     if request.environment is not None:
         changes["environment"] = _environment(request.environment, limits)
@@ -125,6 +126,7 @@ def changed_configuration(
     changes |= capacity.changed(old, request.capacity_provider_config)
     changed = capacity.check(msgspec.structs.replace(old, **changes))
     snap_start.check(changed)
+    file_systems.check(changed)
     if changed.runtime == CUSTOM and capacity.managed(changed):
         raise invalid(
             "The runtime version that the function's runtime alias leads to does not support managed instances."

@@ -12,6 +12,7 @@ from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.concurrency.snap_start import published
 from cumulet.services.lambda_.configuration import new_configuration
 from cumulet.services.lambda_.errors import conflict, invalid, no_function
+from cumulet.services.lambda_.file_systems.mounts import check_usable
 from cumulet.services.lambda_.images.names import resolved
 from cumulet.services.lambda_.layers.functions import check_allowed, check_arns, dressed
 from cumulet.services.lambda_.markers import PAGE, decode_marker, encode_marker, number_in
@@ -49,6 +50,7 @@ async def create_function(lambda_: Lambda, call: Call, request: api.CreateFuncti
     await check_role(lambda_, call, request.role)
     await lambda_.custom.check(call.account, configuration.runtime_config, new=True)
     await providers.check_usable(lambda_, configuration, call.account)
+    await check_usable(lambda_, configuration.file_system_configs)
     await check_allowed(lambda_, call, layers)
     await check_deployment(lambda_, call, key, request.code_signing_config_arn)
     async with code.staged(lambda_, call, request.code, configuration.architectures) as staged:

@@ -15,17 +15,20 @@ from cumulet.compute import (
     FunctionSpec,
     Invocation,
     NoRoom,
+    NotMounted,
     Outcome,
     ResponseStream,
     RestoreFailed,
     RuntimeUnavailable,
 )
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import token
 from cumulet.services.lambda_ import lineage
 from cumulet.services.lambda_.capacity.model import MANAGED
 from cumulet.services.lambda_.concurrency.idle import wake
 from cumulet.services.lambda_.concurrency.snap_start import SNAP_START
 from cumulet.services.lambda_.errors import conflict, recursive, throttled
+from cumulet.services.lambda_.file_systems.mounts import not_mounted
 from cumulet.services.lambda_.names import Reference
 from cumulet.services.lambda_.reporting import reports
 from cumulet.services.lambda_.reporting.logs import LogStream
@@ -135,7 +138,7 @@ class Run:
             series.add("Throttles")
             raise throttled("ConcurrentInvocationLimitExceeded") from error
         except ComputeUnavailable as error:
-            raise api.ServiceException(str(error)) from error
+            raise _unavailable(error, target) from error
         except RestoreFailed as error:
             raise _not_restored(error) from error
         except api.TooManyRequestsException:
@@ -322,6 +325,12 @@ async def initialise(lambda_: Lambda, target: Target, spec: FunctionSpec) -> boo
     return await lambda_.compute.initialise(
         spec, on_environment=lambda info: open_environment(lambda_, target, info, "provisioned-concurrency")[1]
     )
+
+
+def _unavailable(error: ComputeUnavailable, target: Target) -> AwsError:
+    if isinstance(error, NotMounted):
+        return not_mounted(target.version.configuration.file_system_configs, str(error))
+    return api.ServiceException(str(error))
 
 
 def _not_restored(error: RestoreFailed) -> api.SnapStartException | api.SnapStartTimeoutException:

@@ -15,6 +15,7 @@ from cumulet.services.lambda_.concurrency.idle import can_idle
 from cumulet.services.lambda_.concurrency.snap_start import SNAP_START, is_on
 from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.errors import no_function
+from cumulet.services.lambda_.file_systems.mounts import Mounts, digest
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.lineage import name_of
 from cumulet.services.lambda_.model import Alias, Function, Version
@@ -107,6 +108,8 @@ class Targets:
         self._packages = packages
         self._credentials = credentials
         self._images = images
+        self.mounts: Mounts
+        """Set by `build`."""
         self.alter: Callable[[FunctionKey, FunctionSpec], FunctionSpec] = lambda _, spec: spec
         self._known: dict[FunctionKey, dict[str, Target | _Route]] = {}
         self._changes = 0
@@ -119,6 +122,17 @@ class Targets:
         """What functions run on may be another version of their runtimes."""
         self._known.clear()
         self._changes += 1
+
+    def using(self, file_system: str) -> list[Target]:
+        """Those in memory that have it mounted."""
+        found = {
+            id(target): target
+            for qualified in self._known.values()
+            for target in qualified.values()
+            if isinstance(target, Target) and target.spec is not None
+            if any(one.file_system == file_system for one in target.spec.file_systems)
+        }
+        return list(found.values())
 
     def known(self, reference: Reference) -> Target | None:
         """The target without a look at the store, when it is in memory."""
@@ -180,16 +194,21 @@ class Targets:
         if package is None:
             raise Superseded
         image, variables = await self._image(target.version, package)
+        configs = configuration.file_system_configs
+        mounted = await self.mounts.of(target.key, configs, credentials.principal) if configs else ()
         own = image is not None and not image.base
         storage = configuration.ephemeral_storage
         version_config = configuration.runtime_version_config
         spec = FunctionSpec(
-            key=f"{deployment}.{credentials.generation}" + (f".{image.id}" if image and image.base else ""),
+            key=f"{deployment}.{credentials.generation}"
+            + (f".{image.id}" if image and image.base else "")
+            + (f".{digest(mounted)}" if mounted else ""),
             runtime=configuration.runtime or "",
             handler=configuration.handler or "",
             code=image.root if image and own else await self._packages.folder(package.id, package.blob),
             image=image,
             layers=await self._layers(target.version),
+            file_systems=mounted,
             memory_mb=target.memory,
             timeout=target.timeout,
             tmp_mb=storage.size if storage else 512,

@@ -9,6 +9,7 @@ from cumulet.services.lambda_.access.roles import check_role
 from cumulet.services.lambda_.compatibility import check_architectures
 from cumulet.services.lambda_.configuration import changed_configuration, check_kind
 from cumulet.services.lambda_.errors import conflict, stale_revision
+from cumulet.services.lambda_.file_systems.mounts import check_usable
 from cumulet.services.lambda_.layers.functions import check_allowed, check_arns, check_code, dressed
 from cumulet.services.lambda_.model import CREATING, Version, timestamp
 from cumulet.services.lambda_.names import LATEST, FunctionKey, Reference, refer
@@ -72,6 +73,7 @@ async def update_function_configuration(
     _check_revision(before, request.revision_id)
     after = changed_configuration(before.configuration, request, key, lambda_.limits)
     await lambda_.custom.check(call.account, after.runtime_config, new=False)
+    await check_usable(lambda_, request.file_system_configs)
     check_arns(lambda_, call, request.layers or ())
     if request.role is not None:
         await check_role(lambda_, call, request.role)

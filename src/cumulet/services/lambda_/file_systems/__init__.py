@@ -1,0 +1,1 @@
+"""File systems that functions have mounted: FileSystemConfigs."""
