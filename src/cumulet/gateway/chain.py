@@ -217,6 +217,7 @@ async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
         source_ip=request.peer,
         trace=request.headers.get("x-amzn-trace-id", ""),
         access_key=credential.access_key,
+        presence=request.presence,
     )
 
 

@@ -109,7 +109,7 @@ class Connection(asyncio.Protocol):
                 self._next()
 
     def eof_received(self) -> bool:
-        self._ended = True
+        self._ended = self._reader.presence.gone = True
         if incoming := self._reader.incoming:
             self._fail_body(incoming, IncompleteBody("The request body terminated unexpectedly"))
         if self._closed or not (self._current or self._queue) or self._transport.get_extra_info("sslcontext"):
@@ -122,6 +122,7 @@ class Connection(asyncio.Protocol):
         self._closed = True
         self._queue.clear()
         self._rest = b""
+        self._reader.presence.gone = True
         if incoming := self._reader.incoming:
             self._fail_body(incoming, IncompleteBody("The client closed the connection"))
         self._reader.close()

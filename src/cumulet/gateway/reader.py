@@ -7,6 +7,7 @@ import httptools
 
 from cumulet.gateway.body import Flow, IncompleteBody, RequestBody
 from cumulet.gateway.limits import Limits
+from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import BytesStream
 from cumulet.kernel.web import Tls
 from cumulet.wire.http import HttpRequest
@@ -64,6 +65,7 @@ class RequestReader:
         self._scheme = "http" if tls is None else "https"
         self._peer = peer
         self._opened = opened
+        self.presence = Presence()
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: dict[str, str] = {}
@@ -204,6 +206,7 @@ class RequestReader:
             b"",
             lines,
             self._tls,
+            self.presence,
         )
         exchange = Exchange(request, body, keep_alive=parser.should_keep_alive(), http10=version == "1.0")
         if "expect" in headers:

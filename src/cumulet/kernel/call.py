@@ -32,6 +32,15 @@ class Principal(Struct, frozen=True):
 ANONYMOUS = Principal("anonymous", "anonymous", "anonymous", "")
 
 
+class Presence:
+    """Of a client that waits for an answer: `gone` once it has hung up, so that nothing may be given to it that it alone would have."""
+
+    __slots__ = ("gone",)
+
+    def __init__(self) -> None:
+        self.gone = False
+
+
 class Call(Struct, frozen=True):
     """One API request: the account and region it acts in, and who sent it.
 
@@ -39,7 +48,7 @@ class Call(Struct, frozen=True):
     answers which hold addresses (queue URLs, Location) work for that client. `source` names the service and
     resource when one service calls another (`aws:SourceArn` in policies), else both are empty. `access_key` is the id of
     the key that signed the request, empty when none did. `bulk`: a part of the platform that moves much may ask for more at
-    once than AWS's API gives a client.
+    once than AWS's API gives a client. `presence` tells whether the client is still there; None where the platform itself calls.
     """
 
     account: str
@@ -52,3 +61,4 @@ class Call(Struct, frozen=True):
     trace: str = ""
     access_key: str = ""
     bulk: bool = False
+    presence: Presence | None = None

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Sequence
 
 from msgspec import Struct
 
+from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import Stream
 from cumulet.kernel.web import Tls
 
@@ -14,7 +15,7 @@ class HttpRequest(Struct):
     `path` and `query` are as sent (percent-encoded, without the `?`). `body` is a stream; `content` holds it whole
     once the gateway has read it (operations without a streaming member). `scheme` is http or https; `peer` the client's
     address. `lines` are the headers as they were sent: names and values in order, undecoded, for who needs their casing or
-    repetition. `tls` is of the connection; None without TLS.
+    repetition. `tls` is of the connection; None without TLS. `presence` tells whether the client is still there.
     """
 
     method: str
@@ -27,6 +28,7 @@ class HttpRequest(Struct):
     content: bytes = b""
     lines: Sequence[tuple[bytes, bytes]] = ()
     tls: Tls | None = None
+    presence: Presence | None = None
 
 
 class HttpResponse(Struct):

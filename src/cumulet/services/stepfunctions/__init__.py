@@ -80,7 +80,7 @@ def build(  # noqa: PLR0913  what the service is made of
     known = machines.build(db, signals, limits, apart)
     engine = Engine(db, clock, tasks, known, limits, apart)
     roles = Roles(calls, clock, enforce)
-    queue = ActivityQueue(activity_store.ActivityStore(db))
+    queue = ActivityQueue(activity_store.ActivityStore(db), tasks)
     mocks = KnownMocks(mock_file)
     parts = Parts(
         calls=calls,

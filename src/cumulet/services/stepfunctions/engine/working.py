@@ -108,9 +108,12 @@ class Working(Steps):
             run.note(BEAT, frame.id, now, now)
 
     def picked_up(self, run: Run, frame: Frame, worker: str) -> None:
-        """A worker has taken an activity's task: the time for its heartbeats begins."""
+        """A worker has taken an activity's task: the time for its heartbeats begins. One before it may have hung up with it."""
         work, now = frame.work, self.now()
         assert work is not None
+        if frame.phase is Phase.SUBMITTED and not work.offered:
+            self.beat(run, frame)
+            return
         frame.phase = Phase.SUBMITTED
         work.offered = False
         if work.heartbeat is not None:

@@ -5,6 +5,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/concepts-activities.html
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from cumulet.api import stepfunctions as api
@@ -15,7 +17,7 @@ from cumulet.services.stepfunctions.machines import configuration, pages, tags
 from cumulet.services.stepfunctions.machines.model import Encryption
 from cumulet.services.stepfunctions.machines.names import check_name
 from cumulet.services.stepfunctions.state import StepFunctions
-from cumulet.services.stepfunctions.tasks.activity_store import Activity
+from cumulet.services.stepfunctions.tasks.activity_store import Activity, Waiting
 from cumulet.storage.database import Conflict, Transaction
 
 POLL = 60.0
@@ -104,9 +106,31 @@ async def get_activity_task(
         task = await state.activities.take(activity.arn, left)
         if task is None:
             return api.GetActivityTaskOutput()
-        if await state.engine.activity_started(task.token, request.worker_name or ""):
+        if await _started(state, call, task, request.worker_name or ""):
             return api.GetActivityTaskOutput(task_token=task.token, input=task.input)
+        if _gone(call):
+            return api.GetActivityTaskOutput()
         left -= state.wall() - began
+
+
+async def _started(state: StepFunctions, call: Call, task: Waiting, worker: str) -> bool:
+    """Give a task to the worker that asks; one that has hung up meanwhile has not got it."""
+    if _gone(call):
+        state.activities.put_back(task)
+        return False
+    try:
+        started = await state.engine.activity_started(task.token, worker)
+    except asyncio.CancelledError:
+        state.activities.put_back(task)
+        raise
+    if started and _gone(call):
+        state.activities.put_back(task)
+        return False
+    return started
+
+
+def _gone(call: Call) -> bool:
+    return call.presence is not None and call.presence.gone
 
 
 async def exists(state: StepFunctions, arn: Arn) -> bool:

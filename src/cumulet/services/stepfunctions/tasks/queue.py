@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
+from cumulet.kernel.tasks import Tasks
 from cumulet.services.stepfunctions.tasks.activity_store import Activity, ActivityStore, Waiting
 from cumulet.storage.database import Transaction
 
@@ -18,8 +19,9 @@ class ActivityQueue:
     Workers wait in the order they came; each task wakes one of them.
     """
 
-    def __init__(self, store: ActivityStore) -> None:
+    def __init__(self, store: ActivityStore, background: Tasks) -> None:
         self.store = store
+        self._background = background
         self._arns: set[str] = set()
         self._waiting: Counter[str] = Counter()
         self._workers: dict[str, deque[asyncio.Future[None]]] = {}
@@ -59,6 +61,16 @@ class ActivityQueue:
         self._waiting[arn] += 1
         self._wake_one(arn)
 
+    def put_back(self, task: Waiting) -> None:
+        """Who took it is gone: the next worker is to have it, before those that came later."""
+        self._background.start(f"a task of {task.arn} goes back", self._put_back(task))
+
+    async def _put_back(self, task: Waiting) -> None:
+        if task.arn in self._arns:
+            await self.store.add(task)
+            self._waiting[task.arn] += 1
+            self._wake_one(task.arn)
+
     async def remove(self, arn: str, token: str) -> None:
         """The task is not wanted any more."""
         if self._waiting.get(arn):
@@ -70,7 +82,7 @@ class ActivityQueue:
         end = loop.time() + seconds
         while True:
             if self._waiting.get(arn):
-                task = await self.store.take(arn)
+                task = await self._take(arn)
                 if task is not None:
                     self._waiting[arn] -= 1
                     return task
@@ -79,6 +91,20 @@ class ActivityQueue:
             if left <= 0 or arn not in self._arns:
                 return None
             await self._wait(arn, left)
+
+    async def _take(self, arn: str) -> Waiting | None:
+        """Whoever asks may be gone before the store has given the task; then it is for the next."""
+        taking = asyncio.ensure_future(self.store.take(arn))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._took_for_nobody)
+            raise
+
+    def _took_for_nobody(self, taking: asyncio.Future[Waiting | None]) -> None:
+        if not taking.cancelled() and taking.exception() is None and (task := taking.result()) is not None:
+            self._waiting[task.arn] -= 1
+            self.put_back(task)
 
     async def _wait(self, arn: str, seconds: float) -> None:
         workers = self._workers.setdefault(arn, deque())
