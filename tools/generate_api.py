@@ -36,6 +36,7 @@ SERVICES = (
     "kms",
     "lambda",
     "lambda-core",
+    "lambda-microvms",
     "lambda-web",
     "logs",
     "pipes",

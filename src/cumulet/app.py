@@ -20,10 +20,10 @@ import msgspec
 from msgspec import Struct
 
 from cumulet import __version__
-from cumulet.assembly import CODE_PATH, Assembly
+from cumulet.assembly import CODE_PATH, MICROVM_CREDENTIALS_PATH, Assembly
 from cumulet.compute import HTTPS, Compute, ComputeConfig, EnvironmentInfo
 from cumulet.delivery.http import HttpClient
-from cumulet.gateway import downloads, execute_api, registry, workflow_pages
+from cumulet.gateway import downloads, execute_api, microvms, registry, workflow_pages
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authority import Authority
@@ -230,6 +230,7 @@ class Node:
         """A line that a function wrote, for whoever of Lambda knows that environment; both start later than compute."""
         self._assembly.function_log(environment, line)
         self._assembly.web_log(environment, line)
+        self._assembly.microvm_log(environment, line)
 
     def _hear_platform(self, environment: EnvironmentInfo, kind: str, record: Mapping[str, object]) -> None:
         self._assembly.platform_log(environment, kind, record)
@@ -263,6 +264,7 @@ class Node:
 
     async def _listen_inside(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Listener:
         inside = downloads.wrap(self._inside.handle, CODE_PATH, self._code)
+        inside = microvms.wrap(inside, MICROVM_CREDENTIALS_PATH, self._microvm_credentials)
         if environment is not None:
             return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
         tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
@@ -278,6 +280,12 @@ class Node:
         service: Any = await self._dispatcher.service("lambda")
         found = await service.state.download(package, query)
         return None if found is None else downloads.Download(*found)
+
+    async def _microvm_credentials(self, secret: str) -> Mapping[str, str] | None:
+        """Of the MicroVM that proves itself so."""
+        service: Any = await self._dispatcher.service("lambda-microvms")
+        found: Mapping[str, str] | None = await service.state.credentials_of(secret)
+        return found
 
     async def _usage(self, since: str, name: str) -> list[dict[str, Any]]:
         """What functions used from a day on, for the bill."""

@@ -1,6 +1,7 @@
 """Each service with what it is made of. Services are imported, and their databases opened, when they are first asked for."""
 
 import importlib
+import os
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -21,11 +22,14 @@ from cumulet.storage.sqlite import SqliteDatabase
 
 CODE_PATH = "/_cumulet/lambda/code/"
 """Where the node answers for functions' code."""
+MICROVM_CREDENTIALS_PATH = "/_cumulet/microvms/credentials"
+"""Where MicroVMs find their role's credentials."""
 _LIMITS = {
     "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
     "efs": "cumulet.services.efs.limits",
     "lambda": "cumulet.services.lambda_.limits",
+    "lambda-microvms": "cumulet.services.lambda_.microvms.limits",
     "lambda-web": "cumulet.services.lambda_.web.limits",
     "stepfunctions": "cumulet.services.stepfunctions.limits",
 }
@@ -35,7 +39,7 @@ _LIMITS = {
 class Assembly:
     """How the services of one node are built. What is annotated here alone the node gives before it starts the first of them.
 
-    `function_log`, `web_log` and `platform_log` are where what functions wrote is to go, once the services for it run.
+    `function_log`, `web_log`, `microvm_log` and `platform_log` are where what functions wrote is to go, once the services for it run.
     """
 
     compute: Compute
@@ -47,6 +51,7 @@ class Assembly:
         self.client = client
         self.function_log: OnLog = lambda environment, line: None
         self.web_log: OnLog = lambda environment, line: None
+        self.microvm_log: OnLog = lambda environment, line: None
         self.platform_log: OnPlatform = lambda environment, kind, record: None
         self._config = config
         self._clock = clock
@@ -79,6 +84,7 @@ class Assembly:
             "kms": self._kms,
             "lambda": self._lambda,
             "lambda-core": self._lambda_core,
+            "lambda-microvms": self._lambda_microvms,
             "lambda-web": self._lambda_web,
             "logs": self._logs,
             "s3": self._s3,
@@ -275,6 +281,28 @@ class Assembly:
         from cumulet.services.lambda_ import custom
 
         return custom.build(self._custom_runtimes)
+
+    def _lambda_microvms(self) -> Service:
+        from cumulet.services.lambda_ import microvms
+
+        service = microvms.build(
+            db=self._database("lambda"),
+            images_blobs=FolderBlobs(self._config.data / "images"),
+            folder=self._config.data / "compute" / "microvms",
+            machine=os.uname().machine,
+            credentials_path=MICROVM_CREDENTIALS_PATH,
+            clock=self._clock,
+            wall=real_time,
+            calls=self._services,
+            tasks=self._tasks,
+            compute=self.compute,
+            secret=self.folder.key(),
+            enforce=self._config.iam == "enforce",
+            limits=self._limits("lambda-microvms"),
+        )
+        assert isinstance(service.state, microvms.Microvms)
+        self.microvm_log = service.state.logs.line
+        return service
 
     def _lambda_web(self) -> Service:
         from cumulet.services.lambda_ import web

@@ -4,6 +4,7 @@ from cumulet.compute.compute import Compute
 from cumulet.compute.config import HTTPS, ComputeConfig
 from cumulet.compute.images import image_unpacker
 from cumulet.compute.level import Level
+from cumulet.compute.machines import BootedMachine
 from cumulet.compute.model import (
     ComputeUnavailable,
     EnvironmentInfo,
@@ -11,6 +12,7 @@ from cumulet.compute.model import (
     FunctionSpec,
     Image,
     Invocation,
+    Machine,
     NoRoom,
     NotMounted,
     OnEndpoint,
@@ -27,10 +29,12 @@ from cumulet.compute.model import (
 from cumulet.compute.response_stream import ResponseStream, StreamLimits
 from cumulet.compute.runtimes.node import sdk_places as node_sdk_places
 from cumulet.compute.servers import NotServing, Place
+from cumulet.compute.switching import Switching, Tunnel
 from cumulet.compute.upstream import Broken, Upstream, request_head
 
 __all__ = [
     "HTTPS",
+    "BootedMachine",
     "Broken",
     "Compute",
     "ComputeConfig",
@@ -41,6 +45,7 @@ __all__ = [
     "Image",
     "Invocation",
     "Level",
+    "Machine",
     "NoRoom",
     "NotMounted",
     "NotServing",
@@ -57,6 +62,8 @@ __all__ = [
     "Server",
     "SharedFolder",
     "StreamLimits",
+    "Switching",
+    "Tunnel",
     "Upstream",
     "image_unpacker",
     "node_sdk_places",

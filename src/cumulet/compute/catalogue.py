@@ -8,6 +8,7 @@ from cumulet.compute.model import FunctionSpec, RuntimeUnavailable
 from cumulet.compute.runtimes import found, node
 from cumulet.compute.runtimes.image import ImageRuntime
 from cumulet.compute.runtimes.installer import Installer
+from cumulet.compute.runtimes.machine import MachineRuntime
 from cumulet.compute.runtimes.runtime import Runtime
 from cumulet.compute.runtimes.server import serving
 
@@ -51,6 +52,8 @@ class Catalogue:
 
     def of(self, spec: FunctionSpec) -> Runtime:
         """What runs a function. Raises RuntimeUnavailable."""
+        if spec.machine is not None:
+            return MachineRuntime(spec.machine)
         if spec.image is not None:
             return ImageRuntime(spec.image)
         runtime = self.get(spec.runtime).for_function(spec.memory_mb, spec.environment)

@@ -15,6 +15,7 @@ from cumulet.compute.ended import Ended
 from cumulet.compute.environment import Environment
 from cumulet.compute.fleet import Fleet
 from cumulet.compute.level import Level, detect
+from cumulet.compute.machines import BootedMachine, Machines
 from cumulet.compute.model import (
     EnvironmentInfo,
     EnvironmentStatus,
@@ -60,6 +61,7 @@ class Compute:
         self._shared = Shared(self._fleet)
         self._servers = Servers(self._fleet)
         self._snapshots = Snapshots(self._fleet, self._serve)
+        self._machines = Machines(self._fleet, lambda: self._supervision)
         self._supervision: Supervision | None = None
         self._platform: Platform | None = None
         self._pool: Pool | None = None
@@ -224,6 +226,13 @@ class Compute:
         """
         self._running[spec.key] += 1
         return await self._servers.take(spec, on_environment, lambda: self._done(spec.key, None))
+
+    async def boot(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> BootedMachine:
+        """Start a program with a file system of its own, `spec.machine`. It runs until it is ended.
+
+        Raises ComputeUnavailable.
+        """
+        return await self._machines.boot(spec, on_environment)
 
     async def initialise(self, spec: FunctionSpec, on_environment: OnEnvironment | None = None) -> bool:
         """Make an environment and have it load the function, without an event; it waits for invocations of `spec.key`.
@@ -442,6 +451,10 @@ class Compute:
             self._fleet.reap(oldest)
 
     def _on_report(self, report: messages.Message) -> None:
+        if self._machines.heard(report):
+            return
+        if report["report"] == "lost":
+            self._machines.lost()
         if self._pool is not None:
             self._pool.on_report(report)
 

@@ -226,7 +226,7 @@ class Environment:
         if self.guests is not None and not self._killed:
             self.wake()
             self._deadline.clear()
-            if self._spec is not None and self._spec.server is not None:
+            if self._spec is not None and (self._spec.server or self._spec.machine) is not None:
                 await self.guests.end_runtime(_SERVER_ENDS)
             await self.guests.shut_down(reason)
 
@@ -291,6 +291,19 @@ class Environment:
             self._loop.remove_reader(self.hull.log)
             self._log.close()
         self.hull.kill()
+
+    def not_started(self) -> str:
+        """Why its program could not be started, once that has ended; empty when it was."""
+        kind, why = self._frame.result() if self._frame.done() and self._frame.exception() is None else (0, b"")
+        return (why or b"").decode(errors="replace") if kind == frames.NOT_STARTED else ""
+
+    async def shell(self, order: Mapping[str, Any]) -> int:
+        """Start a program at a terminal of its own beside its own program, as `sandbox.shell` does; a descriptor of the terminal,
+        the caller's to close. Raises OSError."""
+        host = self._host()
+        if host is None:
+            raise ConnectionRefusedError("the environment has no function")
+        return await host.shell(order)
 
     async def connect(self, port: int) -> socket.socket:
         """A connection to what listens inside on that port of the loopback. Raises OSError."""

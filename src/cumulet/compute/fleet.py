@@ -108,7 +108,7 @@ class Fleet:
         """Take a blank environment and have it load the function. `known_as` is its id for others, if not its own."""
         runtime = self._catalogue.of(spec)
         environment = await self.pool.take(runtime)
-        if spec.image is not None:
+        if spec.image is not None or spec.machine is not None:
             environment.runtime = runtime  # a blank serves every function of its image, each with its own program
         self._all[environment.id] = environment
         environment.key, environment.kept = spec.key, spec.kept
@@ -127,9 +127,17 @@ class Fleet:
             }
             if spec.concurrency > 1:
                 variables["AWS_LAMBDA_MAX_CONCURRENCY"] = str(spec.concurrency)
-            if spec.image is None and self.pool.level != "process":
+            if (
+                spec.image is None
+                and (spec.machine is None or spec.machine.image is None)
+                and self.pool.level != "process"
+            ):
                 variables |= self._config.trusting
-            variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC", **spec.environment}
+            variables |= {"LANG": "en_US.UTF-8", "TZ": ":UTC"}
+            variables = {
+                **(variables if spec.machine is None else self._few(environment, variables)),
+                **spec.environment,
+            }
             if on_environment is not None:
                 variables |= on_environment(info) or {}
             self._serve_endpoint(environment, info)
@@ -138,6 +146,11 @@ class Fleet:
             self.end(environment)
             raise
         return environment, info
+
+    def _few(self, environment: Environment, variables: dict[str, str]) -> dict[str, str]:
+        """Of the variables, those that a program finds which is no function."""
+        kept = {*environment.runtime.variables(), *self._config.trusting}
+        return {name: value for name, value in variables.items() if name in kept}
 
     async def load(
         self, environment: Environment, spec: FunctionSpec, invocation: Invocation, limit: float

@@ -233,13 +233,22 @@ class Guests:
         """To what listens inside. Raises OSError."""
         return await self._delivery.connect(port)
 
+    async def shell(self, order: Mapping[str, Any]) -> int:
+        """A terminal with a program at it. Raises OSError."""
+        return await self._ask({"shell": dict(order)})
+
     async def _make_socket(self) -> socket.socket:
+        return socket.socket(fileno=await self._ask({}))
+
+    async def _ask(self, order: Mapping[str, Any]) -> int:
+        """A descriptor of something inside, by its number."""
         if self._closed:
             raise ConnectionRefusedError("the environment has ended")
         self._count += 1
-        waiting = self._sockets[self._count] = self._loop.create_future()
-        self._hull.tell({"socket": self._count})
-        return socket.socket(fileno=await waiting)
+        waiting: asyncio.Future[int] = self._loop.create_future()
+        self._sockets[self._count] = waiting
+        self._hull.tell({"socket": self._count, **order})
+        return await waiting
 
 
 def _close(descriptors: list[int]) -> None:

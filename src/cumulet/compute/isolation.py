@@ -62,6 +62,11 @@ class Isolation(Protocol):
 
     def limit_cpu(self, memory_mb: int) -> None: ...
 
+    @property
+    def can_freeze(self) -> bool:
+        """Whether freezing it stops what is in it."""
+        ...
+
     def peak_memory(self) -> int:
         """Bytes, what is shared with a zygote included."""
         ...
@@ -151,6 +156,14 @@ class Sandbox:
         }
         if spec.file_systems:
             order["file_systems"] = msgspec.to_builtins(spec.file_systems, enc_hook=str)
+        if spec.machine is not None:
+            machine = spec.machine
+            below = "" if machine.image is None else str(machine.image)
+            order |= {
+                "tmp_mb": machine.disk_mb,
+                "machine": {"layers": [str(one) for one in machine.layers], "image": below},
+            }
+            order["code"] = str(spec.code) if machine.steps else ""
         if not self._group.counts_memory:
             self._watch = MemoryWatch((self._pidfd, self._runtime_pidfd), spec.memory_mb * _MB, self.kill)
             self._watch.start()
@@ -173,6 +186,10 @@ class Sandbox:
         if self._watch is not None:
             return self._watch.exceeded
         return self._starved or self._group.out_of_memory()
+
+    @property
+    def can_freeze(self) -> bool:
+        return self._freezer is not None
 
     def freeze(self) -> None:
         if self._watch is not None:

@@ -39,6 +39,25 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     processors: float = 2.0
 
 
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """A program with a file system of its own that it may write to, for as long as it runs; for `Compute.boot` alone.
+
+    The file system is that of `layers`, the first on top, over `image` (an unpacked container image) or, without one, over the
+    machine's own system. What is written is kept on a disk of `disk_mb`, and never reaches the layers. Layers are folders of
+    which overlay file systems are made: files that only root may change stay as they are inside.
+    """
+
+    layers: tuple[Path, ...]
+    image: Path | None = None
+    argv: tuple[str, ...] = ()
+    """The program with its arguments, looked for in PATH where it names no folder."""
+    folder: str = "/"
+    disk_mb: int = 512
+    processors: float = 1.0
+    steps: tuple[Mapping[str, Any], ...] = ()
+    """What is done instead of running `argv`, of `runtimes.inside.builder`; `code` is mounted meanwhile."""
+
+
 class SharedFolder(msgspec.Struct, frozen=True, kw_only=True):
     """A file system that is mounted at `target`, a folder of /mnt: what is at `path` below `folder`, of which no part may be a link.
 
@@ -97,6 +116,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Environments there may be of it, where each serves several invocations at once; 0 for as many as are needed."""
     server: Server | None = None
     """What it is instead of `handler`; for `Compute.server` alone."""
+    machine: Machine | None = None
+    """What it is instead of `runtime`, `handler` and `layers`; for `Compute.boot` alone."""
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

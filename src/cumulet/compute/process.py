@@ -22,6 +22,8 @@ _MAKE_TIMEOUT = 30.0
 class Process:
     """See `Isolation`. Only time, descriptors and core files are limited; the function can do what this user can."""
 
+    can_freeze = False
+
     def __init__(self, id_: str, runtime: Runtime) -> None:
         if not isinstance(runtime, PlainRuntime):
             raise ComputeUnavailable(f"{runtime.name} runs in sandboxes only, and this machine cannot make them")

@@ -43,6 +43,7 @@ _FORBIDDEN: dict[str, tuple[str, int]] = {
     "iam": ("AccessDenied", 403),
     "lambda": ("AccessDeniedException", 403),
     "lambda-core": ("AccessDeniedException", 403),
+    "lambda-microvms": ("AccessDeniedException", 403),
     "lambda-web": ("AccessDeniedException", 403),
     "pipes": ("AccessDeniedException", 403),
     "s3": ("AccessDenied", 403),

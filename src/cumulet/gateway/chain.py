@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers, execute_api, function_urls, web_functions, websites
+from cumulet.gateway import browsers, execute_api, function_urls, microvms, web_functions, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
 from cumulet.gateway.dispatch import Dispatcher
@@ -140,6 +140,8 @@ class Gateway:
                 return function_urls.serve(self, request, request_id)
             if web_functions.MARK in host:
                 return web_functions.serve(self, request, request_id)
+            if microvms.MARK in host:
+                return microvms.serve(self, request, request_id)
         if websites.MARK in host:
             return websites.serve(self.dispatcher, self.authenticator.account, self.region, request, request_id)
         return execute_api.find(self, request, request_id, host)

@@ -86,7 +86,7 @@ async def serve(gateway: Gateway, request: HttpRequest, visit: Visit, address: A
     started = time.perf_counter()
     if request.headers.get("sec-websocket-version") != "13":
         return HttpResponse(426, {"Sec-WebSocket-Version": "13", "Content-Type": "text/plain"}, b"Upgrade Required")
-    if not _is_key(key):
+    if not is_key(key):
         return HttpResponse(400, {"Content-Type": "text/plain"}, b"Bad Request: Sec-WebSocket-Key is none")
     answer = await front.connect(visit, address.api_id, address.path, mapped=address.mapped)
     if answer is None:
@@ -94,7 +94,7 @@ async def serve(gateway: Gateway, request: HttpRequest, visit: Visit, address: A
     if isinstance(answer, WebAnswer):
         response = HttpResponse(answer.status, {"x-amzn-RequestId": visit.request_id}, answer.body, (), answer.headers)
     else:
-        response = _accept(front, answer, key, request)
+        response = accept(front, answer, key, request)
     gateway.recorder.add(
         "execute-api", "Connect", response.status, "", ("", "", "", visit.request_id), time.perf_counter() - started
     )
@@ -109,7 +109,8 @@ def _make_room() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _accept(front: Front, accepted: Any, key: str, request: HttpRequest) -> Upgrade:
+def accept(front: Front, accepted: Any, key: str, request: HttpRequest) -> Upgrade:
+    """The answer to a handshake with a key, after which `front` hears of `accepted.connection`."""
     _make_room()
     digest = hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest()
     headers = {"Upgrade": "websocket", "Sec-WebSocket-Accept": base64.b64encode(digest).decode()}
@@ -121,7 +122,8 @@ def _accept(front: Front, accepted: Any, key: str, request: HttpRequest) -> Upgr
     return upgrade
 
 
-def _is_key(text: str) -> bool:
+def is_key(text: str) -> bool:
+    """Whether a handshake's key is one."""
     try:
         return len(base64.b64decode(text, validate=True)) == 16
     except (binascii.Error, ValueError):

@@ -10,6 +10,7 @@ from cumulet.policy import addresses
 PREFIXES = {
     "lambda": "lambda",
     "lambda-core": "lambda",
+    "lambda-microvms": "lambda",
     "lambda-web": "lambda",
     "cloudwatch": "cloudwatch",
     "stepfunctions": "states",

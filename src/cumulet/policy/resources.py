@@ -248,6 +248,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("resource_arn", _itself),
         Rule("resource", _itself),
     ),
+    "lambda-microvms": (
+        Rule("microvm_identifier", _arn("lambda", "microvm:{}")),
+        Rule("image_identifier", _arn("lambda", "microvm-image:{}")),
+        Rule("name", _arn("lambda", "microvm-image:{}")),
+        Rule("resource", _itself),
+    ),
     "lambda-core": (Rule("runtime_name", _runtime), Rule("name", _arn("lambda", "runtime/{}"))),
     "logs": (
         Rule("log_group_name", _log_group),
@@ -371,6 +377,9 @@ PASSED_ROLES: dict[tuple[str, str], PassedRole] = {
     ("lambda-web", "CreateWebFunctionRevision"): PassedRole(
         "service_config.execution_role_arn", "lambda.amazonaws.com"
     ),
+    ("lambda-microvms", "CreateMicrovmImage"): PassedRole("build_role_arn", "lambda.amazonaws.com"),
+    ("lambda-microvms", "UpdateMicrovmImage"): PassedRole("build_role_arn", "lambda.amazonaws.com"),
+    ("lambda-microvms", "RunMicrovm"): PassedRole("execution_role_arn", "lambda.amazonaws.com"),
     ("lambda", "CreateCapacityProvider"): PassedRole(
         "permissions_config.capacity_provider_operator_role_arn", "lambda.amazonaws.com"
     ),

@@ -7,6 +7,7 @@ What is left is S3's, as an address that is nothing else is a bucket's.
 import re
 from functools import cache, lru_cache
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -60,8 +61,10 @@ _VERSIONS = {
     "2012-11-05": "sqs",
 }
 _QUERY = frozenset(_VERSIONS.values())
-_BESIDE_LAMBDA = {"2025-03-07": "lambda-web", "2026-04-04": "lambda-core", "2026-10-01": "lambda-core"}
+_BESIDE_LAMBDA = {"2025-03-07": "lambda-web", "2025-09-09": "lambda-microvms", "2026-04-04": "lambda-core", "2026-10-01": "lambda-core"}
 """Services that are signed for as Lambda and live at its hosts, by the date that their paths begin with."""
+_LAMBDA_TAGS = "/2017-03-31/tags/"
+"""Of Lambda, and of what keeps its tags there, too."""
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
 _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
 CONNECTIONS = "/@connections/"
@@ -145,6 +148,8 @@ def resolve(request: HttpRequest) -> Route:
 def _by_path(service: str, path: str) -> str:
     """Which of the services that share a host and a signing name is meant."""
     if service == "lambda":
+        if path.startswith(_LAMBDA_TAGS) and ":microvm-image:" in unquote(path):
+            return "lambda-microvms"
         return _BESIDE_LAMBDA.get(path[1:11], service)
     return "apigatewayv2" if path.startswith("/v2/") else service
 

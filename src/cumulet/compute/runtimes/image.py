@@ -42,19 +42,10 @@ class ImageRuntime:
     def assignment(self, handler: str, code: str, environment: Mapping[str, str]) -> Mapping[str, object]:
         del handler, code
         image = self._image
-        name = image.argv[0]
-        missing = f"fork/exec {name}: no such file or directory"
-        programs = [name]
-        if "/" not in name:
-            programs = [f"{folder}/{name}" for folder in environment.get("PATH", _USUAL_PATH).split(":") if folder]
-            missing = f'exec: "{name}": executable file not found in $PATH'
         return {
-            "programs": programs,
-            "name": name,
-            "arguments": list(image.argv[1:]),
+            **command.named(image.argv, environment.get("PATH", _USUAL_PATH)),
             "frames": False,
             "folder": image.folder,
-            "missing": missing,
         }
 
     def variables(self) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 
 from cumulet.compute.linux import cgroup, syscalls
-from cumulet.compute.sandbox import attendant, extensions, file_systems, messages, worlds
+from cumulet.compute.sandbox import attendant, extensions, file_systems, machine, messages, shell, worlds
 
 
 class Slot:
@@ -41,6 +41,7 @@ class Slot:
         self._ready = False
         self._assignment: messages.Message | None = None
         self._extended = False
+        self._machine: machine.FileSystem | None = None
 
     @property
     def uid(self) -> int | None:
@@ -68,7 +69,9 @@ class Slot:
             order = None
         if order is None:
             return False
-        if "socket" in order:
+        if "shell" in order:
+            self._give_shell(order)
+        elif "socket" in order:
             self._give_socket(order)
         elif "process" in order:
             self._tell({"runtime": True}, [self._runtime])
@@ -78,8 +81,7 @@ class Slot:
 
     def assign(self, mounts: Sequence[tuple[str, int]], tmp_in_memory: int, assignment: messages.Message) -> None:
         """Mount the function's folders and let its process go on, once extensions that it brings have registered."""
-        if self.orders is None or not self._ready:
-            raise OSError("it ended before it had a function")
+        self._check_ready()
         with self._own.inside(self._world.mounts, syscalls.CLONE_NEWNS):
             file_systems.make_places([target for target, _ in mounts])
             for target, fd in mounts:
@@ -91,6 +93,23 @@ class Slot:
             self._start_extensions(names, assignment)
         else:
             self._go(assignment)
+
+    def become(self, made: machine.FileSystem, code: int, assignment: messages.Message) -> None:
+        """Have it run in a file system of its own, with the folder `code` mounted where that is one, and let its process go on."""
+        self._check_ready()
+        self._machine = made
+        with self._own.inside(self._world.mounts, syscalls.CLONE_NEWNS):
+            made.enter(code)
+        self._go(assignment)
+
+    @property
+    def machine(self) -> machine.FileSystem | None:
+        """Its own file system, where it has one."""
+        return self._machine
+
+    def _check_ready(self) -> None:
+        if self.orders is None or not self._ready:
+            raise OSError("it ended before it had a function")
 
     def ended(self, how: messages.Message) -> None:
         """Its runtime's process is gone. What else runs in it goes too, except that extensions are given time."""
@@ -108,6 +127,8 @@ class Slot:
         if self.orders is not None:
             self.orders.close()
         self._world.close()
+        if self._machine is not None:
+            self._machine.close()
         _close([fd for fd in (self._init, self._runtime) if fd >= 0])
 
     def _tell_ready(self) -> None:
@@ -119,7 +140,8 @@ class Slot:
     def _go(self, assignment: messages.Message) -> None:
         assert self.orders is not None
         orders, self.orders, self._assignment = self.orders, None, None
-        self._world.keep_network()
+        if self._machine is None:
+            self._world.keep_network()
         with contextlib.suppress(OSError), orders:  # it ended: that is told
             messages.send(orders, assignment)
 
@@ -144,6 +166,21 @@ class Slot:
             socket.socket() as made,
         ):
             self._tell({"socket": order["socket"]}, [made.fileno()])
+
+    def _give_shell(self, order: messages.Message) -> None:
+        """A terminal at which a program of the order has been started, in a machine alone."""
+        if self._machine is None:
+            return
+        with contextlib.suppress(OSError):
+            groups = self._group.entries()
+            try:
+                terminal = shell.start(
+                    order["shell"], self._init, self._own.pids, self._world.namespaces, groups, self._uid
+                )
+            finally:
+                _close(groups)
+            self._tell({"socket": order["socket"]}, [terminal])
+            os.close(terminal)
 
     def _tell(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):  # the node is done with it

@@ -25,7 +25,7 @@ import traceback
 from collections.abc import Callable, Mapping
 
 from cumulet.compute.linux import cgroup, probe, rootfs, syscalls
-from cumulet.compute.sandbox import disks, file_systems, inits, messages, network, slot, worlds
+from cumulet.compute.sandbox import capture, disks, file_systems, inits, machine, messages, network, slot, worlds
 
 _FIRST_UID = 200_000
 _UIDS = 60_000
@@ -274,6 +274,8 @@ class Supervisor:
         on_disk = self._slots[order["id"]].on_disk
         if not on_disk:
             self._assign(order, "memory", -1)
+        elif "machine" in order:
+            self._disks.make(order["tmp_mb"], lambda fd: self._assign(order, "memory" if fd < 0 else "disk", fd))
         elif order["tmp_mb"] == disks.USUAL_MB:
             self._assign(order, "disk", -1)
         else:
@@ -283,6 +285,9 @@ class Supervisor:
         """Mount the function's folders and start it; /tmp in memory is allowed on top of the function's own."""
         one = self._slots.get(order["id"])
         if one is None:
+            return
+        if "machine" in order:
+            self._assign_machine(one, order, disk)
             return
         in_memory = order["tmp_mb"] if tmp == "memory" else 0
         mounts: list[tuple[str, int]] = [("/tmp", disk)] if disk >= 0 else []  # noqa: S108 - the sandbox's own
@@ -300,6 +305,43 @@ class Supervisor:
             for _, fd in mounts:
                 if fd != disk:
                     os.close(fd)
+
+    def _assign_machine(self, one: slot.Slot, order: messages.Message, disk: int) -> None:
+        """A file system of its own, on a disk or, where there are none, in memory beyond the program's own."""
+        code = -1
+        try:
+            in_memory = 0 if disk >= 0 else order["tmp_mb"]
+            self._hierarchy.group(order["id"]).limit_memory(order["memory"] + (in_memory << 20))
+            made = machine.make(self._place, disk, in_memory, order["machine"], one.uid)
+            if order["code"]:
+                code = _read_only_tree(order["code"])
+            try:
+                one.become(made, code, order["assignment"])
+            except BaseException:
+                made.close()
+                raise
+        except OSError as error:
+            self._failed(order, error)
+        finally:
+            if code >= 0:
+                os.close(code)
+
+    def _op_capture(self, order: messages.Message, fds: list[int]) -> None:
+        """Copy what a machine has written, in a process of its own, which tells of its end."""
+        del fds
+        one = self._slots.get(order["id"])
+        if one is None or one.machine is None:
+            raise OSError("there is no such machine")
+        if os.fork() == 0:
+            told = {"report": "captured", "id": order["id"], "why": "", "size": 0}
+            try:
+                told["size"] = capture.copy(one.machine.disk, order["to"], order["limit"])
+            except (OSError, ValueError, RecursionError) as error:
+                told["why"] = str(error) or type(error).__name__
+            finally:
+                with contextlib.suppress(OSError):
+                    messages.send(self._node, told)
+                os._exit(0)
 
     def _layers(self, layers: list[str]) -> int:
         if len(layers) == 1:

@@ -117,7 +117,7 @@ class Images:
         Raises Unusable.
         """
         root = await self.ready(package)
-        settings = await self._settings_of(package)
+        settings = await self.settings(package)
         own = own or api.ImageConfig()
         argv = [*(own.entry_point or settings.entry_point), *(own.command or settings.command)]
         if not argv:
@@ -178,7 +178,8 @@ class Images:
             raise Unusable(f"{'/'.join(repository)}@{digest} is not in the registry any more.")
         return manifest
 
-    async def _settings_of(self, package: Package) -> Settings:
+    async def settings(self, package: Package) -> Settings:
+        """What the image says of how it is run. Raises Unusable."""
         settings = self._settings.get(package.id)
         if settings is None:
             repository, digest = _origin(package)

@@ -103,6 +103,13 @@ class LogWriter:
         self._streams[environment] = stream
         return stream
 
+    def open_named(self, environment: str, key: Owner, group: str, name: str, principal: Principal) -> LogStream:
+        """The same with a name that it has been given."""
+        if len(self._streams) >= _KEPT:
+            self._prune()
+        stream = self._streams[environment] = LogStream(key, group, name, principal)
+        return stream
+
     def known(self, environment: str) -> LogStream | None:
         """The stream of an environment."""
         return self._streams.get(environment)
