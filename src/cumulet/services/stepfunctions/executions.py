@@ -124,13 +124,14 @@ async def describe_execution(
 ) -> api.DescribeExecutionOutput:
     record = await _find(state, call, request.execution_arn)
     shown = request.included_data != "METADATA_ONLY"
-    status, reason = redrivable(record, state.clock.now(), state.limits)
+    now_it_is = _status(state, record)
+    status, reason = redrivable(replace(record, status=now_it_is), state.clock.now(), state.limits)
     included = api.CloudWatchEventsExecutionDataDetails(included=shown)
     return api.DescribeExecutionOutput(
         execution_arn=record.arn,
         state_machine_arn=_machine(record),
         name=record.name,
-        status=record.status,
+        status=now_it_is,
         start_date=record.started,
         stop_date=record.stopped,
         input=record.input if shown else None,
@@ -148,6 +149,12 @@ async def describe_execution(
         redrive_status=status,
         redrive_status_reason=reason,
     )
+
+
+def _status(state: StepFunctions, record: Record) -> str:
+    """A child that failed, of a Map Run that is redriven, waits for its turn."""
+    progress = state.maps.live.get(record.map_run) if record.map_run else None
+    return "PENDING_REDRIVE" if progress is not None and record.arn in progress.to_redrive else record.status
 
 
 def _machine(record: Record) -> str:
@@ -184,22 +191,24 @@ async def list_executions(
     before = pages.number_in(value, request.next_token, _FIRST)
     size = pages.size(request.max_results)
     status, redriven = request.status_filter or "", request.redrive_filter or ""
+    stored = "" if map_run in state.maps.live else status  # of what is redriven, the store knows the status before
     records = await state.engine.store.listed(
-        place, value, before, size + 1, status=status, redriven=redriven, version=version, alias=alias
+        place, value, before, size + 1, status=stored, redriven=redriven, version=version, alias=alias
     )
     page, more = pages.cut(records, size)
+    shown = [_listed(record, _status(state, record)) for record in page]
     return api.ListExecutionsOutput(
-        executions=[_listed(record) for record in page],
+        executions=[each for each in shown if not status or each.status == status],
         next_token=pages.token_of(value, str(page[-1].number)) if more else None,
     )
 
 
-def _listed(record: Record) -> api.ExecutionListItem:
+def _listed(record: Record, status: str) -> api.ExecutionListItem:
     return api.ExecutionListItem(
         execution_arn=record.arn,
         state_machine_arn=_machine(record),
         name=record.name,
-        status=record.status,
+        status=status,
         start_date=record.started,
         stop_date=record.stopped,
         map_run_arn=record.map_run or None,

@@ -264,6 +264,42 @@ def test_a_map_that_failed_goes_on_with_what_failed(workflows: Workflows, client
     assert received["Attributes"]["ApproximateNumberOfMessages"] == "1"
 
 
+def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -> None:
+    url = client("sqs").create_queue(QueueName="calls")["QueueUrl"]
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Parameters": {"QueueUrl": url, "MessageBody.$": "$$.Task.Token"},
+        "TimeoutSeconds": 10,
+        "End": True,
+    }
+    states = mapped({"StartAt": "S", "States": {"S": call}}, ToleratedFailureCount=1, MaxConcurrency=1)
+    ended = workflows.run(states, [1, 2], jump=11)
+    assert ended["error"] == "States.ExceedToleratedFailureThreshold"
+    execution = ended["executionArn"]
+    workflows.client.redrive_execution(executionArn=execution)
+    run = run_of(workflows, execution)
+    deadline = time.monotonic() + 60
+    while run["executionCounts"]["running"] != 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        run = run_of(workflows, execution)
+    assert {k: run["executionCounts"][k] for k in ("pending", "running", "pendingRedrive", "total")} == {
+        "pending": 0,
+        "running": 1,
+        "pendingRedrive": 1,
+        "total": 2,
+    }
+    assert run["itemCounts"]["pendingRedrive"] == 1
+    children = workflows.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+    assert sorted(child["status"] for child in children) == ["PENDING_REDRIVE", "RUNNING"]
+    [waits] = workflows.client.list_executions(mapRunArn=run["mapRunArn"], statusFilter="PENDING_REDRIVE")["executions"]
+    found = workflows.client.describe_execution(executionArn=waits["executionArn"])
+    assert (found["status"], found["redriveStatus"]) == ("PENDING_REDRIVE", "NOT_REDRIVABLE")
+    assert workflows.ended(execution, jump=11)["status"] == "FAILED"
+    children = workflows.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+    assert {child["status"] for child in children} == {"FAILED"}
+
+
 def test_a_node_that_dies_goes_on_where_it_was(start_node: Callable[..., Any], account: str) -> None:
     node = start_node()
     workflows = Workflows(node.client("stepfunctions", account), lambda seconds: None)

@@ -25,8 +25,9 @@ async def describe_map_run(
     if progress is None:
         progress = Progress(run, await state.maps.store.tallies(run.id))
     running, running_items = progress.running, progress.running_items
-    children = _counts(progress.counts, running, progress.children_found)
-    items = _counts(progress.items, running_items, progress.items_found)
+    failed = progress.to_redrive
+    children = _counts(progress.counts, running, len(failed), progress.children_found)
+    items = _counts(progress.items, running_items, sum(failed.values()), progress.items_found)
     return api.DescribeMapRunOutput(
         map_run_arn=run.arn,
         execution_arn=run.execution,
@@ -43,12 +44,12 @@ async def describe_map_run(
     )
 
 
-def _counts(ended: Counter[str], running: int, total: int) -> dict[str, int]:
+def _counts(ended: Counter[str], running: int, to_redrive: int, total: int) -> dict[str, int]:
     """Of children or of items. Results count as written once they are gathered, in S3 or in the state's output."""
     done = sum(ended.values())
-    total = max(total, done + running)
+    total = max(total, done + running + to_redrive)
     return {
-        "pending": total - done - running,
+        "pending": total - done - running - to_redrive,
         "running": running,
         "succeeded": ended["SUCCEEDED"],
         "failed": ended["FAILED"],
@@ -56,6 +57,7 @@ def _counts(ended: Counter[str], running: int, total: int) -> dict[str, int]:
         "aborted": ended["ABORTED"],
         "total": total,
         "results_written": done,
+        **({"pending_redrive": to_redrive} if to_redrive else {}),
     }
 
 

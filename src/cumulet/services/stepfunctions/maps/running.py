@@ -50,6 +50,8 @@ class Progress:
         self.running_items = 0
         self.counts = Counter({tally.status: tally.children for tally in tallies})
         self.items = Counter({tally.status: tally.items for tally in tallies})
+        self.to_redrive: dict[str, int] = {}
+        """Children that failed before a redrive and have not begun again, with how many items each has."""
         self.complete = False
         self.expected = Tally("", 0, 0)
         self._event = asyncio.Event()
@@ -145,6 +147,7 @@ class MapRuns:
     async def _open(self, call: MapCall) -> Progress:
         """The Map Run's row: new, found again, or to be redriven."""
         wanted = call.distribution
+        failed: dict[str, int] = {}
         run = await self.store.find(call.map_run)
         if run is None:
             machine = f"{call.facts.machine_arn}/{_label(call.map_run)}"
@@ -164,13 +167,14 @@ class MapRuns:
             tallies: list[Tally] = []
         else:
             if call.redriven > run.redrives:
-                await self.store.forget_failures(run.id)
+                failed = await self.store.forget_failures(run.id)
                 run.redrives, run.redriven = call.redriven, self._clock.now()
                 run.status, run.stopped = "RUNNING", None
                 await self.store.put(run)
             tallies = await self.store.tallies(run.id)
         run.children = run.items = 0
         progress = self.live[run.arn] = Progress(run, tallies)
+        progress.to_redrive = failed
         progress.expect(call)
         return progress
 
@@ -312,6 +316,7 @@ class _Sharing:
             redriven=call.redriven,
         )
         self._begun[share.number] = _Started(child, share)
+        self._progress.to_redrive.pop(child.arn, None)
         self._progress.running += 1
         self._progress.running_items += share.items
         task = asyncio.ensure_future(self._follow(child, share))

@@ -136,9 +136,12 @@ class MapRunStore(Struct, frozen=True):
         rows = await self.db.read("SELECT number FROM sfn_map_child WHERE run = $1", (run,))
         return {row[0] for row in rows}
 
-    async def forget_failures(self, run: str) -> None:
-        """Children that did not succeed are to run again."""
-        await self.db.write("DELETE FROM sfn_map_child WHERE run = $1 AND status <> 'SUCCEEDED'", (run,))
+    async def forget_failures(self, run: str) -> dict[str, int]:
+        """Children that did not succeed are to run again: their ARNs, and how many items each has."""
+        rows = await self.db.write(
+            "DELETE FROM sfn_map_child WHERE run = $1 AND status <> 'SUCCEEDED' RETURNING arn, items", (run,)
+        )
+        return {row[0]: row[1] for row in rows}
 
     async def outcomes(self, run: str, *, succeeded: bool | None = None) -> AsyncIterator[Outcome]:
         """In the order of their items: all, those that succeeded, or those that did not."""
