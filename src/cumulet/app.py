@@ -168,7 +168,7 @@ class Node:
         )
         admin.add(workflow_pages.pages(self._workflows))
         handler = self._registry.wrap(admin.wrap(self._gateway.handle))
-        self._server = Server(downloads.wrap(handler, CODE_PATH, self._code))
+        self._server = Server(downloads.wrap(handler, CODE_PATH, self._code), self._assembly.gateway_limits())
         try:
             if config.tls:
                 listener = await self._server.listen_tls(config.host, config.port, await self._certified())

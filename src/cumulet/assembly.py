@@ -28,6 +28,7 @@ _LIMITS = {
     "apigateway": "cumulet.services.apigateway.limits",
     "dynamodb": "cumulet.services.dynamodb.limits",
     "efs": "cumulet.services.efs.limits",
+    "gateway": "cumulet.gateway.limits",
     "lambda": "cumulet.services.lambda_.limits",
     "lambda-microvms": "cumulet.services.lambda_.microvms.limits",
     "lambda-web": "cumulet.services.lambda_.web.limits",
@@ -102,6 +103,10 @@ class Assembly:
             quotas.check_services(self._quotas, _LIMITS)
             for service in self._quotas:
                 self._limits(service)
+
+    def gateway_limits(self) -> Any:
+        """Those of what listens, which is no service but has limits like one."""
+        return self._limits("gateway")
 
     def _limits(self, service: str) -> Any:
         """The quotas of a service, with what the node's owner changed."""

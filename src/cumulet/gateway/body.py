@@ -5,9 +5,11 @@ from collections import deque
 from typing import Protocol
 
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.streams import BytesStream, read_all
+from cumulet.kernel.streams import BytesStream, Stream, read_all
 from cumulet.wire.http import HttpRequest
 
+# What a body of unknown length asks for first; then for as much again as it has.
+_STEP = 65_536
 # What holding a piece costs beside its bytes: a body of one-byte chunks must not slip under the high-water mark.
 PIECE_COST = 64
 
@@ -43,6 +45,9 @@ class Flow(Protocol):
 
     def taken(self) -> None:
         """The reader took a piece; `buffered` has been lowered."""
+
+    async def hold(self, size: int) -> None:
+        """So many bytes will be in memory until the request is answered. Waits for room; raises Crowded."""
 
 
 class RequestBody:
@@ -107,6 +112,10 @@ class RequestBody:
             self._error = error
             self._wake()
 
+    async def hold(self, size: int) -> None:
+        """Wait for room for `size` bytes of it in memory; raises Crowded."""
+        await self._flow.hold(size)
+
     def drop(self) -> None:
         """Forget what was not read."""
         if not self._pieces:
@@ -135,7 +144,8 @@ def is_read(request: HttpRequest, limit: int) -> bool:
 async def read_content(request: HttpRequest, limit: int) -> bytes:
     """The whole body, put in `request.content` too; the body can be read again from there. At most `limit` bytes.
 
-    Raises BodyTooLarge before reading a body that says it is larger, and IncompleteBody or RequestTimeout.
+    Raises BodyTooLarge before reading a body that says it is larger, Crowded where the node has no room for it, and IncompleteBody
+    or RequestTimeout.
     """
     body = request.body
     if request.content:
@@ -147,19 +157,29 @@ async def read_content(request: HttpRequest, limit: int) -> bytes:
     if body.length is not None:
         if body.length > limit:
             raise _too_large(limit)
+        if isinstance(body, RequestBody):
+            await body.hold(body.length)
         content = await read_all(body)
     else:
-        pieces = []
-        size = 0
-        async for piece in body:
-            size += len(piece)
-            if size > limit:
-                raise _too_large(limit)
-            pieces.append(piece)
-        content = b"".join(pieces)
+        content = await _gathered(body, limit)
     request.content = content
     request.body = BytesStream(content)
     return content
+
+
+async def _gathered(body: Stream, limit: int) -> bytes:
+    pieces = []
+    size = held = 0
+    async for piece in body:
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        if size > held and isinstance(body, RequestBody):
+            more = max(_STEP, held)
+            await body.hold(more)
+            held += more
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def _too_large(limit: int) -> BodyTooLarge:

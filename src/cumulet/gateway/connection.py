@@ -6,7 +6,9 @@ from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Protocol, cast
 
+from cumulet.gateway.answers import end, header, is_bodiless, length_line
 from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
+from cumulet.gateway.budget import Budget
 from cumulet.gateway.failures import broken, tell
 from cumulet.gateway.head import Dates, encode_head, more_lines
 from cumulet.gateway.limits import Limits
@@ -23,6 +25,8 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 # Answers up to this size are joined with their head: one buffer costs less than two.
 _JOINED = 65_536
 _SWITCHING = 101
+# Smaller bodies are not counted: they are less than what a connection holds anyway.
+_UNCOUNTED = 16_384
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
@@ -40,6 +44,7 @@ class Owner(Protocol):
     """The listener that a connection came in by."""
 
     limits: Limits
+    budget: Budget
     handler: Handler
     dates: Dates
     draining: bool
@@ -157,8 +162,11 @@ class Connection(asyncio.Protocol):
                 self._head_since = self._data_at
         else:
             self._head_since = 0.0
-        if self._refusal or self._rest or self.buffered > self._limits.high_water:
+        if self._refusal or self._rest or self.buffered > self._high_water():
             self._pause_reading()
+
+    def _high_water(self) -> int:
+        return self._limits.crowded_water if self._owner.budget.tight else self._limits.high_water
 
     def _has_room(self) -> bool:
         return len(self._queue) < self._limits.pipeline
@@ -187,6 +195,20 @@ class Connection(asyncio.Protocol):
         if not self._reading and self.buffered <= self._limits.low_water and not (self._refusal or self._rest):
             self._resume_reading()
 
+    async def hold(self, size: int) -> None:
+        """A handler wants so much of a body in memory until its request is answered."""
+        if size > _UNCOUNTED:
+            task = self._task
+            await self._owner.budget.reserve(size)
+            self._give_later(task, size)
+
+    def _give_later(self, task: asyncio.Task[None] | None, size: int) -> None:
+        budget = self._owner.budget
+        if task is None or task.done():
+            budget.give(size)
+        else:
+            task.add_done_callback(lambda _: budget.give(size))
+
     def _fail_body(self, exchange: Exchange, error: AwsError) -> None:
         exchange.keep_alive = False
         if exchange.body is not None:
@@ -205,6 +227,9 @@ class Connection(asyncio.Protocol):
                     request.content = body.whole()
                     request.body = BytesStream(request.content)
                 self._task = self._loop.create_task(self._serve(exchange))
+                if body is not None and body.received > _UNCOUNTED and exchange.complete:
+                    self._owner.budget.take(body.received)
+                    self._give_later(self._task, body.received)
             elif self._refusal is not None:
                 self._refuse(self._refusal)
             elif self._rest:
@@ -226,7 +251,7 @@ class Connection(asyncio.Protocol):
         except Exception as error:  # noqa: BLE001 -- nothing a handler does may end the connection's other requests
             response = broken(error)
         if self._closed:
-            await _end(response.body)
+            await end(response.body)
             return
         self._head_sent = False
         try:
@@ -251,19 +276,19 @@ class Connection(asyncio.Protocol):
         self._finish(exchange, response)
 
     def _answer_bytes(self, exchange: Exchange, response: HttpResponse, body: bytes | bytearray | memoryview) -> None:
-        if not _is_bodiless(exchange, response):
+        if not is_bodiless(exchange, response):
             self._write(self._head(exchange, response, f"Content-Length: {len(body)}\r\n"), body)
             return
-        given = _header(response, "content-length")
+        given = header(response, "content-length")
         if given is None and (body or response.status == 200):
             given = str(len(body))
-        self._write(self._head(exchange, response, _length_line(response, given)), b"")
+        self._write(self._head(exchange, response, length_line(response, given)), b"")
 
     async def _answer_stream(self, exchange: Exchange, response: HttpResponse, body: AsyncIterable[bytes]) -> None:
-        given = _header(response, "content-length")
-        if _is_bodiless(exchange, response):
-            self._write(self._head(exchange, response, _length_line(response, given)), b"")
-            await _end(body)
+        given = header(response, "content-length")
+        if is_bodiless(exchange, response):
+            self._write(self._head(exchange, response, length_line(response, given)), b"")
+            await end(body)
             return
         chunked = given is None and not exchange.http10
         if given is not None:
@@ -281,7 +306,7 @@ class Connection(asyncio.Protocol):
             else:
                 await self._send_whole(head, body, int(given))
         finally:
-            await _end(body)
+            await end(body)
 
     async def _send_pieces(self, body: AsyncIterable[bytes], *, chunked: bool) -> None:
         transport = self._transport
@@ -474,28 +499,3 @@ def _address(transport: asyncio.BaseTransport) -> str:
         return "127.0.0.1"
     address = str(peer[0])
     return address.removeprefix("::ffff:")
-
-
-def _is_bodiless(exchange: Exchange, response: HttpResponse) -> bool:
-    status = response.status
-    return status == 204 or status == 304 or status < 200 or exchange.request.method == "HEAD"
-
-
-def _length_line(response: HttpResponse, length: str | None) -> str:
-    """The content-length of an answer whose body is not sent: that of the same GET, where there could be one."""
-    if length is None or response.status == 204 or response.status < 200:
-        return ""
-    return f"Content-Length: {length}\r\n"
-
-
-def _header(response: HttpResponse, name: str) -> str | None:
-    for key, value in response.headers.items():
-        if len(key) == len(name) and key.lower() == name:
-            return value
-    return None
-
-
-async def _end(body: object) -> None:
-    close = getattr(body, "aclose", None)
-    if close is not None:
-        await close()

@@ -6,7 +6,8 @@ from msgspec import Struct
 class Limits(Struct, frozen=True):
     """Bounds of one listener. How large a body may be is the handler's to say (`read_content`).
 
-    The memory that one connection can hold is about `high_water` + `write_buffer` + 2 * `head`.
+    The memory that one connection can hold is about `high_water` + `write_buffer` + 2 * `head`, and its share of `bodies`
+    while a request is worked on; once those are used up, `crowded_water` instead of `high_water`.
     """
 
     head: int = 65_536  # request line and headers
@@ -19,7 +20,10 @@ class Limits(Struct, frozen=True):
     half_close_time: float = 0.25  # a client that ended its side keeps its running request this long
     drain_size: int = 262_144  # an unread body up to this size is discarded to keep the connection
     high_water: int = 524_288  # unread request bytes at which reading stops
+    crowded_water: int = 32_768  # ... and while the node's bodies leave no room
     low_water: int = 131_072  # ... and at which it goes on
     write_buffer: int = 262_144  # unsent answer bytes at which writing waits
     pipeline: int = 16  # requests waiting on one connection at which reading stops
+    bodies: int = 268_435_456  # bytes of bodies in memory, over all connections of the node; more wait to be read
+    bodies_time: float = 20.0  # ... this long, and are then answered 503
     connections: int = 4096  # open connections of one listener; more are answered 503

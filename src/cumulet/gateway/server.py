@@ -7,6 +7,7 @@ import ssl as tls
 from collections.abc import Iterator
 from pathlib import Path
 
+from cumulet.gateway.budget import Budget
 from cumulet.gateway.connection import Connection, Handler
 from cumulet.gateway.doorman import Choose, Doorman
 from cumulet.gateway.head import Dates
@@ -22,6 +23,7 @@ class Listener:
         self._server = server
         self.handler = handler
         self.limits = limits
+        self.budget = server.budget
         self.dates = server.dates
         self.draining = False
         self.connections: set[Connection] = set()
@@ -89,6 +91,7 @@ class Server:
     def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
         self._handler = handler
         self._limits = limits or Limits()
+        self.budget = Budget(self._limits.bodies, self._limits.bodies_time)
         self._timer: asyncio.TimerHandle | None = None
         self.dates = Dates()
         self.listeners: set[Listener] = set()

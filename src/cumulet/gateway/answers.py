@@ -1,0 +1,32 @@
+"""What HTTP says of an answer: whether it has a body, and of what length."""
+
+from cumulet.gateway.reader import Exchange
+from cumulet.wire.http import HttpResponse
+
+
+def is_bodiless(exchange: Exchange, response: HttpResponse) -> bool:
+    """Whether a head is all of it."""
+    status = response.status
+    return status == 204 or status == 304 or status < 200 or exchange.request.method == "HEAD"
+
+
+def length_line(response: HttpResponse, length: str | None) -> str:
+    """The content-length of an answer whose body is not sent: that of the same GET, where there could be one."""
+    if length is None or response.status == 204 or response.status < 200:
+        return ""
+    return f"Content-Length: {length}\r\n"
+
+
+def header(response: HttpResponse, name: str) -> str | None:
+    """A header of the answer; `name` in small letters."""
+    for key, value in response.headers.items():
+        if len(key) == len(name) and key.lower() == name:
+            return value
+    return None
+
+
+async def end(body: object) -> None:
+    """Nobody reads the body any more."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()

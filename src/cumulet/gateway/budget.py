@@ -1,0 +1,74 @@
+"""How much of requests' bodies all connections of a node may hold in memory together."""
+
+import asyncio
+from collections import deque
+
+from cumulet.kernel.errors import AwsError
+
+
+class Crowded(AwsError):
+    """Others' bodies fill the memory that there is for them; the client's SDK tries again."""
+
+    code = "ServiceUnavailable"
+    status = 503
+
+
+class Budget:
+    """A number of bytes. Who finds it used up waits in line, at most `patience` seconds.
+
+    A body larger than all of it may come in alone.
+    """
+
+    def __init__(self, size: int, patience: float) -> None:
+        self._size = size
+        self._patience = patience
+        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self.used = 0
+
+    @property
+    def tight(self) -> bool:
+        """Whether what comes now had better wait in its sender's memory."""
+        return self.used >= self._size or bool(self._line)
+
+    def take(self, size: int) -> None:
+        """What is in memory already: it is counted, and makes others wait."""
+        self.used += size
+
+    async def reserve(self, size: int) -> None:
+        """Wait until there is room for so many bytes, which are taken then. Raises Crowded."""
+        if not self._line and self._fits(size):
+            self.used += size
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        place = (size, turn)
+        self._line.append(place)
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self.give(size)
+            else:
+                if place in self._line:
+                    self._line.remove(place)
+                self._admit()
+            if isinstance(error, TimeoutError):
+                message = "The node holds as many request bodies as it has memory for. Please try again."
+                raise Crowded(message) from None
+            raise
+
+    def give(self, size: int) -> None:
+        """The bytes are out of memory."""
+        self.used -= size
+        self._admit()
+
+    def _fits(self, size: int) -> bool:
+        return self.used + size <= self._size or not self.used
+
+    def _admit(self) -> None:
+        while self._line and self._fits(self._line[0][0]):
+            size, turn = self._line.popleft()
+            if turn.cancelled():  # it is on its way out, and finds itself gone from the line
+                continue
+            self.used += size
+            turn.set_result(None)

@@ -1,0 +1,193 @@
+"""Bodies of all connections together: no more in memory than there is room for, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from tests.gateway.harness import Client, Setup, run
+
+from cumulet.gateway.body import read_content
+from cumulet.gateway.budget import Budget, Crowded
+from cumulet.gateway.limits import Limits
+from cumulet.kernel.errors import AwsError
+from cumulet.wire.http import HttpRequest, HttpResponse
+
+MB = 1_000_000
+SMALL = Limits(bodies=2 * MB + 1000, bodies_time=0.3, high_water=100_000)
+PATIENT = Limits(bodies=2 * MB + 1000, bodies_time=30, high_water=100_000)
+
+
+def played(story: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    def test() -> None:
+        asyncio.run(story())
+
+    return test
+
+
+@played
+async def test_who_comes_first_is_let_in_first() -> None:
+    budget = Budget(10, 30.0)
+    order: list[int] = []
+
+    async def enter(size: int) -> None:
+        await budget.reserve(size)
+        order.append(size)
+
+    budget.take(8)
+    waiting = [asyncio.ensure_future(enter(size)) for size in (7, 1, 2)]
+    await asyncio.sleep(0)
+    assert order == []  # one byte would fit, but not before who waits for seven
+    assert budget.tight
+    budget.give(8)
+    await asyncio.gather(*waiting)
+    assert order == [7, 1, 2]
+    assert budget.used == 10
+
+
+@played
+async def test_more_than_there_is_may_come_in_alone() -> None:
+    budget = Budget(10, 30.0)
+    await budget.reserve(50)
+    second = asyncio.ensure_future(budget.reserve(50))
+    await asyncio.sleep(0)
+    assert not second.done()
+    budget.give(50)
+    await second
+    assert budget.used == 50
+
+
+@played
+async def test_who_waits_too_long_or_leaves_takes_nothing() -> None:
+    budget = Budget(10, 0.01)
+    budget.take(9)
+    with pytest.raises(Crowded):
+        await budget.reserve(5)
+    leaving = asyncio.ensure_future(budget.reserve(5))
+    await asyncio.sleep(0)
+    behind = asyncio.ensure_future(budget.reserve(1))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await behind
+    assert budget.used == 10
+    budget.give(10)
+    assert not budget.tight
+
+
+@played
+async def test_who_leaves_as_its_turn_comes_gives_it_back() -> None:
+    budget = Budget(10, 30.0)
+    budget.take(10)
+    leaving = asyncio.ensure_future(budget.reserve(10))
+    await asyncio.sleep(0)
+    budget.give(10)
+    leaving.cancel()
+    await asyncio.gather(leaving, return_exceptions=True)
+    assert budget.used == 0
+
+
+async def _hold(setup: Setup, request: HttpRequest) -> HttpResponse:
+    """A handler that has the whole body in memory until it may answer."""
+    try:
+        content = await read_content(request, 10 * MB)
+    except AwsError as error:
+        return HttpResponse(error.status, {}, error.code.encode())
+    await setup.go.wait()
+    return HttpResponse(200, {}, str(len(content)).encode())
+
+
+async def _senders(setup: Setup, head: bytes, body: bytes, count: int) -> list[Client]:
+    setup.routes["/"] = lambda request: _hold(setup, request)
+    clients = [await setup.connect() for _ in range(count)]
+    for client in clients:
+        client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + head + b"\r\n" + body)
+    return clients
+
+
+LENGTH = b"Content-Length: %d\r\n" % MB, bytes(MB)
+CHUNKED = b"Transfer-Encoding: chunked\r\n", (b"%x\r\n%s\r\n" % (50_000, bytes(50_000))) * 20 + b"0\r\n\r\n"
+
+
+def _whole(setup: Setup) -> int:
+    """How many bodies handlers have in memory."""
+    return sum(bool(request.content) for request in setup.seen)
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110  what is waited for tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def _entered(setup: Setup, count: int) -> None:
+    await _until(lambda: _whole(setup) >= count)
+
+
+def test_bodies_wait_until_there_is_room() -> None:
+    async def check(setup: Setup) -> None:
+        clients = await _senders(setup, *LENGTH, 12)
+        await _entered(setup, 2)
+        await asyncio.sleep(0.1)
+        assert _whole(setup) == 2
+        assert setup.server.budget.used <= PATIENT.bodies
+        waiting = [each.buffered for each in setup.listener.connections]
+        assert sum(waiting) < 12 * 450_000  # what one read brings, not the bodies
+        setup.go.set()
+        for client in clients:
+            assert (await client.answer())[2] == b"%d" % MB
+        assert setup.server.budget.used == 0
+
+    run(check, PATIENT)
+
+
+def test_chunked_bodies_are_counted_as_they_grow() -> None:
+    async def check(setup: Setup) -> None:
+        clients = await _senders(setup, *CHUNKED, 1)
+        await _entered(setup, 1)
+        assert setup.server.budget.used >= MB
+        setup.go.set()
+        assert (await clients[0].answer())[2] == b"%d" % MB
+        assert setup.server.budget.used == 0
+
+    run(check, PATIENT)
+
+
+@pytest.mark.parametrize("kind", [LENGTH, CHUNKED], ids=["length", "chunked"])
+def test_who_waits_too_long_is_told_to_come_again(kind: tuple[bytes, bytes]) -> None:
+    async def check(setup: Setup) -> None:
+        first = await _senders(setup, *LENGTH, 2)
+        await _entered(setup, 2)
+        late = await _senders(setup, *kind, 1)
+        assert (await late[0].answer())[::2] == (503, b"ServiceUnavailable")
+        setup.go.set()
+        for client in first:
+            assert (await client.answer())[0] == 200
+        again = await _senders(setup, *kind, 1)
+        assert (await again[0].answer())[0] == 200
+        assert setup.server.budget.used == 0
+
+    run(check, SMALL)
+
+
+def test_what_clients_held_that_left_is_given_back() -> None:
+    async def check(setup: Setup) -> None:
+        for client in await _senders(setup, *LENGTH, 5):
+            client.close()
+        await _until(lambda: not setup.listener.connections and not setup.server.budget.used)
+        setup.go.set()
+        (client,) = await _senders(setup, *LENGTH, 1)
+        assert (await client.answer())[0] == 200
+
+    run(check, PATIENT)
+
+
+def test_bodies_that_came_whole_count_too() -> None:
+    async def check(setup: Setup) -> None:
+        (client,) = await _senders(setup, b"Content-Length: 50000\r\n", bytes(50_000), 1)
+        await _entered(setup, 1)
+        assert setup.server.budget.used == 50_000
+        setup.go.set()
+        assert (await client.answer())[0] == 200
+        assert setup.server.budget.used == 0
+
+    run(check, PATIENT)
