@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cumulet.api.lambda_ import EventSourceMappingConfiguration
 from cumulet.compute import Outcome
-from cumulet.services.lambda_.sources.checkpoints import RETRIES, Discard, failure_record
+from cumulet.services.lambda_.sources.checkpoints import RETRIES, Discard, failure_record, whole_records
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.port import Record
 from cumulet.services.lambda_.sources.store import SCHEMA, MappingStore
@@ -51,7 +51,7 @@ def test_the_record_of_what_was_given_up_is_as_on_aws() -> None:
         shard="s-1", records=records, condition=RETRIES, attempts=4, outcome=outcome, version="3", request_id="r"
     )
     info = {"shardId": "s-1", "batchSize": 1}
-    document = json.loads(failure_record(MAPPING, discard, "KinesisBatchInfo", info, 0.0, whole=False))
+    document = json.loads(failure_record(MAPPING, discard, "KinesisBatchInfo", info, 0.0))
     assert document == {
         "requestContext": {
             "requestId": "r",
@@ -64,5 +64,5 @@ def test_the_record_of_what_was_given_up_is_as_on_aws() -> None:
         "timestamp": "1970-01-01T00:00:00.000Z",
         "KinesisBatchInfo": info,
     }
-    whole = json.loads(failure_record(MAPPING, discard, "KinesisBatchInfo", info, 0.0, whole=True))
+    whole = json.loads(failure_record(MAPPING, discard, "KinesisBatchInfo", info, 0.0, whole_records("s-1", records)))
     assert whole["payload"] == {"Records": [{"a": 1}]}

@@ -3,13 +3,15 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from cumulet.services.lambda_.sources.calls import Answer
 from cumulet.services.lambda_.sources.port import Record
 from cumulet.services.lambda_.sources.responses import failed_items
+from cumulet.services.lambda_.sources.windows import payload
 
 FOREVER = -1
 _PAYLOAD = 6 * 1024 * 1024
@@ -21,7 +23,7 @@ class Rules(Struct, frozen=True, kw_only=True):
     """How a stream is worked off. Times in seconds; -1 is without end. `tumbling` and `window` are 0 without one."""
 
     size: int
-    window: int = 0
+    window: float = 0
     factor: int = 1
     partial: bool = False
     bisect: bool = False
@@ -29,6 +31,23 @@ class Rules(Struct, frozen=True, kw_only=True):
     age: int = FOREVER
     tumbling: int = 0
     payload: int = _PAYLOAD
+
+
+class Form(Struct, frozen=True, kw_only=True):
+    """What a kind of stream looks like to functions.
+
+    `event` makes the event of records of a shard, with the members of a window if there is one; `failures` gives the sequence
+    numbers that an answer names as failed (None: it cannot be understood).
+    """
+
+    event: Callable[[str, Sequence[Record], dict[str, Any] | None], bytes] = lambda _, records, window: payload(
+        records, window
+    )
+    failures: Callable[[str, bytes], list[str] | None] = lambda _, answer: failed_items(answer)
+
+
+RECORDS = Form()
+"""`Records`, and sequence numbers as they are."""
 
 
 class Batch(Struct, frozen=True):
@@ -57,13 +76,15 @@ def expired(records: Sequence[Record], rules: Rules, now: float) -> int:
     return next((place for place, record in enumerate(records) if record.arrival + rules.age > now), len(records))
 
 
-def dealt_with(batch: Batch, answer: Answer, rules: Rules) -> int:
+def dealt_with(
+    batch: Batch, answer: Answer, rules: Rules, failures: Callable[[bytes], list[str] | None] = failed_items
+) -> int:
     """How many of the first records need not come again."""
     if answer.failed:
         return 0
     if not rules.partial:
         return len(batch.records)
-    failed = failed_items(answer.outcome.payload)
+    failed = failures(answer.outcome.payload)
     if failed is None:
         return 0
     places = {record.sequence: place for place, record in enumerate(batch.records)}

@@ -1,6 +1,6 @@
 """How far a mapping has read each shard, and what it gave up on the way; both in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,6 +18,7 @@ from cumulet.services.lambda_.state import Lambda
 
 RETRIES = "RetryAttemptsExhausted"
 AGE = "RecordAgeExceeded"
+OVERSIZE = "MaximumPayloadSizeExceeded"
 
 
 class Checkpoint(Struct, frozen=True, kw_only=True):
@@ -73,36 +74,51 @@ class StoredLedger:
         return {shard: _decode(document) for shard, document in found.items()}
 
     async def save(self, shard: str, checkpoint: Checkpoint, discard: Discard | None = None) -> None:
-        notice = None if discard is None else await self._notice(discard)
+        notice = None if discard is None else await failure_notice(self._lambda, self._mapping, self._source, discard)
         async with self._lambda.db.transaction() as tx:
             document = msgspec.json.encode(checkpoint)
             await self._lambda.sources.store.checkpoint(self._mapping.uuid, shard, document, tx)
             if notice is not None:
                 await self._lambda.outbox.add(tx, DESTINATION, msgspec.msgpack.encode(notice))
 
-    async def _notice(self, discard: Discard) -> Notice | None:
-        config = self._mapping.configuration.destination_config
-        target = config.on_failure.destination if config is not None and config.on_failure is not None else None
-        if not target:
-            return None
-        call = await Invoker.role_call(self._lambda, self._mapping)
-        name, info = self._source.batch_info(discard.shard, discard.records)
-        whole = Arn.parse(target).service == "s3"
-        return Notice(
-            account=self._mapping.account,
-            region=self._mapping.region,
-            name=self._mapping.name,
-            target=target,
-            body=failure_record(self._mapping, discard, name, info, self._lambda.clock.now(), whole=whole),
-            principal=call.principal,
-            request_id=discard.request_id,
-        )
+
+def whole_records(_: str, records: Sequence[Record]) -> Any:
+    """The event of records, as a bucket gets it."""
+    return {"Records": [msgspec.Raw(record.record) for record in records]}
+
+
+async def failure_notice(
+    lambda_: Lambda,
+    mapping: Mapping,
+    source: ShardSource,
+    discard: Discard,
+    whole: Callable[[str, Sequence[Record]], Any] = whole_records,
+) -> Notice | None:
+    """What the mapping's failure destination is to be told of records that were given up; None when it has none.
+
+    `whole` is what a bucket gets of the records themselves.
+    """
+    target = mapping.failure_destination
+    if not target:
+        return None
+    call = await Invoker.role_call(lambda_, mapping)
+    name, info = source.batch_info(discard.shard, discard.records)
+    payload = whole(discard.shard, discard.records) if Arn.parse(target).service == "s3" else None
+    return Notice(
+        account=mapping.account,
+        region=mapping.region,
+        name=mapping.name,
+        target=target,
+        body=failure_record(mapping, discard, name, info, lambda_.clock.now(), payload),
+        principal=call.principal,
+        request_id=discard.request_id,
+    )
 
 
 def failure_record(
-    mapping: Mapping, discard: Discard, name: str, info: dict[str, Any], now: float, *, whole: bool
+    mapping: Mapping, discard: Discard, name: str, info: dict[str, Any], now: float, payload: Any = None
 ) -> bytes:
-    """The document that a failure destination gets; `whole`: with the records themselves.
+    """The document that a failure destination gets; `payload` is the records themselves, for those that get them.
 
     https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
     """
@@ -121,6 +137,6 @@ def failure_record(
             "functionError": None if discard.outcome.error is None else "Unhandled",
         }
     document |= {"version": "1.0", "timestamp": iso(now), name: info}
-    if whole:
-        document["payload"] = {"Records": [msgspec.Raw(record.record) for record in discard.records]}
+    if payload is not None:
+        document["payload"] = payload
     return msgspec.json.encode(document)

@@ -51,8 +51,10 @@ STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {
 
 
 def _hire(lambda_: Lambda, mapping: Mapping) -> Worker:
-    service = Arn.parse(mapping.source).service
     invoker = Invoker(lambda_, mapping)
+    if mapping.configuration.self_managed_event_source is not None:
+        return _kafka_worker(lambda_, mapping, invoker)
+    service = Arn.parse(mapping.source).service
     if service in STREAMS:
         return _stream_worker(lambda_, mapping, invoker, STREAMS[service](lambda_, mapping, invoker))
     return QueuePoller(
@@ -73,6 +75,21 @@ def _counter(lambda_: Lambda, mapping: Mapping) -> Callable[[str, int], None]:
     if config is None or "EventCount" not in (config.metrics or ()):
         return lambda metric, value: None
     return lambda_.metrics.series(mapping.reference.key, f"event-source-mapping:{mapping.uuid}").add
+
+
+def _kafka_worker(lambda_: Lambda, mapping: Mapping, invoker: Invoker) -> Worker:
+    from cumulet.services.lambda_.sources.kafka import worker  # noqa: PLC0415  few nodes need it
+
+    note = partial(lambda_.sources.note, mapping.uuid)
+    reader = partial(
+        ShardReader,
+        rules=worker.rules_of(mapping, stream_rules(mapping)),
+        wanted=compile_filters(mapping.configuration.filter_criteria),
+        note=note,
+        count=_counter(lambda_, mapping),
+        clock=lambda_.clock,
+    )
+    return worker.kafka_worker(lambda_, mapping, invoker, note, reader)
 
 
 def _stream_worker(lambda_: Lambda, mapping: Mapping, invoker: Invoker, source: ShardSource) -> Worker:

@@ -3,7 +3,11 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html
 """
 
+from __future__ import annotations
+
 from msgspec import Struct
+
+from cumulet.api.lambda_ import EventSourceMappingConfiguration
 
 
 class Kind(Struct, frozen=True, kw_only=True):
@@ -38,10 +42,21 @@ DYNAMODB = Kind(
     here=True,
 )
 KAFKA = Kind(name="kafka", batch=100, most=10_000, stream=True, positions=_ANY)
+KAFKA_OWN = Kind(name="kafka", batch=100, most=10_000, stream=True, positions=_ANY, here=True)
+"""A cluster of one's own, which has no ARN; the other is MSK's."""
 MQ = Kind(name="mq", batch=100, most=10_000)
 DOCUMENT_DB = Kind(name="rds", batch=100, most=10_000, stream=True, positions=_ANY)
 
 _BY_SERVICE = {kind.name: kind for kind in (SQS, KINESIS, DYNAMODB, KAFKA, MQ, DOCUMENT_DB)}
+
+
+def kind_of_mapping(configuration: EventSourceMappingConfiguration) -> Kind:
+    """The kind of source of a mapping that is there."""
+    if configuration.self_managed_event_source is not None:
+        return KAFKA_OWN
+    kind = kind_of(configuration.event_source_arn or "")
+    assert kind is not None
+    return kind
 
 
 def kind_of(source: str) -> Kind | None:

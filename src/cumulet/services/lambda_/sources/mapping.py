@@ -54,6 +54,12 @@ class Mapping(Struct, frozen=True, kw_only=True):
         return self.configuration.state or ""
 
     @property
+    def failure_destination(self) -> str:
+        """Where records go that are given up; empty when it is nowhere."""
+        config = self.configuration.destination_config
+        return (config.on_failure.destination if config and config.on_failure else None) or ""
+
+    @property
     def partial(self) -> bool:
         """The function says which records of a batch failed."""
         return REPORT_FAILURES in (self.configuration.function_response_types or ())

@@ -13,7 +13,8 @@ from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.names import Reference, refer
 from cumulet.services.lambda_.sources import dynamodb, rules, sqs
 from cumulet.services.lambda_.sources.calls import Invoker
-from cumulet.services.lambda_.sources.kinds import Kind, kind_of
+from cumulet.services.lambda_.sources.kafka import rules as kafka
+from cumulet.services.lambda_.sources.kinds import KAFKA_OWN, Kind, kind_of_mapping
 from cumulet.services.lambda_.sources.mapping import STREAM_USER, USER, Mapping
 from cumulet.services.lambda_.sources.store import Wanted
 from cumulet.services.lambda_.state import Lambda
@@ -33,6 +34,8 @@ _COMMON = (
     "tumbling_window_in_seconds",
     "function_response_types",
     "destination_config",
+    "source_access_configurations",
+    "self_managed_kafka_event_source_config",
 )
 """Members that a request sets just by naming them."""
 _CLEARABLE = ("filter_criteria", "scaling_config", "provisioned_poller_config")
@@ -42,7 +45,7 @@ _CLEARABLE = ("filter_criteria", "scaling_config", "provisioned_poller_config")
 async def create_event_source_mapping(
     lambda_: Lambda, call: Call, request: api.CreateEventSourceMappingRequest
 ) -> api.EventSourceMappingConfiguration:
-    kind = rules.find_kind(request, call.region)
+    kind = rules.find_kind(request, call.region, lambda_.clock.now())
     rules.check_position(kind, request)
     rules.check_members(kind, request)
     uuid = new_id()
@@ -50,6 +53,8 @@ async def create_event_source_mapping(
     configuration = api.EventSourceMappingConfiguration(
         uuid=uuid,
         event_source_arn=request.event_source_arn,
+        self_managed_event_source=request.self_managed_event_source,
+        topics=request.topics,
         starting_position=request.starting_position,
         starting_position_timestamp=request.starting_position_timestamp,
         last_modified=lambda_.clock.now(),
@@ -72,7 +77,7 @@ async def create_event_source_mapping(
         ),
         reference,
     )
-    rules.check_here(kind)
+    rules.check_here(kind, configuration)
     await _check_source(lambda_, mapping)
     await _keep(lambda_, kind, mapping, request.tags)
     if enabled:
@@ -84,8 +89,10 @@ async def update_event_source_mapping(
     lambda_: Lambda, call: Call, request: api.UpdateEventSourceMappingRequest
 ) -> api.EventSourceMappingConfiguration:
     old = await _free(lambda_, call, request.uuid, "update")
-    kind = _kind(old)
+    kind = kind_of_mapping(old.configuration)
     rules.check_members(kind, request)
+    if kind is KAFKA_OWN:
+        kafka.check_update(old, request)
     wanted = old.wanted if request.enabled is None else request.enabled
     state = "Updating" if wanted == old.wanted else "Enabling" if wanted else "Disabling"
     configuration = replace(
@@ -94,7 +101,10 @@ async def update_event_source_mapping(
         state_transition_reason=STREAM_USER if kind.ordered else USER,
         last_modified=lambda_.clock.now(),
     )
+    if kind is KAFKA_OWN:
+        configuration = kafka.keep_group(kafka.defaults(configuration), old)
     rules.check_values(kind, configuration)
+    rules.check_here(kind, configuration)
     mapping = replace(old, configuration=configuration, wanted=wanted)
     if request.function_name:
         mapping = _pointed(mapping, await _function(lambda_, call, request.function_name))
@@ -191,7 +201,10 @@ async def _check_source(lambda_: Lambda, mapping: Mapping) -> None:
         call = await Invoker.role_call(lambda_, mapping)
     except AwsError as error:
         raise invalid("The role defined for the function cannot be assumed by Lambda.") from error
-    if _kind(mapping).name == "dynamodb":
+    kind = kind_of_mapping(mapping.configuration)
+    if kind is KAFKA_OWN:  # reached when it is read: what is wrong then is in LastProcessingResult, as on AWS
+        return
+    if kind.name == "dynamodb":
         await dynamodb.check_stream(lambda_.calls, call, mapping.source)
     else:
         await sqs.check_queue(lambda_.calls, call, mapping.source, target.timeout)
@@ -200,7 +213,14 @@ async def _check_source(lambda_: Lambda, mapping: Mapping) -> None:
 async def _keep(lambda_: Lambda, kind: Kind, mapping: Mapping, tags: dict[str, str] | None = None) -> None:
     """Store it; raises ResourceConflictException when its function reads from its source already."""
     async with lambda_.db.transaction() as tx:
-        other = await lambda_.sources.store.same(mapping, tx)
+        other = None
+        if kind is KAFKA_OWN:
+            others = await lambda_.sources.store.of_account(mapping.account, mapping.region, tx)
+            if (error := kafka.twin(mapping, others)) is not None:
+                raise error
+            kafka.check_group(mapping, others)
+        else:
+            other = await lambda_.sources.store.same(mapping, tx)
         if other is not None:
             sentence = (
                 f'An event source mapping with SQS arn (" {mapping.source} ") and function (" {mapping.name} ") already '
@@ -228,12 +248,6 @@ async def _free(lambda_: Lambda, call: Call, uuid: str, what: str) -> Mapping:
     if not await lambda_.sources.ready(uuid):
         raise api.ResourceInUseException(f"Cannot {what} the event source mapping because it is in use.")
     return await _find(lambda_, call, uuid)
-
-
-def _kind(mapping: Mapping) -> Kind:
-    kind = kind_of(mapping.source)
-    assert kind is not None
-    return kind
 
 
 def _nothing() -> api.ResourceNotFoundException:

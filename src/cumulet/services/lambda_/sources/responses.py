@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -10,8 +11,14 @@ import msgspec
 _decode = msgspec.json.Decoder().decode
 
 
-def failed_items(payload: bytes) -> list[str] | None:
+def _text(identifier: Any) -> str | None:
+    return identifier if isinstance(identifier, str) else None
+
+
+def failed_items(payload: bytes, identify: Callable[[Any], str | None] = _text) -> list[str] | None:
     """The identifiers that failed, none of them when all went well; None when the answer cannot be understood.
+
+    `identify` makes text of an itemIdentifier that has the right shape.
 
     Nothing (null, empty text, an empty list or object) and an empty or null list of failures mean success. What else does not
     have the agreed shape fails the whole batch.
@@ -31,8 +38,8 @@ def failed_items(payload: bytes) -> list[str] | None:
         return None
     found = []
     for failure in failures:
-        identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
-        if not isinstance(identifier, str) or not identifier:
+        identifier = identify(failure.get("itemIdentifier")) if isinstance(failure, dict) else None
+        if not identifier:
             return None
         found.append(identifier)
     return found

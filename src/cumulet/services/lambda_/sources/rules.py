@@ -7,7 +7,8 @@ from cumulet.api import lambda_ as api
 from cumulet.delivery.patterns import InvalidPattern, compile_pattern
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.services.lambda_.errors import invalid
-from cumulet.services.lambda_.sources.kinds import SQS_FIFO, Kind, kind_of
+from cumulet.services.lambda_.sources.kafka import rules as kafka
+from cumulet.services.lambda_.sources.kinds import KAFKA_OWN, SQS_FIFO, Kind, kind_of
 from cumulet.services.lambda_.sources.mapping import NOTHING_YET
 
 _FILTERS = 5
@@ -18,6 +19,8 @@ _SHARD_ONLY = (
     "maximum_retry_attempts",
     "tumbling_window_in_seconds",
 )
+_KAFKA = frozenset({"maximum_record_age_in_seconds", "bisect_batch_on_function_error", "maximum_retry_attempts"})
+"""Those of them that Kafka has as well."""
 _ELSEWHERE = (
     "logging_config",
     "topics",
@@ -31,14 +34,11 @@ _ELSEWHERE = (
 _WIRE = {"rds": "DocumentDB"}
 
 
-def find_kind(request: api.CreateEventSourceMappingRequest, region: str) -> Kind:
+def find_kind(request: api.CreateEventSourceMappingRequest, region: str, now: float) -> Kind:
     """Raises InvalidParameterValueException for what is no source."""
     if request.self_managed_event_source is not None:
-        if request.event_source_arn:
-            raise invalid("EventSourceArn and SelfManagedEventSource are mutually exclusive.")
-        if not request.source_access_configurations:
-            raise invalid("Required 'sourceAccessConfigurations' parameter is missing.")
-        raise _missing("Self-managed Apache Kafka")
+        kafka.check_request(request, now)
+        return KAFKA_OWN
     kind = kind_of(request.event_source_arn or "")
     if kind is None:
         raise invalid("Unrecognized event source.")
@@ -48,8 +48,10 @@ def find_kind(request: api.CreateEventSourceMappingRequest, region: str) -> Kind
     return kind
 
 
-def check_here(kind: Kind) -> None:
-    """Raises NotImplementedHere for a kind whose service this node does not have."""
+def check_here(kind: Kind, configuration: api.EventSourceMappingConfiguration) -> None:
+    """Raises NotImplementedHere for a kind whose service this node does not have, and for what it cannot do of others."""
+    if kind is KAFKA_OWN:
+        kafka.check_here(configuration)
     if not kind.here:
         raise _missing(f"Reading from {_WIRE.get(kind.name, kind.name)}")
 
@@ -63,6 +65,8 @@ def check_position(kind: Kind, request: api.CreateEventSourceMappingRequest) -> 
         if moment is not None:
             raise invalid(f"StartingPositionTimestamp is not valid for {kind.name.upper()} event sources.")
         return
+    if position is None and kind is KAFKA_OWN:
+        position = "TRIM_HORIZON"
     if position is None:
         raise invalid(
             "1 validation error detected: Value null at 'startingPosition' failed to satisfy constraint: "
@@ -81,6 +85,8 @@ def check_members(
     _check_destinations(kind, request.destination_config)
     name = kind.name.upper()
     foreign: tuple[str, ...] = () if kind.ordered else _SHARD_ONLY
+    if kind.name == "kafka":
+        foreign = tuple(member for member in foreign if member not in _KAFKA)
     if kind.name in {"sqs", "kinesis", "dynamodb"}:
         foreign += _ELSEWHERE
     for member in foreign:
@@ -90,6 +96,8 @@ def check_members(
         raise invalid("ScalingConfig is only supported for SQS event sources.")
     if request.provisioned_poller_config is not None and kind.name not in {"sqs", "kafka"}:
         raise invalid("ProvisionedPollerConfig is only supported for SQS and Kafka event sources.")
+    if kind.name == "sqs" and request.provisioned_poller_config and request.provisioned_poller_config.poller_group_name:
+        raise invalid("PollerGroupName is only supported for Kafka event sources.")
     if request.kms_key_arn:
         raise NotImplementedHere("KMSKeyArn needs KMS, which is not here yet. See docs/services/lambda.md.")
 
@@ -123,8 +131,10 @@ def check_values(kind: Kind, configuration: api.EventSourceMappingConfiguration)
     _check_filters(configuration.filter_criteria)
     destinations = configuration.destination_config
     failure = destinations.on_failure.destination if destinations and destinations.on_failure else None
-    if failure:
+    if failure and not (kind is KAFKA_OWN and failure.startswith(kafka.TOPIC)):
         delivery.check_target(failure)
+    if kind is KAFKA_OWN:
+        kafka.check_values(configuration)
 
 
 def _check_metrics(kind: Kind, config: api.EventSourceMappingMetricsConfig | None) -> None:
@@ -157,6 +167,8 @@ def _check_filters(criteria: api.FilterCriteria | None) -> None:
 
 def defaults(kind: Kind, configuration: api.EventSourceMappingConfiguration) -> api.EventSourceMappingConfiguration:
     """The configuration with what AWS shows for members that were not given."""
+    if kind is KAFKA_OWN:
+        return kafka.defaults(configuration)
     members: dict[str, object] = {
         "batch_size": configuration.batch_size or kind.batch,
         "maximum_batching_window_in_seconds": configuration.maximum_batching_window_in_seconds or 0,

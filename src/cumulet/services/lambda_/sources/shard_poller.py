@@ -42,6 +42,7 @@ class ShardPoller:
         self._readers: dict[str, asyncio.Task[None]] = {}
         self._reading: dict[str, ShardReader] = {}
         self._look = asyncio.Event()
+        self._turn = 0
         self._finder: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -51,7 +52,23 @@ class ShardPoller:
         """Invoke no more, and end once the invocations under way are in checkpoints: who follows must not run beside them."""
         if self._finder is not None:
             await _end(self._finder)
-        await asyncio.gather(*(reader.rest() for reader in self._reading.values()))
+        await self.release()
+
+    def look(self) -> None:
+        """There may be other shards now."""
+        self._look.set()
+
+    async def release(self, patience: float | None = None) -> None:
+        """The shards are somebody else's from now on: end their readers, as `stop` does.
+
+        Invocations that take longer than `patience` seconds of real time are not waited for: somebody else repeats them.
+        """
+        self._turn += 1
+        resting = [asyncio.ensure_future(reader.rest()) for reader in self._reading.values()]
+        if resting:
+            await asyncio.wait(resting, timeout=patience)
+        for each in resting:
+            each.cancel()
         await asyncio.gather(*(_end(task) for task in tuple(self._readers.values())))
 
     async def drained(self) -> None:
@@ -73,8 +90,12 @@ class ShardPoller:
 
     async def _hire(self) -> None:
         """Start readers for shards that have none and whose parents are read."""
+        turn = self._turn
         shards = await self._source.shards()
         known = await self._ledger.load()
+        if turn != self._turn:  # they were released meanwhile
+            self._look.set()
+            return
         held = {shard.id for shard in shards}
         for shard in shards:
             checkpoint = known.get(shard.id, Checkpoint())
@@ -86,19 +107,21 @@ class ShardPoller:
                 )
 
     async def _follow(self, shard: str, checkpoint: Checkpoint) -> None:
-        pause = _SHORTEST
+        pause, broken = _SHORTEST, False
         try:
             while True:
-                reader = self._reading[shard] = self._reader(shard, checkpoint)
                 try:
+                    if broken:
+                        checkpoint = (await self._ledger.load()).get(shard, checkpoint)
+                    reader = self._reading[shard] = self._reader(shard, checkpoint)
                     await reader.run()
                 except (AwsError, SourceGone) as error:
                     self._note(f"PROBLEM: {error}")
+                    broken = True
                 else:
                     return
                 await self._clock.sleep(pause)
                 pause = min(pause * 2, _LONGEST)
-                checkpoint = (await self._ledger.load()).get(shard, checkpoint)
         finally:
             self._readers.pop(shard, None)
             self._reading.pop(shard, None)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,9 +11,9 @@ from msgspec.structs import replace
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.sources import windows
-from cumulet.services.lambda_.sources.batches import Batch, Rules, again, cut, dealt_with, expired, lanes
+from cumulet.services.lambda_.sources.batches import RECORDS, Batch, Form, Rules, again, cut, dealt_with, expired, lanes
 from cumulet.services.lambda_.sources.calls import Answer
-from cumulet.services.lambda_.sources.checkpoints import AGE, RETRIES, Checkpoint, Discard, Ledger
+from cumulet.services.lambda_.sources.checkpoints import AGE, OVERSIZE, RETRIES, Checkpoint, Discard, Ledger
 from cumulet.services.lambda_.sources.port import Record, ShardSource
 from cumulet.services.lambda_.sources.queue_poller import Function
 
@@ -40,6 +41,7 @@ class ShardReader:
         function: Function,
         ledger: Ledger,
         rules: Rules,
+        form: Form = RECORDS,
         wanted: Callable[[Any], bool] | None,
         note: Callable[[str], None],
         count: Callable[[str, int], None],
@@ -53,6 +55,7 @@ class ShardReader:
         self._function = function
         self._ledger = ledger
         self._rules = rules
+        self._form = form
         self._wanted = wanted
         self._note = note
         self._count = count
@@ -164,6 +167,9 @@ class ShardReader:
             if old:
                 await self._discard(batch, batch.records[:old], AGE, alone=alone)
                 batch = Batch(batch.records[old:], batch.attempts, batch.last)
+            if len(batch.records) == 1 and len(batch.records[0].record) > self._rules.payload:
+                await self._discard(batch, batch.records, OVERSIZE, alone=alone)
+                continue
             if not batch.records:
                 continue
             answer, done = await self._attempt(batch, alone=alone)
@@ -210,17 +216,17 @@ class ShardReader:
 
     def _outcome(self, batch: Batch, answer: Answer) -> tuple[int, dict[str, Any] | None]:
         """How many of the records are dealt with, and the window's state then."""
-        if not self._rules.tumbling:
-            return dealt_with(batch, answer, self._rules), None
-        state = windows.state_in(answer)
-        return (0, None) if state is None else (dealt_with(batch, answer, self._rules), state)
+        state = windows.state_in(answer) if self._rules.tumbling else None
+        if self._rules.tumbling and state is None:
+            return 0, None
+        return dealt_with(batch, answer, self._rules, partial(self._form.failures, self.shard)), state
 
     async def _invoke(self, batch: Batch) -> Answer | None:
         """The function's answer; None when it could not be run."""
         window = None
         if self._rules.tumbling and self._checkpoint.window is not None:
             window = self._members(self._checkpoint.window)
-        return await self._call(windows.payload(batch.records, window))
+        return await self._call(self._form.event(self.shard, batch.records, window))
 
     async def _call(self, payload: bytes) -> Answer | None:
         try:

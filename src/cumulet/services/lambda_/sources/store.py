@@ -92,6 +92,12 @@ class MappingStore:
         rows = await self._db.read(f"{sql} ORDER BY uuid LIMIT ${len(values)}", values)
         return [_mappings.decode(row[0]) for row in rows]
 
+    async def of_account(self, account: str, region: str, within: Transaction) -> list[Mapping]:
+        rows = await within.read(
+            "SELECT document FROM lambda_source WHERE account = $1 AND region = $2", (account, region)
+        )
+        return [_mappings.decode(row[0]) for row in rows]
+
     async def of_function(self, key: FunctionKey) -> list[Mapping]:
         rows = await self._db.read(
             "SELECT document FROM lambda_source WHERE account = $1 AND region = $2 AND name = $3", key
