@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -32,6 +33,10 @@ _AWS_PATH = "/_aws/execute-api/"
 _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
 _MANAGEMENT = "/@connections/"
 _BODY_LIMIT = 10 * 1024 * 1024
+_HEAD_LIMIT = 10_240
+"""Bytes of a request's line and the values of its headers, as AWS counts them."""
+_TRICKS = re.compile(r"[\x00-\x1f\x7f]|(?:^|[/\\])\.\.?(?:[/\\]|$)")
+"""What nobody's path has in good faith: control characters, and parts that lead elsewhere."""
 _STYLE: sigv4.Style = "rest-json"
 _OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
 
@@ -142,6 +147,7 @@ async def serve(
     started = time.perf_counter()
     error = ""
     try:
+        _check_head(request)
         visit = await _visit(gateway, request, request_id)
         visit.identify = identify or visit.identify
         visit.vpc_endpoint = address.vpc_endpoint
@@ -197,6 +203,19 @@ async def _answer(gateway: "Gateway", visit: Visit, address: Address) -> WebAnsw
         return answer
     found: WebAnswer | None = await other.front.answer(visit, address.api_id, address.path, mapped=address.mapped)
     return found
+
+
+def _check_head(request: HttpRequest) -> None:
+    """Refuse what is too large for AWS, and paths that servers behind an API could read as others. Raises AwsError."""
+    size = len(request.path) + len(request.query) + sum([len(value) for _, value in request.lines])
+    if size > _HEAD_LIMIT:
+        raise AwsError(f"HTTP header is larger than {_HEAD_LIMIT} bytes.", code="BadRequestException", status=431)
+    path = request.path
+    if "/." not in path and "%" not in path:
+        return
+    once = unquote(path)
+    if _TRICKS.search(once) or _TRICKS.search(unquote(once)):
+        raise AwsError("Bad Request", code="BadRequestException", status=400)
 
 
 async def _visit(gateway: "Gateway", request: HttpRequest, request_id: str) -> Visit:

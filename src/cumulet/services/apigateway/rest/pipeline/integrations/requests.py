@@ -105,13 +105,21 @@ def _sources(ex: Exchange) -> Sources:
 def encoded_path(ex: Exchange, sent: Sent) -> dict[str, str]:
     """Path parameters for a URI, encoded: those that are mapped, and the client's own as it sent them where nothing is mapped.
 
-    A value that came as a path part goes as it came; slashes of a greedy one stay.
+    A value that came as a path part goes as it came; slashes of a greedy one stay. Raises Refused (400) for what is mapped and would
+    lead out of the integration's address.
     """
     found = dict(ex.path_values)
     for name, value in sent.path.items():
         same = next((raw for key, raw in ex.path_values.items() if ex.path_params[key] == value), None)
+        if same is None and _leads_elsewhere(value):
+            raise Refused("BAD_REQUEST_PARAMETERS", "Bad Request", reason=f"A path cannot have {name} = {value!r}")
         found[name] = same if same is not None else quote(value, safe="/:@!$&'()*+,;=-._~")
     return found
+
+
+def _leads_elsewhere(value: str) -> bool:
+    """Whether a part of a path is no name; paths of requests were looked at when these came."""
+    return any(part in {".", ".."} for part in value.replace("\\", "/").split("/"))
 
 
 def query_string(query: Mapping[str, list[str]]) -> str:
