@@ -406,7 +406,7 @@ class Compute:
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
         """
         environment, info = await self._fleet.begin(spec, on_environment, first.id)
-        started = environment.started = time.perf_counter()
+        started = environment.started
         failed = await self._fleet.load(environment, spec, invocation, spec.timeout)
         self._fleet.report_init(environment, info, spec, "invoke", time.perf_counter() - started, failed)
         if on_event is not None:

@@ -110,10 +110,14 @@ class Environment:
     def start(self, spec: FunctionSpec, info: EnvironmentInfo, variables: dict[str, str], on_log: OnLog) -> None:
         """Give it its function, which begins to load."""
         self.key, self._info, self._on_log = spec.key, info, on_log
+        self.started = time.perf_counter()
         self._spec, self._began = spec, time.time()  # noqa: TID251 - functions live in real time
         self.hull.on_message = self._on_hull_message
         if spec.concurrency > 1 and spec.server is None:
             self._share(spec)
+        if spec.machine is not None and self._api is not None:  # its program may listen there
+            self._api.close()
+            self._api = self.hull.runtime_api = None
         assignment = self.runtime.assignment(spec.handler, str(spec.code), variables)
         self.hull.assign(spec, {**assignment, "environment": variables})
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import importlib
 import os
 import platform
 import socket
 import struct
 from collections.abc import Iterable
+from typing import Any
 
 X86 = platform.machine() == "x86_64"
 
@@ -66,6 +68,8 @@ _MOUNT_SETATTR = 442
 _OPENAT2 = 437
 _BELOW = 0x01 | 0x02 | 0x04 | 0x08  # RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
 _MOUNT_ATTR_IDMAP = 0x100000
+
+_signal: Any = importlib.import_module("_signal")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -176,6 +180,11 @@ def close_all_but(kept: Iterable[int]) -> None:
     syscall("close_range", _CLOSE_RANGE, first, 0xFFFFFFFF, 0)
 
 
+def reset_signal(number: int) -> None:
+    """Have a signal do what it does by default. `signal.signal` makes enumerations of it, which touches twenty pages."""
+    _signal.signal(number, _signal.SIG_DFL)
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that made it ends."""
     prctl(PR_SET_PDEATHSIG, 9)
@@ -217,19 +226,20 @@ def clone_waiting(flags: int, stack: ctypes.Array[ctypes.c_char]) -> int:
     return _check(_libc.clone(ctypes.cast(_libc.pause, ctypes.c_void_p), top, flags | _SIGCHLD, None), "clone")
 
 
+_HEADER = ctypes.create_string_buffer(struct.pack("II", 0x20080522, 0), 8)
+_NONE = ctypes.create_string_buffer(24)
+"""Made once: making a buffer makes a class, of which an environment touches fifty pages."""
+
+
 def keep_capability(number: int) -> None:
     """Give up every capability of this process but one of the first 32."""
-    _set_capabilities(struct.pack("IIIIII", 1 << number, 1 << number, 0, 0, 0, 0))
+    kept = struct.pack("IIIIII", 1 << number, 1 << number, 0, 0, 0, 0)
+    _check(_libc.capset(_HEADER, ctypes.create_string_buffer(kept, 24)), "capset")
 
 
 def drop_capabilities() -> None:
     """Give up every capability of this process."""
-    _set_capabilities(bytes(24))
-
-
-def _set_capabilities(sets: bytes) -> None:
-    header = ctypes.create_string_buffer(struct.pack("II", 0x20080522, 0), 8)
-    _check(_libc.capset(header, ctypes.create_string_buffer(sets, 24)), "capset")
+    _check(_libc.capset(_HEADER, _NONE), "capset")
 
 
 class Filter:

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Callable
 
 from cumulet.compute.linux import seccomp, syscalls
-from cumulet.compute.sandbox import messages
+from cumulet.compute.sandbox import after_fork, messages
 
 _LIMITS = (
     (resource.RLIMIT_NOFILE, 1024),
@@ -58,6 +58,7 @@ def run(order: messages.Message, fds: list[int], start_runtime: StartRuntime) ->
     syscalls.mount("proc", "/proc", "proc", _PROC_FLAGS)
     confine(order["uid"], log)
     syscalls.close_all_but([0, 1, 2, orders, channel])
+    after_fork.give()
     start_runtime(socket.socket(fileno=orders), socket.socket(fileno=channel), order["start"])
     os._exit(0)
 
@@ -76,7 +77,7 @@ def confine(uid: int | None, output: int) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
     for number in _IGNORED:
-        signal.signal(number, signal.SIG_DFL)
+        syscalls.reset_signal(number)
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)

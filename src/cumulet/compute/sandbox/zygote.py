@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable
 
 from cumulet.compute.linux import syscalls
-from cumulet.compute.sandbox import environment, messages, worlds
+from cumulet.compute.sandbox import after_fork, environment, messages, worlds
 
 _OTHERS = 5
 
@@ -32,6 +32,7 @@ def main(config: messages.Message) -> None:
     control = socket.socket(fileno=config["control"])
     syscalls.close_all_but([0, 1, 2, control.fileno(), *config["namespaces"]])
     environment.prepare(root=config["root"])
+    after_fork.keep()
     _serve(config, control)
 
 
@@ -130,7 +131,7 @@ class Zygote:
         if pid == 0:
             try:
                 signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                syscalls.reset_signal(signal.SIGCHLD)
                 self._control.close()
                 child()
             except BaseException:  # noqa: BLE001 - nothing may return into the zygote's loop

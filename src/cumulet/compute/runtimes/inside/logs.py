@@ -115,20 +115,50 @@ def _timestamp(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
+_ahead: Output | None = None
+
+
+def make_ahead() -> None:
+    """In a zygote: what all environments forked from it would make, while there is nobody to wait for it."""
+    global _ahead  # noqa: PLW0603 - a zygote has one, as a process has one standard output
+    reading, writing = os.pipe()  # an environment's output is one, and a stream remembers whether it can seek
+    usual = [os.dup(fd) for fd in (1, 2)]
+    for fd in (1, 2):
+        os.dup2(writing, fd)
+    _ahead = Output()
+    _handle(_ahead, _plain_formatter())
+    for fd, kept in zip((1, 2), usual):
+        os.dup2(kept, fd)
+    for fd in (reading, writing, *usual):
+        os.close(fd)
+
+
+def of_function() -> Output:
+    """The output of this process, once."""
+    return _ahead or Output()
+
+
 def set_up_logging(output: Output) -> None:
     """Give the root logger Lambda's handler, in the format and level the function is configured with."""
-    handler = _Handler(output)
-    handler.addFilter(_Marks(output))
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON":
         output.json = True
-        handler.setFormatter(_JsonFormatter())
-    else:
-        layout = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
-        formatter = logging.Formatter(layout, "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
-        handler.setFormatter(formatter)
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
+        _handle(output, _JsonFormatter())
+    elif output is not _ahead:
+        _handle(output, _plain_formatter())
     level = _LEVELS.get(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper())
     if level is not None:
-        root.setLevel(level)
+        logging.getLogger().setLevel(level)
+
+
+def _handle(output: Output, formatter: logging.Formatter) -> None:
+    handler = _Handler(output)
+    handler.addFilter(_Marks(output))
+    handler.setFormatter(formatter)
+    logging.getLogger().handlers[:] = [handler]
+
+
+def _plain_formatter() -> logging.Formatter:
+    layout = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
+    formatter = logging.Formatter(layout, "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    return formatter

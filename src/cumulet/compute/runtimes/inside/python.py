@@ -41,6 +41,8 @@ def warm(config: messages.Message) -> None:
     site.setquit()
     site.setcopyright()
     builtins.__dict__.pop("copyright", None)
+    logs.make_ahead()
+    os.environ.clear()  # environments have their function's
 
 
 def run(orders: socket.socket, channel: socket.socket, start: messages.Message) -> None:
@@ -67,7 +69,7 @@ def serve(orders: socket.socket, channel: socket.socket) -> None:
 
 def serve_assigned(assignment: messages.Message, channel: socket.socket) -> None:
     """Serve the invocations of a function; does not return."""
-    output = logs.Output()
+    output = logs.of_function()
     if "AWS_LAMBDA_MAX_CONCURRENCY" in assignment["environment"]:
         workers = importlib.import_module("cumulet.compute.runtimes.inside.workers")
         end_as(lambda: workers.serve(assignment, channel, output), output)
@@ -172,7 +174,8 @@ def reseed() -> None:
 
 def become(assignment: messages.Message) -> None:
     """Take on the function's environment; nothing of another process's randomness or time zone stays."""
-    os.environ.clear()
+    if os.environ:
+        os.environ.clear()
     os.environ.update(assignment["environment"])
     time.tzset()
     reseed()
@@ -208,7 +211,6 @@ def _rehearse() -> None:
     source = folder / "_rehearsal.py"
     source.write_text("import json, os\n\ndef handler(event, context):\n    return {'a': [1, 2.5, str(event)]}\n")
     sys.path.insert(0, str(folder))
-    importlib.invalidate_caches()
     function = handler.load("_rehearsal.handler")
     sys.path.remove(str(folder))
     del sys.modules["_rehearsal"]
