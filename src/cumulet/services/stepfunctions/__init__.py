@@ -26,6 +26,7 @@ from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.services.stepfunctions.logging import ExecutionLog
 from cumulet.services.stepfunctions.machines import control
+from cumulet.services.stepfunctions.machines.keys import DataKeys
 from cumulet.services.stepfunctions.maps import map_runs
 from cumulet.services.stepfunctions.maps import store as map_run_store
 from cumulet.services.stepfunctions.maps.running import MapRuns
@@ -81,7 +82,6 @@ def build(  # noqa: PLR0913  what the service is made of
     engine = Engine(db, clock, tasks, known, limits, apart)
     roles = Roles(calls, clock, enforce)
     queue = ActivityQueue(activity_store.ActivityStore(db), tasks)
-    mocks = KnownMocks(mock_file)
     parts = Parts(
         calls=calls,
         roles=roles,
@@ -92,7 +92,6 @@ def build(  # noqa: PLR0913  what the service is made of
         apis=apis,
         queue=queue,
     )
-    maps = MapRuns(parts, MapRunStore(db), engine, clock, tasks)
     state = StepFunctions(
         db=db,
         clock=clock,
@@ -107,23 +106,12 @@ def build(  # noqa: PLR0913  what the service is made of
         machines=known,
         engine=engine,
         activities=queue,
-        maps=maps,
-        mocks=mocks,
+        maps=MapRuns(parts, MapRunStore(db), engine, clock, tasks),
+        mocks=KnownMocks(mock_file),
         apart=apart,
+        data_keys=DataKeys(calls, roles, clock),
     )
-    known.tagged["activity"] = partial(activities.exists, state)
-    engine.maps = maps
-    engine.work = MockedTasks(Work(parts), mocks, calls, tasks)
-    engine.log = log = ExecutionLog(LogWriter(calls, clock, tasks, "executions"))
-    known.has_case = mocks.has
-
-    async def start() -> None:
-        for name, schema in _SCHEMAS.items():
-            await db.migrate(name, schema)
-        await queue.start()
-        await engine.start()
-        tasks.start("map runs that are old", maps.expire(limits.history_days))
-        await control.resume(state)
+    log = _tie(state, parts)
 
     async def stop() -> None:
         await engine.close()
@@ -131,7 +119,26 @@ def build(  # noqa: PLR0913  what the service is made of
 
     # Beside AWS's operations, a permission that tasks ask for: it is in no model, so no client can send it.
     own = {http_tasks.PERMISSION: Operation(http_tasks.PERMISSION, http_tasks.permitted)}
-    return Service("stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, start, stop)
+    return Service("stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, partial(_start, state), stop)
+
+
+async def _start(state: StepFunctions) -> None:
+    for name, schema in _SCHEMAS.items():
+        await state.db.migrate(name, schema)
+    await state.activities.start()
+    await state.engine.start()
+    state.tasks.start("map runs that are old", state.maps.expire(state.limits.history_days))
+    await control.resume(state)
+
+
+def _tie(state: StepFunctions, parts: Parts) -> ExecutionLog:
+    """Have the nouns know of each other what their ports say. Gives the log, which is to be flushed at the end."""
+    state.machines.tagged["activity"] = partial(activities.exists, state)
+    state.machines.has_case = state.mocks.has
+    state.engine.maps = state.maps
+    state.engine.work = MockedTasks(Work(parts), state.mocks, state.calls, state.tasks)
+    state.engine.log = log = ExecutionLog(LogWriter(state.calls, state.clock, state.tasks, "executions"))
+    return log
 
 
 def _anything(service: str, operation: str, request: Struct) -> None:

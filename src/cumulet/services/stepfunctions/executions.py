@@ -29,6 +29,8 @@ async def start_execution(
     state: StepFunctions, call: Call, request: api.StartExecutionInput
 ) -> api.StartExecutionOutput:
     birth = await _birth(state, call, request.state_machine_arn, request.name, request.input, request.trace_header)
+    if birth.version.revision.content.encryption is not None:
+        await state.data_keys.ask(call, birth.version)
     if state.engine.throttles is not None:
         state.engine.throttles.start(birth.account, birth.region, birth.type)
     try:
@@ -46,6 +48,8 @@ async def start_sync_execution(
 ) -> api.StartSyncExecutionOutput:
     arn = request.state_machine_arn
     birth = await _birth(state, call, arn, request.name, request.input, request.trace_header, sync=True)
+    if birth.version.revision.content.encryption is not None:
+        await state.data_keys.ask(call, birth.version)
     ended = await state.engine.run_to_end(birth)
     shown = request.included_data != "METADATA_ONLY"
     milliseconds = max(1, round((ended.stopped - ended.started) * 1000))

@@ -20,6 +20,7 @@ from cumulet.storage.signals import Signals
 
 if TYPE_CHECKING:
     from cumulet.services.stepfunctions.machines.directory import Machines
+    from cumulet.services.stepfunctions.machines.keys import DataKeys
     from cumulet.services.stepfunctions.maps.running import MapRuns
     from cumulet.services.stepfunctions.mocks.known import KnownMocks
     from cumulet.services.stepfunctions.tasks.queue import ActivityQueue
@@ -47,3 +48,4 @@ class StepFunctions(Struct, kw_only=True):
     maps: MapRuns
     mocks: KnownMocks
     apart: Apart
+    data_keys: DataKeys

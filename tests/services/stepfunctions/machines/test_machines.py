@@ -230,6 +230,8 @@ def test_tags(client: Clients, account: str, role: str) -> None:
 
 def test_encryption_is_kept_and_checked(client: Clients, role: str, machine: str) -> None:
     states = client("stepfunctions")
+    kms = client("kms")
+    kms.create_alias(AliasName="alias/mine", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
     wanted = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/mine", "kmsDataKeyReusePeriodSeconds": 60}
     states.update_state_machine(stateMachineArn=machine, encryptionConfiguration=wanted)
     assert states.describe_state_machine(stateMachineArn=machine)["encryptionConfiguration"] == wanted
@@ -257,3 +259,35 @@ def test_the_map_of_a_label_is_described(client: Clients, role: str) -> None:
     assert json.loads(found["definition"]) == processor
     with refused("StateMachineDoesNotExist"):
         states.describe_state_machine(stateMachineArn=f"{arn}/Other")
+
+
+def test_a_customer_s_key_must_be_one_that_can_be_used(client: Clients, role: str) -> None:
+    states, kms = client("stepfunctions"), client("kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+
+    def encryption(key: str) -> dict[str, Any]:
+        return {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": key, "kmsDataKeyReusePeriodSeconds": 60}
+
+    made = {"definition": DEFINITION, "roleArn": role}
+    with pytest.raises(ClientError, match="does not exist") as wrong:
+        missing = key[:-1] + ("0" if key[-1] != "0" else "1")
+        states.create_state_machine(name="m", **made, encryptionConfiguration=encryption(missing))
+    assert wrong.value.response["Error"]["Code"] == "InvalidEncryptionConfiguration"
+    signing = kms.create_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]["Arn"]
+    with pytest.raises(ClientError, match="no symmetric encryption key"):
+        states.create_activity(name="a", encryptionConfiguration=encryption(signing))
+    machine = states.create_state_machine(name="m", **made, encryptionConfiguration=encryption(key))["stateMachineArn"]
+    found = states.describe_state_machine(stateMachineArn=machine)
+    assert found["encryptionConfiguration"] == encryption(key)
+    states.start_execution(stateMachineArn=machine)
+    kms.disable_key(KeyId=key)
+    states.start_execution(stateMachineArn=machine)  # the data key is still good
+    other = kms.create_key()["KeyMetadata"]["Arn"]
+    states.update_state_machine(stateMachineArn=machine, encryptionConfiguration=encryption(other))
+    kms.disable_key(KeyId=other)
+    with pytest.raises(ClientError) as wrong:
+        states.start_execution(stateMachineArn=machine)
+    assert wrong.value.response["Error"]["Code"] == "KmsInvalidStateException"
+    assert wrong.value.response["kmsKeyState"] == "DISABLED"
+    with pytest.raises(ClientError, match="Disabled"):
+        states.update_state_machine(stateMachineArn=machine, encryptionConfiguration=encryption(key))

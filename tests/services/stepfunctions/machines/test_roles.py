@@ -135,3 +135,21 @@ def test_secrets_are_revealed_to_who_may_see_them(strict: Any, account: str) -> 
     assert user["Arn"] in str(refused.value)
     allow("states:TestState", "iam:PassRole", "states:RevealSecrets")
     assert ann.test_state(**given, revealSecrets=True)["status"] == "SUCCEEDED"
+
+
+def test_a_role_must_be_allowed_to_use_the_machine_s_key(strict: Any, account: str) -> None:
+    states, iam, kms = (strict.client(service, account) for service in ("stepfunctions", "iam", "kms"))
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    encryption = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": key}
+
+    def machine(name: str, *actions: str) -> str:
+        role = make_role(iam, name, "states.amazonaws.com", *actions)
+        made = states.create_state_machine(
+            name=name, definition=DEFINITION, roleArn=role, encryptionConfiguration=encryption
+        )
+        return str(made["stateMachineArn"])
+
+    with pytest.raises(ClientError, match="kms:GenerateDataKey") as refused:
+        states.start_execution(stateMachineArn=machine("keyless"))
+    assert refused.value.response["Error"]["Code"] == "KmsAccessDeniedException"
+    states.start_execution(stateMachineArn=machine("keyed", "kms:GenerateDataKey"))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cumulet.api import stepfunctions as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
-from cumulet.services.stepfunctions.machines import arns, configuration, pages, tags
+from cumulet.services.stepfunctions.machines import arns, configuration, keys, pages, tags
 from cumulet.services.stepfunctions.machines.directory import compiled
 from cumulet.services.stepfunctions.machines.model import (
     ACTIVE,
@@ -48,6 +48,9 @@ async def create_state_machine(
     if existing is not None:
         return await _again(state, existing, content, type, publish)
     await _check_content(state, call, content)
+    await keys.check_key(
+        state, call, arns.machine_arn("aws", call.region, call.account, request.name), content.encryption
+    )
     if await state.machines.store.count(call.account, call.region) >= state.limits.machines:
         raise api.StateMachineLimitExceeded(
             f"State Machine Limit Exceeded: '{state.limits.machines} state machines in this region'"
@@ -114,6 +117,7 @@ async def update_state_machine(
     logging = request.logging_configuration and configuration.read_logging(request.logging_configuration)
     tracing = None if request.tracing_configuration is None else bool(request.tracing_configuration.enabled)
     encryption = configuration.read_encryption(request.encryption_configuration)
+    await keys.check_key(state, call, machine.arn, encryption)
     if request.role_arn is not None:
         configuration.check_role_arn(request.role_arn)
     if request.definition is not None:

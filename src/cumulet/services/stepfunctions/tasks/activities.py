@@ -13,7 +13,7 @@ from cumulet.api import stepfunctions as api
 from cumulet.kernel.arn import Arn
 from cumulet.kernel.call import Call
 from cumulet.services.stepfunctions import arns
-from cumulet.services.stepfunctions.machines import configuration, pages, tags
+from cumulet.services.stepfunctions.machines import configuration, keys, pages, tags
 from cumulet.services.stepfunctions.machines.model import Encryption
 from cumulet.services.stepfunctions.machines.names import check_name
 from cumulet.services.stepfunctions.state import StepFunctions
@@ -33,6 +33,7 @@ async def create_activity(
     given = tags.read(request.tags or [])
     encryption = configuration.read_encryption(request.encryption_configuration)
     arn = f"arn:aws:states:{call.region}:{call.account}:activity:{request.name}"
+    await keys.check_key(state, call, arn, encryption)
     text = "" if encryption is None or encryption.type == _OWN_KEY else msgspec.json.encode(encryption).decode()
     activity = Activity(call.account, call.region, request.name, arn, state.clock.now(), text)
 
