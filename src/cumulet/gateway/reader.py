@@ -1,5 +1,6 @@
 """Bytes of a connection in, requests out. Framing that two parsers could read differently is refused (RFC 9112)."""
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -168,6 +169,8 @@ class RequestReader:
             text = value.decode("latin-1")
             if text[-1:] in _BLANKS:
                 text = text.rstrip(" \t")
+                if key == "transfer-encoding":  # for the parser it is then another coding
+                    self._refuse(400, "blanks after the transfer encoding")
             if key in headers:
                 if key in _ONCE:
                     self._refuse(400, f"duplicate {key} header")
@@ -190,9 +193,12 @@ class RequestReader:
         if version not in ("1.1", "1.0"):
             self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
         method = parser.get_method()
-        path, query = self._target(method)
-        if version == "1.1" and not _is_host(headers.get("host", "")):
+        path, query, authority = self._target(method)
+        host = headers.get("host", "")
+        if not _is_host(host) and (version == "1.1" or host):
             self._refuse(400, "a valid host header is required")
+        if authority and headers.setdefault("host", authority).lower() != authority.lower():
+            self._refuse(400, "the request target and the host header name different hosts")
         body = self._body(headers, version)
         lines, self._fields = self._fields, []
         request = HttpRequest(
@@ -257,24 +263,28 @@ class RequestReader:
             self.upgrading = True
         return rest
 
-    def _target(self, method: bytes) -> tuple[str, str]:
+    def _target(self, method: bytes) -> tuple[str, str, str]:
+        """Path, query, and the host where the target is a whole URL."""
         if self._url == b"/" and method != b"CONNECT":
-            return "/", ""
+            return "/", "", ""
         url = self._url.decode("latin-1")
         if method == b"CONNECT":
             self._refuse(405, "this is no proxy")
         if "#" in url:
             self._refuse(400, "a request target has no fragment")
-        if not url.startswith("/") and url != "*":
+        authority = ""
+        if not url.startswith("/") and not (url == "*" and method == b"OPTIONS"):
             scheme, _, rest = url.partition("://")
             if scheme.lower() not in ("http", "https"):
                 self._refuse(400, "invalid request target")
             authority = rest.partition("?")[0].partition("/")[0]
+            if not _is_host(authority):
+                self._refuse(400, "the request target has no valid host")
             url = rest[len(authority) :]
             if not url.startswith("/"):
                 url = "/" + url
         path, _, query = url.partition("?")
-        return path, query
+        return path, query, authority
 
     def _body(self, headers: dict[str, str], version: str) -> RequestBody | None:
         coding = headers.get("transfer-encoding")
@@ -295,9 +305,11 @@ class RequestReader:
 
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "expect", "content-type"})
 _BLANKS = frozenset({" ", "\t"})
+# RFC 3986's, without the comma: two hosts joined are none.
+_HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _CHUNKED = "transfer-encoding: chunked"
 
 
 @lru_cache(1024)
 def _is_host(host: str) -> bool:
-    return bool(host) and not any(c in ' ,/?#@\\<>"{}|^`' for c in host)
+    return _HOST.fullmatch(host) is not None
