@@ -24,6 +24,8 @@ OF_INVOCATION = re.compile(r"/runtime/invocation/([^/]{1,128})/(response|error)"
 _BREAKS = re.compile(rb"[\r\n]+")
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
 _ERROR_BODY = b"lambda-runtime-function-error-body"
+_LAST = b"x-cumulet-last"
+"""Says that the runtime ends after this error; runtimes of ours alone send it."""
 _RESPONSE_MODE = b"lambda-runtime-function-response-mode"
 _BYTES = b"application/octet-stream"
 _WITH_METADATA = b"application/vnd.awslambda.http-integration-response"
@@ -260,7 +262,8 @@ def ending_of(invocation: Invocation, kind: str, request: Request) -> tuple[Answ
         wrong = error(400, "InvalidFunctionResponseMode", "Invalid function response mode")
         return wrong, [(frames.ERROR, b"")]
     if kind == "error":
-        return ACCEPTED, [(frames.ERROR, _error_body(request))]
+        answer = frames.LAST_ERROR if _LAST in request.headers else frames.ERROR
+        return ACCEPTED, [(answer, _error_body(request))]
     if _ERROR_TYPE in request.headers:  # a trailer
         fault = request.headers[_ERROR_TYPE]
         return ACCEPTED, [(frames.FAULT, fault), (frames.ERROR, _trailing_error(request.headers))]

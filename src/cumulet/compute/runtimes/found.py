@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from cumulet.compute.runtimes import java, node, provided, python
+from cumulet.compute.runtimes import java, node, provided, python, ruby
 from cumulet.compute.runtimes.runtime import Runtime
 
 _INTERPRETED = frozenset(
@@ -35,6 +35,7 @@ def find(places: Places) -> dict[str, Runtime]:
         **python.find(":".join(pythons), places.home, python.sdk_folder(places.sdk_path)),
         **node.find([*folders, *installed, *wheels], places.home, places.node_sdk),
         **java.find(folders, places.home, places.java_home, java.client_folder(places.folder)),
+        **ruby.find(folders, places.home),
         **provided.find(),
     }
 
@@ -62,4 +63,6 @@ def advice(name: str) -> str:
         return f"Run: cumulet runtimes install {name}"
     if name.startswith(("python", "nodejs")):
         return f"Cumulet runs python{python.VERSIONS[0]} to {python.VERSIONS[-1]} and nodejs{node.VERSIONS[0]}.x to {node.VERSIONS[-1]}.x"
+    if name.startswith("ruby"):
+        return f"Install Ruby {name.removeprefix('ruby')}: on the PATH, or by rbenv, rvm, mise or asdf"
     return "Bring it with the function: as provided.al2023, with a bootstrap that starts it"
