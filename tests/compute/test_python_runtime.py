@@ -246,6 +246,22 @@ def test_every_environment_has_its_own_randomness(machine: Machine) -> None:
     assert len({answer[1] for answer in answers}) == 3
 
 
+def test_its_own_forks_are_as_any_forks(machine: Machine) -> None:
+    """Modules that want something done after a fork have it done, in the function's forks too."""
+    code = """
+        import os, random, threading
+        def handler(event, context):
+            reading, writing = os.pipe()
+            if os.fork() == 0:
+                os.write(writing, str(random.random()).encode())
+                os._exit(0)
+            os.wait()
+            mine = threading.main_thread().native_id == threading.get_native_id()
+            return [os.read(reading, 100).decode() != str(random.random()), mine]
+    """
+    assert machine.invoke(machine.function(code))["payload"] == "[true, true]"
+
+
 def test_reaches_its_platform_on_its_own_loopback(machine: Machine) -> None:
     function = machine.function("""
         import socket

@@ -6,6 +6,7 @@ It is for processes that have threads, of which the zygote has none, and touches
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 _register = os.register_at_fork
@@ -22,3 +23,6 @@ def give() -> None:
     os.register_at_fork = _register
     for wish in _wanted:
         _register(**wish)
+    threading = sys.modules.get("threading")
+    if threading is not None:  # all that has changed for a process with one thread
+        threading.main_thread()._set_native_id()
