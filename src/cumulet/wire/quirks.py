@@ -41,7 +41,8 @@ class Quirks(Struct, frozen=True, kw_only=True):
     `statuses`: HTTP statuses that the model does not tell, by operation. `schema_codes`: what "schema" answers a body with that
     does not fit, where it is not MalformedXML, by operation.
     `own_enums`: enumerations that the service checks itself, its list being another than the model's.
-    `own_shapes`: shapes whose values the service checks itself, in words of its own.
+    `own_shapes`: shapes whose values the service checks itself, in words of its own. `own_limits`: shapes whose length or value
+    it does, but not what is in them.
     `enum_orders`: recorded orders for enumerations that do not follow the rule of `validate.enum_order`.
     `patterns`: how messages show a shape's pattern, where that is not the model's.
     """
@@ -66,6 +67,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     schema_codes: Mapping[str, str] = {}
     own_enums: frozenset[str] = frozenset()
     own_shapes: frozenset[str] = frozenset()
+    own_limits: frozenset[str] = frozenset()
     enum_orders: Mapping[str, tuple[str, ...]] = {}
     patterns: Mapping[str, str] = {}
 
@@ -152,7 +154,9 @@ QUIRKS: Mapping[str, Quirks] = {
         type_prefix="com.amazonaws.dynamodb.v20120810#",
         types={code: prefix + code for code, prefix in CORAL.items()},
         message_keys={"ConditionalCheckFailedException": "Message", "TransactionCanceledException": "Message"},
+        null_items=False,
         own_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
+        own_limits=frozenset({"BatchGetRequestMap", "BatchWriteItemRequestMap", "KeyList", "PositiveIntegerObject"}),
         crc32=True,
     ),
     "dynamodbstreams": Quirks(

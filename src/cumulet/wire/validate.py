@@ -209,6 +209,8 @@ class Validator(ShapeCompiler[Check]):
         return any(self.needed(member.shape) for member in below if not member.streaming)
 
     def _own(self, name: str, shape: Shape) -> list[Constraint]:
+        if name in self._quirks.own_limits:
+            return []
         if self._quirks.validation == "model":
             return constraints(name, shape, self._quirks)
         return constraints(name, shape, self._quirks) if self._quirks.validation == "schema" and shape.enum else []

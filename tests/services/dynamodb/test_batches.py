@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 
 def item(id_: str, **more: Any) -> dict[str, Any]:
@@ -182,3 +183,54 @@ def test_an_item_is_in_a_transaction_once(
     ]
     said = refused(dynamodb.transact_write_items, TransactItems=steps)
     assert said == "ValidationException: Transaction request cannot include multiple operations on one item"
+
+
+@pytest.fixture
+def unchecked(client: Callable[..., Any]) -> Any:
+    """A client that sends whatever it is given."""
+    return client("dynamodb", config=Config(retries={"total_max_attempts": 1}, parameter_validation=False))
+
+
+def test_how_much_a_batch_holds(unchecked: Any, make_table: Callable[..., str], refused: Callable[..., str]) -> None:
+    table = make_table()
+    for operation, name in ((unchecked.batch_get_item, "BatchGetItem"), (unchecked.batch_write_item, "BatchWriteItem")):
+        required = f"ValidationException: The requestItems parameter is required for {name}"
+        assert refused(operation, RequestItems={}) == required
+    keys = [{"id": {"S": f"{number}"}} for number in range(101)]
+    assert refused(unchecked.batch_get_item, RequestItems={table: {"Keys": keys}}) == (
+        f"ValidationException: 1 validation error detected: Value at 'RequestItems.{table}.member.Keys' failed to satisfy "
+        "constraint: Member must have length less than or equal to 100"
+    )
+    assert refused(unchecked.batch_get_item, RequestItems={table: {"Keys": []}}) == (
+        f"ValidationException: 1 validation error detected: Value '[]' at 'requestItems.{table}.member.keys' failed to "
+        "satisfy constraint: Member must have length greater than or equal to 1"
+    )
+    puts = [{"PutRequest": {"Item": key}} for key in keys[:26]]
+    assert refused(unchecked.batch_write_item, RequestItems={table: puts}).endswith(
+        "at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: [Member must have length less "
+        "than or equal to 25, Member must have length greater than or equal to 1]"
+    )
+
+
+def test_keys_of_transactions_that_read(
+    dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    table = make_table()
+    gets = [{"Get": {"TableName": table, "Key": {name: {"S": "a"}}}} for name in ("id", "other")]
+    assert refused(dynamodb.transact_get_items, TransactItems=gets) == (
+        "TransactionCanceledException: Transaction cancelled, please refer cancellation reasons for specific reasons "
+        "[None, ValidationError]"
+    )
+
+
+def test_pages_of_nothing(unchecked: Any, make_table: Callable[..., str], refused: Callable[..., str]) -> None:
+    table = make_table()
+    least = "Member must have value greater than or equal to 1"
+    key = {"KeyConditionExpression": "id = :a", "ExpressionAttributeValues": {":a": {"S": "a"}}}
+    assert refused(unchecked.query, TableName=table, Limit=0, **key).endswith(
+        f"Value at 'Limit' failed to satisfy constraint: {least}"
+    )
+    assert refused(unchecked.scan, TableName=table, Limit=0).endswith(
+        f"Value '0' at 'limit' failed to satisfy constraint: {least}"
+    )
+    assert "maxResults" in refused(unchecked.list_contributor_insights, MaxResults=-1)

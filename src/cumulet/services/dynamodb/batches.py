@@ -12,7 +12,7 @@ from cumulet.kernel.call import Call
 from cumulet.services.dynamodb import capacity, item_collections, rows, writing
 from cumulet.services.dynamodb.asked import check_get, check_routes, projection_of
 from cumulet.services.dynamodb.capacity import Consumed
-from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.errors import invalid, unfit
 from cumulet.services.dynamodb.expressions import Projection
 from cumulet.services.dynamodb.items import Written, now_in, shown, stored, written_units
 from cumulet.services.dynamodb.keys import check_index_keys, check_key
@@ -27,6 +27,7 @@ from cumulet.storage.database import Transaction
 
 _MOST_GETS, _MOST_WRITES = 100, 25
 _MOST_BYTES = 16 << 20
+_LEAST_ONE_LONG = "Member must have length greater than or equal to 1"
 _TWICE = "Provided list of item keys contains duplicates"
 
 
@@ -78,6 +79,14 @@ def _units(table: Table, units: float) -> Consumed:
 
 
 def _check_gets(requests: Mapping[str, api.KeysAndAttributes]) -> dict[str, Projection | None]:
+    if not requests:
+        raise invalid("The requestItems parameter is required for BatchGetItem")
+    for name, asked in requests.items():
+        if not asked.keys:
+            raise unfit(f"requestItems.{name}.member.keys", _LEAST_ONE_LONG, "[]")
+        if len(asked.keys) > _MOST_GETS:
+            reason = f"Member must have length less than or equal to {_MOST_GETS}"
+            raise unfit(f"RequestItems.{name}.member.Keys", reason)
     count = 0
     projections = {}
     for name, asked in requests.items():
@@ -143,6 +152,8 @@ class Put(Struct):
 async def batch_write_item(
     dynamodb: DynamoDb, call: Call, request: api.BatchWriteItemInput
 ) -> api.BatchWriteItemOutput:
+    if not request.request_items:
+        raise invalid("The requestItems parameter is required for BatchWriteItem")
     if sum(map(len, request.request_items.values())) > _MOST_WRITES:
         raise invalid("Too many items requested for the BatchWriteItem call")
     made = {name: [_made(each) for each in writes] for name, writes in request.request_items.items()}

@@ -4,6 +4,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 
 NOT_FOUND = "Requested resource not found"
+LEAST_ONE = "Member must have value greater than or equal to 1"
 WRONG_KEY = "The provided key element does not match the schema"
 
 
@@ -15,6 +16,18 @@ def invalid(message: str) -> AwsError:
 def invalid_values(reason: str) -> AwsError:
     """A ValidationException in the words that most of them begin with."""
     return AwsError(f"One or more parameter values were invalid: {reason}", code="ValidationException")
+
+
+def unfit(at: str, reason: str, value: str = "") -> AwsError:
+    """A ValidationException in the words of a constraint of the model; those of some members repeat their value."""
+    shown = f" '{value}'" if value else ""
+    return invalid(f"1 validation error detected: Value{shown} at '{at}' failed to satisfy constraint: {reason}")
+
+
+def check_limit(limit: int | None) -> None:
+    """Raises ValidationException for a page of nothing."""
+    if limit is not None and limit < 1:
+        raise unfit("limit", LEAST_ONE, str(limit))
 
 
 def no_such_table(name: str) -> AwsError:

@@ -12,7 +12,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import store
-from cumulet.services.dynamodb.errors import invalid
+from cumulet.services.dynamodb.errors import check_limit, invalid
 from cumulet.services.dynamodb.model import ACTIVE, Replica, Table
 from cumulet.services.dynamodb.names import check_name
 from cumulet.services.dynamodb.state import DynamoDb
@@ -145,6 +145,7 @@ async def describe_global_table(
 async def list_global_tables(
     dynamodb: DynamoDb, call: Call, request: api.ListGlobalTablesInput
 ) -> api.ListGlobalTablesOutput:
+    check_limit(request.limit)
     limit = request.limit or _PAGE
     rows = await dynamodb.db.read(
         "SELECT name, created, regions FROM ddb_global WHERE account = $1 AND name > $2 ORDER BY name",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.services.dynamodb.errors import no_such_table
+from cumulet.services.dynamodb.errors import LEAST_ONE, no_such_table, unfit
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.state import DynamoDb
 
@@ -83,6 +83,8 @@ async def list_contributor_insights(
     if request.table_name is not None:
         only = (await _table(dynamodb, call, request.table_name, None)).id
     limit = request.max_results or _PAGE
+    if limit < 1:
+        raise unfit("maxResults", LEAST_ONE, str(limit))
     rows = await dynamodb.db.read(
         "SELECT t.name, i.index_name, i.mode, i.enabled FROM ddb_insight i JOIN ddb_table t ON t.id = i.tbl "
         "WHERE t.account = $1 AND t.region = $2 AND (i.tbl = $3 OR $3 = -1) AND t.name || '/' || i.index_name > $4 "

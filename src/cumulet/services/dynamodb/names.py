@@ -32,6 +32,13 @@ def place(call: Call, given: str, member: str = "TableName", *, of_items: bool =
     return call.account, call.region, given
 
 
+def check_new_name(name: str) -> None:
+    """The rules on the name of a table that is made, in the words that CreateTable has for them. Raises ValidationException."""
+    if not name.startswith("arn:") and not 3 <= len(name) <= 255:
+        bound = "greater than or equal to 3" if len(name) < 3 else "less than or equal to 255"
+        raise _unfit(name, "tableName", f"Member must have length {bound}")
+
+
 def check_name(name: str, member: str = "TableName") -> None:
     """The rules on a table's name. Raises ValidationException."""
     if not 3 <= len(name) <= 255:

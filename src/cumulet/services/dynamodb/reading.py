@@ -13,7 +13,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import capacity, pages
 from cumulet.services.dynamodb.asked import AnyCondition, check_routes
 from cumulet.services.dynamodb.capacity import Consumed
-from cumulet.services.dynamodb.errors import WRONG_KEY, invalid, invalid_values
+from cumulet.services.dynamodb.errors import LEAST_ONE, WRONG_KEY, check_limit, invalid, invalid_values, unfit
 from cumulet.services.dynamodb.expressions import (
     OF_QUERY,
     OF_SCAN,
@@ -49,6 +49,8 @@ class Asked(Struct):
 
 
 async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.QueryOutput:
+    if request.limit is not None and request.limit < 1:
+        raise unfit("Limit", LEAST_ONE)
     check_parameters(request, OF_QUERY)
     old_filter = filter_condition(request.query_filter, request.conditional_operator)
     _check_start(request)
@@ -75,6 +77,7 @@ async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.
 
 
 async def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> api.ScanOutput:
+    check_limit(request.limit)
     check_parameters(request, OF_SCAN)
     old_filter = filter_condition(request.scan_filter, request.conditional_operator)
     _check_start(request)

@@ -38,6 +38,7 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
         raise NotImplementedHere(
             "GlobalTableSourceArn of CreateTable is not implemented yet. See docs/services/dynamodb.md."
         )
+    names.check_new_name(request.table_name)
     account, region, name = names.place(call, request.table_name)
     encryption = await encryption_of(dynamodb, call, (account, region, name), request.sse_specification)
     table, kept = new_table(dynamodb, request, (account, region, name), encryption), tags.checked(request.tags or [])

@@ -28,7 +28,7 @@ from cumulet.services.dynamodb.asked import (
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.expressions import OF_GET, check_parameters
+from cumulet.services.dynamodb.expressions import OF_GET, Projection, check_parameters
 from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.items import Change, Updating, Written, now_in, shown, stored, written_units
 from cumulet.services.dynamodb.keys import check_item_keys, check_key
@@ -95,15 +95,21 @@ async def transact_get_items(
         check_item(get.key)
         projections.append(projection_of(get))
     places = []
+    reasons = []
     consumed: dict[str, Consumed] = {}
     for get, projection in zip(gets, projections, strict=True):
         table = await dynamodb.table(call, get.table_name)
         unsupported(table, "Transactions are")
-        check_key(table.key, get.key)
+        if (wrong := _wrong_key(table, get.key)) is not None:
+            reasons.append(wrong)
+            continue
+        reasons.append(Reason())
         if projection is not None:
             check_routes(table, projection.routes)
         places.append((table, address(table.key, get.key)))
         consumed.setdefault(get.table_name, Consumed(table))
+    if len(places) < len(gets):
+        raise cancelled(reasons)
     if len({(table.id, place) for table, place in places}) != len(places):
         raise invalid(_SAME_ITEM)
     if dynamodb.meter is not None:
@@ -113,16 +119,27 @@ async def transact_get_items(
     responses = []
     for get, held, projection in zip(gets, found, projections, strict=True):
         consumed[get.table_name].add(2 * capacity.read_units(held.size if held else 0, consistent=True))
-        if held is None:
-            responses.append(api.ItemResponse())
-        else:
-            item = shown(held) if projection is None else projection.apply(decode_item(held.body))
-            responses.append(api.ItemResponse(item=item))
+        responses.append(_response(held, projection))
     if dynamodb.meter is not None:
         dynamodb.meter.spend_all(consumed.values(), "read")
     return api.TransactGetItemsOutput(
         responses=responses, consumed_capacity=_shown(consumed, request.return_consumed_capacity, "read")
     )
+
+
+def _response(held: Stored | None, projection: Projection | None) -> api.ItemResponse:
+    if held is None:
+        return api.ItemResponse()
+    return api.ItemResponse(item=shown(held) if projection is None else projection.apply(decode_item(held.body)))
+
+
+def _wrong_key(table: Table, key: Item) -> Reason | None:
+    """Why a key is none of the table's."""
+    try:
+        check_key(table.key, key)
+    except AwsError as error:
+        return Reason("ValidationError", error.message)
+    return None
 
 
 def _admit(meter: Meter, tables: list[Table], kind: Kind) -> None:

@@ -16,7 +16,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.policy.statements import Head, head
 from cumulet.services.dynamodb import items, reading
-from cumulet.services.dynamodb.errors import invalid, invalid_values
+from cumulet.services.dynamodb.errors import check_limit, invalid, invalid_values
 from cumulet.services.dynamodb.expressions.conditions import check_leaves
 from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.paths import getter
@@ -121,6 +121,7 @@ Request = api.ExecuteStatementInput
 async def execute_statement(
     dynamodb: DynamoDb, call: Call, request: api.ExecuteStatementInput
 ) -> api.ExecuteStatementOutput:
+    check_limit(request.limit)
     result = await run(dynamodb, call, Bound(request.statement, request.parameters), request)
     return api.ExecuteStatementOutput(
         items=result.items,
