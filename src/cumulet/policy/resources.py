@@ -110,6 +110,13 @@ def _runtime(call: Call, name: str, request: Struct) -> str:
     return f"{arn}/{'version' if 'RuntimeVersion' in operation else 'alias'}/{part}"
 
 
+def _of_lambda_core(call: Call, name: str, request: Struct) -> str:
+    """A runtime by name, or a network connector by name, id or ARN."""
+    if "NetworkConnector" not in type(request).__name__:
+        return f"arn:aws:lambda:{call.region}:{call.account}:runtime/{name}"
+    return name if name.startswith("arn:") else f"arn:aws:lambda:{call.region}:{call.account}:network-connector:{name}"
+
+
 def _of_efs(call: Call, id: str, _: Struct) -> str:
     """A file system or an access point, by id or ARN."""
     if id.startswith("arn:"):
@@ -254,7 +261,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("name", _arn("lambda", "microvm-image:{}")),
         Rule("resource", _itself),
     ),
-    "lambda-core": (Rule("runtime_name", _runtime), Rule("name", _arn("lambda", "runtime/{}"))),
+    "lambda-core": (
+        Rule("runtime_name", _runtime),
+        Rule("identifier", _of_lambda_core),
+        Rule("name", _of_lambda_core),
+    ),
     "logs": (
         Rule("log_group_name", _log_group),
         Rule("log_group_identifier", _log_group),

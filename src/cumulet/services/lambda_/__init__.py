@@ -35,6 +35,7 @@ from cumulet.services.lambda_.capacity.keeper import Keeper
 from cumulet.services.lambda_.concurrency import concurrency, idle, provisioned
 from cumulet.services.lambda_.concurrency.provisioning import Provisioner
 from cumulet.services.lambda_.concurrency.snapshots import Snapshots
+from cumulet.services.lambda_.custom import connectors
 from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.durable import callbacks, executions
 from cumulet.services.lambda_.durable.engine import Engine
@@ -203,6 +204,7 @@ async def _start(lambda_: Lambda) -> None:
     await lambda_.custom.start()
     lambda_.cleanups.append(lambda_.idle.forget)
     lambda_.tags.kinds["capacity-provider"] = partial(providers.check_there, lambda_)
+    lambda_.tags.kinds["network-connector"] = partial(connectors.check_tagged, lambda_.custom)
     lambda_.tags.kinds["code-signing-config"] = partial(code_signing.check_there, lambda_)
     packages = await lambda_.store.packages()
     await lambda_.packages.start(packages)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.services.lambda_.conftest import package
 from tests.services.lambda_.images.test_images import LAMBDAS, Registry, program
 
@@ -146,5 +145,3 @@ def test_lists_and_what_is_missing(core: Any, publish: Callable[[str, str], Any]
     assert [item["ReleaseNotes"] for item in core.list_runtime_versions(RuntimeName="aa")["Items"]] == ["better"]
     with pytest.raises(core.exceptions.ResourceConflictException):
         core.delete_runtime(RuntimeName="aa")
-    with pytest.raises(ClientError, match="NotImplemented"):
-        core.list_network_connectors()

@@ -1,4 +1,4 @@
-"""Lambda Core: runtimes that customers manage themselves. Network connectors are not here: a node has no VPCs.
+"""Lambda Core: runtimes that customers manage themselves, and network connectors.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-customer-managed.html
 """
@@ -10,7 +10,7 @@ from cumulet.api.lambda_core import OPERATIONS
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.service import Service, operations_in
 from cumulet.kernel.tasks import Tasks
-from cumulet.services.lambda_.custom import aliases, runtimes, versions
+from cumulet.services.lambda_.custom import aliases, connectors, runtimes, versions
 from cumulet.services.lambda_.custom.state import CustomRuntimes
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.images.registry import Registry
@@ -32,5 +32,5 @@ def make(
 
 def build(custom: CustomRuntimes) -> Service:
     """The service of the operations on them."""
-    operations = operations_in(OPERATIONS, aliases, runtimes, versions)
+    operations = operations_in(OPERATIONS, aliases, connectors, runtimes, versions)
     return Service("lambda-core", custom, operations, start=custom.start)

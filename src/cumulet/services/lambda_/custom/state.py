@@ -13,6 +13,7 @@ from cumulet.api import lambda_core as api
 from cumulet.compute import Image, RuntimeUnavailable
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
+from cumulet.services.lambda_.custom.connector_store import ConnectorStore
 from cumulet.services.lambda_.custom.model import (
     ACTIVE,
     CREATING,
@@ -30,6 +31,8 @@ from cumulet.services.lambda_.custom.store import SCHEMA, RuntimeStore
 from cumulet.services.lambda_.images.images import Images
 from cumulet.services.lambda_.images.store import SCHEMA as IMAGES
 from cumulet.services.lambda_.packages.packages import Package
+from cumulet.services.lambda_.tag_store import SCHEMA as TAGS
+from cumulet.services.lambda_.tag_store import TagStore
 from cumulet.storage.database import Database, Transaction
 
 _BOOTSTRAP = "var/runtime/bootstrap"
@@ -55,6 +58,8 @@ class CustomRuntimes:
         self.tasks = tasks
         self.images = images
         self.store = RuntimeStore(db)
+        self.connectors = ConnectorStore(db)
+        self.tags = TagStore(db)
         self.on_change: Callable[[], None] = lambda: None
         self._folder = folder
         self._started: asyncio.Future[None] | None = None
@@ -68,6 +73,8 @@ class CustomRuntimes:
     async def _start(self) -> None:
         await self.db.migrate("lambda_custom_runtimes", SCHEMA)
         await self.db.migrate("lambda_images", IMAGES)
+        await self.db.migrate("lambda_tags", TAGS)
+        await self.connectors.start()
         self._folder.mkdir(parents=True, exist_ok=True)
         versions = await self.store.versions(self.clock.now())
         known = {version.image for _, _, version in versions}

@@ -81,6 +81,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
 async def _start(web: Web) -> None:
     """Go on with what a crash interrupted: revisions that are not ready, torn packages."""
     await web.db.migrate("lambda_web", SCHEMA)
+    await web.connectors.start()
     await web.packages.start(await web.store.packages())
     web.logs.start()
     for key in await web.store.pending():

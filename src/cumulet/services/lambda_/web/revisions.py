@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from cumulet.api import lambda_web as api
 from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import AwsError, NotImplementedHere
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
+from cumulet.services.lambda_.custom.connector_model import parse as parse_connector
 from cumulet.services.lambda_.packages.packages import Package
 from cumulet.services.lambda_.web import checks
 from cumulet.services.lambda_.web.errors import conflict, invalid, missing
@@ -93,7 +94,7 @@ async def made(
     runtime = config.build_config.runtime_config.runtime
     service = checks.service_config(key, config.service_config, runtime, web.limits)
     if service.egress_network_connector_arn:
-        raise NotImplementedHere("Network connectors are not implemented yet. See docs/services/lambda.md.")
+        await _check_connector(web, call, service.egress_network_connector_arn)
     await _check_role(web, key, service.execution_role_arn)
     source = config.build_config.code_config.s3_object
     data, version = await _read(web, call, source)
@@ -130,6 +131,18 @@ async def add(web: Web, tx: Transaction, key: WebKey, revision: Revision, packag
     if spare[:too_many]:
         unused = await web.store.drop_unused(tx)
         tx.after_commit(lambda: web.retire((), unused))
+
+
+async def _check_connector(web: Web, call: Call, arn: str) -> None:
+    """The version named must be there, and for web functions; a node has no VPCs, so it leads where everything leads."""
+    asked = parse_connector(call, arn)
+    own = asked.key[:2] == (call.account, call.region)
+    found = await web.connectors.get(asked.key) if own else None
+    version = found[1].version(asked.version) if found is not None and not found[1].gone else None
+    if version is None:
+        raise invalid(f"The network connector {arn} does not exist.")
+    if not version.serves("WebFunction"):
+        raise invalid(f"The network connector {arn} is not for web functions.")
 
 
 async def _check_role(web: Web, key: WebKey, role: str) -> None:

@@ -13,6 +13,7 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.lambda_.access.credentials import CredentialCache
+from cumulet.services.lambda_.custom.connector_store import ConnectorStore
 from cumulet.services.lambda_.packages.packages import Package, Packages
 from cumulet.services.lambda_.reporting.logs import LogWriter
 from cumulet.services.lambda_.web.errors import missing
@@ -52,6 +53,7 @@ class Web:
     ) -> None:
         self.db = db
         self.store = store
+        self.connectors = ConnectorStore(db)
         self.packages = packages
         self.credentials = credentials
         self.logs = logs
