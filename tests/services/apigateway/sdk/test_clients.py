@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -204,6 +205,82 @@ def test_android_compiles(deployed: tuple[Any, str], tmp_path: Path) -> None:
     assert "pets/build.gradle" in unpacked(deployed, "android", tmp_path)
     java = [str(path) for path in tmp_path.rglob("*.java")]
     subprocess.run(["javac", "-d", str(tmp_path / "out"), *java], check=True, timeout=120)
+
+
+@pytest.mark.skipif(shutil.which("ruby") is None, reason="Ruby is not installed")
+def test_ruby_calls_the_running_api(deployed: tuple[Any, str], tmp_path: Path, account: str) -> None:
+    names = unpacked(deployed, "ruby", tmp_path)
+    (gem,) = {name.partition("/")[0] for name in names}
+    use = f"""
+require "json"
+require "{gem}"
+api = Pets::Client.new(access_key: "{account}", secret_key: "test")
+found = api.pets_id_get(id: "a b/c", filter: "x&y", x_trace: "t")
+put = api.class_(id: "7", body: {{ "name" => "Rex" }}, query: {{ "filter" => "é+1" }})
+begin
+  api.fail_get
+rescue ApiRequests::ApiError => error
+  failed = [error.status, error.data["why"]]
+end
+puts JSON.generate([found.status, found.data, put.data, failed])
+"""
+    for name in names:
+        if name.endswith((".rb", ".gemspec")):
+            subprocess.run(["ruby", "-wc", str(tmp_path / name)], check=True, timeout=60)
+    ran = subprocess.run(
+        ["ruby", "-W", "-I", str(tmp_path / gem / "lib"), "-e", use],
+        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout) == [
+        200,
+        {"id": "a b/c", "q": "x&y", "h": "t"},
+        {"id": "7", "q": "é+1", "h": ""},
+        [404, "none"],
+    ]
+
+
+OBJECTIVE_C = """
+#import <GNUstepBase/GSVersionMacros.h>
+#undef GS_HAVE_NSURLSESSION
+#define GS_HAVE_NSURLSESSION 1
+#import <Foundation/Foundation.h>
+#import <Foundation/NSURLSession.h>
+#undef nil
+#define nil ((id)0)
+#define CC_SHA256_DIGEST_LENGTH 32
+typedef uint32_t CC_LONG;
+enum { kCCHmacAlgSHA256 = 2 };
+unsigned char *CC_SHA256(const void *data, CC_LONG size, unsigned char *out);
+void CCHmac(uint32_t algorithm, const void *key, size_t keySize, const void *data, size_t size, void *out);
+@interface NSURLSession (Apple)
+@property (class, readonly) NSURLSession *sharedSession;
+- (NSURLSessionDataTask *)dataTaskWithRequest:(NSURLRequest *)request
+                            completionHandler:(void (^)(NSData *, NSURLResponse *, NSError *))handler;
+@end
+"""
+"""What Apple's headers have beyond GNUstep's."""
+GNUSTEP = Path("/usr/include/GNUstep")
+
+
+@pytest.mark.skipif(
+    shutil.which("clang") is None or not GNUSTEP.exists(), reason="clang or the headers of GNUstep are not installed"
+)
+def test_objective_c_compiles(deployed: tuple[Any, str], tmp_path: Path) -> None:
+    names = unpacked(deployed, "objectivec", tmp_path)
+    (tmp_path / "apple.h").write_text(OBJECTIVE_C)
+    for empty in ("CommonCrypto/CommonCrypto.h", "objc/blocks_runtime.h"):
+        (tmp_path / empty).parent.mkdir(exist_ok=True)
+        (tmp_path / empty).touch()
+    runtimes = sorted(Path("/usr/lib/gcc").glob("*/*/include/objc"))
+    command = ["clang", "-fsyntax-only", "-fobjc-arc", "-fobjc-runtime=gnustep-2.0", "-fblocks", "-DGNUSTEP"]
+    command += ["-DGNUSTEP_BASE_LIBRARY=1", "-Wall", "-Wextra", "-I", str(tmp_path), "-include", "apple.h"]
+    for place in (GNUSTEP, *[runtime.parent for runtime in runtimes[-1:]]):
+        command += ["-isystem", str(place)]
+    for name in [name for name in names if name.endswith(".m")]:
+        ran = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        said = [line for line in ran.stderr.splitlines() if line.startswith("PETClient/")]
+        assert said == [], ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,21 @@ from __future__ import annotations
 import msgspec
 
 from cumulet.services.apigateway.sdk.archive import runtime
-from cumulet.services.apigateway.sdk.shape import Model, Operation, Shape, Type, plain_name
+from cumulet.services.apigateway.sdk.shape import Model, Operation, Parameter, Shape, Type, plain_name, safe
 
 _PLAIN = {"text": "NSString *", "number": "NSNumber *", "integer": "NSNumber *", "boolean": "NSNumber *", "any": "id "}
+
+_TAKEN = frozenset(
+    [
+        *("auto", "break", "case", "char", "const", "continue", "default", "do", "double"),
+        *("else", "enum", "extern", "float", "for", "goto", "if", "inline", "int"),
+        *("long", "register", "restrict", "return", "short", "signed", "sizeof", "static", "struct"),
+        *("switch", "typedef", "union", "unsigned", "void", "volatile", "while", "in", "out"),
+        *("inout", "bycopy", "byref", "oneway", "id", "self", "super", "nil", "body"),
+        *("completion", "header", "path", "querystring"),
+    ]
+)
+"""Words of C and Objective-C, and what methods have as variables of their own."""
 
 
 def files(shape: Shape, parameters: dict[str, str]) -> dict[str, str]:
@@ -78,8 +90,12 @@ def _model_source(model: Model, prefix: str) -> str:
 """
 
 
+def _variable(parameter: Parameter) -> str:
+    return safe(parameter.variable, _TAKEN)
+
+
 def _signature(operation: Operation) -> str:
-    labels = [(each.variable, "nullable NSString *") for each in operation.parameters]
+    labels = [(_variable(each), "nullable NSString *") for each in operation.parameters]
     if operation.body is not None:
         labels.append(("body", "nullable id"))
     labels.append(("completion", "nonnull ApiCompletion"))
@@ -129,7 +145,8 @@ def _source(shape: Shape, name: str) -> str:
 def _method(operation: Operation) -> str:
     verb = operation.verb if operation.verb != "ANY" else "POST" if operation.body else "GET"
     puts = "\n".join(
-        f"    if ({each.variable}) {each.place}[{_text(each.name)}] = {each.variable};" for each in operation.parameters
+        f"    if ({_variable(each)}) {each.place}[{_text(each.name)}] = {_variable(each)};"
+        for each in operation.parameters
     )
     return f"""{_signature(operation)} {{
     NSMutableDictionary *path = [NSMutableDictionary dictionary];

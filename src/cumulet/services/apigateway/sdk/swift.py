@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from cumulet.services.apigateway.sdk.archive import runtime
-from cumulet.services.apigateway.sdk.shape import Model, Operation, Shape, Type, plain_name
+from cumulet.services.apigateway.sdk.shape import Model, Operation, Shape, Type, plain_name, safe
 
+_TAKEN = frozenset({"body", "self", "requests"})
 _PLAIN = {"text": "String", "number": "Double", "integer": "Int", "boolean": "Bool", "any": "JsonValue"}
 
 
@@ -82,8 +83,9 @@ public final class {name} {{
 
 
 def _method(operation: Operation, prefix: str) -> str:
+    named = {each.name: safe(each.variable, _TAKEN) for each in operation.parameters}
     arguments = [
-        f"`{each.variable}`: String" + ("" if each.required else "? = nil")
+        f"`{named[each.name]}`: String" + ("" if each.required else "? = nil")
         for each in sorted(operation.parameters, key=lambda each: not each.required)
     ]
     body = "nil"
@@ -93,7 +95,7 @@ def _method(operation: Operation, prefix: str) -> str:
     verb = operation.verb if operation.verb != "ANY" else "POST" if operation.body else "GET"
 
     def placed(place: str) -> str:
-        pairs = [f"{_text(each.name)}: `{each.variable}`" for each in operation.parameters if each.place == place]
+        pairs = [f"{_text(each.name)}: `{named[each.name]}`" for each in operation.parameters if each.place == place]
         return f"[{', '.join(pairs) or ':'}]"
 
     return f"""    /// {operation.verb} {operation.path}

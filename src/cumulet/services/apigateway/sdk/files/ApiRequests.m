@@ -76,7 +76,7 @@ static NSData *hmac(NSData *key, NSString *text) {
     [request setValue:@"application/json" forHTTPHeaderField:@"Accept"];
     if (body) {
         request.HTTPBody = [body isKindOfClass:NSString.class] ? [body dataUsingEncoding:NSUTF8StringEncoding]
-                                                               : [NSJSONSerialization dataWithJSONObject:body options:0 error:nil];
+                                                               : [NSJSONSerialization dataWithJSONObject:body options:0 error:NULL];
         [request setValue:contentType forHTTPHeaderField:@"Content-Type"];
     }
     if (self.apiKey) [request setValue:self.apiKey forHTTPHeaderField:@"x-api-key"];
@@ -92,7 +92,7 @@ static NSData *hmac(NSData *key, NSString *text) {
             ApiAnswer *answer = [ApiAnswer new];
             answer.status = http.statusCode;
             answer.headers = http.allHeaderFields;
-            id json = content.length ? [NSJSONSerialization JSONObjectWithData:content options:NSJSONReadingFragmentsAllowed error:nil] : nil;
+            id json = content.length ? [NSJSONSerialization JSONObjectWithData:content options:NSJSONReadingAllowFragments error:NULL] : nil;
             answer.data = json ?: [[NSString alloc] initWithData:content encoding:NSUTF8StringEncoding];
             BOOL good = http.statusCode >= 200 && http.statusCode < 300;
             completion(answer, good ? nil : [NSError errorWithDomain:ApiErrorDomain code:http.statusCode userInfo:nil]);
