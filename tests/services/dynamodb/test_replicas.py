@@ -227,6 +227,7 @@ def test_a_replica_has_settings_of_its_own(
     }
     here.update_table(TableName=table, ReplicaUpdates=[{"Update": own}])
     (shown,) = wait(here, table)["Replicas"]
+    assert shown["GlobalTableSettingsReplicationMode"] == "ENABLED_WITH_OVERRIDES"
     assert shown["ReplicaTableClassSummary"] == {"TableClass": "STANDARD_INFREQUENT_ACCESS"}
     here.update_table(TableName=table, ProvisionedThroughput={"ReadCapacityUnits": 7, "WriteCapacityUnits": 8})
     assert (capacity(here), capacity(west)) == ((7, 8), (20, 8))

@@ -24,6 +24,8 @@ Measures = Mapping[int, tuple[int, int]]
 
 _ON_DEMAND_WARM = Units(12_000, 4_000)
 LATEST_GLOBAL_TABLES = "2019.11.21"
+_SAME_ACCOUNT = "ENABLED_WITH_OVERRIDES"
+"""How settings follow between the regions of one account."""
 LEGACY_GLOBAL_TABLES = "2017.11.29"
 
 
@@ -58,6 +60,7 @@ def describe(
         global_table_witnesses=[api.GlobalTableWitnessDescription(region_name=table.witness, witness_status=ACTIVE)]
         if table.witness
         else None,
+        global_table_settings_replication_mode=_SAME_ACCOUNT if table.replicas and not table.legacy else None,
         multi_region_consistency=table.consistency or None,
         disassociation_protection_enabled=table.guarded
         if table.replicas and not table.consistency and not table.legacy
@@ -212,6 +215,7 @@ def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
             replica_status=each.status,
             kms_master_key_id=each.key or None,
             warm_throughput=units,
+            global_table_settings_replication_mode=_SAME_ACCOUNT,
             **overrides.shown(each.override),
         )
         for each in table.replicas
