@@ -19,6 +19,10 @@ ROOT = os.getuid() == 0
 NOBODY = 65_534
 _SOURCE = Path(__file__).parent.parent.parent / "src"
 _names = itertools.count()
+_RUNTIME = os.environ.get("CUMULET_TEST_PYTHON", f"python3.{sys.version_info[1]}")
+"""What functions in Python run on; another one than that of the tests where it is asked for."""
+SEARCH_PATH = os.environ.get("CUMULET_TEST_PATH", "/usr/local/bin:/usr/bin:/bin")
+"""Where interpreters to test are looked for."""
 
 
 class Machine:
@@ -64,7 +68,7 @@ class Machine:
         folder.chmod(0o755)
         return {
             "key": name,
-            "runtime": f"python3.{sys.version_info[1]}",
+            "runtime": _RUNTIME,
             "handler": "app.handler",
             "code": str(folder),
             "timeout": 20.0,
@@ -110,7 +114,7 @@ class Machine:
 
 def _interpreters(level: str) -> dict[str, Any]:
     home = "/nonexistent" if level == "rootless" else str(Path.home())
-    return {"home": home, "sdk_path": _packages()}
+    return {"home": home, "sdk_path": _packages(), "search_path": SEARCH_PATH}
 
 
 def _packages() -> list[str]:

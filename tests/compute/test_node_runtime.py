@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.compute.conftest import ROOT, Machine, make_machine
+from tests.compute.conftest import ROOT, SEARCH_PATH, Machine, make_machine
 
 from cumulet.compute.runtimes.node import NodeRuntime
 
 Make = Callable[..., dict[str, Any]]
-_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def _version() -> int:
-    binary = shutil.which("node", path=_SEARCH_PATH)
+    binary = shutil.which("node", path=SEARCH_PATH)
     if binary is None:
         pytest.skip("no Node.js on this machine")
     answer = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True)

@@ -1,4 +1,5 @@
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -146,3 +147,26 @@ def test_accounts_and_regions_are_apart(client: Callable[..., Any], file_system:
     elsewhere = client("efs", region="eu-west-1")
     assert elsewhere.describe_file_systems()["FileSystems"] == []
     assert refused(elsewhere.delete_file_system, FileSystemId=file_system)[1] == "FileSystemNotFound"
+
+
+def test_a_removal_goes_on_after_a_kill(start_node: Callable[..., Any]) -> None:
+    node = start_node()
+    efs = node.client("efs", "000000000121")
+    kept = efs.create_file_system(CreationToken="kept")["FileSystemId"]
+    gone = efs.create_file_system(CreationToken="gone")["FileSystemId"]
+    folders = node.data / "file-systems"
+    for number in range(300):
+        (folders / gone / f"f{number}").touch()
+    (folders / "fs-torn").mkdir()  # made, but not recorded when the node was killed
+    efs.delete_file_system(FileSystemId=gone)
+    node.kill()
+    node.restart()
+    efs = node.client("efs", "000000000121")
+    deadline = time.monotonic() + 60
+    while [one["FileSystemId"] for one in efs.describe_file_systems()["FileSystems"]] != [kept]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    while sorted(path.name for path in folders.iterdir()) != [kept]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    node.kill()

@@ -65,4 +65,6 @@ def advice(name: str) -> str:
         return f"Cumulet runs python{python.VERSIONS[0]} to {python.VERSIONS[-1]} and nodejs{node.VERSIONS[0]}.x to {node.VERSIONS[-1]}.x"
     if name.startswith("ruby"):
         return f"Install Ruby {name.removeprefix('ruby')}: on the PATH, or by rbenv, rvm, mise or asdf"
+    if name.startswith("dotnet"):
+        return "Publish the function with Amazon.Lambda.RuntimeSupport as an executable called bootstrap, for provided.al2023"
     return "Bring it with the function: as provided.al2023, with a bootstrap that starts it"

@@ -42,13 +42,16 @@ def make_places(targets: Iterable[str]) -> None:
     names = [target.removeprefix(FOLDER) for target in targets if target.startswith(FOLDER)]
     if not names:
         return
+    if any("/" in name or name in (".", "..") for name in names):
+        raise OSError(f"{FAILED}file systems are mounted on folders of {FOLDER}")
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV
-    syscalls.mount("tmpfs", "/mnt", "tmpfs", flags, _PLACES)
-    for name in names:
-        if "/" in name or name in (".", ".."):
-            raise OSError(f"{FAILED}{FOLDER}{name} is no place to mount at")
-        os.mkdir(FOLDER + name, 0o755)  # noqa: PTH102 - keeps start-up free of more modules
-    syscalls.mount(None, "/mnt", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | flags)
+    try:
+        syscalls.mount("tmpfs", "/mnt", "tmpfs", flags, _PLACES)
+        for name in names:
+            os.mkdir(FOLDER + name, 0o755)  # noqa: PTH102 - keeps start-up free of more modules
+        syscalls.mount(None, "/mnt", None, syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | flags)
+    except OSError as error:
+        raise OSError(error.errno, f"{FAILED}{error.strerror or error}") from error
 
 
 def _open(one: messages.Message, uid: int | None) -> int:
@@ -69,6 +72,9 @@ def _open(one: messages.Message, uid: int | None) -> int:
             namespace = _translation(_swap(one["uid"], uid), _swap(one["gid"], uid))
             try:
                 syscalls.restrict_mount(mount, attributes, namespace)
+            except OSError as error:
+                why = f"the data folder's disk cannot translate ids ({error.strerror}): ext4, XFS, Btrfs and tmpfs can"
+                raise OSError(error.errno, why) from error
             finally:
                 os.close(namespace)
     except BaseException:
