@@ -288,9 +288,11 @@ class Node:
         return found
 
     async def _usage(self, since: str, name: str) -> list[dict[str, Any]]:
-        """What functions used from a day on, for the bill."""
+        """What functions and workflows used from a day on, for the bill."""
         service: Any = await self._dispatcher.service("lambda")
-        return [use._asdict() for use in await service.state.metrics.usage(since, name)]
+        workflows: Any = await self._dispatcher.service("stepfunctions")
+        used = [use._asdict() for use in await service.state.metrics.usage(since, name)]
+        return used + [use._asdict() for use in await workflows.state.engine.usage.listed(since, name)]
 
     async def _warm_function(self, arn: str) -> bool:
         from cumulet.services.lambda_.workbench.warming import warm

@@ -232,6 +232,22 @@ def test_invoke_refuses_what_is_no_json_and_names_what_is_missing(run: Run, acco
     assert "ResourceNotFoundException" in ended.stderr
 
 
+def test_cost_shows_workflows(run: Run, node: Any, account: str) -> None:
+    states = node.client("stepfunctions", account)
+    definition = '{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Succeed"}}}'
+    role = f"arn:aws:iam::{account}:role/r"
+    machine = states.create_state_machine(name="orders", definition=definition, roleArn=role)["stateMachineArn"]
+    states.start_execution(stateMachineArn=machine)
+    ended = run("cost", "orders", "--account", account)
+    titles, line = ended.stdout.splitlines()
+    assert titles.split() == ["STATE", "MACHINE", "TRANSITIONS", "EXPRESS", "GB-SECONDS", "COST"]
+    assert line.split() == ["orders", "2", "0", "0.000", "$0.00005000"]
+    assert "https://aws.amazon.com/step-functions/pricing/" in ended.stderr
+    told = json.loads(run("cost", "--account", account, "--json").stdout)
+    assert told["lines"] == []
+    assert told["workflows"]["lines"][0]["transitions"] == 2
+
+
 def test_cost_shows_what_was_used(run: Run, function: str, account: str) -> None:
     for _ in range(3):
         run("invoke", function, '{"name": "Ann"}', "--account", account)

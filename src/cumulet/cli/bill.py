@@ -117,13 +117,14 @@ def _rates(uses: list[Use], prices: Prices) -> dict[tuple[str, str, str, str], f
             "streamed": prices.streamed_gigabyte / _GIB,
         }
         if kind == "compute":
-            rates[place] = _tiered(amount, prices.compute[architecture]) / amount if amount else 0.0
+            rates[place] = tiered(amount, prices.compute[architecture]) / amount if amount else 0.0
         else:
             rates[place] = flat.get(kind, 0.0)
     return rates
 
 
-def _tiered(amount: float, tiers: list[tuple[float | None, float]]) -> float:
+def tiered(amount: float, tiers: list[tuple[float | None, float]]) -> float:
+    """The price of an amount, of which each tier takes its size (None: all that is left) at its price of one."""
     cost = 0.0
     for size, price in tiers:
         part = amount if size is None else min(amount, size)

@@ -114,3 +114,19 @@ def test_a_group_has_to_be_there(client: Clients, account: str) -> None:
             name="m", definition=json.dumps(FAILING), roleArn=role, loggingConfiguration={"level": "ALL"}
         )
     assert states.list_state_machines()["stateMachines"] == []
+
+
+def test_redrives_are_counted(client: Clients, account: str) -> None:
+    logs, states = client("logs"), client("stepfunctions")
+    logs.create_log_group(logGroupName="/flows")
+    arn = states.create_state_machine(
+        name="m",
+        definition=json.dumps(FAILING),
+        roleArn=f"arn:aws:iam::{account}:role/machine",
+        loggingConfiguration=configuration(account, "/flows", "ALL"),
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+    states.redrive_execution(executionArn=execution)
+    events = logged(logs, "/flows", 7)
+    assert [event["redrive_count"] for event in events] == ["0"] * 5 + ["1"] * 2
+    assert [event["type"] for event in events[5:]] == ["ExecutionRedriven", "ExecutionFailed"]

@@ -22,6 +22,7 @@ from cumulet.kernel.web import Apis, Client, Inner
 from cumulet.services.stepfunctions import callbacks, executions, histories, machines
 from cumulet.services.stepfunctions.apart import Apart
 from cumulet.services.stepfunctions.engine import store as execution_store
+from cumulet.services.stepfunctions.engine import usage
 from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.services.stepfunctions.logging import ExecutionLog
@@ -48,6 +49,7 @@ _MODULES = (executions, histories, callbacks, activities, map_runs, operation, *
 _SCHEMAS = {
     **machines.SCHEMAS,
     "stepfunctions_execution": execution_store.SCHEMA,
+    "sfn_usage": usage.SCHEMA,
     "sfn_activities": activity_store.SCHEMA,
     "sfn_map_runs": map_run_store.SCHEMA,
 }
@@ -119,7 +121,9 @@ def build(  # noqa: PLR0913  what the service is made of
 
     # Beside AWS's operations, a permission that tasks ask for: it is in no model, so no client can send it.
     own = {http_tasks.PERMISSION: Operation(http_tasks.PERMISSION, http_tasks.permitted)}
-    return Service("stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, partial(_start, state), stop)
+    return Service(
+        "stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, partial(_start, state), stop
+    )
 
 
 async def _start(state: StepFunctions) -> None:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,18 +46,16 @@ def is_logged(level: str, type: str) -> bool:
 class ExecutionLog:
     """The engine's `Log`: gives events on to the writer without waiting."""
 
-    def __init__(self, writer: LogWriter, redrives: Callable[[Facts], int] | None = None) -> None:
+    def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
-        self._redrives = redrives
 
-    def events(self, facts: Facts, events: Sequence[Mapping[str, Any]]) -> None:
+    def events(self, facts: Facts, events: Sequence[Mapping[str, Any]], redrives: int) -> None:
         """Log those that the machine's level takes."""
         logging = facts.version.logging
         if logging.level == "OFF" or not logging.groups or (found := group_of(logging.groups[0])) is None:
             return
-        redrives = str(self._redrives(facts)) if self._redrives else "0"
         lines = [
-            (int(event["timestamp"] * 1000), line(facts.arn, event, redrives, data=logging.include_data))
+            (int(event["timestamp"] * 1000), line(facts.arn, event, str(redrives), data=logging.include_data))
             for event in events
             if is_logged(logging.level, event["type"])
         ]

@@ -38,6 +38,7 @@ from cumulet.services.stepfunctions.engine.redrives import redrive
 from cumulet.services.stepfunctions.engine.store import Change, ExecutionStore, Record
 from cumulet.services.stepfunctions.engine.throttles import Throttles
 from cumulet.services.stepfunctions.engine.timers import Timers
+from cumulet.services.stepfunctions.engine.usage import Usage
 from cumulet.services.stepfunctions.engine.walker import Walker
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.storage.database import Conflict, Database, StorageError
@@ -70,6 +71,7 @@ class Engine:
         self.apart = apart
         self.walker = Walker(clock.now, limits, apart.patience, self._kind, self._check)
         self.census = Census()
+        self.usage = Usage(db, clock)
         self.births = Births(self.store, clock, limits, self.census)
         self.throttles = Throttles(clock.now, limits) if limits.throttling else None
         self.effects = Effects(self)
@@ -98,6 +100,7 @@ class Engine:
         """Go on with what a stop or a crash interrupted."""
         await self.census.begin(self.store)
         self.background.start("executions timers", self._timers.work())
+        self.background.start("executions on the bill", self.usage.work())
         self.background.start("executions at rest", self._rest())
         self.background.start("executions that are old", self._expire())
         self._resume(await self.store.interrupted())
@@ -105,6 +108,7 @@ class Engine:
     async def close(self) -> None:
         """Nothing is lost: what runs is found again by the next start."""
         self.apart.close()
+        await self.usage.flush()
 
     async def _rest(self) -> None:
         """Executions that only wait leave memory after a while."""
@@ -274,10 +278,18 @@ class Engine:
             except Exception:
                 run.after = after
                 raise
+        if run.transitions:
+            self.usage.transitions(run.facts, run.transitions)
+            run.transitions = 0
         for action in after:
             action()
-        if entries and self.log is not None and run.facts.version.logging.level != "OFF":
-            self.log.events(run.facts, journal.shown(entries, texts))
+        if entries:
+            self.tell_log(run, entries, texts)
+
+    def tell_log(self, run: Run, entries: list[journal.Row], texts: dict[str, int]) -> None:
+        """Log what has become durable."""
+        if self.log is not None and run.facts.version.logging.level != "OFF":
+            self.log.events(run.facts, journal.shown(entries, texts), run.redrives)
 
     async def _store(self, run: Run, record: Record | None, entries: list[journal.Row], texts: dict[str, int]) -> None:
         due = None if not run.open else run.next_due() if run.quiet else 0.0
@@ -313,7 +325,9 @@ class Engine:
             return  # something came after its end
         self._resting.pop(run.number, None)
         facts = run.facts
-        if not facts.express:
+        if facts.express:
+            self.usage.ended(facts, run.stopped)
+        else:
             self.census.count(facts, -1)
         self.ends.tell(run)
         if self.notices is not None:
@@ -349,6 +363,7 @@ class Engine:
                 walker.waited(run, frame)
             elif frame.phase is Phase.RETRY and frame.due <= now:
                 frame.phase = Phase.BEGIN
+                run.transitions += 1
                 run.ready.append(frame)
             elif frame.phase in (Phase.TASK, Phase.SUBMITTED) and frame.work is not None and frame.work.due <= now:
                 walker.timed_out(run, frame)

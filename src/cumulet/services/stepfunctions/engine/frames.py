@@ -120,13 +120,13 @@ class Run:
     `entries` are not durable yet, `texts` theirs and their places; `effects` are to be caused once they are: frames whose task or Map Run is to be begun, and
     those whose is not wanted any more. `elsewhere` is what takes longer than the event loop can be held: frames, and what is to be
     done with them once more, on a thread. `durable` is the last event that is in the store. `number` is the execution's
-    there, `chunks` how many of its journal are.
+    there, `chunks` how many of its journal are. `transitions` are those that are not counted for the bill yet.
     """
 
     __slots__ = (
         "after", "again", "alarm", "breaks", "cause", "chunks", "deadline", "driving", "due", "durable", "effects", "elsewhere", "entries",
         "error", "facts", "following", "frames", "inbox", "input", "items", "last_event", "last_frame", "machine", "most_events",
-        "number", "output", "paused", "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "texts", "unwanted", "waiting",
+        "number", "output", "paused", "ready", "redriven", "redrives", "shared", "started_work", "status", "stopped", "text", "texts", "transitions", "unwanted", "waiting",
     )  # fmt: skip
 
     def __init__(self, facts: Facts, machine: asl.Flow, number: int, text: str, input: Any, most_events: int) -> None:
@@ -154,6 +154,7 @@ class Run:
         self.frames: dict[int, Frame] = {}
         self.entries: list[Row] = []
         self.texts: dict[str, int] = {}
+        self.transitions = 0
         self.ready: list[Frame] = []
         self.elsewhere: list[tuple[Frame, Callable[[], None]]] = []
         self.started_work: list[Frame] = []

@@ -260,8 +260,8 @@ class Engine(Protocol):
 class Log(Protocol):
     """Where executions log (`logging.py`). Called off the path of the answer, in order; must not block."""
 
-    def events(self, facts: Facts, events: Sequence[Mapping[str, Any]]) -> None:
-        """Events that were written: `id`, `previousEventId`, `timestamp` (seconds), `type`, and `details` as in the history."""
+    def events(self, facts: Facts, events: Sequence[Mapping[str, Any]], redrives: int) -> None:
+        """Events that were written, after so many redrives: `id`, `previousEventId`, `timestamp` (seconds), `type`, and `details` as in the history."""
         ...
 
 

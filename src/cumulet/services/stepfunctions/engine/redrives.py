@@ -69,6 +69,7 @@ async def redrive(engine: Engine, record: Record, client_token: str | None) -> f
         await engine.store.redrive(record, run.chunks, entries[0][0], journal.encode(entries, texts))
     except Conflict:  # somebody else was faster
         raise _not_redrivable(_FASTER) from None
+    engine.tell_log(run, entries, texts)
     await engine.resumed(record.number, run.facts)
     return now
 
