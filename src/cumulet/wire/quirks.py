@@ -43,6 +43,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     `own_enums`: enumerations that the service checks itself, its list being another than the model's.
     `own_shapes`: shapes whose values the service checks itself, in words of its own. `own_limits`: shapes whose length or value
     it does, but not what is in them.
+    `absent`: what is answered, before anything else, when a member is missing (`CreateTableInput.TableName`).
     `enum_orders`: recorded orders for enumerations that do not follow the rule of `validate.enum_order`.
     `patterns`: how messages show a shape's pattern, where that is not the model's.
     """
@@ -68,6 +69,7 @@ class Quirks(Struct, frozen=True, kw_only=True):
     own_enums: frozenset[str] = frozenset()
     own_shapes: frozenset[str] = frozenset()
     own_limits: frozenset[str] = frozenset()
+    absent: Mapping[str, str] = {}
     enum_orders: Mapping[str, tuple[str, ...]] = {}
     patterns: Mapping[str, str] = {}
 
@@ -156,6 +158,7 @@ QUIRKS: Mapping[str, Quirks] = {
         message_keys={"ConditionalCheckFailedException": "Message", "TransactionCanceledException": "Message"},
         null_items=False,
         own_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
+        absent={"CreateTableInput.TableName": "The parameter 'TableName' is required but was not present in the request"},
         own_limits=frozenset({"BatchGetRequestMap", "BatchWriteItemRequestMap", "KeyList", "PositiveIntegerObject"}),
         crc32=True,
     ),

@@ -221,12 +221,15 @@ class Validator(ShapeCompiler[Check]):
             required = self._nulls and key in shape.required
             inner = None if member.streaming or not self.needed(member.shape) else self.of(member)
             if required or inner is not None:
-                parts.append((member.attribute, lower(key) if self._lower else key, required, inner))
+                absent = self._quirks.absent.get(f"{name}.{key}")
+                parts.append((member.attribute, lower(key) if self._lower else key, required, inner, absent))
 
         def check(value: Any, path: str, problems: list[str]) -> None:
-            for attribute, part_name, required, inner in parts:
+            for attribute, part_name, required, inner, absent in parts:
                 held = getattr(value, attribute)
                 if held is None:
+                    if required and absent is not None:
+                        raise AwsError(absent, code=self._quirks.validation_code)
                     if required:
                         problems.append(null(path + part_name))
                 elif inner is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 
 KEY = {"KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}
 ATTRIBUTES = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}]}
@@ -133,3 +134,10 @@ def test_policies_have_revisions(dynamodb: Any, make_table: Callable[..., str], 
     assert stale.startswith("PolicyNotFoundException")
     dynamodb.delete_resource_policy(ResourceArn=arn)
     assert refused(dynamodb.get_resource_policy, ResourceArn=arn).startswith("PolicyNotFoundException")
+
+
+def test_a_table_without_a_name(client: Callable[..., Any], refused: Callable[..., str]) -> None:
+    unchecked = client("dynamodb", config=Config(retries={"total_max_attempts": 1}, parameter_validation=False))
+    assert refused(unchecked.create_table, KeySchema=[]) == (
+        "ValidationException: The parameter 'TableName' is required but was not present in the request"
+    )
