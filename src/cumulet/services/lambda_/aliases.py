@@ -1,5 +1,7 @@
 """Operations on aliases."""
 
+from __future__ import annotations
+
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api

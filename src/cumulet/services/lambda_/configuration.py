@@ -1,5 +1,7 @@
 """A function's configuration: AWS's defaults and the rules between members. The model's own constraints were checked before."""
 
+from __future__ import annotations
+
 import hashlib
 
 import msgspec

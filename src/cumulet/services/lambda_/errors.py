@@ -1,5 +1,7 @@
 """Lambda's errors in AWS's words."""
 
+from __future__ import annotations
+
 from cumulet.api import lambda_ as api
 from cumulet.kernel.errors import AwsError
 

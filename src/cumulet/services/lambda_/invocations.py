@@ -1,5 +1,7 @@
 """Operations that run functions."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 

@@ -1,5 +1,7 @@
 """Pages of lists: a marker is where the last page ended."""
 
+from __future__ import annotations
+
 import base64
 import re
 

@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
 """
 
+from __future__ import annotations
+
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api

@@ -1,5 +1,7 @@
 """One invocation, from a free slot to the last log line. Synchronous and asynchronous invocations share it."""
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import time
@@ -222,7 +224,7 @@ class Run:
         series.add("ConcurrentExecutions", lambda_.compute.running(spec.key) + 1)
         return await lambda_.compute.invoke(spec, invocation, on_environment=self._environment, on_event=self._event)
 
-    async def _in_pool(self, pool: "Pool", spec: FunctionSpec, invocation: Invocation, series: Series) -> Outcome:
+    async def _in_pool(self, pool: Pool, spec: FunctionSpec, invocation: Invocation, series: Series) -> Outcome:
         """In an environment that is provisioned. There must be one: until it is taken, nothing else may run."""
         lambda_ = self._lambda
         pool.busy += 1

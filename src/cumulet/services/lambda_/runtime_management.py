@@ -4,6 +4,8 @@ A node has one version of each runtime, so that Auto and FunctionUpdate come to 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-update.html
 """
 
+from __future__ import annotations
+
 from msgspec import Struct, json
 
 from cumulet.api import lambda_ as api

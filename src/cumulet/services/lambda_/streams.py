@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
 """
 
+from __future__ import annotations
+
 import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 

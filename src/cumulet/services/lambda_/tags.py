@@ -1,5 +1,7 @@
 """Tags of functions, and of whatever else has registered itself with the tag store."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """A function's place in a VPC: kept and shown as AWS does. A node has no VPCs: its functions are all on the node's network."""
 
+from __future__ import annotations
+
 import hashlib
 
 from cumulet.api import lambda_ as api

@@ -1,5 +1,7 @@
 """Operations on resource policies: who else may invoke a function."""
 
+from __future__ import annotations
+
 import re
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Operations on resource policies as whole documents; `permissions` has those on single statements of the same policies."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Operations on capacity providers."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """Operations on how many environments a version has that runs by a capacity provider."""
 
+from __future__ import annotations
+
 from msgspec import json
 
 from cumulet.api import lambda_ as api

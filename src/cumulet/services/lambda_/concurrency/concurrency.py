@@ -1,5 +1,7 @@
 """Operations on reserved concurrency, and the account's settings."""
 
+from __future__ import annotations
+
 from msgspec import json
 from msgspec.structs import replace
 

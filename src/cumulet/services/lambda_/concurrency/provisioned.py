@@ -1,5 +1,7 @@
 """Operations on provisioned concurrency."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec import json

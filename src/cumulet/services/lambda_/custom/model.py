@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-customer-managed.html
 """
 
+from __future__ import annotations
+
 import re
 from datetime import UTC, datetime
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Customer-managed runtimes, for the operations on them and for the functions that use them."""
 
+from __future__ import annotations
+
 import asyncio
 import shutil
 from collections.abc import Callable

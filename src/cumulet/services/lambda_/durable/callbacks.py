@@ -1,5 +1,7 @@
 """Operations that answer callbacks: what an execution waits for from outside."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 
 from cumulet.api import lambda_ as api

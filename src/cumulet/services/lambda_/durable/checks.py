@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_CheckpointDurableExecution.html
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import msgspec

@@ -4,6 +4,8 @@ All it knows is in the store. A node that was killed goes on with every executio
 is made again, with the state of the last checkpoint.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable

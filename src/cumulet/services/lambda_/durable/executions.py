@@ -1,5 +1,7 @@
 """Operations on durable executions."""
 
+from __future__ import annotations
+
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.durable import history, targets

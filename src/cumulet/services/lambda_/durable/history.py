@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/api/API_Event.html
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """One execution inside a transaction: what changes its operations, each change with its event."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,5 +1,7 @@
 """What a durable execution is, and the rules that need no store."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 import re

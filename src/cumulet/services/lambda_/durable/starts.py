@@ -1,5 +1,7 @@
 """Invoke, of a durable function: an execution begins, or one that has the name already is given."""
 
+from __future__ import annotations
+
 from cumulet.api import lambda_ as api
 from cumulet.kernel.call import Call
 from cumulet.services.lambda_.durable import targets

@@ -1,5 +1,7 @@
 """Every query of durable executions. Documents are msgspec's JSON of the model's structs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

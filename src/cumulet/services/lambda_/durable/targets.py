@@ -1,5 +1,7 @@
 """Which function an execution is of, and what it starts with."""
 
+from __future__ import annotations
+
 import hashlib
 
 from cumulet.api import lambda_ as api

@@ -1,5 +1,7 @@
 """Operations on event invoke configurations: how often, how long and where to, for asynchronous invocations."""
 
+from __future__ import annotations
+
 from msgspec import Struct, json
 from msgspec.structs import replace
 

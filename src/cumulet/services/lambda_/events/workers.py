@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 """
 
+from __future__ import annotations
+
 import logging
 
 from cumulet.api import lambda_ as api

@@ -1,5 +1,7 @@
 """Functions made of container images: which image a request means, what is in it, and where it lies unpacked."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import shutil
@@ -190,7 +192,7 @@ class Images:
             self._settings[package.id] = settings
         return settings
 
-    async def _config(self, repository: Repository, document: "_Document") -> dict[str, Any]:
+    async def _config(self, repository: Repository, document: _Document) -> dict[str, Any]:
         blob = await self.registry.blob(repository, document.config.digest)
         content = b"".join([piece async for piece in self.registry.read(blob, 0, min(blob.size, _MAX_CONFIG))])
         try:

@@ -1,5 +1,7 @@
 """The layers of a function: which they may be, and that their packages stay while it has them."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from msgspec.structs import replace

@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from cumulet.api import lambda_ as api

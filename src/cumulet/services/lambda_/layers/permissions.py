@@ -1,5 +1,7 @@
 """Operations on the policies of layer versions: which other accounts may use them."""
 
+from __future__ import annotations
+
 import msgspec
 from msgspec.structs import replace
 

@@ -1,5 +1,7 @@
 """What requests must keep to, beyond the model's constraints."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 

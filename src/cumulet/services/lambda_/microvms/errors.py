@@ -1,5 +1,7 @@
 """The service's errors, in words that were recorded where AWS's are known."""
 
+from __future__ import annotations
+
 from cumulet.api import lambda_microvms as api
 
 

@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/microvms-launching.html#microvms-launching-lifecycle-hooks
 """
 
+from __future__ import annotations
+
 import asyncio
 
 from cumulet.api import lambda_microvms as api

@@ -1,5 +1,7 @@
 """What images, their versions and builds, and MicroVMs are, and how answers show them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec import Struct
@@ -93,7 +95,7 @@ class Image(Struct, frozen=True, kw_only=True):
     def answer(self, key: ImageKey) -> api.GetMicrovmImageOutput:
         return api.GetMicrovmImageOutput(**self._common(key), tags=self.tags, updated_at=self.updated)
 
-    def made(self, key: ImageKey, version: "Version") -> dict[str, Any]:
+    def made(self, key: ImageKey, version: Version) -> dict[str, Any]:
         """What CreateMicrovmImage and UpdateMicrovmImage answer."""
         common = {**self._common(key), **version.spec.shown()}
         return {**common, "updated_at": self.updated, "image_version": version.number}
@@ -133,7 +135,7 @@ class Version(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     status: str = INACTIVE
     program: Program | None = None
-    builds: list["Build"] = []
+    builds: list[Build] = []
     token: str = ""
     digest: str = ""
 

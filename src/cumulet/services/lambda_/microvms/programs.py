@@ -1,5 +1,7 @@
 """A version's program in an environment: its file system, variables and log."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path

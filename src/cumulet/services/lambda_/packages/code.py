@@ -1,5 +1,7 @@
 """Where a function's code comes from, and how it becomes a package."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple

@@ -5,6 +5,8 @@ be deployed, with Warn (as without a configuration) everything.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-codesigning.html
 """
 
+from __future__ import annotations
+
 from msgspec.structs import replace
 
 from cumulet.api import lambda_ as api

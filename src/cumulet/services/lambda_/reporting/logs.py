@@ -1,5 +1,7 @@
 """What functions write, on its way to CloudWatch Logs: off the path of the answer, in batches, one stream per environment."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging

@@ -1,5 +1,7 @@
 """Operations on event source mappings."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from msgspec.structs import replace

@@ -1,5 +1,7 @@
 """What a mapping may not be: the rules across its members, in AWS's words where they are known."""
 
+from __future__ import annotations
+
 from msgspec.structs import replace
 
 from cumulet import delivery

@@ -1,5 +1,7 @@
 """Operations on function URLs' configurations."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import ipaddress

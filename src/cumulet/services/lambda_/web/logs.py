@@ -3,6 +3,8 @@
 https://docs.aws.amazon.com/lambda/latest/dg/web-functions-logging.html
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

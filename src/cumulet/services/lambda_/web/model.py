@@ -1,5 +1,7 @@
 """What a web function, a revision and an endpoint are, and how answers show them."""
 
+from __future__ import annotations
+
 from msgspec import Struct
 
 from cumulet.api import lambda_web as api

@@ -1,5 +1,7 @@
 """What the operations of web functions share."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -33,7 +35,7 @@ _WHOLE = 100
 class Web:
     """The service's parts. `front`, which answers requests to endpoints, is set by `build`."""
 
-    front: "WebFront"
+    front: WebFront
 
     def __init__(  # noqa: PLR0913  the composition root passes each part once
         self,
@@ -95,7 +97,7 @@ class Web:
         """End environments whose keys begin so, then remove packages; in the background."""
         self.tasks.start("retire web functions", self._retire(tuple(prefixes), packages))
 
-    async def _settle(self, key: WebKey, before: "asyncio.Task[None] | None") -> None:
+    async def _settle(self, key: WebKey, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait((before,))
         reasons: dict[str, str] = {}

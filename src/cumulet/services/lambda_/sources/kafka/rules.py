@@ -1,5 +1,7 @@
 """What a mapping of a self-managed Kafka cluster may be, in AWS's words where they are known."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 
