@@ -121,7 +121,7 @@ class _Exchange:
         return Repository(self._account, self._region, name)
 
     async def blob(self, repository: "Repository", digest: str) -> HttpResponse:
-        blob = await self._registry.blob(repository, digest)
+        blob = await self._registry.blob(repository, digest, pushing=self._request.method == "HEAD")
         headers = {"Docker-Content-Digest": digest, "content-type": "application/octet-stream", "etag": f'"{digest}"'}
         headers["accept-ranges"] = "bytes"
         asked = _RANGE.fullmatch(self._request.headers.get("range", ""))
@@ -186,6 +186,15 @@ class _Exchange:
         digest = await self._registry.put_manifest(repository, wanted, kind, bytes(content))
         return self._created(f"/v2/{repository.name}/manifests/{digest}", digest)
 
+    async def delete(self, repository: "Repository", wanted: str) -> HttpResponse:
+        """A tag or, by digest, a manifest."""
+        await self._registry.delete(repository, wanted)
+        return HttpResponse(202, {"content-length": "0"})
+
+    async def delete_blob(self, repository: "Repository", digest: str) -> HttpResponse:
+        await self._registry.delete_blob(repository, digest)
+        return HttpResponse(202, {"content-length": "0"})
+
     async def tags(self, repository: "Repository") -> HttpResponse:
         tags = await self._registry.tags(repository)
         if not tags:
@@ -218,6 +227,8 @@ _ACTIONS: dict[tuple[tuple[str, ...], re.Pattern[str]], Callable[..., Awaitable[
     (("PATCH",), _UPLOAD): _Exchange.append,
     (("PUT",), _UPLOAD): _Exchange.finish,
     (("DELETE",), _UPLOAD): _Exchange.cancel,
+    (("DELETE",), _MANIFEST): _Exchange.delete,
+    (("DELETE",), _BLOB): _Exchange.delete_blob,
     (("PUT",), _MANIFEST): _Exchange.put_manifest,
 }
 

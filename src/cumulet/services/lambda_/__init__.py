@@ -47,6 +47,7 @@ from cumulet.services.lambda_.events.workers import EventWorker
 from cumulet.services.lambda_.file_systems.mounts import Mounts
 from cumulet.services.lambda_.file_systems.watch import Watch
 from cumulet.services.lambda_.images.images import Images
+from cumulet.services.lambda_.images.names import Repository
 from cumulet.services.lambda_.images.registry import Registry
 from cumulet.services.lambda_.images.store import ImageStore
 from cumulet.services.lambda_.layers import layers
@@ -137,7 +138,9 @@ def build(  # noqa: PLR0913  the composition root passes each part once
     store = FunctionStore(db, Seal(secret, "lambda"))
     packages = Packages(folder, blobs, tasks, limits)
     credentials = CredentialCache(calls, clock, enforce)
-    unpacked = Images(Registry(ImageStore(db), images), images_folder, compute.forget_image)
+    registry = Registry(ImageStore(db), images)
+    registry.on_delete = lambda repository: _sweep(tasks, registry, repository)
+    unpacked = Images(registry, images_folder, compute.forget_image)
     lambda_ = Lambda(
         db=db,
         store=store,
@@ -189,6 +192,10 @@ async def _resource_policy(lambda_: Lambda, call: Call, arn: str) -> str | None:
     if "/durable-execution/" in arn:
         return None
     return await permissions.policy_of(lambda_, refer(call, arn))
+
+
+def _sweep(tasks: Tasks, registry: Registry, repository: Repository) -> None:
+    tasks.start("sweep images", registry.sweep(repository))
 
 
 async def _start(lambda_: Lambda) -> None:

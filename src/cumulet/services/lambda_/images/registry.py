@@ -3,9 +3,10 @@
 https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 """
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ MAX_BLOB = 10 << 30
 """Bytes; an image may have 10 GB unpacked."""
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,127}/[\w.+-]{1,127}", re.ASCII)
 _MOST_UPLOADS = 64
+_PATIENCE = 3600.0
+"""Seconds for which a blob is kept that was pushed, or found there by who pushes, until a manifest names it."""
 _INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 
 
@@ -57,12 +60,17 @@ class _Upload:
 
 
 class Registry:
-    """The images of every account. Uploads live in memory: who pushes begins again when the node was restarted."""
+    """The images of every account. Uploads live in memory: who pushes begins again when the node was restarted.
+
+    `on_delete` is called when a repository may have blobs that nothing names any more: it has it swept.
+    """
 
     def __init__(self, store: ImageStore, blobs: Blobs) -> None:
         self._store = store
         self._blobs = blobs
         self._uploads: dict[str, _Upload] = {}
+        self._awaited: dict[tuple[Repository, str], float] = {}
+        self.on_delete: Callable[[Repository], None] = lambda repository: None
 
     async def start(self) -> None:
         """Remove blobs of uploads that a crash ended."""
@@ -73,11 +81,13 @@ class Registry:
 
     # Blobs
 
-    async def blob(self, repository: Repository, digest: str) -> StoredBlob:
-        """Raises Refused."""
+    async def blob(self, repository: Repository, digest: str, *, pushing: bool = False) -> StoredBlob:
+        """`pushing`: who asks may be about to put a manifest that names it. Raises Refused."""
         found = await self._store.blob(repository, digest)
         if found is None:
             raise Refused(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        if pushing:
+            self._await(repository, digest)
         return found
 
     def path(self, blob: StoredBlob) -> Path | None:
@@ -92,6 +102,7 @@ class Registry:
         found = await self._store.blob_of_account(repository.account, digest)
         if found is None:
             return False
+        self._await(repository, digest)
         await self._store.put_blob(repository, digest, found)
         return True
 
@@ -130,6 +141,7 @@ class Registry:
         upload.over = True
         async with upload.stack:
             blob = StoredBlob(await upload.writer.commit(), upload.size)
+        self._await(repository, digest)
         if not await self._store.put_blob(repository, digest, blob):
             await self._blobs.delete(blob.id)
 
@@ -178,7 +190,52 @@ class Registry:
             raise Refused(400, "MANIFEST_INVALID", "manifest invalid") from None
         tag = None if DIGEST.fullmatch(wanted) else wanted
         await self._store.put_manifest(repository, Manifest(digest, kind, content), tag)
+        for part in parts(document):
+            self._awaited.pop((repository, part), None)
         return digest
+
+    async def delete(self, repository: Repository, wanted: str) -> None:
+        """A tag, which leaves its manifest there, or a manifest with its tags. Raises Refused.
+
+        Blobs that nothing names any more go in the background. As on AWS, functions made of the image may not start again.
+        """
+        by_digest = bool(DIGEST.fullmatch(wanted))
+        if not await (self._store.delete_manifest if by_digest else self._store.delete_tag)(repository, wanted):
+            raise Refused(404, "MANIFEST_UNKNOWN", "manifest unknown")
+        if by_digest:
+            self.on_delete(repository)
+
+    async def delete_blob(self, repository: Repository, digest: str) -> None:
+        """One that no manifest names. Raises Refused."""
+        await self.blob(repository, digest)
+        if digest in await self._named(repository):
+            raise Refused(405, "DENIED", "a manifest of this repository names the blob: delete that first")
+        await self._remove(repository, digest)
+
+    async def sweep(self, repository: Repository) -> None:
+        """Remove blobs that no manifest of the repository names, unless somebody who pushes counts on them."""
+        now = asyncio.get_running_loop().time()
+        self._awaited = {place: moment for place, moment in self._awaited.items() if now < moment + _PATIENCE}
+        named = await self._named(repository)
+        for digest in await self._store.digests(repository):
+            if digest not in named and (repository, digest) not in self._awaited:
+                await self._remove(repository, digest)
+
+    async def _named(self, repository: Repository) -> set[str]:
+        found: set[str] = set()
+        for manifest in await self._store.manifests(repository):
+            found.update(parts(msgspec.json.decode(manifest.content, type=dict[str, Any])))
+            await asyncio.sleep(0)
+        return found
+
+    async def _remove(self, repository: Repository, digest: str) -> None:
+        blob = await self._store.delete_blob(repository, digest)
+        if blob is not None:
+            await self._blobs.delete(blob)
+
+    def _await(self, repository: Repository, digest: str) -> None:
+        """A manifest that names this blob may come soon: nobody is to remove it until then."""
+        self._awaited[repository, digest] = asyncio.get_running_loop().time()
 
     async def _check_part(self, repository: Repository, digest: str, *, manifest: bool) -> None:
         found = await (self._store.manifest if manifest else self._store.blob)(repository, digest)

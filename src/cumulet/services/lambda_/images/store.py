@@ -91,6 +91,55 @@ class ImageStore:
                     (*repository, tag, manifest.digest),
                 )
 
+    async def delete_tag(self, repository: Repository, tag: str) -> bool:
+        """False when there is none. What it named stays."""
+        return bool(
+            await self._db.write(
+                f"DELETE FROM image_tag WHERE {_REPOSITORY} AND tag = $4 RETURNING tag",  # noqa: S608  a constant
+                (*repository, tag),
+            )
+        )
+
+    async def delete_manifest(self, repository: Repository, digest: str) -> bool:
+        """With its tags; False when there is none."""
+        async with self._db.transaction() as tx:
+            await tx.write(
+                f"DELETE FROM image_tag WHERE {_REPOSITORY} AND digest = $4",  # noqa: S608  a constant
+                (*repository, digest),
+            )
+            return bool(
+                await tx.write(
+                    f"DELETE FROM image_manifest WHERE {_REPOSITORY} AND digest = $4 RETURNING digest",  # noqa: S608
+                    (*repository, digest),
+                )
+            )
+
+    async def manifests(self, repository: Repository) -> list[Manifest]:
+        rows = await self._db.read(
+            f"SELECT digest, media_type, content FROM image_manifest WHERE {_REPOSITORY}",  # noqa: S608  a constant
+            tuple(repository),
+        )
+        return [Manifest(*row) for row in rows]
+
+    async def digests(self, repository: Repository) -> list[str]:
+        """Of its blobs."""
+        rows = await self._db.read(
+            f"SELECT digest FROM image_blob WHERE {_REPOSITORY}",  # noqa: S608  a constant
+            tuple(repository),
+        )
+        return [row[0] for row in rows]
+
+    async def delete_blob(self, repository: Repository, digest: str) -> str | None:
+        """The id of the bytes, when no other repository has them."""
+        async with self._db.transaction() as tx:
+            rows = await tx.write(
+                f"DELETE FROM image_blob WHERE {_REPOSITORY} AND digest = $4 RETURNING blob",  # noqa: S608  a constant
+                (*repository, digest),
+            )
+            if not rows or await tx.read("SELECT 1 FROM image_blob WHERE blob = $1 LIMIT 1", (rows[0][0],)):
+                return None
+            return str(rows[0][0])
+
     async def tags(self, repository: Repository) -> list[str]:
         rows = await self._db.read(
             f"SELECT tag FROM image_tag WHERE {_REPOSITORY} ORDER BY tag",  # noqa: S608  a constant
