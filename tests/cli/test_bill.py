@@ -19,6 +19,20 @@ def test_a_million_requests_of_a_gigabyte_second() -> None:
     assert found.free_tier == pytest.approx(0.20 + 400_000 * 1.66667e-5)
 
 
+def test_the_mobile_backend_of_the_pricing_page() -> None:
+    """Three million requests of 120 ms with 1,536 MB are $2.73. https://aws.amazon.com/lambda/pricing/, example 1"""
+    found = bill([use("requests", 3e6), use("compute", 3e6 * 0.120 * 1536 / 1024)], PRICES)
+    assert round(found.total - found.free_tier, 2) == 2.73
+
+
+def test_the_streamed_pages_of_the_pricing_page() -> None:
+    """500 ms each, and a megabyte over the free six in a million answers, are $39.04 once 100 GB are used up. Same page."""
+    of_compute = [use("requests", 3e6), use("compute", 3e6 * 0.5 * 1536 / 1024)]
+    base = bill(of_compute, PRICES)
+    [streams] = bill([use("streamed", 1e6 * 2**20)], PRICES).lines
+    assert base.total - base.free_tier + streams.total == pytest.approx(39.04, abs=0.01)  # they add what is rounded
+
+
 def test_arm_costs_less() -> None:
     assert bill([use("compute", 1e6, architecture="arm64")], PRICES).total == pytest.approx(13.3334)
 

@@ -28,7 +28,7 @@ def check(configuration: api.FunctionConfiguration) -> None:
         return
     runtime = configuration.runtime or ""
     if configuration.package_type == "Image":
-        raise NotImplementedHere("SnapStart of container images is not implemented yet. See docs/services/lambda.md.")
+        raise invalid("Container images are not supported for SnapStart enabled functions.")
     if runtime in _OTHERS:
         raise NotImplementedHere(f"SnapStart of {runtime} is not implemented yet. See docs/services/lambda.md.")
     python = _PYTHON.match(runtime)
