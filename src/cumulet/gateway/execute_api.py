@@ -31,6 +31,8 @@ MARK = ".execute-api."
 _ENDPOINT = "vpce-"
 _AWS_PATH = "/_aws/execute-api/"
 _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
+_PORTAL = ".apigw-portal."
+_PORTAL_PATH = "/_aws/portals/"
 _MANAGEMENT = "/@connections/"
 _BODY_LIMIT = 10 * 1024 * 1024
 _HEAD_LIMIT = 10_240
@@ -86,6 +88,8 @@ def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -
     """The answer of an API, when the request is for one."""
     if _MANAGEMENT in request.path:
         return None  # a backend that sends to a WebSocket's client: an operation as any other
+    if (portal := _portal_of(request.path, host)) is not None:
+        return _show_portal(gateway, request_id, *portal)
     address = address_of(request, host)
     if address is not None:
         return serve(gateway, request, request_id, address)
@@ -132,8 +136,36 @@ async def _by_domain(gateway: "Gateway", request: HttpRequest, request_id: str, 
     """The answer of the API that a custom domain leads to; where there is no such domain, that of the service that is meant."""
     address = await address_for(gateway, request, host)
     if address is None:
+        state: Any = (await gateway.dispatcher.service("apigatewayv2")).state
+        portal = await state.publications.by_domain(host.partition(":")[0])
+        if portal:
+            return await _show_portal(gateway, request_id, portal, request.path, "/")
         return await gateway.serve(request, request_id)
     return await serve(gateway, request, request_id, address)
+
+
+def _portal_of(path: str, host: str) -> tuple[str, str, str] | None:
+    """The name of the portal (or preview) that a host or path is for, the path of the page, and where the site begins."""
+    if _PORTAL in host:
+        label = host.partition(_PORTAL)[0].rpartition(".")[2]
+        return (label.removeprefix("p-"), path, "/") if label.startswith("p-") else None
+    if path.startswith(_PORTAL_PATH):
+        name, _, rest = path[len(_PORTAL_PATH) :].partition("/")
+        return name, rest, f"{_PORTAL_PATH}{name}/"
+    return None
+
+
+async def _show_portal(gateway: "Gateway", request_id: str, name: str, path: str, base: str) -> HttpResponse:
+    """A page of what is published; of what has a domain name of its own at that name alone."""
+    from cumulet.services.apigateway.http.portals import site  # noqa: PLC0415  most nodes have no portal
+
+    state: Any = (await gateway.dispatcher.service("apigatewayv2")).state
+    found = await state.publications.find(name, state.clock.now())
+    if found is None:
+        return _refusal(404, request_id, "There is no such portal.", "NotFoundException")
+    answer = site.answer(found, path, base)
+    assert isinstance(answer.body, bytes)
+    return HttpResponse(answer.status, {"x-amzn-RequestId": request_id}, answer.body, (), answer.headers)
 
 
 async def serve(

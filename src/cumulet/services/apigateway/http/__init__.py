@@ -32,7 +32,7 @@ from cumulet.services.apigateway.http import (
     vpc_links,
 )
 from cumulet.services.apigateway.http.links import link_tags
-from cumulet.services.apigateway.http.portals import pages, portals, products
+from cumulet.services.apigateway.http.portals import pages, portals, products, publications, publishing
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
@@ -43,6 +43,7 @@ from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.rest import parts as rest_parts
 from cumulet.services.apigateway.rest.apis import store as api_store
 from cumulet.services.apigateway.rest.stages import store as stage_store
 from cumulet.services.apigateway.sockets.hub import Sockets
@@ -56,16 +57,18 @@ if TYPE_CHECKING:
 _MODULES = (
     *(apis, routes, responses, integrations, authorizers, models, stages, deployments, vpc_links, tags),
     *(domains, mapping_operations, routing_rules, documents),
-    *(products, pages, portals),
+    *(products, pages, portals, publishing),
 )
 _SCHEMAS = {
     "apigatewayv2": SCHEMA,
+    "apigatewayv2_publication": publications.SCHEMA,
+    "apigateway_part": rest_parts.SCHEMA,
     "apigateway_api": api_store.SCHEMA,
     "apigateway_stage": stage_store.SCHEMA,
     "apigateway_domain": domain_store.SCHEMA,
     "apigateway_truststore": domain_store.TRUST_SCHEMA,
 }
-"""The last four are REST's, which custom domains lead to as well: whichever service starts first makes them."""
+"""The last five are REST's, which custom domains lead to as well: whichever service starts first makes them."""
 
 
 def _fronts(  # noqa: PLR0913  what a service is made of
@@ -143,6 +146,7 @@ def build(  # noqa: PLR0913  what a service is made of
         rest_stages=stage_store.StageStore(db),
         limits=limits,
         programs=programs,
+        publications=publications.PublicationStore(db),
         later_front=front,
         sockets=sockets,
         later_socket_front=socket_front,

@@ -16,6 +16,7 @@ from cumulet.kernel.once import Later
 from cumulet.services.apigateway.domains.hosts import Domains
 from cumulet.services.apigateway.http.deploying import deploy_automatically
 from cumulet.services.apigateway.http.errors import missing, no_api
+from cumulet.services.apigateway.http.portals.publications import PublicationStore
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
 from cumulet.services.apigateway.limits import Limits
@@ -47,6 +48,7 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     rest_stages: StageStore
     limits: Limits
     programs: Programs
+    publications: PublicationStore
     later_front: Later[HttpFront]
     sockets: Sockets
     later_socket_front: Later[SocketFront]

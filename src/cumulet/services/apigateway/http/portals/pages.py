@@ -6,7 +6,7 @@ from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.http.errors import bad
-from cumulet.services.apigateway.http.model import copied, one_of
+from cumulet.services.apigateway.http.model import copied, endpoint_of, one_of
 from cumulet.services.apigateway.http.paging import page
 from cumulet.services.apigateway.http.portals.kinds import ENDPOINT_PAGE, PAGE, PRODUCT, arn
 from cumulet.services.apigateway.http.state import HttpApis, place_of
@@ -87,7 +87,7 @@ async def create_product_rest_endpoint_page(
         await http.part(place_of(call), PRODUCT, product, within=tx)
         parts = await _method(http, call, tx, request.rest_endpoint_identifier)
         made = api.GetProductRestEndpointPageResponse(
-            display_content=_shown(parts, request.display_content),
+            display_content=_shown(call, parts, request.display_content),
             last_modified=http.clock.now(),
             product_rest_endpoint_page_arn=arn(call, f"portalproducts/{product}/productrestendpointpages/{id}"),
             product_rest_endpoint_page_id=id,
@@ -141,7 +141,7 @@ async def update_product_rest_endpoint_page(
             identifier = held.rest_endpoint_identifier
             assert identifier is not None
             assert identifier.identifier_parts is not None
-            held.display_content = _shown(identifier.identifier_parts, request.display_content)
+            held.display_content = _shown(call, identifier.identifier_parts, request.display_content)
         held.try_it_state = request.try_it_state or held.try_it_state
         held.last_modified = http.clock.now()
         await http.parts.put(tx, place_of(call), ENDPOINT_PAGE, held, request.portal_product_id)
@@ -179,14 +179,15 @@ async def _method(
 
 
 def _shown(
-    parts: api.IdentifierParts, content: api.EndpointDisplayContent | None
+    call: Call, parts: api.IdentifierParts, content: api.EndpointDisplayContent | None
 ) -> api.EndpointDisplayContentResponse:
-    """What a page shows: what is given, else the method and path."""
+    """What a page shows: what is given, else where the method is called."""
     given = (
         content.overrides if content is not None and content.overrides is not None else api.DisplayContentOverrides()
     )
     return api.EndpointDisplayContentResponse(
         body=given.body,
-        endpoint=given.endpoint or f"{parts.method} {parts.path}",
+        endpoint=given.endpoint
+        or f"{endpoint_of(parts.rest_api_id, call.region, 'HTTP', call.endpoint)}/{parts.stage}{parts.path}",
         operation_name=given.operation_name,
     )

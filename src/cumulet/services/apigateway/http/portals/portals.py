@@ -1,11 +1,11 @@
-"""Operations on portals. They are kept; publishing one, which would make a web site of it, is not here."""
+"""Operations on portals; publishing.py makes web sites of them."""
 
 from __future__ import annotations
 
 from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
-from cumulet.services.apigateway.http.errors import bad
+from cumulet.services.apigateway.http.errors import bad, conflict
 from cumulet.services.apigateway.http.model import copied, updated
 from cumulet.services.apigateway.http.paging import page
 from cumulet.services.apigateway.http.portals.kinds import PORTAL, PRODUCT, arn
@@ -64,7 +64,10 @@ async def update_portal(http: HttpApis, call: Call, request: api.UpdatePortalReq
 
 async def delete_portal(http: HttpApis, call: Call, request: api.DeletePortalRequest) -> None:
     async with http.db.transaction() as tx:
-        await http.part(place_of(call), PORTAL, request.portal_id, within=tx)
+        portal = await http.part(place_of(call), PORTAL, request.portal_id, within=tx)
+        if portal.publish_status != "DISABLED":
+            raise conflict("The portal is published. Disable it before you delete it.")
+        await http.publications.delete(tx, request.portal_id, previews=True)
         await http.parts.delete(tx, place_of(call), PORTAL, request.portal_id)
 
 
@@ -83,6 +86,6 @@ def _endpoint(call: Call, id: str, given: api.EndpointConfigurationRequest) -> a
     return api.EndpointConfigurationResponse(
         certificate_arn=managed.certificate_arn if managed is not None else None,
         domain_name=managed.domain_name if managed is not None else None,
-        portal_default_domain_name=f"{id}.portal.{call.region}.amazonaws.com",
+        portal_default_domain_name=f"p-{id}.apigw-portal.{call.region}.on.aws",
         portal_domain_hosted_zone_id=_ZONE,
     )
