@@ -4,6 +4,7 @@ What is inside is not trusted: heads are bounded, and a response that breaks the
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import AsyncIterable, Sequence
 from typing import cast
@@ -34,6 +35,7 @@ class Upstream(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._sending: asyncio.Task[None] | None = None
         self._used = False
+        self._socket: socket.socket | None = None
         self.idle_since = 0.0
         self.lost = False
         self._begin()
@@ -51,6 +53,7 @@ class Upstream(asyncio.Protocol):
         self._error: Exception | None = None
         self._bodiless = False
         self._framed = False
+        self._told = False
         self._over = False
         self.complete = False
         self.keep = False
@@ -59,6 +62,7 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")
 
     def data_received(self, data: bytes) -> None:
         if self._head.done() and self.complete:
@@ -69,6 +73,16 @@ class Upstream(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError):
             self.fail(Broken("the server's answer is no HTTP"))
             self.close()
+            return
+        if not self.complete and not self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Have the server know at once that the head has come: one that sends the body apart (Nagle's algorithm) waits for
+        that, and the kernel would wait 40 ms for more."""
+        self._told = True
+        if self._socket is not None and not self._transport.is_closing():
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def eof_received(self) -> bool:
         return False

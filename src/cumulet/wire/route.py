@@ -61,7 +61,12 @@ _VERSIONS = {
     "2012-11-05": "sqs",
 }
 _QUERY = frozenset(_VERSIONS.values())
-_BESIDE_LAMBDA = {"2025-03-07": "lambda-web", "2025-09-09": "lambda-microvms", "2026-04-04": "lambda-core", "2026-10-01": "lambda-core"}
+_BESIDE_LAMBDA = {
+    "2025-03-07": "lambda-web",
+    "2025-09-09": "lambda-microvms",
+    "2026-04-04": "lambda-core",
+    "2026-10-01": "lambda-core",
+}
 """Services that are signed for as Lambda and live at its hosts, by the date that their paths begin with."""
 _LAMBDA_TAGS = "/2017-03-31/tags/"
 """Of Lambda, and of what keeps its tags there, too."""

@@ -16,7 +16,8 @@ _CHUNK = 1 << 20
 _FOLDER = 0o777
 _FILE = 0o666
 _PARTS = (("upper", ""), ("usr-upper", "usr"))
-_LEFT_OUT = frozenset({"proc", "dev", "tmp", "var/task", "run", "sys", "mnt"})
+_LEFT_OUT = frozenset({"proc", "dev", "tmp", "var/task", "run", "sys", "mnt", "etc/passwd", "etc/group"})
+"""What is every machine's own."""
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 
 

@@ -11,7 +11,7 @@ _OPEN = 0o777
 _OPEN_FILE = 0o666
 _TMP = 0o1777
 _TEMPORARY = "tmp"
-_DEEP = 5
+_DEEP = 4
 _MOST = 50_000
 _FOLDERS = (
     "app",
