@@ -26,7 +26,7 @@ from cumulet.services.stepfunctions.engine import usage
 from cumulet.services.stepfunctions.engine.engine import Engine
 from cumulet.services.stepfunctions.limits import Limits
 from cumulet.services.stepfunctions.logging import ExecutionLog
-from cumulet.services.stepfunctions.machines import control
+from cumulet.services.stepfunctions.machines import control, pruning
 from cumulet.services.stepfunctions.machines.keys import DataKeys
 from cumulet.services.stepfunctions.maps import map_runs
 from cumulet.services.stepfunctions.maps import store as map_run_store
@@ -131,6 +131,9 @@ async def _start(state: StepFunctions) -> None:
         await state.db.migrate(name, schema)
     await state.activities.start()
     await state.engine.start()
+    state.tasks.start(
+        "machine revisions that are old", pruning.sweep(state.machines.store, state.engine.store, state.clock)
+    )
     state.tasks.start("map runs that are old", state.maps.expire(state.limits.history_days))
     await control.resume(state)
 

@@ -178,6 +178,15 @@ class ExecutionStore(Struct, frozen=True):
                 return max(ids)
         return 0
 
+    async def revisions_of(self, machine: str, after: int, limit: int) -> tuple[int | None, set[str]]:
+        """Which revisions some of a machine's executions run, of those with numbers over `after`; gives the last number too, None
+        where there are no more."""
+        rows = await self.db.read(
+            "SELECT number, revision FROM sfn_execution WHERE machine = $1 AND number > $2 ORDER BY number LIMIT $3",
+            (machine, after, limit),
+        )
+        return rows[-1][0] if len(rows) == limit else None, {row[1] for row in rows}
+
     async def listed(
         self,
         place: str,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from cumulet.services.stepfunctions.machines.alias_store import AliasStore
+from cumulet.services.stepfunctions.machines.arns import machine_arn
 from cumulet.services.stepfunctions.machines.model import (
     ACTIVE,
     DELETING,
@@ -53,6 +54,24 @@ class Changed(Struct, frozen=True):
     machine: Machine
     revision: Revision
     version: Version | None
+
+
+class Superseded(Struct, frozen=True):
+    """A revision that is neither its machine's current one nor a version's. `arn` is the machine's."""
+
+    machine: str
+    number: int
+    arn: str
+
+    @property
+    def key(self) -> str:
+        """As executions name it."""
+        return f"{self.machine}.{self.number}"
+
+    @property
+    def place(self) -> str:
+        """Where it is in their order."""
+        return f"{self.machine}.{self.number:020}"
 
 
 class MachineStore(Struct, frozen=True):
@@ -186,6 +205,27 @@ class MachineStore(Struct, frozen=True):
         """Machines whose deletion waits for their executions to end."""
         rows = await self.db.read(f"SELECT {_MACHINE} FROM sfn_machine WHERE status = $1", (DELETING,))  # noqa: S608  constants
         return [_machine(row) for row in rows]
+
+    async def superseded(self, after: str, limit: int) -> list[Superseded]:
+        """Revisions that only executions may still name, in the order of their places, beginning after one."""
+        machine, _, number = after.partition(".")
+        rows = await self.db.read(
+            "SELECT r.machine, r.number, m.partition, m.region, m.account, m.name FROM sfn_revision r "
+            "JOIN sfn_machine m ON m.id = r.machine WHERE (r.machine > $1 OR (r.machine = $1 AND r.number > $2)) "
+            "AND r.number < m.revision "
+            "AND NOT EXISTS (SELECT 1 FROM sfn_version v WHERE v.machine = r.machine AND v.revision = r.number) "
+            "ORDER BY r.machine, r.number LIMIT $3",
+            (machine, int(number or 0), limit),
+        )
+        return [Superseded(row[0], row[1], machine_arn(*row[2:])) for row in rows]
+
+    async def forget(self, revisions: Sequence[Superseded]) -> None:
+        """Delete revisions."""
+        async with self.db.transaction() as tx:
+            for each in revisions:
+                await tx.write(
+                    "DELETE FROM sfn_revision WHERE machine = $1 AND number = $2", (each.machine, each.number)
+                )
 
     async def _current(self, tx: Transaction, machine: Machine) -> tuple[Machine, Revision] | None:
         rows = await tx.read(
