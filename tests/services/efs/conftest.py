@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-SETTLED = 2.0
+SETTLED = 3.0
 """Seconds of the node's clock after which what was created is available, and what was deleted is gone."""
 
 

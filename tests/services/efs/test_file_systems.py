@@ -115,6 +115,9 @@ def test_policies(efs: Any, file_system: str) -> None:
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},'
         '"Action":"elasticfilesystem:ClientMount"}]}'
     )
+    locked = text.replace("ClientMount", "*").replace("Allow", "Deny")
+    assert refused(efs.put_file_system_policy, FileSystemId=id, Policy=locked)[1] == "InvalidPolicyException"
+    efs.put_file_system_policy(FileSystemId=id, Policy=locked, BypassPolicyLockoutSafetyCheck=True)
     efs.put_file_system_policy(FileSystemId=id, Policy=text)
     assert efs.describe_file_system_policy(FileSystemId=id)["Policy"] == text
     efs.delete_file_system_policy(FileSystemId=id)

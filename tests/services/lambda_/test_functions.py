@@ -156,12 +156,12 @@ def test_a_runtime_that_the_node_lacks_fails_the_function(make: Callable[..., An
 
 
 def test_an_option_that_is_missing_says_so(make: Callable[..., Any]) -> None:
-    with pytest.raises(ClientError, match="FileSystemConfigs is not implemented") as caught:
+    with pytest.raises(ClientError, match="S3 Files are not implemented") as caught:
         make(
             "files",
             FileSystemConfigs=[
                 {
-                    "Arn": "arn:aws:elasticfilesystem:us-east-1:111122223333:access-point/fsap-0123456789abcdef0",
+                    "Arn": "arn:aws:s3files:us-east-1:111122223333:file-system/fs-0123456789abcdef0/access-point/fsap-0123456789abcdef0",
                     "LocalMountPath": "/mnt/a",
                 }
             ],

@@ -10,7 +10,7 @@ from msgspec import Struct
 from cumulet.api import efs as api
 
 CREATING, AVAILABLE, DELETING = "creating", "available", "deleting"
-_CHANGING = 0.5
+_CHANGING = 1.0
 """Seconds of the node's clock that it takes to create or delete something; AWS takes up to minutes."""
 EMPTY_SIZE = 6_144
 """Bytes that AWS counts for a file system with nothing in it."""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cumulet.api import efs as api
 from cumulet.kernel.call import Call
-from cumulet.policy.compiled import compile_policy
+from cumulet.policy.compiled import Request, compile_policy
 from cumulet.policy.document import Grammar, PolicyError
 from cumulet.services.efs.errors import refusal
 from cumulet.services.efs.model import FileSystem, short
@@ -24,7 +24,7 @@ async def put_file_system_policy(
 
     def change(found: FileSystem) -> FileSystem:
         check_available(found, now)
-        _check(request.policy, found)
+        _check(call, request.policy, found, bypass=bool(request.bypass_policy_lockout_safety_check))
         return replace(found, policy=request.policy)
 
     changed = await efs.store.edit_file_system(place_of(call), short(request.file_system_id), change)
@@ -64,8 +64,15 @@ def effective(found: FileSystem) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _check(text: str, found: FileSystem) -> None:
+def _check(call: Call, text: str, found: FileSystem, *, bypass: bool) -> None:
+    """Raises InvalidPolicyException for what is no policy, and for one that denies who sets it to set another."""
     try:
-        compile_policy(text, Grammar.RESOURCE, found.arn)
+        compiled = compile_policy(text, Grammar.RESOURCE, found.arn)
     except PolicyError as error:
         raise refusal(api.InvalidPolicyException, f"The policy of {found.id} is malformed: {error}") from error
+    asked = Request(call.principal, "elasticfilesystem:PutFileSystemPolicy", found.arn, lambda _: None, "")
+    if not bypass and compiled.judge(asked).denied is not None:
+        raise refusal(
+            api.InvalidPolicyException,
+            f"The policy of {found.id} would deny you PutFileSystemPolicy in the future; BypassPolicyLockoutSafetyCheck lets it.",
+        )

@@ -7,7 +7,7 @@ from tests.services.lambda_.conftest import RUNTIME, package, payload
 
 SUBNET, GROUP = "subnet-0123456789abcdef0", "sg-0123456789abcdef0"
 VPC = {"SubnetIds": [SUBNET], "SecurityGroupIds": [GROUP]}
-SETTLED = 2.0
+SETTLED = 3.0
 RUN = """
 import os, stat
 

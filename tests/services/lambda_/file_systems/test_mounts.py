@@ -108,8 +108,18 @@ def test_what_a_function_may_mount(world: World) -> None:
     code, message = refused(world.function, **create)
     assert code == "InvalidParameterValueException"
     assert "does not have mount targets created" in message
+    for number in range(20):  # each is new for a second, which may pass on a slow machine
+        other = world.file_system(str(number), target=False)
+        new = world.access_point(other)
+        world.efs.create_mount_target(FileSystemId=other, SubnetId="subnet-0123456789abcdef7")
+        try:
+            world.function(f"early{number}", new)
+        except ClientError as error:
+            assert "not all are in the available life cycle state yet" in str(error)
+            break
+    else:
+        raise AssertionError("a mount target that was just created was available each time")
     world.efs.create_mount_target(FileSystemId=id, SubnetId="subnet-0123456789abcdef7")
-    assert "not all are in the available life cycle state yet" in refused(world.function, **create)[1]
     world.settle()
     gone = point[:-17] + "0" * 17
     assert refused(world.function, name="f", point=gone)[0] == "InvalidParameterValueException"
@@ -130,6 +140,28 @@ def test_it_can_be_taken_away(world: World) -> None:
     world.functions.update_function_configuration(FunctionName="f", FileSystemConfigs=[])
     assert "FileSystemConfigs" not in world.functions.get_function_configuration(FunctionName="f")
     assert world.run("f", READ) == "FileNotFoundError"
+
+
+def test_versions_and_provisioned_environments(world: World) -> None:
+    point = world.access_point(world.file_system())
+    world.function("f", point, Publish=True)
+    configs = [{"Arn": point, "LocalMountPath": "/mnt/data"}]
+    assert world.functions.get_function_configuration(FunctionName="f", Qualifier="1")["FileSystemConfigs"] == configs
+    world.functions.put_provisioned_concurrency_config(
+        FunctionName="f", Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+    deadline = time.monotonic() + 60
+    status = ""
+    while status != "READY":
+        assert time.monotonic() < deadline, status
+        found = world.functions.get_provisioned_concurrency_config(FunctionName="f", Qualifier="1")
+        status = found["Status"]
+        time.sleep(0.1)
+    assert world.run("f:1", WRITE) == 5
+    assert world.run("f", READ) == "hello"
+    snapshots = {"FunctionName": "f", "SnapStart": {"ApplyOn": "PublishedVersions"}, "Runtime": "python3.12"}
+    code, message = refused(world.functions.update_function_configuration, **snapshots)
+    assert (code, "SnapStart" in message) == ("InvalidParameterValueException", True)
 
 
 def test_an_access_point_that_went_away(world: World) -> None:
