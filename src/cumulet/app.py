@@ -38,7 +38,7 @@ from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
 from cumulet.kernel.credentials import Credential
-from cumulet.kernel.memory import give_back_memory
+from cumulet.kernel.memory import give_back_all_memory, give_back_memory
 from cumulet.kernel.tasks import Tasks
 from cumulet.policy.compiled import CompiledPolicy
 from cumulet.policy.identity import Identity
@@ -335,6 +335,8 @@ class Node:
             gc.collect()
             gc.freeze()
             gc.enable()  # off since the command began; see __main__.py
+            self._assembly.give_back_memory()
+            give_back_all_memory()
 
     async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
         """Sessions carry their own proof; users' keys are IAM's."""

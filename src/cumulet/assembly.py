@@ -67,6 +67,11 @@ class Assembly:
         """The services, each built with its first call."""
         return self._services
 
+    def give_back_memory(self) -> None:
+        """What databases keep to be fast while they are used; nothing uses them once all services have started."""
+        for database in self._databases.values():
+            database.give_back_memory()
+
     async def close(self) -> None:
         """Close what the services had open, after they have stopped."""
         for database in self._databases.values():

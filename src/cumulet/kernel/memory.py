@@ -33,6 +33,14 @@ def keep_freed_memory() -> None:
     mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
+def give_back_all_memory() -> None:
+    """Give the kernel every page that holds nothing: what starting needed is not needed again."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        return
+
+
 def give_back_memory() -> bool:
     """After a rush, give the kernel what is kept beyond 32 MB; tells whether there was anything."""
     try:

@@ -229,6 +229,12 @@ class SqliteDatabase:
             return 0
         return int(rows[0][0]) if rows else 0
 
+    def give_back_memory(self) -> None:
+        """Empty the caches of pages; the next reads fill them again."""
+        if not self._committing:  # a thread may have the writer
+            self._reader.release_memory()
+            self._writer.release_memory()
+
     async def close(self) -> None:
         async with self.transaction():  # its turn comes after everything that was accepted before
             pass
