@@ -63,15 +63,17 @@ def _give_up() -> None:
 
 def _serve(orders: socket.socket) -> None:
     stack = ctypes.create_string_buffer(_STACK)
+    at_once = 1  # a node at rest has one environment
     while True:
         order, _ = messages.receive(orders)
         if order is None:
             return
         made: list[int] = []
         with contextlib.suppress(OSError):
-            while len(made) < _AT_ONCE:
+            while len(made) < at_once:
                 made.append(syscalls.clone_waiting(syscalls.CLONE_NEWPID, stack))
         fds = [syscalls.pidfd_open(pid) for pid in made]
         messages.send(orders, {}, fds)
         for fd in fds:
             os.close(fd)
+        at_once = _AT_ONCE
