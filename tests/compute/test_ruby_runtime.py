@@ -158,6 +158,13 @@ def test_what_is_not_json(machine: Machine, make: Make) -> None:
     assert failed(machine, make("def handler(event:) = 1"))["errorType"] == "Function<ArgumentError>"
 
 
+def test_what_fails_while_it_is_loaded_has_the_whole_way(machine: Machine, make: Make) -> None:
+    function = make("require_relative 'one'", files={"one.rb": "\nrequire 'two'", "two.rb": "\n\nraise 'deep'"})
+    trace = failed(machine, function)["stackTrace"]
+    places = [found[1] for line in trace if (found := re.search(r"/((?:one|two|app)\.rb:\d+)", line))]
+    assert list(dict.fromkeys(places)) == ["two.rb:3", "one.rb:2", "app.rb:1"]
+
+
 @pytest.mark.parametrize(
     ("source", "handler", "kind", "message"),
     [

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require 'json'
+require 'logger'
 
 module CumuletRuntime
   # What goes to the log: errors, and Ruby's loggers with the request's id in their lines.
@@ -15,25 +16,8 @@ module CumuletRuntime
       $stdout.puts(JSON.pretty_generate(document))
     end
 
-    # Loggers are changed when there are any: a function that has none need not load the library.
     def self.install
-      Kernel.prepend(Required)
-    end
-
-    def self.change_loggers
-      return if @changed || !defined?(::Logger::Formatter)
-
-      @changed = true
       ::Logger.prepend(Tagged)
-    end
-
-    # Notices when the library is loaded.
-    module Required
-      def require(name)
-        loaded = super
-        Logs.change_loggers if loaded && name.to_s == 'logger'
-        loaded
-      end
     end
 
     # A logger that writes to where Lambda's log is, and has no format of its own.
