@@ -90,7 +90,9 @@ class Connection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(self._limits.write_buffer)
         tls = None
         if transport.get_extra_info("sslcontext"):
-            tls = Tls(self.server_name, shown_certificate(transport.get_extra_info("ssl_object")))
+            agreed = transport.get_extra_info("ssl_object")
+            cipher = (agreed.cipher() or ("",))[0]
+            tls = Tls(self.server_name, shown_certificate(agreed), agreed.version() or "", cipher)
         self._reader = RequestReader(self._limits, self, tls, _address(transport), self._queue.append)
         self._idle_since = self._loop.time()
         if not self._owner.opened(self):

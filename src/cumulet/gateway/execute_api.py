@@ -289,7 +289,7 @@ class GatewayVisit:
             authorize=self._authorize,
             judge=self._judge,
             certificate=request.tls.certificate if request.tls is not None else None,
-            server_name=request.tls.server_name if request.tls is not None else None,
+            tls=request.tls,
         )
 
     async def _identify(self) -> Credential:

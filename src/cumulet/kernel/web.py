@@ -41,10 +41,14 @@ class ClientCertificate(Struct, frozen=True):
 
 
 class Tls(Struct, frozen=True):
-    """Of a connection: the name that the client asked for (in small letters, empty for none), and who it has shown to be."""
+    """Of a connection: the name that the client asked for (in small letters, empty for none), who it has shown to be, and what was
+    agreed on: `TLSv1.3`, and OpenSSL's name of the cipher suite.
+    """
 
     server_name: str = ""
     certificate: ClientCertificate | None = None
+    version: str = ""
+    cipher: str = ""
 
 
 class WebAnswer(Struct, kw_only=True):
@@ -84,7 +88,7 @@ class Visit(Struct, kw_only=True):
     `authorize(call, credential, service, operation, request)` raises AwsError when permissions, if they count, forbid it.
     `judge(call, credential, asked)` decides on an action by the caller's policies, if they count, and the resource's own.
     `certificate` is the client's, where the address asks for one; `vpc_endpoint` the endpoint that the address names;
-    `server_name` is the name that TLS was made for, None where there is no TLS.
+    `tls` is there where the connection has TLS.
     """
 
     request: WebRequest
@@ -95,7 +99,7 @@ class Visit(Struct, kw_only=True):
     judge: Callable[[Call, Credential, Asked], Awaitable[Judgement]]
     certificate: ClientCertificate | None = None
     vpc_endpoint: str = ""
-    server_name: str | None = None
+    tls: Tls | None = None
 
 
 class Client(Protocol):

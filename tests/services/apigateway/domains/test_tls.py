@@ -14,7 +14,9 @@ from tests.services.lambda_.conftest import ECHO, RUNTIME, package
 from websockets.sync.client import connect
 
 Client = Callable[..., Any]
-ANSWER = {"application/json": '{"domain": "$context.domainName"}'}
+ANSWER = {
+    "application/json": '{"domain": "$context.domainName", "version": "$context.tlsVersion", "cipher": "$context.cipherSuite"}'
+}
 
 
 def mock(rest: Any, name: str = "pets", **settings: Any) -> str:
@@ -59,7 +61,9 @@ def test_a_custom_domain_has_a_certificate_of_its_own(node: TlsNode, client: Cli
         node.connect(name)
     rest.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
     rest.create_base_path_mapping(domainName=name, restApiId=mock(rest), stage="dev")
-    assert node.call(name, "/").json == {"domain": f"{name}:{node.port}"}
+    said = node.call(name, "/").json
+    assert (said["domain"], said["version"]) == (f"{name}:{node.port}", "TLSv1.3")
+    assert said["cipher"].startswith("TLS_")
     with contextlib.closing(node.connect(name)) as connected:
         found = connected.getpeercert()
         assert found is not None

@@ -92,7 +92,7 @@ class RestFront:
         found = await self.program(api_id, stage) if stage else None
         if found is None:
             return finish.unknown_stage(visit)
-        if not mapped and (found.closed or (found.strict and visit.server_name != _name(visit))):
+        if not mapped and (found.closed or (found.strict and not _is_strict(visit))):
             return finish.closed(visit)
         if found.canary is not None and _chance.random() < found.canary_share:
             found = found.canary
@@ -157,9 +157,10 @@ class RestFront:
         return self._verifier
 
 
-def _name(visit: Visit) -> str:
-    """The host that a request names, without its port."""
-    return visit.request.headers.get("host", "").partition(":")[0].lower()
+def _is_strict(visit: Visit) -> bool:
+    """Whether a request names the host that its TLS was made for."""
+    host = visit.request.headers.get("host", "").partition(":")[0].lower()
+    return visit.tls is not None and visit.tls.server_name == host
 
 
 def split(path: str) -> tuple[str, str]:

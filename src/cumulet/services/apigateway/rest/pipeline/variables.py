@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from cumulet.services.apigateway.plane import client_certificates
+from cumulet.services.apigateway.plane.ciphers import iana
 from cumulet.services.apigateway.plane.context import request_time
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 
@@ -83,6 +84,8 @@ def tree(ex: Exchange) -> dict[str, Any]:
         context["integration"] = ex.integration
         context["integrationLatency"] = ex.integration.get("latency")
         context["integrationStatus"] = ex.integration.get("integrationStatus")
+    if (tls := ex.visit.tls) is not None:
+        context["tlsVersion"], context["cipherSuite"] = tls.version, iana(tls.cipher)
     if ex.base_path:
         context["customDomain"] = {"basePathMatched": ex.base_path}
     if ex.refused is not None:
