@@ -191,3 +191,23 @@ def test_bodies_that_came_whole_count_too() -> None:
         assert setup.server.budget.used == 0
 
     run(check, PATIENT)
+
+
+def test_who_sends_next_to_nothing_keeps_no_room_from_others() -> None:
+    async def check(setup: Setup) -> None:
+        head, body = LENGTH
+        slow = await _senders(setup, head, body[:50_000], 2)  # room for a whole one each
+        await _until(lambda: setup.server.budget.used == 2 * MB)
+        (client,) = await _senders(setup, head, body, 1)
+        await _until(lambda: setup.server.budget.tight)
+        async with asyncio.timeout(20):
+            while not (drip := _whole(setup)):
+                for each in slow:
+                    each.send(b"x")  # it never stalls
+                await asyncio.sleep(0.02)
+        assert drip == 1
+        setup.go.set()
+        assert (await client.answer())[0] == 200
+        assert [(await each.answer())[0] for each in slow] == [400, 400]
+
+    run(check, Limits(bodies=2 * MB + 1000, bodies_time=30, stall_time=0.3, slowest=10 * MB))

@@ -1,6 +1,7 @@
 """A request's body as it arrives."""
 
 import asyncio
+import math
 from collections import deque
 from typing import Protocol
 
@@ -46,8 +47,11 @@ class Flow(Protocol):
     def taken(self) -> None:
         """The reader took a piece; `buffered` has been lowered."""
 
-    async def hold(self, size: int) -> None:
-        """So many bytes will be in memory until the request is answered. Waits for room; raises Crowded."""
+    async def hold(self, size: int) -> float:
+        """So many bytes will be in memory until the request is answered. Waits for room; raises Crowded.
+
+        Gives the loop time at which they should have come.
+        """
 
 
 class RequestBody:
@@ -56,7 +60,7 @@ class RequestBody:
     `length` is the content-length, None when the body is chunked. Raises IncompleteBody or RequestTimeout.
     """
 
-    __slots__ = ("_error", "_flow", "_pieces", "_waiter", "complete", "length", "received", "waiting_since")
+    __slots__ = ("_error", "_flow", "_pieces", "_waiter", "complete", "due", "length", "received", "waiting_since")
 
     def __init__(self, flow: Flow, length: int | None) -> None:
         self._flow = flow
@@ -67,6 +71,7 @@ class RequestBody:
         self.received = 0
         self.complete = False
         self.waiting_since = 0.0  # loop time at which the reader began to wait; 0 when it does not
+        self.due = math.inf  # loop time at which what room is held for should have come
 
     def __aiter__(self) -> "RequestBody":
         return self
@@ -114,7 +119,7 @@ class RequestBody:
 
     async def hold(self, size: int) -> None:
         """Wait for room for `size` bytes of it in memory; raises Crowded."""
-        await self._flow.hold(size)
+        self.due = await self._flow.hold(size)
 
     def drop(self) -> None:
         """Forget what was not read."""

@@ -12,6 +12,7 @@ from cumulet.gateway.budget import Budget
 from cumulet.gateway.failures import broken, tell
 from cumulet.gateway.head import Dates, encode_head, more_lines
 from cumulet.gateway.limits import Limits
+from cumulet.gateway.peer import address_of
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
 from cumulet.gateway.tls import shown_certificate
 from cumulet.kernel.errors import AwsError
@@ -93,7 +94,7 @@ class Connection(asyncio.Protocol):
             agreed = transport.get_extra_info("ssl_object")
             cipher = (agreed.cipher() or ("",))[0]
             tls = Tls(self.server_name, shown_certificate(agreed), agreed.version() or "", cipher)
-        self._reader = RequestReader(self._limits, self, tls, _address(transport), self._queue.append)
+        self._reader = RequestReader(self._limits, self, tls, address_of(transport), self._queue.append)
         self._idle_since = self._loop.time()
         if not self._owner.opened(self):
             self._refuse(Refused(503, "too many connections"), linger=False)
@@ -197,12 +198,13 @@ class Connection(asyncio.Protocol):
         if not self._reading and self.buffered <= self._limits.low_water and not (self._refusal or self._rest):
             self._resume_reading()
 
-    async def hold(self, size: int) -> None:
+    async def hold(self, size: int) -> float:
         """A handler wants so much of a body in memory until its request is answered."""
         if size > _UNCOUNTED:
             task = self._task
             await self._owner.budget.reserve(size)
             self._give_later(task, size)
+        return self._loop.time() + self._limits.stall_time + size / self._limits.slowest
 
     def _give_later(self, task: asyncio.Task[None] | None, size: int) -> None:
         budget = self._owner.budget
@@ -481,7 +483,8 @@ class Connection(asyncio.Protocol):
         if body is None or exchange.complete:
             return
         since = self._idle_since if exchange.discard else body.waiting_since
-        if since and now - max(since, self._data_at) > self._limits.stall_time:
+        slow = now > body.due and self._owner.budget.tight
+        if slow or (since and now - max(since, self._data_at) > self._limits.stall_time):
             if exchange.discard:
                 self._close()
             else:
@@ -492,12 +495,3 @@ class Connection(asyncio.Protocol):
                         " period. Idle connections will be closed."
                     ),
                 )
-
-
-def _address(transport: asyncio.BaseTransport) -> str:
-    """The client's address; a unix socket's clients are on this machine."""
-    peer = transport.get_extra_info("peername")
-    if not isinstance(peer, tuple):
-        return "127.0.0.1"
-    address = str(peer[0])
-    return address.removeprefix("::ffff:")

@@ -26,4 +26,5 @@ class Limits(Struct, frozen=True):
     pipeline: int = 16  # requests waiting on one connection at which reading stops
     bodies: int = 268_435_456  # bytes of bodies in memory, over all connections of the node; more wait to be read
     bodies_time: float = 20.0  # ... this long, and are then answered 503
+    slowest: float = 65_536.0  # bytes a second that a body in memory has to arrive with while others wait for room
     connections: int = 4096  # open connections of one listener; more are answered 503
