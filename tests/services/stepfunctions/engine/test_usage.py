@@ -43,3 +43,21 @@ def test_express_executions_are_requests_and_memory(node: Any, account: str) -> 
     for _ in range(3):
         states.start_sync_execution(stateMachineArn=machine)
     assert used(node, account) == {("e", "express-requests"): 3, ("e", "express-compute"): 3 * 0.1 * 64 / 1024}
+
+
+def test_redrives_and_children_are_transitions(workflows: Workflows, node: Any, account: str) -> None:
+    processor = {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+        "StartAt": "Each",
+        "States": {"Each": {"Type": "Pass", "End": True}},
+    }
+    states = {
+        "All": {"Type": "Map", "ItemProcessor": processor, "Next": "Bad"},
+        "Bad": {"Type": "Fail", "Error": "E"},
+    }
+    ended = workflows.run(states, [1, 2, 3])
+    workflows.client.redrive_execution(executionArn=ended["executionArn"])
+    workflows.ended(ended["executionArn"])
+    found = used(node, account)
+    assert found["machine-1", "transitions"] == 2 + 3 + 1
+    assert found["machine-1", "express-requests"] == 3

@@ -264,6 +264,18 @@ def test_a_map_that_failed_goes_on_with_what_failed(workflows: Workflows, client
     assert received["Attributes"]["ApproximateNumberOfMessages"] == "1"
 
 
+def test_a_map_that_is_over_is_not_redriven(workflows: Workflows) -> None:
+    states = mapped({"StartAt": "S", "States": {"S": {"Type": "Pass", "End": True}}})
+    [name] = states
+    states[name] = {key: value for key, value in states[name].items() if key != "End"} | {"Next": "Bad"}
+    states["Bad"] = {"Type": "Fail", "Error": "E"}
+    ended = workflows.run(states, [1])
+    workflows.client.redrive_execution(executionArn=ended["executionArn"])
+    assert workflows.ended(ended["executionArn"])["error"] == "E"
+    assert "MapRunRedriven" not in workflows.types(ended["executionArn"])
+    assert run_of(workflows, ended["executionArn"])["status"] == "SUCCEEDED"
+
+
 def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -> None:
     url = client("sqs").create_queue(QueueName="calls")["QueueUrl"]
     call = {

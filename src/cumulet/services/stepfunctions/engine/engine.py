@@ -176,9 +176,12 @@ class Engine:
         """See `ports.Engine`."""
         birth = self.births.child(child)
         try:
-            return await self.run_to_end(birth)
+            ended = await self.run_to_end(birth)
         except Conflict:
             pass
+        else:
+            self.usage.transitions(child.parent, 1)
+            return ended
         record = await self.store.find(birth.arn)
         if record is not None and record.status not in ("RUNNING", "SUCCEEDED") and child.redriven > record.redrives:
             await redrive(self, record, None)
@@ -371,6 +374,7 @@ class Engine:
     async def resumed(self, number: int, facts: Facts) -> None:
         """An execution that had ended was redriven."""
         self.census.count(facts, 1)
+        self.usage.transitions(facts, 1)
         if self.notices is not None:
             self.notices.changed(facts, "RUNNING")
         await self.load(number)

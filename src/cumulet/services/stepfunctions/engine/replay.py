@@ -59,6 +59,7 @@ def _entered(frame: Frame, entry: Entry) -> None:
     frame.tail = entry.id
     frame.entered_at = entry.at
     frame.attempts = {}
+    frame.map_run = ""  # that of a state before is over
     frame.phase = Phase.BEGIN
     frame.begun = frame.scope = None
     if entry.text is not None and entry.text != frame.text:  # a debugger changed it

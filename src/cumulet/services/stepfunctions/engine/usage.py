@@ -45,7 +45,8 @@ class Use(NamedTuple):
 
 
 class Usage:
-    """Of all machines. States that are entered and attempts that are made again are transitions, of Standard executions."""
+    """Of all machines. States that are entered, attempts that are made again, redrives, and children of distributed Maps are
+    transitions of Standard executions."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db

@@ -93,6 +93,7 @@ class Walker(Working, Branching):
             state.kind + "StateEntered", before, frame.id, now, frame.text, {"name": state.name}
         )
         frame.attempts = {}
+        frame.map_run = ""
         run.transitions += 1
         frame.phase = Phase.BEGIN
         self._begin(run, frame)
