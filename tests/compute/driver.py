@@ -95,12 +95,39 @@ class Driver:
             place.leave()
         return {"status": connection.status, "body": b"".join(pieces).decode(), "environment": place.info.id}
 
+    async def boot(self, request: dict[str, Any]) -> Any:
+        """How a machine's program ends; with `capture`, what it has written is copied there."""
+        spec = msgspec.convert(request["spec"], FunctionSpec, dec_hook=lambda _, value: Path(value))
+        told: dict[str, Any] = {}
+        try:
+            machine = await self.compute.boot(spec)
+        except ComputeUnavailable as error:
+            return {"unavailable": str(error)}
+        try:
+            if request.get("frozen"):
+                machine.freeze()
+                await asyncio.sleep(request["frozen"])
+                told["stopped"] = not machine.ended.done()
+                machine.thaw()
+            await asyncio.wait_for(asyncio.shield(machine.ended), 60)
+            told["how"] = machine.not_started or await machine.how()
+            machine.drain()
+            if "capture" in request:
+                told["size"] = await machine.capture(Path(request["capture"]), request["limit"])
+        except ComputeUnavailable as error:
+            told["unavailable"] = str(error)
+        finally:
+            machine.end()
+        return told
+
     async def handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:
             case "invoke":
                 return await self.invoke(request)
             case "ask":
                 return await self.ask(request)
+            case "boot":
+                return await self.boot(request)
             case "retire":
                 return await self.compute.retire(request["key"])
             case "environments":

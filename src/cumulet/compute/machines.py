@@ -73,7 +73,7 @@ class BootedMachine:
         how = await self._environment.ending()
         if how.get("oom"):
             return "out of memory"
-        return str(how["failed"]) if "failed" in how else documents.ending(how)
+        return str(how["failed"]) if "failed" in how else documents.ending(how) or "exit status 0"
 
     @property
     def not_started(self) -> str:

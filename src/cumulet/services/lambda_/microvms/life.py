@@ -88,9 +88,9 @@ class Life:
             await self._be(SUSPENDING)
         self._service.tasks.start(f"suspend {self.vm.id}", self._suspend())
 
-    def resume(self) -> None:
+    def resume(self) -> "asyncio.Task[None]":
         """Have it resumed, in the background."""
-        self._service.tasks.start(f"resume {self.vm.id}", self._resume())
+        return self._service.tasks.start(f"resume {self.vm.id}", self._resume())
 
     async def terminate(self, reason: str = DONE) -> None:
         """Have it ended: it is TERMINATING when this returns."""
@@ -118,7 +118,7 @@ class Life:
                 while self.vm.state in {PENDING, SUSPENDING}:
                     await self._next_change()
                 if self.vm.state == SUSPENDED and self.vm.idle is not None and self.vm.idle.auto_resume_enabled:
-                    await self._resume()
+                    await asyncio.shield(self.resume())  # whoever asked may go away meanwhile
         except TimeoutError:
             raise NotAwake from None
         if self.vm.state != RUNNING or self.machine is None:
@@ -336,7 +336,8 @@ class Life:
     def _due(self) -> float:
         """When something is to be looked at again."""
         vm, end = self.vm, self.vm.started + self.vm.most_seconds
-        if vm.idle is None or vm.state not in {RUNNING, SUSPENDED}:
+        stays = self.machine is not None and not self.machine.can_freeze
+        if vm.idle is None or vm.state not in {RUNNING, SUSPENDED} or stays:
             return end
         if vm.state == SUSPENDED:
             return min(end, self._since + (vm.idle.suspended_duration_seconds or 0))
