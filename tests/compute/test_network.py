@@ -215,14 +215,29 @@ def _below(machine: Machine) -> list[int]:
     """Every process of the machine's."""
     found, new = [], [machine.process.pid]
     while new:
-        tasks = [task for pid in new for task in Path(f"/proc/{pid}/task").iterdir()]
-        new = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+        new = [int(child) for pid in new for child in _children(pid)]
         found += new
     return found
 
 
+def _children(pid: int) -> list[str]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except FileNotFoundError:
+        return []
+    return [child for task in tasks for child in _read(f"{task}/children").split()]
+
+
 def _called(machine: Machine, name: str) -> list[int]:
-    return [pid for pid in _below(machine) if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n"]
+    return [pid for pid in _below(machine) if _read(f"/proc/{pid}/comm") == f"{name}\n"]
+
+
+def _read(path: str) -> str:
+    """Nothing of a process that has ended meanwhile."""
+    try:
+        return Path(path).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_asks_name_servers_that_it_can_reach(machine: Machine, function: dict[str, Any]) -> None:
