@@ -204,7 +204,10 @@ def test_concurrency_is_changed_while_it_runs(workflows: Workflows) -> None:
     arn = started["mapRunStartedEventDetails"]["mapRunArn"]
 
     def running(wanted: int) -> int:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
+        while not workflows.client.list_map_runs(executionArn=execution)["mapRuns"]:  # it begins after it was told
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
         while True:
             found = int(workflows.client.describe_map_run(mapRunArn=arn)["executionCounts"]["running"])
             if found == wanted or time.monotonic() > deadline:
@@ -302,8 +305,14 @@ def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -
         "total": 2,
     }
     assert run["itemCounts"]["pendingRedrive"] == 1
-    children = workflows.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
-    assert sorted(child["status"] for child in children) == ["PENDING_REDRIVE", "RUNNING"]
+
+    def statuses() -> list[str]:
+        children = workflows.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+        return sorted(child["status"] for child in children)
+
+    while statuses() != ["PENDING_REDRIVE", "RUNNING"] and time.monotonic() < deadline:
+        time.sleep(0.05)  # the first is just about to go on
+    assert statuses() == ["PENDING_REDRIVE", "RUNNING"]
     [waits] = workflows.client.list_executions(mapRunArn=run["mapRunArn"], statusFilter="PENDING_REDRIVE")["executions"]
     found = workflows.client.describe_execution(executionArn=waits["executionArn"])
     assert (found["status"], found["redriveStatus"]) == ("PENDING_REDRIVE", "NOT_REDRIVABLE")
