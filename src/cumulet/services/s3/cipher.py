@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _HEADER = "x-amz-server-side-encryption"
 _BLOCK = 16
+_KEY_BYTES = 32
 WRONG_KEY = (
     "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
 )
@@ -77,9 +78,9 @@ def customer_key(algorithm: str | None, key: str | None, key_md5: str | None, *,
         raw = base64.b64decode(key, validate=True)
     except ValueError:
         raw = b""
-    if key_md5 is None and reading:
-        raise error(403, "AccessDenied", WRONG_KEY)
-    if key_md5 is None or len(raw) != 32:
+    if key_md5 is None or len(raw) != _KEY_BYTES:
+        if reading:  # it cannot be the key of the object, whatever that is
+            raise error(403, "AccessDenied", WRONG_KEY)
         raise invalid_argument("The secret key was invalid for the specified algorithm.", _HEADER)
     if key_digest(raw) != key_md5:
         raise invalid_argument("The calculated MD5 hash of the key did not match the hash that was provided.", _HEADER)
