@@ -150,7 +150,7 @@ def test_a_customers_key(s3: Any, bucket: str, refused: Any) -> None:
     refused("InvalidRequest", 400, s3.get_object, Bucket=bucket, Key="k")
     wrong = {**key, "SSECustomerKey": "w" * 32}
     refused("AccessDenied", 403, s3.get_object, Bucket=bucket, Key="k", **wrong)
-    longer = {**key, "SSECustomerKey": "k" * 44}  # of a wrong length it is wrong to whoever reads, and no key to who writes
+    longer = {**key, "SSECustomerKey": "k" * 44}  # wrong to who reads, no key at all to who writes
     refused("AccessDenied", 403, s3.get_object, Bucket=bucket, Key="k", **longer)
     refused("InvalidArgument", 400, s3.put_object, Bucket=bucket, Key="k", Body=b"", **longer)
 
