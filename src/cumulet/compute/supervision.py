@@ -65,6 +65,8 @@ class Supervision:
         """Send an order; the descriptors are the caller's to close at once. Raises ComputeUnavailable."""
         if self._process is None:
             raise ComputeUnavailable("the supervisor of sandboxes is not running")
+        if self._waiting and not messages.fits(message):  # it would block those after it, and never go
+            raise ComputeUnavailable(f"an order to make a sandbox is larger than {messages.MAX_BYTES} bytes")
         if self._waiting or not self._send(message, descriptors):
             self._waiting.append((message, [os.dup(fd) for fd in descriptors]))
             self._loop.add_writer(self._socket.fileno(), self._flush)

@@ -23,6 +23,11 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
 
+def fits(message: Message) -> bool:
+    """Whether `send` takes it."""
+    return len(json.dumps(message)) <= MAX_BYTES
+
+
 def send(channel: socket.socket, message: Message, descriptors: Iterable[int] = ()) -> None:
     """Raises OSError when the other side is gone or does not read, and for messages larger than MAX_BYTES."""
     fds = array.array("i", descriptors)

@@ -49,6 +49,12 @@ def test_settings_of_the_program() -> None:
         "FROM x\nONBUILD RUN true",
         "FROM x\nSHELL bash",
         "FROM x\nCOPY 'open /x",
+        "FROM x\nEXPOSE 0000809999",
+        "FROM x\nENV A=aaaaaaaaaaaaaaaa" + "\nENV A=$A$A$A$A" * 30,
+        "FROM x\nARG A=aaaaaaaaaaaaaaaa" + "\nARG A=$A$A$A$A" * 30,
+        f"FROM x\nENV A={'a' * 30_000}\nCOPY {'$A' * 15_000} /b",
+        f"FROM x\nENV A={'a' * 30_000}\nWORKDIR $A\nWORKDIR $A\nRUN true",
+        "FROM x" + f"\nRUN {'a' * 600}" * 100,
     ],
 )
 def test_what_cannot_be_built_is_refused(text: str) -> None:
@@ -65,9 +71,20 @@ def test_no_text_breaks_it(text: str) -> None:
             continue
 
 
+def test_nesting_is_no_matter() -> None:
+    assert parse("FROM x\nCMD " + "[" * 60_000, []).command == ["/bin/sh", "-c", "[" * 60_000]
+
+
+def test_what_holds_for_all_steps_is_told_once() -> None:
+    text = "FROM x\nENV A=1 B=2\nRUN one\nCOPY a b\nARG C=3\nENV B=4\nRUN two\nCOPY a b\nRUN three"
+    steps = parse(text, ["left"]).steps
+    assert [step.get("environment", {}) for step in steps] == [{"A": "1", "B": "2"}, {}, {"C": "3", "B": "4"}, {}, {}]
+    assert [step.get("ignored", []) for step in steps] == [[], ["left"], [], [], []]
+
+
 def test_variables() -> None:
     known = {"A": "1", "EMPTY": ""}
-    assert expand("$A ${A} ${B:-else} ${A:-else} ${A:+then} ${B:+then}. \\$A $B", known) == "1 1 else 1 then . $A "
+    assert expand("$A ${A} ${B:-else} ${A:-else} ${A:+then} ${B:+then}. \\$A $B", known, 99) == "1 1 else 1 then . $A "
 
 
 def test_ignored_paths() -> None:

@@ -38,19 +38,23 @@ def warm(config: messages.Message) -> None:
 
 
 def run(orders: socket.socket, channel: socket.socket, start: messages.Message) -> None:
-    """Take the assignment (`steps`, `environment`) and do its steps in their order. Each is `copy`, `make` or `run`."""
+    """Take the assignment (`steps`, `environment`) and do its steps in their order. Each is `copy`, `make` or `run`. A step's
+    `environment` and `ignored` hold for those after it, too."""
     del channel, start
     command.restore_signals()
     messages.send(orders, {})
     assignment, _ = messages.receive(orders)
     if assignment is None:
         return
-    steps = assignment["steps"]
+    steps, environment = assignment["steps"], assignment["environment"]
+    ignored: list[str] = []
     for number, step in enumerate(steps, 1):
         _say(f"Step {number}/{len(steps)} : {step['text']}")
+        environment = environment | step.get("environment", {})
+        step["ignored"] = ignored = ignored + step.get("ignored", [])
         try:
-            _STEPS[step["kind"]](step, assignment["environment"])
-        except (_Refused, OSError, tarfile.TarError, shutil.Error) as error:
+            _STEPS[step["kind"]](step, environment)
+        except (_Refused, OSError, ValueError, tarfile.TarError, shutil.Error) as error:
             _say(f"ERROR: {error}")
             os._exit(_FAILED)
     os._exit(0)
@@ -70,11 +74,12 @@ def _run(step: dict[str, Any], environment: dict[str, str]) -> None:
     if pid == 0:
         try:
             os.chdir(step["folder"])
-            variables = {**environment, **step["environment"]}
             argv = step["argv"]
-            os.execvpe(argv[0], argv, variables)  # noqa: S606 - its command says whether it wants a shell
+            os.execvpe(argv[0], argv, environment)  # noqa: S606 - its command says whether it wants a shell
         except OSError as error:
             _say(f"{step['argv'][0]}: {error.strerror}")
+        except ValueError as error:
+            _say(f"{step['argv'][0]}: {error}")
         finally:
             os._exit(127)
     _, status = os.waitpid(pid, 0)

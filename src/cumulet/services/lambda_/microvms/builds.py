@@ -350,8 +350,17 @@ def _read(context: Path) -> dockerfile.Recipe:
     if path.is_symlink() or not path.is_file():
         raise BuildFailed("ARCHIVE_DOCKERFILE_NOT_FOUND")
     ignore = context / ".dockerignore"
-    ignored = ignore.read_text(errors="replace") if ignore.is_file() and not ignore.is_symlink() else ""
     try:
-        return dockerfile.parse(path.read_text(errors="replace"), dockerfile.ignored_paths(ignored))
+        ignored = _text(ignore) if ignore.is_file() and not ignore.is_symlink() else ""
+        return dockerfile.parse(_text(path), dockerfile.ignored_paths(ignored))
     except dockerfile.BadDockerfile as error:
         raise BuildFailed(f"CONTAINER_BUILD_FAILED: {error}") from error
+
+
+def _text(path: Path) -> str:
+    """Raises BadDockerfile where there is more than a Dockerfile may have."""
+    with path.open("rb") as file:
+        data = file.read(dockerfile.MOST_BYTES + 1)
+    if len(data) > dockerfile.MOST_BYTES:
+        raise dockerfile.BadDockerfile(f"{path.name} is larger than {dockerfile.MOST_BYTES} bytes")
+    return data.decode(errors="replace")

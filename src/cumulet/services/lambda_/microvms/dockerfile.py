@@ -12,7 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 _MOST = 200
-_MOST_BYTES = 65_536
+MOST_BYTES = 65_536
+"""Of a Dockerfile or .dockerignore."""
+_MOST_VARIABLES = 32_768
+"""Bytes of all variables, after what they name has been put in: a variable may name itself, so a few lines could come to any size."""
+_MOST_STEPS = 49_152
+"""Bytes of what a sandbox is told to do; more would not fit into a message to it."""
 _LONGEST = 200
 _DIRECTIVE = re.compile(r"#\s*escape\s*=\s*(\S)\s*", re.IGNORECASE)
 _FLAG = re.compile(r"--([a-z-]+)(?:=(\S*))?\s*")
@@ -40,8 +45,6 @@ class Recipe(Struct, kw_only=True):
 
 def parse(text: str, ignored: list[str]) -> Recipe:
     """`ignored` are paths of the package that no COPY takes. Raises BadDockerfile."""
-    if len(text) > _MOST_BYTES:
-        raise BadDockerfile(f"the Dockerfile is larger than {_MOST_BYTES} bytes")
     reading = _Reading(ignored)
     instructions = _instructions(text)
     if len(instructions) > _MOST:
@@ -53,6 +56,8 @@ def parse(text: str, ignored: list[str]) -> Recipe:
             raise BadDockerfile(f"Dockerfile line {line}: {error}") from None
     if not reading.recipe.base:
         raise BadDockerfile("the Dockerfile has no FROM instruction")
+    if len(json.dumps(reading.recipe.steps)) > _MOST_STEPS:
+        raise BadDockerfile(f"its instructions come to more than {_MOST_STEPS} bytes")
     return reading.recipe
 
 
@@ -94,6 +99,7 @@ class _Reading:
     def __init__(self, ignored: list[str]) -> None:
         self.recipe = Recipe()
         self._ignored = ignored
+        self._told: dict[str, str] = {}
         self._arguments: dict[str, str] = {}
         self._folder = "/"
         self._shell = _SHELL
@@ -143,6 +149,7 @@ class _Reading:
             if not _NAME.fullmatch(name):
                 raise BadDockerfile(f"ARG names must be plain: {name}")
             self._arguments[name] = self._expanded(value) if equals else self._arguments.get(name, "")
+        self._check_variables()
 
     def _variables(self, rest: str) -> None:
         first = rest.split(None, 1)
@@ -151,6 +158,7 @@ class _Reading:
             if len(first) == 1:
                 raise BadDockerfile("ENV must have two arguments")
             self.recipe.environment[first[0]] = self._expanded(first[1])
+            self._check_variables()
             return
         made = {}
         for pair in pairs:
@@ -159,6 +167,12 @@ class _Reading:
                 raise BadDockerfile(f"ENV names must have a value: {pair}")
             made[name] = self._expanded(value)
         self.recipe.environment |= made
+        self._check_variables()
+
+    def _check_variables(self) -> None:
+        both = (self._arguments, self.recipe.environment)
+        if sum(len(name) + len(value) for variables in both for name, value in variables.items()) > _MOST_VARIABLES:
+            raise BadDockerfile(f"its variables come to more than {_MOST_VARIABLES} bytes")
 
     def _work_in(self, rest: str) -> None:
         self._folder = _joined(self._folder, self._expanded(" ".join(_words(rest))))
@@ -170,9 +184,9 @@ class _Reading:
             raise BadDockerfile(f"RUN --{found[1]} is not supported")
         argv = _exec_form(rest) or [*self._shell, rest]
         environment = {**self._arguments, **self.recipe.environment}
-        self._step(
-            {"kind": "run", "text": f"RUN {rest}", "argv": argv, "folder": self._folder, "environment": environment}
-        )
+        new = {name: value for name, value in environment.items() if self._told.get(name) != value}
+        self._told = environment
+        self._step({"kind": "run", "text": f"RUN {rest}", "argv": argv, "folder": self._folder, "environment": new})
 
     def _copy(self, word: str, rest: str) -> None:
         while found := _FLAG.match(rest):
@@ -191,7 +205,8 @@ class _Reading:
         if target.endswith(("/", "/.")) or target == ".":
             to = to.rstrip("/") + "/"
         order = {"kind": "copy", "text": f"{word} {rest}", "word": word, "from": sources, "to": to}
-        self._step({**order, "ignored": self._ignored, "unpack": word == "ADD"})
+        ignored, self._ignored = self._ignored, []
+        self._step({**order, "ignored": ignored, "unpack": word == "ADD"})
 
     def _command(self, rest: str) -> None:
         self.recipe.command = _exec_form(rest) or [*self._shell, rest]
@@ -203,7 +218,7 @@ class _Reading:
     def _expose(self, rest: str) -> None:
         for word in self._expanded(rest).split():
             port = word.partition("/")[0]
-            if not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 1 << 16:
+            if not port.isascii() or not port.isdigit() or len(port) > 5 or not 0 < int(port) < 1 << 16:
                 raise BadDockerfile(f"invalid port: {word}")
             self.recipe.ports.append(int(port))
 
@@ -217,24 +232,35 @@ class _Reading:
         self.recipe.steps.append({**order, "text": order["text"][:_LONGEST]})
 
     def _expanded(self, text: str) -> str:
-        return expand(text, {**self._arguments, **self.recipe.environment})
+        return expand(text, {**self._arguments, **self.recipe.environment}, _MOST_VARIABLES)
 
 
 _VARIABLE = re.compile(r"\\(.)|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::([-+])([^{}]*))?\})", re.ASCII)
 
 
-def expand(text: str, variables: Mapping[str, str]) -> str:
-    """`$name`, `${name}`, `${name:-else}` and `${name:+then}` in it replaced."""
+def expand(text: str, variables: Mapping[str, str], most: int) -> str:
+    """`$name`, `${name}`, `${name:-else}` and `${name:+then}` in it replaced. Raises BadDockerfile where what is put in comes to
+    more than `most` characters."""
+    left = most
 
     def value(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return found[1] if found[1] == "$" else found[0]
-        known = variables.get(found[2] or found[3], "")
-        if found[4] == "-":
-            return known or found[5]
-        return found[5] if found[4] == "+" and known else known if found[4] is None else ""
+        nonlocal left
+        known = _value(found, variables)
+        left -= len(known)
+        if left < 0:
+            raise BadDockerfile(f"its variables come to more than {most} bytes")
+        return known
 
     return _VARIABLE.sub(value, text)
+
+
+def _value(found: re.Match[str], variables: Mapping[str, str]) -> str:
+    if found[1] is not None:
+        return found[1] if found[1] == "$" else found[0]
+    known = variables.get(found[2] or found[3], "")
+    if found[4] == "-":
+        return known or found[5]
+    return found[5] if found[4] == "+" and known else known if found[4] is None else ""
 
 
 def _exec_form(rest: str) -> list[str] | None:
@@ -243,7 +269,7 @@ def _exec_form(rest: str) -> list[str] | None:
         return None
     try:
         words = json.loads(rest)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None
 
