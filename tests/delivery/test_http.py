@@ -174,3 +174,31 @@ def test_the_nodes_own_pages_are_not_called(path: str) -> None:
 
     asyncio.run(go())
     assert not called
+
+
+@pytest.mark.parametrize("head", [b"no http\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+def test_what_went_wrong_is_told_without_the_address(head: bytes) -> None:
+    """Its parameters may be a connection's secrets, and what went wrong becomes a part of histories and logs."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        writer.close()
+
+    async def test(client: HttpClient) -> None:
+        async with server(answer) as url:
+            await client.send(f"{url}/?key=secret", WebRequest(method="GET", path=""), seconds=5)
+
+    with pytest.raises(ConnectionError) as told:
+        run(test)
+    assert "secret" not in str(told.value)
+    with pytest.raises(ValueError, match="no URL") as wrong:
+        run(lambda client: client.send("nonsense?key=secret", WebRequest(method="GET", path=""), seconds=5))
+    assert "secret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "0xa9fea9fe", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:169.254.169.254]"]
+)
+def test_link_local_addresses_are_not_called(host: str) -> None:
+    with pytest.raises(ConnectionError, match="link-local"):
+        run(lambda client: client.send(f"http://{host}/", WebRequest(method="GET", path=""), seconds=5))

@@ -1,6 +1,8 @@
 """One pool of connections to HTTP servers elsewhere: no cookies, no proxies, no redirects."""
 
 import asyncio
+import errno
+import ipaddress
 import re
 import socket
 import ssl
@@ -28,6 +30,8 @@ _CONTEXTS = 64
 _OWN_NAMES = (".lambda-url.", ".execute-api.")
 _OWN_PAGES = ("/_cumulet/", "/_localstack/")
 _BREAKS = re.compile(r"[\r\n\0]")
+_FORBIDDEN = "link-local addresses are not called from here"
+_CREDENTIALS = ipaddress.ip_address("fd00:ec2::254")
 LARGEST = 10 * 1024 * 1024
 """Bytes of an answer that is taken whole."""
 _QUIET = 300.0
@@ -73,11 +77,11 @@ class Pool:
         except TimeoutError:
             _drop(response)
             raise
-        except aiohttp.InvalidURL as error:
-            raise ValueError(f"{url} is no URL") from error
+        except aiohttp.InvalidURL:
+            raise ValueError("its address is no URL") from None
         except aiohttp.ClientError as error:
             _drop(response)
-            raise ConnectionError(str(error) or type(error).__name__) from error
+            raise ConnectionError(_why(error)) from error
         except BaseException:
             _drop(response)
             raise
@@ -92,6 +96,8 @@ class Pool:
         if target.port == self._own_port() and target.raw_path.startswith(_OWN_PAGES):
             # They trust whoever is on this machine; whom the platform calls for is somewhere else.
             raise ConnectionError("the node's own pages are not called from here")
+        if _is_forbidden(target.host or ""):
+            raise ConnectionError(_FORBIDDEN)
         trust: Any = True
         if target.scheme == "https" and (certificate or self._trusted or not verify):
             trust = self._context(verify, certificate)
@@ -139,7 +145,8 @@ class Pool:
 
 class _Resolver(ThreadedResolver):
     """The system's, but for names of this machine: those below `localhost` (RFC 6761), which not every system knows, and
-    those of functions and APIs at the node's own port, by whatever domain a client knows the node.
+    those of functions and APIs at the node's own port, by whatever domain a client knows the node. Names that lead to link-local
+    addresses lead nowhere.
     """
 
     def __init__(self, own_port: Callable[[], int]) -> None:
@@ -153,6 +160,8 @@ class _Resolver(ThreadedResolver):
         name = "localhost" if own or host.endswith(".localhost") else host
         found = await super().resolve(name, port, family)
         for each in found:
+            if _is_forbidden(each["host"]):
+                raise OSError(errno.EACCES, _FORBIDDEN)
             each["hostname"] = host
         return found
 
@@ -195,6 +204,23 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
             raise ConnectionError(f"the answer is larger than {LARGEST} bytes")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _is_forbidden(host: str) -> bool:
+    """Whether it is an address that clouds serve their machines' credentials at: link-local, or EC2's beside those."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_link_local or address == _CREDENTIALS
+
+
+def _why(error: aiohttp.ClientError) -> str:
+    """Without the address, whose parameters may be secret, and without what came for an answer."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer is no HTTP: {error.message.partition(':')[0]}"
+    return str(error) or type(error).__name__
 
 
 def _drop(response: aiohttp.ClientResponse | None) -> None:
