@@ -8,6 +8,7 @@ from cumulet.wire import route
 from cumulet.wire.http import HttpRequest
 
 PRESIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=0"
+TAGS = "/2017-03-31/tags/arn:aws:lambda:us-east-1:123456789012:"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,10 @@ PRESIGNED = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test%2F20260101%2
         (request("POST", "/2025-03-07/web-functions"), "lambda-web", "ListWebFunctions"),
         (request("GET", "/2026-10-01/runtimes", scope="lambda"), "lambda-core", "ListRuntimes"),
         (request("GET", "/2026-04-04/network-connectors", scope="lambda"), "lambda-core", "ListNetworkConnectors"),
+        (request("GET", TAGS + "microvm-image%3Aone", scope="lambda"), "lambda-microvms", "ListTags"),
+        (request("GET", TAGS + "microvm-image:one", scope="lambda"), "lambda-microvms", "ListTags"),
+        (request("GET", TAGS + "function%3Amicrovm-image%3A1", scope="lambda"), "lambda", "ListTags"),
+        (request("GET", "/2017-03-31/tags/microvm-image", scope="lambda"), "lambda", "ListTags"),
         (request("GET", "/restapis/a/resources", scope="apigateway"), "apigateway", "GetResources"),
         (request("POST", "/restapis?mode=import", scope="apigateway"), "apigateway", "ImportRestApi"),
         (request("POST", "/restapis", scope="apigateway"), "apigateway", "CreateRestApi"),

@@ -69,7 +69,8 @@ _BESIDE_LAMBDA = {
 }
 """Services that are signed for as Lambda and live at its hosts, by the date that their paths begin with."""
 _LAMBDA_TAGS = "/2017-03-31/tags/"
-"""Of Lambda, and of what keeps its tags there, too."""
+"""Where Lambda answers for tags, and services beside it do too: the kind of the resource tells which is meant."""
+_TAGGED_BESIDE_LAMBDA = {"microvm-image": "lambda-microvms"}
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
 _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
 CONNECTIONS = "/@connections/"
@@ -153,10 +154,16 @@ def resolve(request: HttpRequest) -> Route:
 def _by_path(service: str, path: str) -> str:
     """Which of the services that share a host and a signing name is meant."""
     if service == "lambda":
-        if path.startswith(_LAMBDA_TAGS) and ":microvm-image:" in unquote(path):
-            return "lambda-microvms"
+        if path.startswith(_LAMBDA_TAGS):
+            return _TAGGED_BESIDE_LAMBDA.get(_kind_of(unquote(path[len(_LAMBDA_TAGS) :])), service)
         return _BESIDE_LAMBDA.get(path[1:11], service)
     return "apigatewayv2" if path.startswith("/v2/") else service
+
+
+def _kind_of(arn: str) -> str:
+    """The kind of a resource as Lambda's ARNs name it: `function` of `arn:aws:lambda:us-east-1:123456789012:function:f`."""
+    parts = arn.split(":", 6)
+    return parts[5] if len(parts) == 7 else ""
 
 
 def _path_of(request: HttpRequest, service: str) -> str:
