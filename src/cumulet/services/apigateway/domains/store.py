@@ -100,9 +100,12 @@ class DomainStore(Struct, frozen=True):
         )
         return [_domain(row) for row in await self.db.read(sql, (account, region, after, limit))]
 
-    async def count(self, account: str, region: str, within: Transaction | None = None) -> int:
-        sql = "SELECT COUNT(*) FROM apigateway_domain WHERE account = $1 AND region = $2"
-        return int((await (within or self.db).read(sql, (account, region)))[0][0])
+    async def count(
+        self, account: str, region: str, within: Transaction | None = None, *, private: bool = False
+    ) -> int:
+        """How many an account has in a region: those that are private, which alone have ids, or the others."""
+        sql = "SELECT COUNT(*) FROM apigateway_domain WHERE account = $1 AND region = $2 AND (id <> '') = $3"
+        return int((await (within or self.db).read(sql, (account, region, private)))[0][0])
 
     async def put(self, tx: Transaction, domain: Domain) -> None:
         key = domain.key

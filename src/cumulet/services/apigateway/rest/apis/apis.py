@@ -57,8 +57,9 @@ async def create_rest_api(gateway: ApiGateway, call: Call, request: api.CreateRe
 
 async def add(gateway: ApiGateway, call: Call, tx: Transaction, definition: Definition) -> None:
     """Store a new API with all its parts. Raises LimitExceededException, and ConflictException for an id that is taken."""
-    types = definition.api.endpoint_configuration.types if definition.api.endpoint_configuration else None
-    most = gateway.limits.edge_apis if types == ["EDGE"] else gateway.limits.regional_apis
+    types = (definition.api.endpoint_configuration.types if definition.api.endpoint_configuration else None) or [""]
+    limits = gateway.limits
+    most = {"EDGE": limits.edge_apis, "PRIVATE": limits.private_apis}.get(types[0], limits.regional_apis)
     if await gateway.rest.apis.count(call.account, call.region, tx) >= most:
         raise limit_exceeded(
             "Maximum number of APIs for this account has been reached. Please contact AWS if you need more."

@@ -55,7 +55,8 @@ async def create_domain_name(gateway: ApiGateway, call: Call, request: api.Creat
         there = await gateway.domains.store.named(name, tx)
         if not private and any(not other.key.id and other.key.region == call.region for other in there):
             raise bad_request("The domain name you provided already exists.")
-        if await gateway.domains.store.count(call.account, call.region, tx) >= gateway.limits.domain_names:
+        most = gateway.limits.private_domain_names if private else gateway.limits.domain_names
+        if await gateway.domains.store.count(call.account, call.region, tx, private=private) >= most:
             raise limit_exceeded(
                 "Maximum number of domain names for this account has been reached. Please contact AWS if you need more."
             )
