@@ -13,7 +13,7 @@ from msgspec import Struct
 from cumulet.api import lambda_core as api
 from cumulet.kernel.call import Call
 
-PENDING, ACTIVE, DELETING, GONE = "PENDING", "ACTIVE", "DELETING", "GONE"
+PENDING, ACTIVE, DELETING = "PENDING", "ACTIVE", "DELETING"
 _ARN = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:([a-z0-9-]+):(\d{12}):network-connector:([a-zA-Z0-9-_]+)(?::([1-9][0-9]{0,17}))?",
     re.ASCII,

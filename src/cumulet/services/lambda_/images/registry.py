@@ -19,7 +19,6 @@ from cumulet.services.lambda_.images.names import DIGEST, Repository
 from cumulet.services.lambda_.images.store import ImageStore, Manifest, StoredBlob
 from cumulet.storage.blobs import Blobs, BlobWriter
 
-MAX_MANIFEST = 4 << 20
 MAX_BLOB = 10 << 30
 """Bytes; an image may have 10 GB unpacked."""
 _MEDIA_TYPE = re.compile(r"[\w.+-]{1,127}/[\w.+-]{1,127}", re.ASCII)

@@ -108,16 +108,6 @@ class Pending(Struct):
     handle: Any = None
 
 
-class TaskError(Protocol):
-    """What a failure of `Tasks` may have beside `StatesError`'s: `stage`, where it failed before the task had begun.
-
-    `schedule`: LambdaFunctionScheduleFailed; `start`: TaskStartFailed, LambdaFunctionStartFailed; `submit`: TaskSubmitFailed;
-    `timeout`: TaskTimedOut. Without it: TaskFailed, LambdaFunctionFailed, ActivityFailed.
-    """
-
-    stage: Literal["schedule", "start", "submit", "timeout"]
-
-
 class Tasks(Protocol):
     """What has work done. All of its failures are `asl.StatesError`; set its `stage` where it failed before it had begun."""
 
