@@ -40,6 +40,7 @@ _HEAD_LIMIT = 10_240
 _TRICKS = re.compile(r"[\x00-\x1f\x7f]|(?:^|[/\\])\.\.?(?:[/\\]|$)")
 """What nobody's path has in good faith: control characters, and parts that lead elsewhere."""
 _STYLE: sigv4.Style = "rest-json"
+_VISITS = ("GET", "HEAD")
 _OURS = (".amazonaws.com", ".localhost", ".lambda-url.")
 
 
@@ -136,8 +137,10 @@ async def _by_domain(gateway: "Gateway", request: HttpRequest, request_id: str, 
     """The answer of the API that a custom domain leads to; where there is no such domain, that of the service that is meant."""
     address = await address_for(gateway, request, host)
     if address is None:
+        # A visitor has a browser. What is signed is a client's, who may know the node itself by a name that a portal has taken.
+        visited = request.method in _VISITS and "authorization" not in request.headers
         state: Any = (await gateway.dispatcher.service("apigatewayv2")).state
-        portal = await state.publications.by_domain(host.partition(":")[0])
+        portal = await state.publications.by_domain(host.partition(":")[0]) if visited else ""
         if portal:
             return await _show_portal(gateway, request_id, portal, request.path, "/")
         return await gateway.serve(request, request_id)

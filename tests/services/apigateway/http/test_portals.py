@@ -88,11 +88,11 @@ def test_portals_live(v2: Any) -> None:
     assert _code(v2.get_portal, PortalId=id) == "NotFoundException"
 
 
-def visit(endpoint: str, path: str, host: str = "") -> tuple[int, str, Any]:
+def visit(endpoint: str, path: str, host: str = "", **headers: str) -> tuple[int, str, Any]:
     """A page: its status, text and headers."""
     there = urlsplit(endpoint)
     connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
-    connection.request("GET", path, headers={"Host": host} if host else {})
+    connection.request("GET", path, headers=headers | ({"Host": host} if host else {}))
     answer = connection.getresponse()
     found = answer.status, answer.read().decode(), answer.headers
     connection.close()
@@ -194,3 +194,24 @@ def test_a_portal_with_cognito_is_not_published(v2: Any) -> None:
     )
     assert _code(v2.publish_portal, PortalId=made["PortalId"]) == "NotImplemented"
     assert v2.get_portal(PortalId=made["PortalId"])["PublishStatus"] == "DISABLED"
+
+
+def test_a_domain_name_is_one_portals(
+    v2: Any, portal: dict[str, str], client: Callable[..., Any], endpoint: str
+) -> None:
+    """Nobody takes another's visitors, nor the calls of clients who know the node itself by that name."""
+    v2.publish_portal(PortalId=portal["id"])
+    content = {"DisplayName": "theirs", "Theme": {"CustomColors": COLORS}}
+    managed = {"CertificateArn": "arn:aws:acm:us-east-1:2:certificate/a", "DomainName": portal["domain"].upper()}
+    other = client("apigatewayv2", account="000000000047")
+    made = other.create_portal(
+        Authorization={"None": {}}, EndpointConfiguration={"AcmManaged": managed}, PortalContent=content
+    )
+    assert _code(other.publish_portal, PortalId=made["PortalId"]) == "ConflictException"
+    assert other.get_portal(PortalId=made["PortalId"])["PublishStatus"] == "DISABLED"
+    assert "<title>mine</title>" in visit(endpoint, "/", portal["domain"])[1]
+    v2.publish_portal(PortalId=portal["id"])
+    assert "<title>" not in visit(endpoint, "/", portal["domain"], Authorization="AWS4-HMAC-SHA256 Credential=a/b/c")[1]
+    v2.disable_portal(PortalId=portal["id"])
+    other.publish_portal(PortalId=made["PortalId"])
+    assert "<title>theirs</title>" in visit(endpoint, "/", portal["domain"])[1]

@@ -87,6 +87,13 @@ class PublicationStore:
             self._domains = dict(rows)
         return self._domains.get(domain, "")
 
+    async def holder(self, tx: Transaction, domain: str) -> str:
+        """The portal whose visitors come by this domain name, of whatever account; empty for none."""
+        rows = await tx.read(
+            "SELECT portal FROM apigatewayv2_publication WHERE domain = $1 AND domain <> ''", (domain,)
+        )
+        return str(rows[0][0]) if rows else ""
+
     async def put(self, tx: Transaction, name: str, portal: str, site: Site, *, domain: str, expires: float) -> None:
         """Add, or replace the one of this name."""
         await tx.write(

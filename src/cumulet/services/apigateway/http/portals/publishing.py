@@ -14,6 +14,7 @@ from msgspec.structs import asdict
 from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
+from cumulet.services.apigateway.http.errors import conflict
 from cumulet.services.apigateway.http.portals.kinds import ENDPOINT_PAGE, PAGE, PORTAL, PRODUCT
 from cumulet.services.apigateway.http.portals.publications import (
     FOREVER,
@@ -34,6 +35,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}|[a-zA-Z]{3,30}|rgba?\([0-9., %]{5,40}\)"
 
 
 async def publish_portal(http: HttpApis, call: Call, request: api.PublishPortalRequest) -> api.PublishPortalResponse:
+    """Raises ConflictException for a domain name at which another portal is."""
     async with http.db.transaction() as tx:
         portal = await http.part(place_of(call), PORTAL, request.portal_id, within=tx)
         site = await _site(http, call, tx, portal)
@@ -43,6 +45,8 @@ async def publish_portal(http: HttpApis, call: Call, request: api.PublishPortalR
         await http.parts.put(tx, place_of(call), PORTAL, portal)
         endpoint = portal.endpoint_configuration
         domain = (endpoint.domain_name or "").lower() if endpoint is not None else ""
+        if await http.publications.holder(tx, domain) not in ("", request.portal_id):
+            raise conflict(f"The domain name {domain} is another published portal's.")
         await http.publications.put(tx, request.portal_id, request.portal_id, site, domain=domain, expires=FOREVER)
     return api.PublishPortalResponse()
 
