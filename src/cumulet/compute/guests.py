@@ -83,8 +83,11 @@ class Guests:
             self._runtime = fds[0]
             self._processes += fds
             self._runtime_known.set_result(None)
-        elif (waiting := self._sockets.pop(message.get("socket", 0), None)) is not None and fds and not waiting.done():
-            waiting.set_result(fds[0])
+        elif (waiting := self._sockets.pop(message.get("socket", 0), None)) is not None and not waiting.done():
+            if fds:
+                waiting.set_result(fds[0])
+            else:
+                waiting.set_exception(ConnectionRefusedError("it could not be made"))
         else:
             _close(fds)
 

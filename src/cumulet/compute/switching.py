@@ -33,6 +33,7 @@ class Switching(Upstream):
             if not self._head.done():
                 self._head.set_result(None)
             self._take(data[switch.args[0] :])
+            self.pause(True)  # whoever is to take more may never come
         except (httptools.HttpParserError, ValueError):
             self.fail(Broken("the server's answer is no HTTP"))
             self.close()
@@ -69,6 +70,7 @@ class Switching(Upstream):
         """`sink` gets what comes, `gone` is called at the end; `pausing` is told when it takes no more, and when it does again."""
         self._sink, self._gone, self._pausing = sink, gone, pausing
         rest, self._rest = self._rest, b""
+        self.pause(False)
         if rest:
             sink(rest)
         if self.lost:

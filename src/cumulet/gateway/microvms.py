@@ -101,7 +101,7 @@ async def _open_shell(front: Any, admitted: Any, request: HttpRequest, asked: We
         return _refusal(400, "Shell access is by WebSocket, at /shell.")
     try:
         session = await front.shells.start(admitted.life)
-    except OSError:
+    except (OSError, TimeoutError):
         session = None
     if session is None:
         return _refusal(502, "")

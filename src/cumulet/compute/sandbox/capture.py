@@ -100,7 +100,7 @@ def copy(disk: int, to: str, limit: int) -> int:
             continue
         if below:
             os.makedirs(f"{to}/{below}", exist_ok=True)
-        target = os.open(f"{to}/{below}" if below else to, os.O_RDONLY | os.O_DIRECTORY)
+        target = os.open(f"{to}/{below}" if below else to, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             os.fchmod(target, _FOLDER)
             copying.folder(source, target, below, 0)

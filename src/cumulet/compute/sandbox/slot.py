@@ -160,27 +160,30 @@ class Slot:
 
     def _give_socket(self, order: messages.Message) -> None:
         """A socket of the environment's network, which the node connects with its own patience."""
-        with (
-            contextlib.suppress(OSError),
-            self._own.inside(self._world.network, syscalls.CLONE_NEWNET),
-            socket.socket() as made,
-        ):
-            self._tell({"socket": order["socket"]}, [made.fileno()])
+        try:
+            with self._own.inside(self._world.network, syscalls.CLONE_NEWNET), socket.socket() as made:
+                self._tell({"socket": order["socket"]}, [made.fileno()])
+        except OSError:
+            self._tell({"socket": order["socket"]})
 
     def _give_shell(self, order: messages.Message) -> None:
         """A terminal at which a program of the order has been started, in a machine alone."""
-        if self._machine is None:
+        try:
+            terminal = self._start_shell(order["shell"])
+        except OSError:
+            self._tell({"socket": order["socket"]})
             return
-        with contextlib.suppress(OSError):
-            groups = self._group.entries()
-            try:
-                terminal = shell.start(
-                    order["shell"], self._init, self._own.pids, self._world.namespaces, groups, self._uid
-                )
-            finally:
-                _close(groups)
-            self._tell({"socket": order["socket"]}, [terminal])
-            os.close(terminal)
+        self._tell({"socket": order["socket"]}, [terminal])
+        os.close(terminal)
+
+    def _start_shell(self, order: messages.Message) -> int:
+        if self._machine is None:
+            raise OSError("shells are for machines")
+        groups = self._group.entries()
+        try:
+            return shell.start(order, self._init, self._own.pids, self._world.namespaces, groups, self._uid)
+        finally:
+            _close(groups)
 
     def _tell(self, message: messages.Message, fds: Sequence[int] = ()) -> None:
         with contextlib.suppress(OSError):  # the node is done with it

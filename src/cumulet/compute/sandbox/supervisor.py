@@ -333,9 +333,9 @@ class Supervisor:
         if one is None or one.machine is None:
             raise OSError("there is no such machine")
         if os.fork() == 0:
-            told = {"report": "captured", "id": order["id"], "why": "", "size": 0}
+            told = {"report": "captured", "id": order["id"], "why": "it could not be copied", "size": 0}
             try:
-                told["size"] = capture.copy(one.machine.disk, order["to"], order["limit"])
+                told |= {"size": capture.copy(one.machine.disk, order["to"], order["limit"]), "why": ""}
             except (OSError, ValueError, RecursionError) as error:
                 told["why"] = str(error) or type(error).__name__
             finally:

@@ -25,6 +25,8 @@ _HOPS = frozenset(
 )
 _FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 _WORDS = {400: "BadRequest", 403: "Forbidden", 429: "TooManyRequests", 501: "NotImplemented", 502: "BadGateway"}
+_MOST_REFUSED = 1 << 20
+"""Bytes of an answer to a handshake that is not taken: it is held as a whole."""
 _AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods that may be sent again when a connection that had been idle turns out to be closed."""
 
@@ -112,6 +114,16 @@ class MicrovmFront:
         life = admitted.life
         if life.open >= self._service.limits.connections:
             raise Refusal(429, "Too many connections.")
+        life.open += 1
+        try:
+            return await self._shake_hands(admitted, request)
+        finally:
+            life.open -= 1
+
+    async def _shake_hands(
+        self, admitted: Admitted, request: WebRequest
+    ) -> "tuple[Switching, list[tuple[str, str]]] | WebAnswer":
+        life = admitted.life
         machine = await _awake(life)
         lines = [pair for pair in _lines(request) if pair[0].lower() != "sec-websocket-protocol"]
         lines += [("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", "websocket"))]
@@ -154,18 +166,21 @@ async def _switching(machine: BootedMachine, port: int) -> Switching:
 
 
 async def _whole(connection: Upstream) -> bytes:
-    pieces = []
+    """Raises Broken, also where it is larger than anybody needs."""
+    whole = bytearray()
     while piece := await connection.next():
-        pieces.append(piece)
+        whole += piece
+        if len(whole) > _MOST_REFUSED:
+            raise Broken("the answer to the handshake is too large")
     connection.close()
-    return b"".join(pieces)
+    return bytes(whole)
 
 
 def _port_of(request: WebRequest, offered: list[str]) -> int:
     text = request.headers.get("x-aws-proxy-port", "")
     if not text:
         text = next((one.removeprefix(_PORT) for one in offered if one.startswith(_PORT)), str(USUAL_PORT))
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:6]) < 1 << 16:
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or not 0 < int(text) < 1 << 16:
         raise Refusal(400, "Invalid port")
     return int(text)
 

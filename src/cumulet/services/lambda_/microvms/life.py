@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 DONE = "Success."
 _STALE = 4.0
 """Seconds after which an idle connection is not used again: Node.js closes its end after five."""
+_MOST_IDLE = 100
+"""Connections kept for later, to all of a MicroVM's ports: it may have thousands of them, and each is a descriptor of the node's."""
 
 
 class NotAwake(Exception):
@@ -144,6 +146,8 @@ class Life:
         idle = self._idle.get(port, [])
         while idle and not fresh:
             found = idle.pop()
+            if not idle:
+                del self._idle[port]
             if found.idle and found.idle_since + _STALE > now:
                 return found
             found.close()
@@ -158,6 +162,11 @@ class Life:
             return
         connection.rest()
         self._idle.setdefault(port, []).append(connection)
+        if sum(map(len, self._idle.values())) > _MOST_IDLE:
+            oldest = min((kept[0].idle_since, where) for where, kept in self._idle.items())[1]
+            self._idle[oldest].pop(0).close()
+            if not self._idle[oldest]:
+                del self._idle[oldest]
 
     def hold(self, close: Callable[[], None]) -> Callable[[], None]:
         """Something is connected for long, which `close` ends when the MicroVM is suspended or ends; gives what forgets it."""

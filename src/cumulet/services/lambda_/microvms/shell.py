@@ -61,13 +61,18 @@ class Shells:
         """A shell that waits for its WebSocket; None where the MicroVM takes none. Raises OSError."""
         if life.shells >= self._service.limits.shells:
             return None
-        try:
-            machine = await life.awake()
-        except NotAwake:
-            return None
-        terminal = await machine.shell(_ROWS, _COLUMNS)
-        os.set_blocking(terminal, False)
         life.shells += 1
+        try:
+            async with asyncio.timeout(self._service.limits.hold_seconds):
+                machine = await life.awake()
+                terminal = await machine.shell(_ROWS, _COLUMNS)
+        except NotAwake:
+            life.shells -= 1
+            return None
+        except BaseException:
+            life.shells -= 1
+            raise
+        os.set_blocking(terminal, False)
         session = Session(life, terminal)
         session.forget = life.hold(lambda: self._end(session, _GONE, "The MicroVM takes no more requests."))
         life.touch()

@@ -114,7 +114,9 @@ class Microvms:
 
     async def credentials_of(self, secret: str) -> dict[str, str] | None:
         """Of the role of the MicroVM that has this secret, as SDKs take them; None where none has. Raises as AssumeRole does."""
-        life = next((one for one in self.lives.values() if secret and hmac.compare_digest(one.secret, secret)), None)
+        shown = secret.encode()
+        same = (one for one in self.lives.values() if shown and hmac.compare_digest(one.secret.encode(), shown))
+        life = next(same, None)
         if life is None or life.vm.role is None:
             return None
         found = await self.credentials.get(life.vm, life.vm.id, life.vm.role)
