@@ -98,6 +98,7 @@ ACTIONS: dict[str, dict[str, tuple[str, ...]]] = {
     "sqs": {
         "ChangeMessageVisibilityBatch": ("ChangeMessageVisibility",),
         "DeleteMessageBatch": ("DeleteMessage",),
+        "ReturnMessages": ("ReceiveMessage",),  # no client's operation, but asked for all the same
         "SendMessageBatch": ("SendMessage",),
     },
     "sns": {"PublishBatch": ("Publish",)},

@@ -3,7 +3,8 @@
 from cumulet.api.sqs import OPERATIONS
 from cumulet.kernel.call import Call
 from cumulet.kernel.clock import Clock
-from cumulet.kernel.service import Service, operations_in
+from cumulet.kernel.queues import OPERATION as RETURN_MESSAGES
+from cumulet.kernel.service import Operation, Service, operations_in
 from cumulet.kernel.tasks import Tasks
 from cumulet.services.sqs import acknowledging, moves, permissions, queues, receiving, sending, tags
 from cumulet.services.sqs.arrivals import Arrivals
@@ -54,4 +55,7 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
         return await sqs.directory.policy(queue) or None if queue else None
 
     modules = (queues, tags, permissions, sending, receiving, acknowledging, moves)
-    return Service("sqs", sqs, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)
+    # Beside AWS's operations, what other parts of the platform ask for: it is in no model, so no client can send it.
+    own = {RETURN_MESSAGES: Operation(RETURN_MESSAGES, acknowledging.return_messages)}
+    operations = {**operations_in(OPERATIONS, *modules), **own}
+    return Service("sqs", sqs, operations, start, resource_policy=resource_policy)

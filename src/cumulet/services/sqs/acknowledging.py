@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
@@ -13,6 +13,9 @@ from cumulet.services.sqs import batches, receipt
 from cumulet.services.sqs.errors import InvalidParameterValue, invalid
 from cumulet.services.sqs.model import LONGEST_VISIBILITY, MOST_ENTRIES, MOST_IN_BULK, Queue
 from cumulet.services.sqs.state import Sqs
+
+if TYPE_CHECKING:
+    from cumulet.kernel.queues import ReturnMessages
 
 
 async def delete_message(sqs: Sqs, call: Call, request: api.DeleteMessageRequest) -> None:
@@ -51,6 +54,17 @@ async def change_message_visibility_batch(
         api.ChangeMessageVisibilityBatchResultEntry(id=entry.id) for entry in request.entries if entry.id not in lost
     ]
     return api.ChangeMessageVisibilityBatchResult(successful=done or None, failed=failed or None)
+
+
+async def return_messages(sqs: Sqs, call: Call, request: ReturnMessages) -> None:
+    """Undo that they were received; see `kernel.queues`."""
+    queue = await sqs.queue(call, request.queue_url)
+    receipts = [receipt.parse(queue.id, handle) for handle in request.receipt_handles]
+    now = sqs.clock.now()
+    await (sqs.lanes.put_back(receipts, now) if queue.fifo else sqs.messages.put_back(receipts))
+    for box in {each.box for each in receipts}:
+        sqs.in_flight.forget(box)
+        sqs.announce(box, now, now)
 
 
 async def _each(

@@ -7,6 +7,7 @@ from operator import itemgetter
 from msgspec import Struct
 
 from cumulet.services.sqs.model import BULK_BYTES, MOST_ENTRIES, Message, earliest_seq
+from cumulet.services.sqs.receipt import Receipt
 from cumulet.storage.database import Database, Transaction, Values
 
 COLUMNS = (
@@ -49,6 +50,11 @@ _HIDE_RANGE = (
 )
 _BETWEEN = (
     "SELECT count(*) FROM (SELECT 1 FROM sqs_message WHERE box = $1 AND seq >= $2 AND seq <= $3 LIMIT $4) AS found"
+)
+PUT_BACK = (
+    "UPDATE sqs_message SET hidden_until = 0, receive_count = receive_count - 1, "
+    "first_received = CASE receive_count WHEN 1 THEN NULL ELSE first_received END "
+    "WHERE box = $1 AND seq = $2 AND receive_count = $3"
 )
 _REMOVE = "DELETE FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3"
 
@@ -117,6 +123,11 @@ class MessageStore(Struct, frozen=True):
         """The same for several at once: box, number and receive count of each."""
         async with self.db.transaction() as tx:
             await tx.write_each(_REMOVE, receipts)
+
+    async def put_back(self, receipts: Sequence[Receipt]) -> None:
+        """As if they had not been received; those of which the receipt is not the latest stay as they are."""
+        async with self.db.transaction() as tx:
+            await tx.write_each(PUT_BACK, [(each.box, each.seq, each.receives) for each in receipts])
 
     async def discard(self, message: Message) -> None:
         """Delete a message whatever its receipts."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from cumulet.services.sqs.boxes import COLUMNS, insertion, values_of
+from cumulet.services.sqs.boxes import COLUMNS, PUT_BACK, insertion, values_of
 from cumulet.services.sqs.model import DEDUPLICATION_SECONDS, Message
 from cumulet.services.sqs.receipt import Receipt
 from cumulet.storage.database import Database, Transaction
@@ -108,6 +108,22 @@ class LaneStore(Struct, frozen=True):
                 )
                 await _refresh(tx, receipt.box, lane)
             return True if rows else None
+
+    async def put_back(self, receipts: Sequence[Receipt], now: float) -> None:
+        """As if they had not been received, each at its place; those whose receipts have expired stay as they are."""
+        async with self.db.transaction() as tx:
+            lanes = set()
+            for each in receipts:
+                await _hold(tx, each.box)
+                rows = await tx.read(
+                    "SELECT lane FROM sqs_message WHERE box = $1 AND seq = $2 AND receive_count = $3 AND hidden_until > $4",
+                    (each.box, each.seq, each.receives, now),
+                )
+                if rows:
+                    await tx.write(PUT_BACK, (each.box, each.seq, each.receives))
+                    lanes.add((each.box, rows[0][0]))
+            for box, lane in lanes:
+                await _refresh(tx, box, lane)
 
     async def attempt(self, box: int, attempt: str, now: float, hidden_until: float) -> list[tuple[Message, float]]:
         """The messages a receive of this attempt id gave, each with its time of receiving; hidden anew.

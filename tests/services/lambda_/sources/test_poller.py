@@ -48,6 +48,9 @@ class Line:
         if len(self.removed) == self.expected:
             self.emptied.set()
 
+    async def give_back(self, items: Sequence[Item]) -> None:
+        self._waiting = [item.id for item in items] + self._waiting
+
     def view(self, item: Item) -> Any:
         return item.id
 
@@ -219,14 +222,13 @@ async def test_no_more_at_once_than_allowed(world: World) -> None:
 
 
 @played
-async def test_what_was_gathered_is_worked_on_when_it_stops(world: World) -> None:
+async def test_what_was_gathered_is_given_back_when_it_stops(world: World) -> None:
     world.line.put("a", "b")
     poller = await world.start(Pace(size=100, window=60))
-    assert world.function.calls == []
     await poller.stop()
     await poller.drained()
-    assert world.function.calls == [["a", "b"]]
-    assert world.line.removed == ["a", "b"]
+    assert (world.function.calls, world.line.removed) == ([], [])
+    assert world.line._waiting == ["a", "b"]
 
 
 @played
@@ -268,16 +270,57 @@ async def test_as_much_is_received_ahead_as_a_slow_disk_takes(world: World) -> N
 
 
 @played
-async def test_what_was_received_ahead_is_worked_on_as_it_may_be_when_it_stops(world: World) -> None:
-    world.line.put(*(str(number) for number in range(100)))
+async def test_what_was_received_ahead_is_given_back_when_it_stops(world: World) -> None:
+    gate = asyncio.Event()
+
+    def behave(ids: list[str]) -> None:
+        if len(world.function.calls) > 5:  # after some that were over in no time
+            world.function.gate = gate
+
+    world.function.behave = behave
+    sent = [str(number) for number in range(300)]
+    world.line.put(*sent)
     poller = await world.start(Pace(size=10, window=0, first=2, most=2))
+    async with asyncio.timeout(10):
+        while len(world.function.calls) < 7:
+            await world.rest()
+    await world.rest()
+    begun = len(world.function.calls)
+    assert 300 - len(world.line._waiting) > 10 * begun  # some is read ahead
+    await poller.stop()
+    gate.set()
+    async with asyncio.timeout(10):
+        await poller.drained()
+    assert len(world.function.calls) == begun
+    assert sorted(world.line._waiting + world.line.removed) == sorted(sent)
+
+
+@played
+async def test_of_messages_in_an_order_those_behind_are_given_back_when_it_stops(world: World) -> None:
+    world.line.put("a", "b", "c")
     world.function.gate = asyncio.Event()
-    taken = 100 - len(world.line._waiting)
+    poller = await world.start(Pace(size=10, window=0, ordered=True, payload=20))
     await poller.stop()
     world.function.gate.set()
     async with asyncio.timeout(10):
         await poller.drained()
-    assert len(world.line.removed) == taken > 20
+    assert (world.function.calls, world.line.removed) == ([["a"]], ["a"])
+    assert world.line._waiting == ["b", "c"]
+
+
+@played
+async def test_a_throttled_batch_is_given_back_when_it_stops(world: World) -> None:
+    def behave(ids: list[str]) -> None:
+        raise TooManyRequestsException("Rate Exceeded.")
+
+    world.function.behave = behave
+    world.line.put("a")
+    poller = await world.start(Pace(size=10, window=0))
+    await poller.stop()
+    tried = len(world.function.calls)
+    await world.rest(5)
+    await poller.drained()
+    assert (len(world.function.calls), world.line._waiting) == (tried, ["a"])
 
 
 @played

@@ -230,3 +230,47 @@ def handler(event, context):
     connect(source, "versioned:live")
     source.send("a")
     assert told.bodies(1)[0].endswith(":function:versioned:live")
+
+
+def test_what_a_deleted_mapping_had_received_is_as_if_it_had_not(
+    functions: Any, queue: Make, teller: Make, connect: Make, told: Queue
+) -> None:
+    dead = queue("dead")
+    policy = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": 1})
+    source = queue("source", VisibilityTimeout="300", RedrivePolicy=policy)
+    uuid = connect(source, teller(), BatchSize=100, MaximumBatchingWindowInSeconds=300)
+    for number in range(12):
+        source.send(str(number))
+    until(lambda: source.counts() == (0, 12))
+    functions.delete_event_source_mapping(UUID=uuid)
+    until(lambda: source.counts() == (12, 0))
+    connect(source, "teller", BatchSize=100, MaximumBatchingWindowInSeconds=1)
+    found = [record for event in told.bodies(1) for record in event["Records"]]
+    assert {record["attributes"]["ApproximateReceiveCount"] for record in found} == {"1"}
+    until(lambda: source.counts() == (0, 0))
+    assert dead.counts() == (0, 0)
+
+
+def test_messages_of_a_fifo_queue_go_back_to_their_places(
+    functions: Any, queue: Make, make: Make, connect: Make
+) -> None:
+    source = queue("source.fifo", FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="300")
+    make("slow", "import time\ndef handler(event, context): time.sleep(3)", Timeout=30)
+    sent = [f"{number}{'x' * 900_000}" for number in range(8)]
+    for body in sent:
+        source.send(body, MessageGroupId="g")
+    uuid = connect(source, "slow")
+    until(lambda: source.counts() == (0, 8))
+    functions.delete_event_source_mapping(UUID=uuid)
+    until(lambda: source.counts()[1] == 0)  # the first batch, which had no room for all, is over
+    rest = source.counts()[0]
+    assert rest >= 1
+    found: list[Any] = []
+    while len(found) < rest:
+        names = ["ApproximateReceiveCount"]
+        got = source.sqs.receive_message(QueueUrl=source.url, AttributeNames=names, MaxNumberOfMessages=10)["Messages"]
+        found += got
+        for each in got:
+            source.sqs.delete_message(QueueUrl=source.url, ReceiptHandle=each["ReceiptHandle"])
+    assert [each["Body"][0] for each in found] == [body[0] for body in sent][-rest:]
+    assert {each["Attributes"]["ApproximateReceiveCount"] for each in found} == {"1"}

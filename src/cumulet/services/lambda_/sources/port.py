@@ -35,6 +35,10 @@ class QueueSource(Protocol):
         """They have been dealt with. What cannot be removed comes again."""
         ...
 
+    async def give_back(self, items: Sequence[Item]) -> None:
+        """Nobody has seen them: they are as if they had not been received, and others may have them at once."""
+        ...
+
     def view(self, item: Item) -> Any:
         """What filters look at."""
         ...

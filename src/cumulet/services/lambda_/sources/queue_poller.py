@@ -110,13 +110,17 @@ class QueuePoller:
         self._reader = self._tasks.start("poll queue", self._read())
 
     async def stop(self) -> None:
-        """Take no more; what was taken is still worked on when this returns."""
+        """Take no more, and give back what has not begun; what has begun is still worked on when this returns."""
         self._stopping = True
         reader = self._reader
         if reader is not None and not reader.done():
             await asyncio.wait((reader,), timeout=_GRACE)
             reader.cancel()
             await asyncio.wait((reader,))
+        waiting = [item for batches in self._ready for batch in batches for item in batch] + self._held
+        self._ready.clear()
+        self._held = []
+        await self._give_back(waiting)
 
     async def drained(self) -> None:
         """Wait until nothing is worked on any more."""
@@ -125,27 +129,24 @@ class QueuePoller:
 
     async def _read(self) -> None:
         pause = _SHORTEST
-        try:
-            while not self._stopping:
-                try:
-                    await self._room()
-                    await self._gather()
-                    pause = _SHORTEST
-                except SourceGone as error:
-                    self._note(f"PROBLEM: {error}")
-                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-                except AwsError as error:
-                    log.warning("a queue cannot be read at the moment: %s", error.message)
-                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-                except Exception:
-                    log.exception("a queue cannot be read, again in a moment")
-                    await self._clock.sleep(pause := min(pause * 2, _LONGEST))
-        finally:
-            self._make_ready()  # gathered, but not all that the window had time for
+        while not self._stopping:
+            try:
+                await self._room()
+                await self._gather()
+                pause = _SHORTEST
+            except SourceGone as error:
+                self._note(f"PROBLEM: {error}")
+                await self._clock.sleep(pause := min(pause * 2, _LONGEST))
+            except AwsError as error:
+                log.warning("a queue cannot be read at the moment: %s", error.message)
+                await self._clock.sleep(pause := min(pause * 2, _LONGEST))
+            except Exception:
+                log.exception("a queue cannot be read, again in a moment")
+                await self._clock.sleep(pause := min(pause * 2, _LONGEST))
 
     def _begin(self) -> None:
         """Begin with what is ready, as far as it may be worked on at once."""
-        while self._ready and self._busy < self._allowed:
+        while self._ready and self._busy < self._allowed and not self._stopping:
             self._busy += 1
             task = self._tasks.start("queue batch", self._in_order(self._ready.popleft()))
             self._running.add(task)
@@ -250,6 +251,9 @@ class QueuePoller:
     async def _in_order(self, batches: list[list[Item]]) -> None:
         """None before those in front of it are dealt with."""
         for place, batch in enumerate(batches):
+            if place and self._stopping:
+                await self._give_back([item for later in batches[place:] for item in later])
+                return
             if place:
                 self._busy += 1
             if not await self._handle(batch):
@@ -270,6 +274,8 @@ class QueuePoller:
             self._begin()
         self._took += (asyncio.get_running_loop().time() - started - self._took) / 8
         if answer is None:
+            if self._stopping:
+                await self._give_back(batch)
             return False
         self._count("InvokedEventCount", len(batch))
         done = _succeeded(batch, answer) if self._pace.partial else () if answer.failed else batch
@@ -292,7 +298,16 @@ class QueuePoller:
                 if error.status == 400 or self._stopping or self._clock.now() + pause >= until:
                     return None
             await self._clock.sleep(pause)
+            if self._stopping:
+                return None
             pause = min(pause * 2, 2.0)
+
+    async def _give_back(self, items: Sequence[Item]) -> None:
+        try:
+            if items:
+                await self._source.give_back(items)
+        except (AwsError, SourceGone) as error:
+            log.warning("%d messages could not be given back and come again later: %s", len(items), error)
 
     async def _remove(self, items: Sequence[Item]) -> None:
         if not self._full or self._pace.ordered:

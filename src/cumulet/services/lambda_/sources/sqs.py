@@ -19,6 +19,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.queues import OPERATION, ReturnMessages
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.sources.filters import opened
 from cumulet.services.lambda_.sources.mapping import Mapping
@@ -110,6 +111,11 @@ class SqsSource:
             for failure in answer.failed or ():
                 log.warning("a message of %s could not be deleted and comes again: %s", self._source, failure.message)
 
+    async def give_back(self, items: Sequence[Item]) -> None:
+        for start in range(0, len(items), _REMOVED):
+            handles = [item.handle for item in items[start : start + _REMOVED]]
+            await self._run(OPERATION, ReturnMessages(queue_url="", receipt_handles=handles))
+
     def view(self, item: Item) -> Any:
         record = msgspec.json.decode(item.record)
         record["body"] = opened(record["body"])
@@ -127,9 +133,9 @@ class SqsSource:
     async def _run(self, operation: str, request: Any) -> Any:
         try:
             call = await self._as_role()
-            request.queue_url = f"{call.endpoint}/{self._arn.account}/{self._arn.resource}"
+            url = f"{call.endpoint}/{self._arn.account}/{self._arn.resource}"
             there = replace(call, region=self._arn.region, bulk=True)
-            return await self._calls.run(there, "sqs", operation, request)
+            return await self._calls.run(there, "sqs", operation, replace(request, queue_url=url))
         except AwsError as error:
             if error.status < 500 and error.code != "OverLimit":
                 raise SourceGone(error.message) from error
