@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from cumulet import __version__
 from cumulet.assembly import CODE_PATH, MICROVM_CREDENTIALS_PATH, Assembly
@@ -27,21 +26,17 @@ from cumulet.gateway import downloads, execute_api, microvms, registry, workflow
 from cumulet.gateway.admin import Admin, Workbench
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.authority import Authority
-from cumulet.gateway.authorize import Authorizer
 from cumulet.gateway.chain import Gateway
 from cumulet.gateway.inner import InnerGateway
 from cumulet.gateway.inner_apis import InnerApis
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
-from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.clock import MovableClock, real_time
 from cumulet.kernel.config import Config, ConfigError
-from cumulet.kernel.credentials import Credential
 from cumulet.kernel.memory import give_back_all_memory, give_back_memory
 from cumulet.kernel.tasks import Tasks
-from cumulet.policy.compiled import CompiledPolicy
-from cumulet.policy.identity import Identity
+from cumulet.permissions import Permissions
 from cumulet.storage.folder import DataFolder
 from cumulet.storage.local import LocalSignals
 
@@ -71,19 +66,17 @@ class Node:
         client = HttpClient(lambda: self._port, config.data / "tls.crt" if config.tls else None)
         self._assembly = Assembly(config, self.clock, self._tasks, LocalSignals(), client)
         self._dispatcher = self._assembly.services
-        # Of IAM, once it runs: asked for by every call that is no root's.
-        self._find_identity: Callable[[Principal, str], Awaitable[Identity]] | None = None
-        self._note_use: Callable[[Call, str], None] | None = None
+        self._permissions = Permissions(self._dispatcher)
         self._recorder = Recorder(self.clock.now)
         authenticator = Authenticator(
-            find=self._find_key, wall=real_time, development_keys=config.loopback, account=config.account
+            find=self._permissions.find_key, wall=real_time, development_keys=config.loopback, account=config.account
         )
         self._registry = registry.Front(self._images, authenticator, public=config.loopback and config.iam != "enforce")
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
         self._assembly.inner = InnerGateway(self._dispatcher)
         self._assembly.apis = InnerApis(self._gateway)
         inside = Authenticator(
-            find=self._find_key,
+            find=self._permissions.find_key,
             wall=real_time,
             # A function must not become an account's root by naming it, once permissions mean something.
             development_keys=config.loopback and config.iam != "enforce",
@@ -144,17 +137,7 @@ class Node:
 
     async def _listen(self) -> None:
         config = self.config
-        self._authorizer = Authorizer(
-            config.iam,
-            identity=self._identity,
-            managed=self._managed_policy,
-            resource_policy=self._resource_policy,
-            resource_owner=self._resource_owner,
-            now=self.clock.now,
-            full_arn=self._full_arn,
-            own_keys=self._own_keys,
-            used=self._used,
-        )
+        self._authorizer = self._permissions.authorizer(config.iam, self.clock.now)
         self._dispatcher.authorizer = self._authorizer
         admin = Admin(
             dispatcher=self._dispatcher,
@@ -202,8 +185,8 @@ class Node:
         """What TLS connections to a custom domain name take; None for other names."""
         if not execute_api.may_be_custom(name):
             return None
-        service: Any = await self._dispatcher.service("apigateway")
-        return await service.state.domains.terms(name)
+        state = await self._state("apigateway")
+        return await state.domains.terms(name)
 
     def _make_compute(self) -> Compute:
         return Compute(
@@ -270,54 +253,51 @@ class Node:
         tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
         return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
 
+    async def _state(self, service: str) -> Any:
+        """A service's own, which only it knows the form of; the service is started for it."""
+        return (await self._dispatcher.service(service)).state
+
     async def _images(self) -> Any:
         """The registry of container images."""
-        service: Any = await self._dispatcher.service("lambda")
-        return service.state.images.registry
+        return (await self._state("lambda")).images.registry
 
     async def _code(self, package: str, query: Mapping[str, str]) -> downloads.Download | None:
         """A function's code, for an address that GetFunction gave."""
-        service: Any = await self._dispatcher.service("lambda")
-        found = await service.state.download(package, query)
+        found = await (await self._state("lambda")).download(package, query)
         return None if found is None else downloads.Download(*found)
 
     async def _microvm_credentials(self, secret: str) -> Mapping[str, str] | None:
         """Of the MicroVM that proves itself so."""
-        service: Any = await self._dispatcher.service("lambda-microvms")
-        found: Mapping[str, str] | None = await service.state.credentials_of(secret)
+        state = await self._state("lambda-microvms")
+        found: Mapping[str, str] | None = await state.credentials_of(secret)
         return found
 
     async def _usage(self, since: str, name: str) -> list[dict[str, Any]]:
         """What functions and workflows used from a day on, for the bill."""
-        service: Any = await self._dispatcher.service("lambda")
-        workflows: Any = await self._dispatcher.service("stepfunctions")
-        used = [use._asdict() for use in await service.state.metrics.usage(since, name)]
-        return used + [use._asdict() for use in await workflows.state.engine.usage.listed(since, name)]
+        functions, workflows = await self._state("lambda"), await self._state("stepfunctions")
+        used = [*await functions.metrics.usage(since, name), *await workflows.engine.usage.listed(since, name)]
+        return [use._asdict() for use in used]
 
     async def _warm_function(self, arn: str) -> bool:
         from cumulet.services.lambda_.workbench.warming import warm
 
-        service: Any = await self._dispatcher.service("lambda")
-        return await warm(service.state, arn)
+        return await warm(await self._state("lambda"), arn)
 
     async def _debug_function(self, arn: str, port: int | None) -> dict[str, Any]:
         from cumulet.services.lambda_.workbench.warming import debug
 
-        service: Any = await self._dispatcher.service("lambda")
-        return await debug(service.state, arn, port)
+        return await debug(await self._state("lambda"), arn, port)
 
     async def _debugged_function(self, arn: str) -> None:
         from cumulet.services.lambda_.workbench.warming import end_debugging
 
-        service: Any = await self._dispatcher.service("lambda")
-        end_debugging(service.state, arn)
+        end_debugging(await self._state("lambda"), arn)
 
     async def _workflows(self) -> workflow_pages.Bench:
         """Step Functions, for the node's own pages."""
         from cumulet.services.stepfunctions import debugging
 
-        service: Any = await self._dispatcher.service("stepfunctions")
-        state = service.state
+        state = await self._state("stepfunctions")
         return workflow_pages.Bench(state.mocks, partial(debugging.watch, state), partial(debugging.go_on, state))
 
     async def _warm_up(self) -> None:
@@ -337,61 +317,6 @@ class Node:
             gc.enable()  # off since the command began; see __main__.py
             self._assembly.give_back_memory()
             give_back_all_memory()
-
-    async def _find_key(self, access_key: str, session_token: str | None) -> Credential | None:
-        """Sessions carry their own proof; users' keys are IAM's."""
-        if session_token is not None:
-            from cumulet.services import sts
-
-            return await sts.keyring(await self._dispatcher.service("sts")).find(access_key, session_token)
-        from cumulet.services import iam
-
-        return await iam.keyring(await self._dispatcher.service("iam")).find(access_key, None)
-
-    async def _identity(self, principal: Principal, role_arn: str) -> Identity:
-        if self._find_identity is None:
-            from cumulet.services import iam
-
-            self._find_identity = iam.identities(await self._dispatcher.service("iam")).find
-        return await self._find_identity(principal, role_arn)
-
-    async def _managed_policy(self, account: str, arn: str) -> CompiledPolicy | None:
-        from cumulet.services import iam
-
-        return await iam.identities(await self._dispatcher.service("iam")).managed(account, arn)
-
-    async def _resource_policy(self, service: str, call: Call, arn: str) -> str | None:
-        running = self._dispatcher.running.get(service) or await self._dispatcher.service(service)
-        return await running.resource_policy(call, arn) if running.resource_policy is not None else None
-
-    async def _resource_owner(self, service: str, call: Call, arn: str) -> str | None:
-        running = await self._dispatcher.service(service)
-        return await running.resource_owner(call, arn) if running.resource_owner is not None else None
-
-    async def _own_keys(self, service: str, call: Call, arn: str, request: Struct) -> Any:
-        running = self._dispatcher.running.get(service)
-        if running is None or running.condition_keys is None:
-            return None
-        return await running.condition_keys(call, arn, request)
-
-    async def _full_arn(self, service: str, call: Call, arn: str) -> str | None:
-        if service == "kms":
-            from cumulet.services import kms
-
-            return await kms.key_of_alias(await self._dispatcher.service("kms"), arn)
-        from cumulet.services import iam
-
-        return await iam.full_arn(await self._dispatcher.service("iam"), arn)
-
-    def _used(self, call: Call, service: str) -> None:
-        """Keys and roles were used: IAM remembers when, once it runs (users' keys are found there)."""
-        if self._note_use is None:
-            if (running := self._dispatcher.running.get("iam")) is None:
-                return
-            from cumulet.services import iam
-
-            self._note_use = iam.uses(running).note
-        self._note_use(call, service)
 
 
 async def _give_back_memory() -> None:

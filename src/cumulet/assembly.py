@@ -4,11 +4,12 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 from cumulet.compute import Compute, OnLog, OnPlatform
 from cumulet.delivery.http import HttpClient
 from cumulet.gateway.dispatch import Dispatcher
+from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock, real_time
 from cumulet.kernel.config import Config
 from cumulet.kernel.service import Service
@@ -35,6 +36,23 @@ _LIMITS = {
     "stepfunctions": "cumulet.services.stepfunctions.limits",
 }
 """Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
+
+
+class _Stored(TypedDict):
+    """What every service is made of that has a database."""
+
+    db: Database
+    clock: Clock
+    tasks: Tasks
+
+
+class _Acting(_Stored):
+    """What those services have beside it that act for others: in their names, with credentials, in real time."""
+
+    calls: Calls
+    wall: Callable[[], float]
+    secret: bytes
+    enforce: bool
 
 
 class Assembly:
@@ -126,6 +144,26 @@ class Assembly:
             self._databases[name] = SqliteDatabase(folder / f"{name}.db")
         return self._databases[name]
 
+    def _stored(self, database: str) -> _Stored:
+        return {"db": self._database(database), "clock": self._clock, "tasks": self._tasks}
+
+    def _acting(self, database: str) -> _Acting:
+        return {
+            **self._stored(database),
+            "calls": self._services,
+            "wall": real_time,
+            "secret": self.folder.key(),
+            "enforce": self._enforce,
+        }
+
+    @property
+    def _enforce(self) -> bool:
+        return self._config.iam == "enforce"
+
+    def _image_blobs(self) -> FolderBlobs:
+        """Of the registry of container images, which Lambda's services share."""
+        return FolderBlobs(self._config.data / "images")
+
     @cached_property
     def domain_names(self) -> Any:
         """Custom domain names, which API Gateway's services share."""
@@ -144,16 +182,10 @@ class Assembly:
         from cumulet.services import apigateway
 
         return apigateway.build(
-            db=self._database("apigateway"),
-            clock=self._clock,
-            calls=self._services,
-            tasks=self._tasks,
+            **self._acting("apigateway"),
             client=self.client,
             inner=self.inner,
             domains=self.domain_names,
-            secret=self.folder.key(),
-            wall=real_time,
-            enforce=self._config.iam == "enforce",
             limits=self._limits("apigateway"),
         )
 
@@ -175,13 +207,11 @@ class Assembly:
         return http.build(
             domain_names=self.domain_names,
             find_gate=find_gate,
-            db=self._database("apigateway"),
-            clock=self._clock,
+            **self._stored("apigateway"),
             calls=self._services,
-            tasks=self._tasks,
             client=self.client,
             inner=self.inner,
-            enforce=self._config.iam == "enforce",
+            enforce=self._enforce,
             limits=self._limits("apigateway"),
         )
 
@@ -189,10 +219,8 @@ class Assembly:
         from cumulet.services import dynamodb
 
         return dynamodb.build(
-            db=self._database("dynamodb"),
+            **self._stored("dynamodb"),
             signals=self._signals,
-            clock=self._clock,
-            tasks=self._tasks,
             calls=self._services,
             limits=self._limits("dynamodb"),
         )
@@ -200,16 +228,14 @@ class Assembly:
     def _dynamodbstreams(self) -> Service:
         from cumulet.services.dynamodb import streams
 
-        return streams.build(db=self._database("dynamodb"), clock=self._clock, tasks=self._tasks)
+        return streams.build(**self._stored("dynamodb"))
 
     def _events(self) -> Service:
         from cumulet.services import events
 
         return events.build(
-            db=self._database("events"),
-            clock=self._clock,
+            **self._stored("events"),
             calls=self._services,
-            tasks=self._tasks,
             client=self.client,
             secret=self.folder.key(),
         )
@@ -218,9 +244,7 @@ class Assembly:
         from cumulet.services import efs
 
         return efs.build(
-            db=self._database("efs"),
-            clock=self._clock,
-            tasks=self._tasks,
+            **self._stored("efs"),
             signals=self._signals,
             folder=self._config.data / "file-systems",
             limits=self._limits("efs"),
@@ -229,42 +253,25 @@ class Assembly:
     def _iam(self) -> Service:
         from cumulet.services import iam
 
-        return iam.build(
-            db=self._database("iam"),
-            signals=self._signals,
-            clock=self._clock,
-            tasks=self._tasks,
-            secret=self.folder.key(),
-        )
+        return iam.build(**self._stored("iam"), signals=self._signals, secret=self.folder.key())
 
     def _kms(self) -> Service:
         from cumulet.services import kms
 
-        return kms.build(
-            db=self._database("kms"),
-            clock=self._clock,
-            tasks=self._tasks,
-            secret=self.folder.key(),
-        )
+        return kms.build(**self._stored("kms"), secret=self.folder.key())
 
     def _lambda(self) -> Service:
         from cumulet.services import lambda_
 
         service = lambda_.build(
-            db=self._database("lambda"),
+            **self._acting("lambda"),
             blobs=FolderBlobs(self._config.data / "packages"),
-            images=FolderBlobs(self._config.data / "images"),
+            images=self._image_blobs(),
             images_folder=self._config.data / "compute" / "images",
             custom=self._custom_runtimes,
             signals=self._signals,
-            clock=self._clock,
-            calls=self._services,
-            tasks=self._tasks,
             compute=self.compute,
             folder=self._config.data / "functions",
-            wall=real_time,
-            secret=self.folder.key(),
-            enforce=self._config.iam == "enforce",
             limits=self._limits("lambda"),
             code_path=CODE_PATH,
         )
@@ -279,11 +286,9 @@ class Assembly:
         from cumulet.services.lambda_ import custom
 
         return custom.make(
-            db=self._database("lambda"),
-            images=FolderBlobs(self._config.data / "images"),
+            **self._stored("lambda"),
+            images=self._image_blobs(),
             folder=self._config.data / "compute" / "custom-runtimes",
-            clock=self._clock,
-            tasks=self._tasks,
             on_removal=self.compute.forget_image,
         )
 
@@ -296,18 +301,12 @@ class Assembly:
         from cumulet.services.lambda_ import microvms
 
         service = microvms.build(
-            db=self._database("lambda"),
-            images_blobs=FolderBlobs(self._config.data / "images"),
+            **self._acting("lambda"),
+            images_blobs=self._image_blobs(),
             folder=self._config.data / "compute" / "microvms",
             machine=os.uname().machine,
             credentials_path=MICROVM_CREDENTIALS_PATH,
-            clock=self._clock,
-            wall=real_time,
-            calls=self._services,
-            tasks=self._tasks,
             compute=self.compute,
-            secret=self.folder.key(),
-            enforce=self._config.iam == "enforce",
             limits=self._limits("lambda-microvms"),
         )
         assert isinstance(service.state, microvms.Microvms)
@@ -318,16 +317,10 @@ class Assembly:
         from cumulet.services.lambda_ import web
 
         service = web.build(
-            db=self._database("lambda"),
+            **self._acting("lambda"),
             blobs=FolderBlobs(self._config.data / "web-packages"),
             folder=self._config.data / "web-functions",
-            clock=self._clock,
-            wall=real_time,
-            calls=self._services,
-            tasks=self._tasks,
             compute=self.compute,
-            secret=self.folder.key(),
-            enforce=self._config.iam == "enforce",
             limits=self._limits("lambda-web"),
         )
         assert isinstance(service.state, web.Web)
@@ -337,41 +330,37 @@ class Assembly:
     def _logs(self) -> Service:
         from cumulet.services import logs
 
-        return logs.build(db=self._database("logs"), clock=self._clock, calls=self._services, tasks=self._tasks)
+        return logs.build(**self._stored("logs"), calls=self._services)
 
     def _s3(self) -> Service:
         from cumulet.services import s3
 
         return s3.build(
-            db=self._database("s3"),
+            **self._stored("s3"),
             blobs=FolderBlobs(self._config.data / "blobs"),
             signals=self._signals,
-            clock=self._clock,
             calls=self._services,
-            tasks=self._tasks,
         )
 
     def _sqs(self) -> Service:
         from cumulet.services import sqs
 
-        return sqs.build(db=self._database("sqs"), clock=self._clock, signals=self._signals, tasks=self._tasks)
+        return sqs.build(**self._stored("sqs"), signals=self._signals)
 
     def _stepfunctions(self) -> Service:
         from cumulet.services import stepfunctions
 
         return stepfunctions.build(
-            db=self._database("stepfunctions"),
+            **self._stored("stepfunctions"),
             signals=self._signals,
-            clock=self._clock,
             wall=real_time,
             calls=self._services,
-            tasks=self._tasks,
             client=self.client,
             inner=self.inner,
             apis=self.apis,
             check=_check_by_model,
             mock_file=self._config.mocks,
-            enforce=self._config.iam == "enforce",
+            enforce=self._enforce,
             limits=self._limits("stepfunctions"),
         )
 
