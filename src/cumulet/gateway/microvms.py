@@ -5,13 +5,14 @@ says through its `front`. And, inside of MicroVMs, where they find their credent
 import logging
 import re
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from cumulet.compute import Switching, Tunnel
 from cumulet.gateway.connection import Handler, Upgrade
+from cumulet.gateway.forwarding import body_of, http_response, web_request
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -69,21 +70,17 @@ async def _answer(gateway: "Gateway", request: HttpRequest) -> HttpResponse:
     front = service.state.front
     named = _HOST.match(request.headers.get("host", ""))
     host, region = (named[1].lower(), named[2].lower()) if named is not None else ("", "")
-    asked = _asked(request)
+    asked = web_request(request)
     admitted = await front.admit(host, region, asked)
     if request.method == "GET" and "upgrade" in request.headers.get("connection", "").lower():
         return await (_open_shell if admitted.grant.terminal else _switch)(front, admitted, request, asked)
-    body: bytes | AsyncIterable[bytes] = request.content
-    length: int | None = len(request.content)
-    if not request.content and request.body.length != 0:
-        body, length = request.body, request.body.length
-    return _response(await front.answer(admitted, asked, body, length))
+    return http_response(await front.answer(admitted, asked, *body_of(request)))
 
 
 async def _switch(front: Any, admitted: Any, request: HttpRequest, asked: WebRequest) -> HttpResponse:
     answer: WebAnswer | tuple[Switching, list[tuple[str, str]]] = await front.switch(admitted, asked)
     if isinstance(answer, WebAnswer):
-        return _response(answer)
+        return http_response(answer)
     inside, headers = answer
     life = admitted.life
     tunnel = Tunnel(inside, traffic=life.touch)
@@ -107,24 +104,6 @@ async def _open_shell(front: Any, admitted: Any, request: HttpRequest, asked: We
         return _refusal(502, "")
     session.subprotocol = "lambda-microvms" if admitted.named else ""
     return websockets.accept(front.shells, session, key, request)
-
-
-def _asked(request: HttpRequest) -> WebRequest:
-    return WebRequest(
-        method=request.method,
-        path=request.path,
-        query=request.query,
-        headers=request.headers,
-        lines=[(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in request.lines],
-        scheme=request.scheme,
-        peer=request.peer,
-    )
-
-
-def _response(answer: WebAnswer) -> HttpResponse:
-    """A body's length goes where the connection looks for it."""
-    framing = {name: value for name, value in answer.headers if name.lower() == "content-length"}
-    return HttpResponse(answer.status, framing, answer.body, (), answer.headers)
 
 
 def _refusal(status: int, message: str) -> HttpResponse:

@@ -6,16 +6,16 @@ What an endpoint is, and what its server answers, the service says through its `
 import logging
 import re
 import time
-from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
 from cumulet.gateway.body import read_content
+from cumulet.gateway.forwarding import body_of, http_response, web_request
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.web import WebAnswer, WebRequest
+from cumulet.kernel.web import WebAnswer
 from cumulet.wire import sigv4
 from cumulet.wire.http import HttpRequest, HttpResponse
 
@@ -42,7 +42,7 @@ async def serve(gateway: "Gateway", request: HttpRequest, request_id: str) -> Ht
     error = ""
     try:
         answer = await _answer(gateway, request, request_id)
-        response = _response(answer)
+        response = http_response(answer)
     except AwsError as refused:
         response, error = _refusal(refused.status, refused.code, refused.message), refused.code
     except Exception:
@@ -64,11 +64,7 @@ async def _answer(gateway: "Gateway", request: HttpRequest, request_id: str) -> 
     if site.signed:
         await read_content(request, front.signed_body)
         await _authorize(gateway, request, request_id, site)
-    body: bytes | AsyncIterable[bytes] = request.content
-    length: int | None = len(request.content)
-    if not request.content and request.body.length != 0:
-        body, length = request.body, request.body.length
-    answer: WebAnswer = await front.answer(site, _asked(request), body, length)
+    answer: WebAnswer = await front.answer(site, web_request(request), *body_of(request))
     return answer
 
 
@@ -90,24 +86,6 @@ async def _authorize(gateway: "Gateway", request: HttpRequest, request_id: str, 
     if authorizer is not None and authorizer.needs_check(call, credential):
         asked = Invocation(site.arn)
         await authorizer.check(call, credential, "lambda-web", "InvokeWebFunctionEndpoint", asked)
-
-
-def _asked(request: HttpRequest) -> WebRequest:
-    return WebRequest(
-        method=request.method,
-        path=request.path,
-        query=request.query,
-        headers=request.headers,
-        lines=[(name.decode("latin-1"), value.decode("latin-1").strip(" \t")) for name, value in request.lines],
-        scheme=request.scheme,
-        peer=request.peer,
-    )
-
-
-def _response(answer: WebAnswer) -> HttpResponse:
-    """A body's length goes where the connection looks for it."""
-    framing = {name: value for name, value in answer.headers if name.lower() == "content-length"}
-    return HttpResponse(answer.status, framing, answer.body, (), answer.headers)
 
 
 def _refusal(status: int, kind: str, message: str) -> HttpResponse:

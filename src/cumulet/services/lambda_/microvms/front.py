@@ -4,12 +4,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/microvms-networking.html
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from typing import NamedTuple
 
 from cumulet.compute import BootedMachine, Broken, Switching, Upstream, request_head
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
+from cumulet.services.lambda_.forwarding import AGAIN, HOPS, Body, framing
 from cumulet.services.lambda_.microvms.life import Life, NotAwake
 from cumulet.services.lambda_.microvms.shell import Shells
 from cumulet.services.lambda_.microvms.state import Microvms
@@ -19,16 +20,10 @@ SHELL_PORT, USUAL_PORT = 8022, 8080
 _PROTOCOL = "lambda-microvms"
 _AUTHENTICATION, _PORT = "lambda-microvms.authentication.", "lambda-microvms.port."
 _OWN = "x-aws-proxy-"
-_HOPS = frozenset(
-    {"connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization"}
-    | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
 _FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 _WORDS = {400: "BadRequest", 403: "Forbidden", 429: "TooManyRequests", 501: "NotImplemented", 502: "BadGateway"}
 _MOST_REFUSED = 1 << 20
 """Bytes of an answer to a handshake that is not taken: it is held as a whole."""
-_AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods that may be sent again when a connection that had been idle turns out to be closed."""
 
 
 class Refusal(AwsError):
@@ -188,7 +183,7 @@ def _port_of(request: WebRequest, offered: list[str]) -> int:
 def _lines(request: WebRequest) -> list[tuple[str, str]]:
     """The request's headers as the application gets them, but for those of its body."""
     named = {name.strip().lower() for name in request.headers.get("connection", "").split(",")}
-    removed = _HOPS | _FORWARDED | named
+    removed = HOPS | _FORWARDED | named
     lines = [pair for pair in request.lines if (lower := pair[0].lower()) not in removed and not lower.startswith(_OWN)]
     before = request.headers.get("x-forwarded-for", "")
     host = request.headers.get("host", "")
@@ -210,7 +205,7 @@ def _head(request: WebRequest, lines: list[tuple[str, str]]) -> bytes:
 
 
 def _shown(connection: Upstream) -> list[tuple[str, str]]:
-    headers = [pair for pair in connection.headers if pair[0].lower() not in _HOPS]
+    headers = [pair for pair in connection.headers if pair[0].lower() not in HOPS]
     return headers + [(name, value) for name, value in connection.headers if name.lower() == "content-length"]
 
 
@@ -243,7 +238,7 @@ class _Exchange:
             whole = connection.take()
             self.end()
             return WebAnswer(status=connection.status, headers=headers, body=whole)
-        return WebAnswer(status=connection.status, headers=headers, body=_Body(self, connection))
+        return WebAnswer(status=connection.status, headers=headers, body=Body(connection, self.end))
 
     def end(self) -> None:
         """Give back the connection; calls after the first do nothing."""
@@ -257,19 +252,14 @@ class _Exchange:
         self._life.leave()
 
     async def _ask(self, machine: BootedMachine, body: bytes | AsyncIterable[bytes], length: int | None) -> Upstream:
-        request, lines = self._request, _lines(self._request)
-        size = len(body) if isinstance(body, bytes) else length
-        if size is None:
-            lines.append(("Transfer-Encoding", "chunked"))
-        elif size or "content-length" in request.headers:
-            lines.append(("Content-Length", str(size)))
-        head = _head(request, lines)
+        request = self._request
+        head = _head(request, [*_lines(request), *framing(request.headers, body, length)])
         try:
             async with asyncio.timeout(self._service.limits.answer_seconds):
                 try:
                     return await self._send(machine, head, body, length, fresh=False)
                 except Broken as broken:
-                    if not broken.untouched or request.method not in _AGAIN or not isinstance(body, bytes):
+                    if not broken.untouched or request.method not in AGAIN or not isinstance(body, bytes):
                         raise
                     return await self._send(machine, head, body, length, fresh=True)
         except (Broken, OSError, TimeoutError):
@@ -290,31 +280,3 @@ class _Exchange:
         chunked = length is None and not isinstance(body, bytes)
         await connection.ask(head, body, chunked=chunked, bodiless=self._request.method == "HEAD")
         return connection
-
-
-class _Body:
-    """The rest of an answer, as it comes."""
-
-    def __init__(self, exchange: _Exchange, connection: Upstream) -> None:
-        self._exchange = exchange
-        self._connection = connection
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            piece = await self._connection.next()
-        except BaseException as error:
-            self._exchange.end()
-            if isinstance(error, Broken):
-                raise AwsError("The application broke off its answer.", code="BrokenOff", status=502) from error
-            raise
-        if not piece:
-            self._exchange.end()
-            raise StopAsyncIteration
-        return piece
-
-    async def aclose(self) -> None:
-        """Whoever reads has gone."""
-        self._exchange.end()

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import logging
 import random
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from time import perf_counter
 
 from msgspec import Struct, json
@@ -21,6 +21,7 @@ from cumulet.compute import (
 )
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
+from cumulet.services.lambda_.forwarding import AGAIN, HOPS, Body, framing
 from cumulet.services.lambda_.web.model import ACTIVE, HOME, IAM, Endpoint
 from cumulet.services.lambda_.web.names import WebKey
 from cumulet.services.lambda_.web.running import Runner, fresh, why
@@ -30,22 +31,7 @@ from cumulet.services.lambda_.web.throttle import Throttle
 log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "OPTIONS", "DELETE"})
-_HOPS = frozenset(
-    {
-        "connection",
-        "content-length",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_REMOVED = _HOPS | {
+_REMOVED = HOPS | {
     "x-forwarded-for",
     "x-forwarded-port",
     "x-forwarded-proto",
@@ -60,8 +46,6 @@ _WHOLE = 100
 _ATTEMPTS = 3
 _NOTICED = 5.0
 """Seconds in which a program's end is noticed, however busy the machine is."""
-_AGAIN = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-"""Methods that may be sent again when a connection that had been idle turns out to be closed."""
 
 
 class Site(Struct, frozen=True):
@@ -207,7 +191,7 @@ class _Exchange:
         except BaseException:
             self.end()
             raise
-        headers = [pair for pair in connection.headers if pair[0].lower() not in _HOPS]
+        headers = [pair for pair in connection.headers if pair[0].lower() not in HOPS]
         headers += [(name, value) for name, value in connection.headers if name.lower() == "content-length"]
         headers.append(("lambda-web-request-id", self._id))
         if stream := self._runner.stream_name(self._place):
@@ -216,7 +200,7 @@ class _Exchange:
             whole = connection.take()
             self.end()
             return WebAnswer(status=connection.status, headers=headers, body=whole)
-        return WebAnswer(status=connection.status, headers=headers, body=_Body(self, connection))
+        return WebAnswer(status=connection.status, headers=headers, body=Body(connection, self.end))
 
     def end(self) -> None:
         """Give back the connection and the place; calls after the first do nothing."""
@@ -273,7 +257,7 @@ class _Exchange:
             try:
                 await connection.ask(head, body, chunked=chunked, bodiless=request.method == "HEAD")
             except Broken as broken:
-                if not broken.untouched or request.method not in _AGAIN or not isinstance(body, bytes):
+                if not broken.untouched or request.method not in AGAIN or not isinstance(body, bytes):
                     raise
                 connection.close()
                 connection = self._connection = await fresh(self._place)
@@ -303,12 +287,8 @@ class _Exchange:
             ("X-Forwarded-Proto", request.scheme),
             ("lambda-web-request-id", self._id),
             ("lambda-web-endpoint-name", self._site.endpoint.name),
+            *framing(request.headers, body, length),
         ]
-        size = len(body) if isinstance(body, bytes) else length
-        if size is None:
-            lines.append(("Transfer-Encoding", "chunked"))
-        elif size or "content-length" in request.headers:
-            lines.append(("Content-Length", str(size)))
         return lines
 
     def _time_out(self) -> None:
@@ -326,32 +306,3 @@ class _Exchange:
             "metrics": {"durationMs": round((perf_counter() - self._started) * 1000, 3)},
         }
         self._runner.tell(place.info, "DEBUG", "platform.requestComplete", record)
-
-
-class _Body:
-    """The rest of an answer, as it comes. A server that breaks off, or takes too long, breaks off the answer."""
-
-    def __init__(self, exchange: _Exchange, connection: Upstream) -> None:
-        self._exchange = exchange
-        self._connection = connection
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            piece = await self._connection.next()
-        except BaseException as error:
-            self._exchange.end()
-            if isinstance(error, Broken | TimeoutError):
-                message = "The server broke off its answer."
-                raise AwsError(message, code="BrokenOff", status=502) from error
-            raise
-        if not piece:
-            self._exchange.end()
-            raise StopAsyncIteration
-        return piece
-
-    async def aclose(self) -> None:
-        """Whoever reads has gone."""
-        self._exchange.end()
