@@ -189,3 +189,8 @@ def test_a_huge_header_is_refused(made: Unpacked) -> None:
 )
 def test_what_is_no_archive_is_refused(made: Unpacked, content: bytes) -> None:
     assert made.unpack(content) != ""
+
+
+def test_what_could_not_be_removed_again_is_refused(made: Unpacked) -> None:
+    deep = [("a/" * depth, FOLDER, "") for depth in range(100, 1500, 100)]
+    assert "nested too deeply" in made.unpack(layer(*deep))

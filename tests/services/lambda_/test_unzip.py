@@ -123,6 +123,12 @@ def test_other_compression_is_refused(tmp_path: Path, method: int) -> None:
     refused(out.getvalue(), tmp_path / "code")
 
 
+def test_what_could_not_be_removed_again_is_refused(tmp_path: Path) -> None:
+    deep = ["a/" * depth + "f" for depth in (600, 1200, 1800)]
+    refused(archive(*((name, b"x", 0) for name in deep)), tmp_path / "code")
+    unpack(archive(("a/" * 150 + "f", b"x", 0)), tmp_path / "other", LIMITS)
+
+
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     refused(archive(("link", b"", LINK)), tmp_path / "code")
 

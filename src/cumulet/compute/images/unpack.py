@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
+_DEEPEST = 200
+"""Folders in folders. What is as deep as paths may be long, `shutil.rmtree` cannot remove."""
 _MAX_LINKS = 40
 _MAX_ENTRIES = 1_000_000
 _MAX_HEADER = 1 << 20
@@ -157,6 +159,8 @@ class Tree:
                     path = self._root
                 waiting += reversed(target.split("/"))
             else:
+                if step.count("/") - self._root.count("/") > _DEEPEST:
+                    raise BadImage("its folders are nested too deeply")
                 self._folder(step)
                 path = step
         return os.path.join(path, parts[-1])

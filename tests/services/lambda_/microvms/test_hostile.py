@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -133,3 +134,11 @@ def test_shells_that_are_asked_for_at_once_are_no_more_than_one_by_one(
 
     assert asyncio.run(opened()) == 10
     assert asyncio.run(opened()) == 10
+
+
+def test_builds_leave_room_on_the_disk(start_node: Callable[..., Any]) -> None:
+    node = start_node("--limit", "lambda-microvms.free_space=1000000000000000")
+    account = "123456789012"
+    microvms = Microvms(lambda service, config=None: node.client(service, account), account, node.endpoint)
+    arn = microvms.api.create_microvm_image(name="large", **microvms.asked())["imageArn"]
+    assert microvms.built(arn)["stateReason"].startswith("DISK_STORAGE_FULL")

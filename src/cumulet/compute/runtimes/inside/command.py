@@ -83,6 +83,8 @@ def _execute(program: str, argv: list[str], environment: Mapping[str, str]) -> s
         os.execve(program, argv, environment)  # noqa: S606 - no shell is wanted
     except OSError as error:
         return f"fork/exec {program}: {os.strerror(error.errno or errno.EIO).lower()}"
+    except ValueError:  # a zero byte in what it is to be told
+        return f"fork/exec {program}: {os.strerror(errno.EINVAL).lower()}"
 
 
 def _as_pipe(assignment: messages.Message) -> int:

@@ -1,6 +1,7 @@
 """How versions of images are made: the package is fetched, its Dockerfile done, its program tried."""
 
 import asyncio
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,7 @@ _S3 = {
     "PermanentRedirect": "S3_CROSS_REGION_ACCESS_DENIED",
 }
 _FULL = "No space left on device"
+_NO_ROOM = "DISK_STORAGE_FULL: this node's disk is full, but for what is kept free"
 _LOOK_FIRST, _LOOK_LATER = 0.02, 0.2
 
 
@@ -64,10 +66,16 @@ class Builder:
     def __init__(self, service: Microvms) -> None:
         self._service = service
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._accounts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def turn(self, name: str) -> asyncio.Lock:
         """One at a time; a lock lives as long as somebody has it."""
         return self._turns.setdefault(name, asyncio.Lock())
+
+    def room(self) -> int:
+        """Bytes that builds may write now."""
+        found = os.statvfs(self._service.folder)
+        return max(0, found.f_bavail * found.f_frsize - self._service.limits.free_space)
 
     def begin(self, key: ImageKey, number: str) -> None:
         """Build a version that has been stored."""
@@ -80,7 +88,9 @@ class Builder:
         for folder, kept in ((self._service.folder, layers), (images, below)):
             folder.mkdir(parents=True, exist_ok=True)
             for path in list(folder.iterdir()):
-                if path.name not in kept:
+                if path.name not in kept and path.is_file():
+                    path.unlink()
+                elif path.name not in kept:
                     await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
     async def discard(self, versions: Sequence[Version]) -> None:
@@ -91,7 +101,8 @@ class Builder:
                 await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
     async def _build(self, key: ImageKey, number: str) -> None:
-        async with self.turn(key.arn):
+        account = self._accounts.setdefault(key.account, asyncio.Semaphore(self._service.limits.builds))
+        async with self.turn(key.arn), account:
             version = await self._service.store.version(key, number)
             if version is None:
                 return
@@ -140,10 +151,14 @@ class Builder:
             _, principal = await service.credentials.assume(key, spec.build_role)
         except AwsError as error:
             raise BuildFailed(f"BUILD_ROLE_ACCESS_DENIED: {error.message}") from error
-        data = await self._fetch(key, principal, spec)
         context = service.folder / f"new-{token(8)}"
+        package = context.with_name(f"{context.name}.zip")
         try:
-            await self._unpack(data, context)
+            try:
+                await self._fetch(key, principal, spec, package)
+                await self._unpack(package, context)
+            finally:
+                await asyncio.to_thread(package.unlink, missing_ok=True)
             try:
                 return await _Making(service, key, version, principal, context).run()
             except Unusable as error:
@@ -153,31 +168,40 @@ class Builder:
         finally:
             await asyncio.to_thread(shutil.rmtree, context, ignore_errors=True)
 
-    async def _fetch(self, key: ImageKey, principal: Principal, spec: Spec) -> bytes:
+    async def _fetch(self, key: ImageKey, principal: Principal, spec: Spec, to: Path) -> None:
+        """To the disk: a package is too large to be held in memory."""
         found = _URI.fullmatch(spec.artifact.uri or "")
         if found is None:
             raise BuildFailed("S3_NO_SUCH_KEY")
         call = Call(key.account, key.region, principal, new_id(), source_arn=key.arn)
-        data = bytearray()
+        size, most, room = 0, self._service.limits.artifact_size, self.room()
         try:
             request = GetObjectRequest(bucket=found[1], key=found[2])
             answer: GetObjectOutput = await self._service.calls.run(call, "s3", "GetObject", request)
-            if answer.body is not None:
+            with to.open("wb") as file:
+                if answer.body is None:
+                    return
                 async for piece in answer.body:
-                    data += piece
-                    if len(data) > self._service.limits.artifact_size:
-                        raise BuildFailed("ARCHIVE_INVALID: the archive is too large")
+                    size += len(piece)
+                    if size > min(most, room):
+                        raise BuildFailed("ARCHIVE_INVALID: the archive is too large" if size > most else _NO_ROOM)
+                    await asyncio.to_thread(file.write, piece)
         except AwsError as error:
             raise BuildFailed(_S3.get(error.code, f"S3_ACCESS_DENIED: {error.message}")) from error
-        return bytes(data)
 
-    async def _unpack(self, data: bytes, context: Path) -> None:
-        size = self._service.limits.artifact_size
+    async def _unpack(self, package: Path, context: Path) -> None:
+        most, room = self._service.limits.artifact_size, self.room()
+        size = min(most, room)
         limits = replace(LambdaLimits(), code_size_zipped=size, code_size_unzipped=size)
+
+        def unpack() -> None:
+            with package.open("rb") as file:
+                unzip.unpack_file(file, context, limits)
+
         try:
-            await asyncio.to_thread(unzip.unpack, data, context, limits)
+            await asyncio.to_thread(unpack)
         except AwsError as error:
-            raise BuildFailed("ARCHIVE_INVALID") from error
+            raise BuildFailed("ARCHIVE_INVALID" if room > most else _NO_ROOM) from error
 
 
 def _with(version: Version, state: str, reason: str | None) -> Version:
@@ -278,7 +302,7 @@ class _Making:
             await self._check(machine, how)
             place.mkdir()
             try:
-                size = await machine.capture(place, service.limits.image_size)
+                size = await machine.capture(place, min(service.limits.image_size, service.builder.room()))
             except ComputeUnavailable as error:
                 full = "larger than" in str(error) or _FULL in str(error)
                 raise BuildFailed(f"{'DISK_STORAGE_FULL' if full else 'CONTAINER_BUILD_FAILED'}: {error}") from error

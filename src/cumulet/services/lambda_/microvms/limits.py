@@ -23,6 +23,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What the steps of a Dockerfile may write."""
     build_seconds: float = 1800.0
     """Real time that the steps may take."""
+    builds: int = 10
+    """Of an account, at once; a bound of ours."""
+    free_space: int = _GB
+    """Of the disk, which builds leave alone; a bound of ours."""
     tags: int = 50
     token_minutes: int = 60
     payload: int = 16_384

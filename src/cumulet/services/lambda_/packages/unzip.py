@@ -8,6 +8,7 @@ import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.limits import Limits
@@ -29,9 +30,18 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DIRECTORY_ENTRY, _DIRECTORY_END = b"PK\1\2", b"PK\5\6"
 _LONGEST_LINK = 4096
 _PIECE = 262_144
+_DEEPEST = 200
+"""Folders in folders. What is as deep as paths may be long, `shutil.rmtree` cannot remove."""
+_TAIL = 66_000
+"""Bytes in which the end of a directory is looked for, as `zipfile` does."""
 
 
 def unpack(data: bytes, folder: Path, limits: Limits) -> int:
+    """`unpack_file` for what is in memory."""
+    return unpack_file(io.BytesIO(data), folder, limits)
+
+
+def unpack_file(file: BinaryIO, folder: Path, limits: Limits) -> int:
     """Unpack the zip into `folder`, which must not exist, and give the bytes it holds.
 
     Raises InvalidParameterValueException with AWS's message when it is broken, too large, or would write outside of the
@@ -39,8 +49,8 @@ def unpack(data: bytes, folder: Path, limits: Limits) -> int:
     a zip may lie. Symbolic links are made last, and never followed. Blocking.
     """
     try:
-        _check_directory(data, limits.zip_entries)
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        _check_directory(file, limits.zip_entries)
+        with zipfile.ZipFile(file) as archive:
             entries = _checked(archive, limits)
             folder.mkdir(mode=0o755, parents=True)
             return _extract(archive, entries, folder, limits.code_size_unzipped)
@@ -77,11 +87,22 @@ def sync(folder: Path) -> None:
         folders.sort()
 
 
-def _check_directory(data: bytes, most: int) -> None:
+def _check_directory(file: BinaryIO, most: int) -> None:
     """Refuse a directory of too many entries before it is read, as each costs ten times its bytes in memory then."""
-    end = data.rfind(_DIRECTORY_END)
-    size = int.from_bytes(data[end + 12 : end + 16], "little")
-    if data.count(_DIRECTORY_ENTRY, max(0, end - size), end) > most:
+    whole = file.seek(0, io.SEEK_END)
+    began = file.seek(max(0, whole - _TAIL))
+    tail = file.read(_TAIL)
+    found = tail.rfind(_DIRECTORY_END)
+    if found < 0:
+        raise zipfile.BadZipFile("no directory")
+    end, size = began + found, int.from_bytes(tail[found + 12 : found + 16], "little")
+    at, count, before = file.seek(max(0, end - size)), 0, b""
+    while at < end and count <= most:
+        piece = file.read(min(_PIECE, end - at))
+        at += len(piece)
+        count += (before + piece).count(_DIRECTORY_ENTRY)
+        before = piece[-(len(_DIRECTORY_ENTRY) - 1) :]
+    if count > most:
         raise zipfile.BadZipFile("too many entries")
 
 
@@ -105,6 +126,8 @@ def _place(name: str) -> PurePosixPath:
     place = PurePosixPath(name.replace("\\", "/"))
     if place.is_absolute() or ".." in place.parts or "\0" in name or not name:
         raise zipfile.BadZipFile(f"entry outside of the package: {name!r}")
+    if len(place.parts) > _DEEPEST:
+        raise zipfile.BadZipFile("an entry is nested too deeply")
     return place
 
 
