@@ -11,7 +11,7 @@ from cumulet.compute.linux import syscalls as sys
 
 _FOLDERS = ("tmp", "proc", "dev", "var/task", "var/runtime", "var/lang", "opt", "etc", "home", "run", "sys", "mnt")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-_SHARED_FILES = (
+SHARED_FILES = (
     "/etc/ssl",
     "/etc/ca-certificates",
     "/etc/pki",
@@ -19,6 +19,7 @@ _SHARED_FILES = (
     "/etc/localtime",
     "/etc/alternatives",
 )
+"""Of the machine's system, where a program of it is run."""
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/:/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n",
     "etc/group": "root:x:0:\nsbx_user1051:x:990:\n",
@@ -45,7 +46,7 @@ def build(root: str, binds: Sequence[tuple[str, str]], resolver: str, keep_proc:
     _system_folders(base)
     for source, target in binds:
         _bind(source, base / target.lstrip("/"))
-    for name in _SHARED_FILES:
+    for name in SHARED_FILES:
         if Path(name).exists():
             _bind(os.path.realpath(name), base / name.lstrip("/"))
     for name, place in _LINKS.items():

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import os
 
-from cumulet.compute.linux import syscalls
+from cumulet.compute.linux import rootfs, syscalls
 from cumulet.compute.sandbox import messages
 
 _ATTRIBUTES = syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 _NEW = "/mnt"
 _UPPER, _UPPER_USR = "upper", "usr-upper"
 _KEPT = ("/proc", "/dev")
-_SHARED = (
-    "/etc/resolv.conf",
-    "/etc/hosts",
-    "/etc/nsswitch.conf",
-    "/var/runtime",
-    "/etc/ssl",
-    "/etc/ca-certificates",
-    "/etc/pki",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/alternatives",
-)
+_SHARED = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/var/runtime", *rootfs.SHARED_FILES)
 """Of the machine's system, where that is what is below."""
 _NAMES = ("/etc/resolv.conf", "/etc/hosts")
 """Of every one."""

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-target-connection.ht
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -60,10 +60,8 @@ async def create_connection(
         raise api.LimitExceededException(f"The account has {_MOST} connections, which is as many as there may be.")
     _authorize(events, place, connection)
     return api.CreateConnectionResponse(
-        connection_arn=model.arn(call.account, call.region, connection),
+        **_told(call, connection),
         connection_state=connection.state,
-        creation_time=connection.created,
-        last_modified_time=connection.modified,
     )
 
 
@@ -94,10 +92,8 @@ async def update_connection(
         raise _missing("update", request.name)
     _authorize(events, place, connection)
     return api.UpdateConnectionResponse(
-        connection_arn=model.arn(call.account, call.region, connection),
+        **_told(call, connection),
         connection_state=connection.state,
-        creation_time=connection.created,
-        last_modified_time=connection.modified,
         last_authorized_time=connection.authorized,
     )
 
@@ -110,7 +106,7 @@ async def describe_connection(
         raise _missing("describe", request.name)
     connection, secrets = found
     return api.DescribeConnectionResponse(
-        connection_arn=model.arn(call.account, call.region, connection),
+        **_told(call, connection),
         name=connection.name,
         description=connection.description,
         connection_state=connection.state,
@@ -119,8 +115,6 @@ async def describe_connection(
         secret_arn=model.secret_arn(call.account, call.region, connection) if secrets is not None else None,
         kms_key_identifier=connection.kms_key,
         auth_parameters=model.shown(secrets) if secrets is not None else None,
-        creation_time=connection.created,
-        last_modified_time=connection.modified,
         last_authorized_time=connection.authorized,
     )
 
@@ -136,13 +130,11 @@ async def list_connections(
     return api.ListConnectionsResponse(
         connections=[
             api.Connection(
-                connection_arn=model.arn(call.account, call.region, each),
+                **_told(call, each),
                 name=each.name,
                 connection_state=each.state,
                 state_reason=each.reason,
                 authorization_type=each.type,
-                creation_time=each.created,
-                last_modified_time=each.modified,
                 last_authorized_time=each.authorized,
             )
             for each in found[:limit]
@@ -158,10 +150,8 @@ async def delete_connection(
     if connection is None:
         raise _missing("delete", request.name)
     return api.DeleteConnectionResponse(
-        connection_arn=model.arn(call.account, call.region, connection),
+        **_told(call, connection),
         connection_state="DELETING",
-        creation_time=connection.created,
-        last_modified_time=connection.modified,
         last_authorized_time=connection.authorized,
     )
 
@@ -180,10 +170,8 @@ async def deauthorize_connection(
     if connection is None:
         raise _missing("deauthorize", request.name)
     return api.DeauthorizeConnectionResponse(
-        connection_arn=model.arn(call.account, call.region, connection),
+        **_told(call, connection),
         connection_state="DEAUTHORIZING",
-        creation_time=connection.created,
-        last_modified_time=connection.modified,
         last_authorized_time=connection.authorized,
     )
 
@@ -211,6 +199,15 @@ async def retrieve_credentials(
     return ConnectionCredentials(
         parameters=model.of_requests(secrets), serial=connection.serial, renewable=connection.type == OAUTH
     )
+
+
+def _told(call: Call, connection: Connection) -> dict[str, Any]:
+    """What all answers have, whatever state they say the connection is in."""
+    return {
+        "connection_arn": model.arn(call.account, call.region, connection),
+        "creation_time": connection.created,
+        "last_modified_time": connection.modified,
+    }
 
 
 def _authorize(events: Events, place: Place, connection: Connection) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 from tests.services.lambda_.conftest import ECHO, RUNTIME, package
@@ -22,6 +22,31 @@ class Answer(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+def ask(
+    there: SplitResult,
+    host: str,
+    method: str,
+    target: str,
+    body: bytes | str | None = None,
+    headers: list[tuple[str, str]] | dict[str, str] | None = None,
+) -> Answer:
+    """The node's answer as it is, for a host that this machine need not resolve."""
+    connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
+    content = body.encode() if isinstance(body, str) else body
+    try:
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", host)
+        for name, value in headers.items() if isinstance(headers, dict) else headers or []:
+            connection.putheader(name, value)
+        if content is not None:
+            connection.putheader("Content-Length", str(len(content)))
+        connection.endheaders(content)
+        response = connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+    finally:
+        connection.close()
 
 
 class Api:
@@ -85,20 +110,7 @@ class Api:
         headers: list[tuple[str, str]] | dict[str, str] | None = None,
         host: str = "",
     ) -> Answer:
-        connection = http.client.HTTPConnection(self._there.hostname or "", self._there.port, timeout=60)
-        content = body.encode() if isinstance(body, str) else body
-        try:
-            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-            connection.putheader("Host", host or self.host)
-            for name, value in headers.items() if isinstance(headers, dict) else headers or []:
-                connection.putheader(name, value)
-            if content is not None:
-                connection.putheader("Content-Length", str(len(content)))
-            connection.endheaders(content)
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
+        return ask(self._there, host or self.host, method, path, body, headers)
 
 
 @pytest.fixture

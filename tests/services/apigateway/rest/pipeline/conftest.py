@@ -1,13 +1,12 @@
 """REST APIs to test with: methods with integrations, called as a stranger would."""
 
-import http.client
 import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.services.apigateway.http.conftest import Answer, Backend, backend
+from tests.services.apigateway.http.conftest import Answer, Backend, ask, backend
 from tests.services.lambda_.conftest import ECHO, RUNTIME, package
 
 __all__ = ["Answer", "Backend", "backend"]
@@ -101,20 +100,7 @@ class Api:
         stage: str = "dev",
         host: str = "",
     ) -> Answer:
-        connection = http.client.HTTPConnection(self._there.hostname or "", self._there.port, timeout=60)
-        content = body.encode() if isinstance(body, str) else body
-        try:
-            connection.putrequest(verb, f"/{stage}{path}" if stage else path, skip_host=True, skip_accept_encoding=True)
-            connection.putheader("Host", host or self.host)
-            for name, value in headers.items() if isinstance(headers, dict) else headers or []:
-                connection.putheader(name, value)
-            if content is not None:
-                connection.putheader("Content-Length", str(len(content)))
-            connection.endheaders(content)
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read())
-        finally:
-            connection.close()
+        return ask(self._there, host or self.host, verb, f"/{stage}{path}" if stage else path, body, headers)
 
 
 @pytest.fixture
