@@ -53,14 +53,22 @@ async def delete_file_system_policy(efs: Efs, call: Call, request: api.DeleteFil
 
 
 def effective(found: FileSystem) -> str:
-    """The policy that counts: one that lets every client in, while nobody has set another.
+    """The policy that counts: one that lets every client of its account in, while nobody has set another. On AWS it says every
+    client, and the network keeps other accounts away; there is none here.
 
     https://docs.aws.amazon.com/efs/latest/ug/iam-access-control-nfs-efs.html
     """
     if found.policy is not None:
         return found.policy
     actions = [f"elasticfilesystem:{name}" for name in _CLIENTS]
-    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": actions, "Resource": found.arn}
+    own = {"StringEquals": {"aws:PrincipalAccount": found.place.account}}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": actions,
+        "Resource": found.arn,
+        "Condition": own,
+    }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 

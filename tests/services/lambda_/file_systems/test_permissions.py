@@ -9,7 +9,7 @@ from tests.services.lambda_.file_systems.conftest import World, skip_without_san
 from tests.services.lambda_.file_systems.test_mounts import READ, WRITE, invoked
 from tests.services.lambda_.test_roles import trusting
 
-ACCOUNT = "000000000114"
+ACCOUNT, OTHER = "000000000114", "000000000115"
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,23 @@ def test_the_policy_of_a_file_system_counts(world: World) -> None:
     assert "elasticfilesystem:ClientMount" in message
     world.efs.delete_file_system_policy(FileSystemId=id)
     assert world.run("nobodies", READ) == "hello"
+
+
+def test_other_accounts_need_a_policy(world: World) -> None:
+    id = world.file_system("shared")
+    point = world.access_point(id)
+    other = World(world.node, OTHER)
+    iam = world.node.client("iam", OTHER)
+    iam.create_role(RoleName="functions", AssumeRolePolicyDocument=trusting("lambda.amazonaws.com"))
+    clients = {"Effect": "Allow", "Action": "elasticfilesystem:Client*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [clients]})
+    iam.put_role_policy(RoleName="functions", PolicyName="p", PolicyDocument=document)
+    other.function("guest", point)
+    assert invoked(other, "guest")[0] == "EFSMountFailureException"
+    policy = allow(["functions"], "ClientMount").replace(ACCOUNT, OTHER)
+    world.efs.put_file_system_policy(FileSystemId=id, Policy=policy)
+    assert other.run("guest", "os.listdir('/mnt/data')") == []
+    assert other.run("guest", WRITE) == "OSError"
 
 
 def test_the_role_may_be_denied(world: World) -> None:
