@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.compute.conftest import Machine
 
-_TOOLS = """
+TOOLS = """
 import ctypes, errno, os, socket, struct, sys
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -42,7 +42,7 @@ def write(path, text):
 
 @pytest.fixture(scope="module")
 def hostile(machine: Machine) -> dict[str, Any]:
-    return machine.function(_TOOLS)
+    return machine.function(TOOLS)
 
 
 X86 = os.uname().machine == "x86_64"
@@ -136,17 +136,20 @@ _FILES = {
 }
 
 
-_ROOTLESS_OWNS = frozenset({
+ROOTLESS_OWNS = frozenset({
     "environment of init", "root of init", "descriptors of init", "memory of init", "setuid", "setgid",
 })  # fmt: skip
 """Rootless, a function is user 0 of a user namespace, without capabilities, and its init is the same user."""
 
 
-@pytest.mark.parametrize("attack", [*(_CALLS if X86 else {}), *_FILES])
+ATTACKS = {**(_CALLS if X86 else {}), **_FILES}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
 def test_refuses(machine: Machine, hostile: dict[str, Any], attack: str) -> None:
-    if machine.level == "rootless" and attack in _ROOTLESS_OWNS:
+    if machine.level == "rootless" and attack in ROOTLESS_OWNS:
         pytest.skip("rootless: a function and its init are one user, who has no capability")
-    outcome = machine.result(hostile, {"code": {**_CALLS, **_FILES}[attack]})
+    outcome = machine.result(hostile, {"code": ATTACKS[attack]})
     assert outcome.startswith("denied: "), outcome
 
 
@@ -178,7 +181,7 @@ def test_sees_its_own_processes_only(machine: Machine, hostile: dict[str, Any]) 
 
 
 def test_inherits_only_its_own_descriptors(machine: Machine) -> None:
-    hostile = machine.function(_TOOLS)
+    hostile = machine.function(TOOLS)
     code = "sorted(os.readlink('/proc/self/fd/' + fd).split(':')[0] for fd in os.listdir('/proc/self/fd') if os.path.exists('/proc/self/fd/' + fd))"
     names = machine.result(hostile, {"code": code})
     assert names == "GOT ['/dev/null', 'pipe', 'pipe', 'socket']"

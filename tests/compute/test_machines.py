@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.compute.conftest import NOBODY, ROOT, Machine
+from tests.compute.test_isolation import ATTACKS, ROOTLESS_OWNS, TOOLS
 
 from cumulet.services.lambda_.microvms import skeleton
 
@@ -128,6 +129,38 @@ def test_it_is_confined_as_functions_are(machine: Machine, base: Path) -> None:
     told, lines = boot(machine, base, trying)
     assert told["how"] == "exit status 0", lines
     assert lines == ["[]", "False False", "True True", "True", "-1 -1 -1", "", "True"]
+
+
+_ITS_OWN = frozenset(
+    {"write to the root", "write to the code", "new file in the code", "write to a layer", "write to /usr"}
+)
+_ITS_OWN |= frozenset({"home folders", "write to /etc"})
+"""What a function may not, and a machine may: these are files of its own."""
+
+
+def test_it_is_refused_what_functions_are(machine: Machine, base: Path) -> None:
+    attacks = {name: code for name, code in ATTACKS.items() if name not in _ITS_OWN}
+    if machine.level == "rootless":
+        attacks = {name: code for name, code in attacks.items() if name not in ROOTLESS_OWNS}
+    trying = f"""
+{TOOLS}
+for name, code in {attacks!r}.items():
+    print(name + ": " + handler({{"code": code}}, None), flush=True)
+"""
+    told, lines = boot(machine, base, trying)
+    assert told["how"] == "exit status 0", lines
+    assert len(lines) == len(attacks)
+    assert [line for line in lines if ": denied: " not in line] == []
+
+
+def test_it_finds_no_other_machine(machine: Machine, base: Path) -> None:
+    trying = """
+        import os
+        print(os.listdir("/var/task"), sorted(int(name) for name in os.listdir("/proc") if name.isdigit()))
+        print(sorted(os.readlink("/proc/self/fd/" + fd).split(":")[0] for fd in ("0", "1", "2")))
+    """
+    _, lines = boot(machine, base, trying)
+    assert lines == ["[] [1, 2]", "['/dev/null', 'pipe', 'pipe']"]
 
 
 def test_its_disk_ends_somewhere(machine: Machine, base: Path) -> None:
