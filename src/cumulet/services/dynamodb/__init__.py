@@ -46,6 +46,11 @@ from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
+_MODULES = (
+    *(tables, tags, ttl, policies, operations, recovery, restores, exports, imports, bulk, items, reading, batches),
+    *(transactions, updates, global_tables, global_settings, insights, search, statements, several_statements),
+)
+
 
 def build(
     *, db: Database, signals: Signals, clock: Clock, tasks: Tasks, calls: Calls, limits: Limits | None = None
@@ -94,33 +99,10 @@ def build(
     async def condition_keys(call: Call, arn: str, part: Struct) -> Callable[[str], tuple[str, ...] | None]:
         return await keys_of(dynamodb, call, arn, part)
 
-    modules = (
-        tables,
-        tags,
-        ttl,
-        policies,
-        operations,
-        recovery,
-        restores,
-        exports,
-        imports,
-        bulk,
-        items,
-        reading,
-        batches,
-        transactions,
-        updates,
-        global_tables,
-        global_settings,
-        insights,
-        search,
-        statements,
-        several_statements,
-    )
     return Service(
         "dynamodb",
         dynamodb,
-        operations_in(OPERATIONS, *modules),
+        operations_in(OPERATIONS, *_MODULES),
         start,
         resource_policy=resource_policy,
         condition_keys=condition_keys,

@@ -162,19 +162,7 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         images=unpacked,
         custom=custom,
     )
-    custom.on_change = lambda_.targets.forget_all
-    lambda_.targets.mounts = Mounts(calls, Watch(lambda_).mounted)
-    lambda_.front = UrlFront(lambda_)
-    lambda_.cleanups.append(lambda_.urls.clean)
-    lambda_.provisioner = Provisioner(lambda_)
-    lambda_.keeper = Keeper(lambda_)
-    lambda_.cleanups.append(lambda_.capacity.forget)
-    lambda_.snapshots = Snapshots(lambda_)
-    lambda_.sources = roster(lambda_)
-    lambda_.durable = Engine(lambda_, DurableStore(db))
-    lambda_.debugging = Debugging(compute, tasks, folder / "debuggers", lambda_.targets.forget)
-    lambda_.targets.alter = lambda_.debugging.spec
-
+    _tie(lambda_, folder / "debuggers")
     return Service(
         "lambda",
         lambda_,
@@ -183,6 +171,22 @@ def build(  # noqa: PLR0913  the composition root passes each part once
         stop=lambda: _stop(lambda_),
         resource_policy=partial(_resource_policy, lambda_),
     )
+
+
+def _tie(lambda_: Lambda, debuggers: Path) -> None:
+    """Have the nouns know of each other what they need, once all are there. `debuggers` is for those that are attached."""
+    lambda_.custom.on_change = lambda_.targets.forget_all
+    lambda_.targets.mounts = Mounts(lambda_.calls, Watch(lambda_).mounted)
+    lambda_.front = UrlFront(lambda_)
+    lambda_.cleanups.append(lambda_.urls.clean)
+    lambda_.provisioner = Provisioner(lambda_)
+    lambda_.keeper = Keeper(lambda_)
+    lambda_.cleanups.append(lambda_.capacity.forget)
+    lambda_.snapshots = Snapshots(lambda_)
+    lambda_.sources = roster(lambda_)
+    lambda_.durable = Engine(lambda_, DurableStore(lambda_.db))
+    lambda_.debugging = Debugging(lambda_.compute, lambda_.tasks, debuggers, lambda_.targets.forget)
+    lambda_.targets.alter = lambda_.debugging.spec
 
 
 async def _resource_policy(lambda_: Lambda, call: Call, arn: str) -> str | None:
