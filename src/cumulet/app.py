@@ -33,7 +33,7 @@ from cumulet.gateway.limits import Limits
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.server import Listener, Server
 from cumulet.kernel.clock import MovableClock, real_time
-from cumulet.kernel.config import Config, ConfigError
+from cumulet.kernel.config import Config, NotToBeHad
 from cumulet.kernel.memory import give_back_all_memory, give_back_memory
 from cumulet.kernel.tasks import Tasks
 from cumulet.permissions import Permissions
@@ -157,13 +157,19 @@ class Node:
                 listener = await self._server.listen_tls(config.host, config.port, await self._certified())
             else:
                 listener = await self._server.listen_tcp(config.host, config.port)
-            if config.unix_socket:
-                await self._server.listen_unix(Path(config.unix_socket))
         except OSError as error:
-            raise ConfigError(
+            raise NotToBeHad(
                 f"{config.host}:{config.port} cannot be listened on ({os.strerror(error.errno or 0)}): "
                 "stop what holds it, or choose another with --port."
             ) from error
+        if config.unix_socket:
+            try:
+                await self._server.listen_unix(Path(config.unix_socket))
+            except OSError as error:
+                raise NotToBeHad(
+                    f"The socket {config.unix_socket} cannot be made ({os.strerror(error.errno or 0)}): "
+                    "choose another with --unix-socket."
+                ) from error
         self._port = listener.address[1]
         self.endpoint = f"{'https' if config.tls else 'http'}://{config.host}:{self._port}"
 
@@ -176,7 +182,7 @@ class Node:
         try:
             await names.prepare([self.config.host, "localhost", "127.0.0.1", "::1", socket.gethostname()])
         except OSError as error:
-            raise ConfigError(
+            raise NotToBeHad(
                 f"--tls needs certificates, which could not be made in {folder / 'names'}: {error}."
             ) from error
         return names.choose

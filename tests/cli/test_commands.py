@@ -87,7 +87,11 @@ def test_wrong_usage_is_one_line_and_exit_code_2(arguments: list[str]) -> None:
 
 
 def test_settings_that_cannot_be_are_exit_code_2(tmp_path: Path) -> None:
-    for arguments, environment in ((["--host", "0.0.0.0"], {}), ([], {"CUMULET_PORT": "many"})):
+    for arguments, environment in (
+        (["--host", "0.0.0.0"], {}),
+        ([], {"CUMULET_PORT": "many"}),
+        (["--port", "0", "--limit", "lambda.tomeout=1"], {}),
+    ):
         ended = _cumulet("up", "--data", str(tmp_path), *arguments, **environment)
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
@@ -100,6 +104,17 @@ def test_without_a_node_commands_say_so_with_exit_code_3(arguments: list[str], t
     assert ended.returncode == 3
     assert ended.stdout == ""
     assert "cumulet up" in ended.stderr
+
+
+def test_an_address_without_a_node_is_exit_code_3_and_no_address_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    ended = _cumulet("status", CUMULET_ENDPOINT=f"http://127.0.0.1:{port}")
+    assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
+    assert f"127.0.0.1:{port}" in ended.stderr
+    for command in (["status"], ["wait", "--timeout", "0"]):
+        ended = _cumulet(*command, CUMULET_ENDPOINT="nowhere")
+        assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 
 def test_a_busy_port_says_who_holds_it(tmp_path: Path) -> None:

@@ -49,6 +49,19 @@ def called(functions: Any, name: str) -> Any:
     return json.loads(functions.invoke(FunctionName=name)["Payload"].read())
 
 
+def test_what_cannot_run_here_or_fails_once_has_an_exit_code(dev: Any, folder: Path) -> None:
+    process = dev("lisp", str(folder), "--once", "--runtime", "nodejs24.x", "--handler", "app.handler")
+    out, _ = process.communicate(timeout=60)
+    if process.returncode:  # this machine lacks it
+        assert process.returncode == 1
+        assert "cumulet runtimes install nodejs24.x" in out
+    (folder / "data.txt").unlink()
+    process = dev("bad", str(folder), "--once", "--invoke", "{}", "--runtime", "python3.11", "--handler", "app.handler")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 4, out
+    assert "No such file" in out
+
+
 def test_a_folder_is_deployed_once(dev: Any, client: Any, folder: Path) -> None:
     process = dev(
         "one",

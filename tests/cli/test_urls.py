@@ -79,3 +79,5 @@ def test_an_address_of_aws(run: Callable[..., str], api: str) -> None:
     host = f"{api}.execute-api.us-east-1.amazonaws.com"
     said = run("curl", f"https://{host}/dev?q=1%202", "-X", "POST", "-H", "Content-Type: application/json")
     assert json.loads(said) == {"q": "1 2", "host": host}
+    said = run("curl", "-X", "POST", "-H", "Content-Type: application/json", f"https://{host}/dev?q=2")
+    assert json.loads(said) == {"q": "2", "host": host}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from cumulet.cli.errors import CliError
+from cumulet.cli.errors import CliError, NoNode
 from cumulet.cli.node import RunningNode
 
 
@@ -69,9 +69,7 @@ class Caller:
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            raise CliError(
-                f"The node at {self.node.endpoint} does not answer ({error}): see `cumulet status`."
-            ) from error
+            raise NoNode.silent(self.node.endpoint, error) from error
         finally:
             connection.close()
         found = {name.lower(): value for name, value in answer.getheaders()}

@@ -1,6 +1,7 @@
 """`cumulet curl`: call an AWS-style address at the node."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,18 +13,27 @@ from cumulet.cli.node import RunningNode, data_option, find_node
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @data_option
-@click.argument("url")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def curl(data: Path | None, url: str, arguments: tuple[str, ...]) -> int:
+@click.argument("arguments", metavar="URL [ARGUMENTS]...", nargs=-1, required=True, type=click.UNPROCESSED)
+def curl(data: Path | None, arguments: tuple[str, ...]) -> int:
     """Run curl for URL, whose host is one of AWS's or a custom domain, against the node. ARGUMENTS are curl's.
 
     Such as: cumulet curl https://abc1234567.execute-api.eu-west-1.amazonaws.com/dev/pets -X POST -d @pet.json
     """
+    place = url_among(arguments)
+    url, arguments = arguments[place], (*arguments[:place], *arguments[place + 1 :])
     command = ["curl", "--silent", "--show-error", *connection(find_node(data), url), *arguments]
     try:
         return subprocess.run(command, check=False).returncode  # noqa: S603  what the user asks to run
     except FileNotFoundError as error:
         raise CliError("curl is not installed: install it, or print the addresses with `cumulet urls`.") from error
+
+
+def url_among(arguments: Sequence[str]) -> int:
+    """The position of the URL: the first that has a scheme, else the first argument, unless that is an option of curl's."""
+    places = [place for place, argument in enumerate(arguments) if argument.startswith(("https://", "http://"))]
+    if not places and arguments[0].startswith("-"):
+        raise click.UsageError("There is no URL that begins with https:// or http://.")
+    return places[0] if places else 0
 
 
 def connection(node: RunningNode, url: str) -> list[str]:

@@ -48,7 +48,7 @@ class Deployment:
         self._arn = found["FunctionArn"]
         self._warm()
         size = len(package.content) / 1024
-        return f"{found['Runtime']}, {found['Handler']}, {package.files} files, {size:.0f} KB"
+        return f"{found['Runtime']}, {found['Handler']}, {package.files} file{'s' if package.files != 1 else ''}, {size:.0f} KB"
 
     def again(self) -> None:
         """Give it the folder's code as it is now, and have it loaded before anyone calls."""
@@ -83,7 +83,14 @@ class Deployment:
         self._call("PUT", f"{_PATH}/{self._quoted}/code", {"ZipFile": base64.b64encode(package.content).decode()})
 
     def _warm(self) -> None:
-        if not self._node.page("/_cumulet/warm", {"function": self._arn}, timeout=60.0)["ready"]:
+        try:
+            ready = self._node.page("/_cumulet/warm", {"function": self._arn}, timeout=60.0)["ready"]
+        except CliError as error:
+            found = self._call("GET", f"{_PATH}/{self._quoted}/configuration")
+            if found.get("State") == "Failed":
+                raise CliError(found.get("StateReason") or error.message) from None
+            raise
+        if not ready:
             say("It cannot be loaded; an invocation, or its log, says why.")
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -107,7 +114,7 @@ class Deployment:
     "--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the function; may be repeated."
 )
 @click.option("--invoke", "event", metavar="PAYLOAD", help="Invoke it with this after each deployment: JSON, or @file.")
-@click.option("--once", is_flag=True, help="Deploy once, and watch nothing.")
+@click.option("--once", is_flag=True, help="Deploy once, and watch nothing; exit code 4 when --invoke failed.")
 def dev(  # noqa: PLR0913  the options
     function: str,
     folder: Path,
@@ -147,9 +154,11 @@ def dev(  # noqa: PLR0913  the options
     started = time.monotonic()
     what = deployment.begin(settings)
     say(f"{function} is deployed ({what}) in {_ms(started)} ms.")
-    _try(caller, function, payload)
     if once:
+        if payload is not None:
+            _invoke(caller, function, payload)
         return
+    _try(caller, function, payload)
     _watch(deployment, caller, function, folder, payload)
 
 
@@ -187,10 +196,14 @@ def _try(caller: Caller, function: str, payload: bytes | None) -> None:
     if payload is None:
         return
     try:
-        path = f"{_PATH}/{quote(function, safe='')}/invocations"
-        show(caller.send("lambda", path, payload, {"x-amz-log-type": "Tail"}), as_json=False)
+        _invoke(caller, function, payload)
     except CliError as error:
         say(error.format_message())
+
+
+def _invoke(caller: Caller, function: str, payload: bytes) -> None:
+    path = f"{_PATH}/{quote(function, safe='')}/invocations"
+    show(caller.send("lambda", path, payload, {"x-amz-log-type": "Tail"}), as_json=False)
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -103,7 +103,7 @@ def _print(found: dict[str, Any]) -> None:
     for language, name in (("python", "Python 3.9 to 3.14"), ("nodejs", "Node.js 18 to 26, an even version")):
         if not any(runtime.startswith(language) for runtime in found["runtimes"]):
             _line(False, f"no {language} runtimes: install {name}, or see `cumulet runtimes install --help`")
-    sdk = found["node_sdk"] or f"not found: npm install --prefix {found['node_sdk_folder']} @aws-sdk/client-s3 ..."
+    sdk = found["node_sdk"] or "not found: cumulet runtimes install aws-sdk-js"
     _line(found["node_sdk"] is not None, f"AWS SDK for JavaScript {sdk}")
     _line(found["aws"] is not None, f"AWS CLI {found['aws'] or 'is not installed: pip install awscli'}")
     _line(not found["problems"], "; ".join(found["problems"]) or f"data folder {found['data']}")

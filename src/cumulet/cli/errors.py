@@ -29,6 +29,12 @@ class NoNode(CliError):
     def on(cls, data: Path) -> "NoNode":
         return cls(f"No node is running on {data}: start one with `cumulet up`, or name its folder with --data.")
 
+    @classmethod
+    def silent(cls, endpoint: str, error: Exception) -> "NoNode":
+        return cls(
+            f"The node at {endpoint} does not answer ({error}): start one with `cumulet up`, or see `cumulet status`."
+        )
+
 
 class FunctionFailed(CliError):
     """The function was invoked and answered with an error."""

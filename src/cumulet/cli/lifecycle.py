@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 from cumulet.cli.errors import CliError, NoNode
-from cumulet.cli.node import RunningNode, announced, data_folder, data_option, find_node, is_running, wait_until
+from cumulet.cli.node import (
+    RunningNode,
+    announced,
+    data_folder,
+    data_option,
+    find_node,
+    is_running,
+    named_node,
+    wait_until,
+)
 from cumulet.cli.output import data_json, say, table
 
 _STOP_PATIENCE = 30.0
@@ -99,12 +108,13 @@ def _lines(found: dict[str, Any]) -> list[str]:
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait.")
 def wait(data: Path | None, timeout: float) -> None:
     """Wait until the node answers; for scripts and CI."""
-    address = os.environ.get("CUMULET_ENDPOINT")
+    named = named_node(data)
     folder = data_folder(data)
 
     def answers() -> bool:
-        node = RunningNode(address) if address and data is None else announced(folder)
+        node = named or announced(folder)
         return node is not None and node.answers()
 
     if not wait_until(answers, timeout):
-        raise NoNode(f"No node on {folder} answered within {timeout:g} s: start one with `cumulet up`.")
+        place = f"at {named.endpoint}" if named else f"on {folder}"
+        raise NoNode(f"No node {place} answered within {timeout:g} s: start one with `cumulet up`.")

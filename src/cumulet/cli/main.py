@@ -87,7 +87,7 @@ def _settings() -> dict[str, Any]:
 @click.group(cls=Commands, context_settings=_settings())
 @click.version_option(__version__, prog_name="cumulet", message="%(prog)s %(version)s")
 def main() -> None:
-    """A serverless cloud of your own: AWS Lambda, S3, SQS and their event sources, really run, at one endpoint.
+    """A serverless cloud of your own: AWS Lambda, API Gateway, Step Functions and the services around them, really run, at one endpoint.
 
     Exit codes: 0 done, 1 it could not be done, 2 wrong usage, 3 no node is running, 4 the function failed.
     """

@@ -65,9 +65,11 @@ class RunningNode:
             else:
                 connection.request("POST", path, json.dumps(body))
             answer = connection.getresponse()
+            if answer.status >= 500:  # in words for people, not in JSON
+                raise CliError(f"The node at {self.endpoint} failed: {answer.read(300).decode(errors='replace')}.")
             value = json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise CliError(f"The node at {self.endpoint} does not answer ({error}): see `cumulet status`.") from error
+            raise NoNode.silent(self.endpoint, error) from error
         finally:
             connection.close()
         if answer.status != 200:
@@ -116,11 +118,22 @@ def is_running(pid: int) -> bool:
         return True  # no /proc here
 
 
+def named_node(data: Path | None) -> RunningNode | None:
+    """The node that CUMULET_ENDPOINT names, unless a folder is named. Raises WrongSettings when that is no address."""
+    address = os.environ.get("CUMULET_ENDPOINT")
+    if not address or data is not None:
+        return None
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WrongSettings(f"CUMULET_ENDPOINT is {address!r}: it takes an address such as http://127.0.0.1:4566.")
+    return RunningNode(address.rstrip("/"))
+
+
 def find_node(data: Path | None) -> RunningNode:
     """The running node. With CUMULET_ENDPOINT set, and no folder named, the node at that address. Raises CliError."""
-    address = os.environ.get("CUMULET_ENDPOINT")
-    if address and data is None:
-        return RunningNode(address.rstrip("/"))
+    named = named_node(data)
+    if named is not None:
+        return named
     folder = data_folder(data)
     node = announced(folder)
     if node is None:

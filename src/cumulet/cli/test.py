@@ -179,6 +179,7 @@ def _show(outcome: _Outcome, *, as_json: bool) -> None:
         )
         return
     mark = click.style("✗", fg="red") if outcome.failures else click.style("✓", fg="green")
-    print_data(f"{mark} {outcome.machine}#{outcome.case}  {outcome.status}  {duration(outcome.seconds)}")
+    wanted = " as expected" if outcome.status != "SUCCEEDED" and not outcome.failures else ""
+    print_data(f"{mark} {outcome.machine}#{outcome.case}  {outcome.status}{wanted}  {duration(outcome.seconds)}")
     for failure in outcome.failures:
         print_data(f"    {failure}")

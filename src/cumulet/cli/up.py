@@ -120,15 +120,17 @@ def _run(config: "Config") -> None:
 
     import uvloop
 
-    from cumulet.kernel.config import ConfigError
+    from cumulet.kernel.config import ConfigError, NotToBeHad
     from cumulet.kernel.memory import keep_freed_memory
 
     keep_freed_memory()
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         uvloop.run(_serve(config))
-    except ConfigError as error:
+    except NotToBeHad as error:
         raise CliError(_with_holder(str(error), error.__cause__, config.port)) from None
+    except ConfigError as error:
+        raise WrongSettings(str(error)) from None
 
 
 def _with_holder(message: str, cause: BaseException | None, port: int) -> str:

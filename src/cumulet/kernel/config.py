@@ -26,6 +26,10 @@ class ConfigError(Exception):
     """A setting that cannot be: one line that says which, why, and what to do."""
 
 
+class NotToBeHad(ConfigError):
+    """The settings are right, but what they name cannot be had here now: a folder, a port."""
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """What `cumulet up` can be told, by option or by the environment variable of the same name (`CUMULET_PORT`).
 

@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-from cumulet.kernel.config import ConfigError
+from cumulet.kernel.config import NotToBeHad
 
 
 class DataFolder:
@@ -19,7 +19,7 @@ class DataFolder:
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
+            raise NotToBeHad(
                 f"The data folder {path} cannot be written ({error.strerror}): choose another with --data."
             ) from error
         self._take()
@@ -31,7 +31,7 @@ class DataFolder:
         except BlockingIOError:
             holder = os.pread(self._lock, 32, 0).decode().strip() or "unknown"
             os.close(self._lock)
-            raise ConfigError(
+            raise NotToBeHad(
                 f"The data folder {self.path} is in use by another node (process {holder}): stop it with "
                 f"`cumulet down --data {self.path}`, or choose another folder with --data."
             ) from None

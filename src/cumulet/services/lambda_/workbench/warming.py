@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cumulet.api import lambda_ as api
+from cumulet.compute import ComputeUnavailable, RuntimeUnavailable
 from cumulet.kernel.arn import Arn
 from cumulet.services.lambda_.errors import no_function
 from cumulet.services.lambda_.names import FunctionKey, Reference
@@ -35,7 +37,12 @@ def end_debugging(lambda_: Lambda, arn: str) -> None:
 async def _load(lambda_: Lambda, key: FunctionKey) -> bool:
     target = await ready_target(lambda_, Reference(key, None))
     spec = await lambda_.targets.spec(target, lambda_.clock.now())
-    return bool(lambda_.compute.holding(spec.key)) or await initialise(lambda_, target, spec)
+    try:
+        return bool(lambda_.compute.holding(spec.key)) or await initialise(lambda_, target, spec)
+    except RuntimeUnavailable as error:
+        raise api.InvalidRuntimeException(str(error)) from error
+    except ComputeUnavailable as error:
+        raise api.ServiceException(str(error)) from error
 
 
 def _key(arn: str) -> FunctionKey:
