@@ -6,6 +6,7 @@ Usage: python examples/sandbox/talk.py IMAGE
 import sys
 import time
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import boto3
@@ -24,12 +25,17 @@ class Session:
         )
         self._headers = token["authToken"]
 
+        # Names under localhost are resolved by browsers and curl, not by every system: the node is asked by its own address.
+        node = urlsplit(self.microvms.meta.endpoint_url)
+        here = self.host.rpartition(":")[0].endswith(".localhost")
+        self._url = f"{node.scheme}://{node.netloc}/" if here else f"https://{self.host}/"
+        self._headers["Host"] = self.host
+
     def run(self, code: str) -> str:
         """What the code prints. While the MicroVM starts, it is asked again."""
-        scheme = "https" if self.host.endswith(".on.aws") else "http"
         for _ in range(60):
             try:
-                with urlopen(Request(f"{scheme}://{self.host}/", code.encode(), self._headers), timeout=60) as answer:
+                with urlopen(Request(self._url, code.encode(), self._headers), timeout=60) as answer:
                     return str(answer.read().decode())
             except HTTPError as error:
                 if error.code != 502:
