@@ -74,7 +74,7 @@ def install(name: str, folder: Path, search_path: str, tell: Tell) -> Path:
     runs = found.installable(name) or name in (JAVA, SDK_FOR_NODE)
     work = _work(name, folder, search_path) if runs else None
     if work is None:
-        raise NotInstalled(f"{name} cannot be installed: it is one of {', '.join(names())}. {found.advice(name)}.")
+        raise NotInstalled(f"{name} cannot be installed, only {', '.join(names())}. {found.advice(name)}.")
     return work(tell)
 
 
