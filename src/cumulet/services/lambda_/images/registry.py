@@ -69,6 +69,8 @@ class Registry:
         self._blobs = blobs
         self._uploads: dict[str, _Upload] = {}
         self._awaited: dict[tuple[Repository, str], float] = {}
+        # Held from looking at what names a blob until that has its consequence: a manifest that is kept, or a blob that goes.
+        self._naming = asyncio.Lock()
         self.on_delete: Callable[[Repository], None] = lambda repository: None
 
     async def start(self) -> None:
@@ -98,11 +100,12 @@ class Registry:
 
     async def mount(self, repository: Repository, digest: str) -> bool:
         """Have a blob of another of the account's repositories in this one too; False when there is none."""
-        found = await self._store.blob_of_account(repository.account, digest)
-        if found is None:
-            return False
-        self._await(repository, digest)
-        await self._store.put_blob(repository, digest, found)
+        async with self._naming:
+            found = await self._store.blob_of_account(repository.account, digest)
+            if found is None:
+                return False
+            self._await(repository, digest)
+            await self._store.put_blob(repository, digest, found)
         return True
 
     async def begin(self, repository: Repository) -> str:
@@ -183,14 +186,16 @@ class Registry:
             kind = media_type.partition(";")[0].strip() or str(document.get("mediaType", ""))
             if not _MEDIA_TYPE.fullmatch(kind):
                 raise Refused(400, "MANIFEST_INVALID", "manifest invalid: its media type is none")
-            for part in parts(document):
-                await self._check_part(repository, part, manifest=kind in _INDEXES)
+            named = parts(document)
         except (msgspec.DecodeError, RecursionError, TypeError, KeyError, AttributeError):
             raise Refused(400, "MANIFEST_INVALID", "manifest invalid") from None
         tag = None if DIGEST.fullmatch(wanted) else wanted
-        await self._store.put_manifest(repository, Manifest(digest, kind, content), tag)
-        for part in parts(document):
-            self._awaited.pop((repository, part), None)
+        async with self._naming:
+            for part in named:
+                await self._check_part(repository, part, manifest=kind in _INDEXES)
+            await self._store.put_manifest(repository, Manifest(digest, kind, content), tag)
+            for part in named:
+                self._awaited.pop((repository, part), None)
         return digest
 
     async def delete(self, repository: Repository, wanted: str) -> None:
@@ -207,18 +212,20 @@ class Registry:
     async def delete_blob(self, repository: Repository, digest: str) -> None:
         """One that no manifest names. Raises Refused."""
         await self.blob(repository, digest)
-        if digest in await self._named(repository):
-            raise Refused(405, "DENIED", "a manifest of this repository names the blob: delete that first")
-        await self._remove(repository, digest)
+        async with self._naming:
+            if digest in await self._named(repository):
+                raise Refused(405, "DENIED", "a manifest of this repository names the blob: delete that first")
+            await self._remove(repository, digest)
 
     async def sweep(self, repository: Repository) -> None:
         """Remove blobs that no manifest of the repository names, unless somebody who pushes counts on them."""
         now = asyncio.get_running_loop().time()
         self._awaited = {place: moment for place, moment in self._awaited.items() if now < moment + _PATIENCE}
-        named = await self._named(repository)
-        for digest in await self._store.digests(repository):
-            if digest not in named and (repository, digest) not in self._awaited:
-                await self._remove(repository, digest)
+        async with self._naming:
+            named = await self._named(repository)
+            for digest in await self._store.digests(repository):
+                if digest not in named and (repository, digest) not in self._awaited:
+                    await self._remove(repository, digest)
 
     async def _named(self, repository: Repository) -> set[str]:
         found: set[str] = set()
