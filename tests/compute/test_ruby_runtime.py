@@ -279,3 +279,42 @@ def test_versions_are_told_apart(tmp_path: Path) -> None:
         "ruby3.4": "two",
         "ruby4.0": "4.0.1",
     }
+
+
+_ATTACKS = {
+    "mount": "syscall(165, 'none', '/tmp', 'tmpfs', 0, 0)",
+    "chroot": "Dir.chroot('/tmp')",
+    "ptrace": "syscall(101, 16, 1, 0, 0)",
+    "unshare user": "syscall(272, 0x10000000)",
+    "setns": "syscall(308, File.open('/proc/self/ns/net').fileno, 0)",
+    "bpf": "syscall(321, 0, '', 0)",
+    "io_uring": "syscall(425, 1, '0' * 120)",
+    "open_by_handle_at": "syscall(304, -100, '0' * 128, 0)",
+    "fsopen": "syscall(430, 'tmpfs', 0)",
+    "setuid": "Process::Sys.setuid(0) || Process::Sys.setuid(1)",
+    "raw socket": "[require('socket'), Socket.new(:INET, :RAW, 1)]",
+    "write to the code": "File.write('/var/task/app.rb', '')",
+    "write to the runtime": "File.write('/var/runtime/runtime.rb', '')",
+    "write to /usr": "File.write('/usr/x', '')",
+    "shadow": "File.read('/etc/shadow')",
+    "memory of init": "File.read('/proc/1/mem', 1)",
+    "disk": "File.read('/dev/vda', 1)",
+    "sysrq": "File.write('/proc/sysrq-trigger', 'b')",
+}
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="numbers of system calls are those of x86_64")
+def test_it_is_refused_what_other_functions_are(machine: Machine, make: Make) -> None:
+    if machine.level == "process":
+        pytest.skip("process: functions are plain processes")
+    function = make("""
+        def handler(event:, context:)
+          event.transform_values { |code| "GOT #{eval(code).inspect}" rescue "denied" }
+        end
+    """)
+    outcomes = machine.result(function, _ATTACKS)
+    assert {name: outcome for name, outcome in outcomes.items() if outcome != "denied"} == {}
+    status = make("def handler(event:, context:) = File.read('/proc/self/status')")
+    text = machine.result(status)
+    for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"):
+        assert line in text
