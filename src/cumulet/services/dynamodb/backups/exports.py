@@ -19,7 +19,7 @@ from cumulet.kernel.ids import new_id, token
 from cumulet.services.dynamodb import history, jobs
 from cumulet.services.dynamodb.backups import holds, increments, objects, recovery, transfers
 from cumulet.services.dynamodb.backups.filters import ALL, filter_of
-from cumulet.services.dynamodb.backups.objects import Target, checksum
+from cumulet.services.dynamodb.backups.objects import Target, checksum, root_below
 from cumulet.services.dynamodb.backups.transfers import EXPORT, Caller, Transfer
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.model import CREATING, Table
@@ -194,12 +194,15 @@ class _Export:
         self._job = job
         told = job.description
         self._target = Target(
-            *(dynamodb, job.caller, told.s3_bucket or "", told.s3_bucket_owner),
-            *(told.s3_sse_algorithm, told.s3_sse_kms_key_id),
+            dynamodb,
+            job.caller,
+            told.s3_bucket or "",
+            told.s3_bucket_owner,
+            told.s3_sse_algorithm,
+            told.s3_sse_kms_key_id,
         )
         self._filter = filter_of(job.table, told.filter_specification)
-        prefix = (told.s3_prefix or "").strip("/")
-        root = f"{prefix}/" * bool(prefix) + "AWSDynamoDB"
+        root = root_below(told.s3_prefix)
         self._folder = f"{root}/{job.arn.rpartition('/')[2]}"
         self._data = f"{root}/data" if job.since >= 0 else f"{self._folder}/data"
 

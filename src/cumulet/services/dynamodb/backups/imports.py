@@ -207,9 +207,8 @@ class _Import:
         async with contextlib.aclosing(self._files.pieces(key, compression, _TURN)) as pieces:
             async for lines, whole in pieces:
                 known = min(len(lines), max(0, done - place))
-                for line in lines[
-                    :known
-                ]:  # of an earlier run; but a header is needed, and the beginnings of quotations
+                # Those of an earlier run are read all the same: a header is needed, and the beginnings of quotations.
+                for line in lines[:known]:
                     with contextlib.suppress(AwsError, ValueError, RecursionError):
                         reader.read(line)
                 place += len(lines)

@@ -20,6 +20,12 @@ from cumulet.services.dynamodb.state import DynamoDb
 _TRIES = 5
 
 
+def root_below(prefix: str | None) -> str:
+    """The folder of what DynamoDB writes, below a prefix that customers give."""
+    given = (prefix or "").strip("/")
+    return f"{given}/AWSDynamoDB" if given else "AWSDynamoDB"
+
+
 class Found(Struct):
     """A file to read, and its bytes."""
 

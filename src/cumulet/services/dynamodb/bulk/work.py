@@ -17,7 +17,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import capacity, items, jobs, store
 from cumulet.services.dynamodb.backups import transfers
 from cumulet.services.dynamodb.backups.importing import Malformed
-from cumulet.services.dynamodb.backups.objects import Found, Source, Target, checksum
+from cumulet.services.dynamodb.backups.objects import Found, Source, Target, checksum, root_below
 from cumulet.services.dynamodb.bulk import model, records
 from cumulet.services.dynamodb.bulk.model import CONDITION, ERROR, Description, Job, Report
 from cumulet.services.dynamodb.bulk.operations import KIND
@@ -65,12 +65,15 @@ class _Putting:
         self._compression = source.input_compression_type or "NONE"
         self._source = Source(dynamodb, job.caller, source.s3_bucket, source.s3_key_prefix, source.s3_bucket_owner)
         self._target = Target(
-            *(dynamodb, job.caller, target.s3_bucket or "", target.s3_bucket_owner),
-            *(target.s3_sse_algorithm, target.s3_sse_kms_key_id),
+            dynamodb,
+            job.caller,
+            target.s3_bucket or "",
+            target.s3_bucket_owner,
+            target.s3_sse_algorithm,
+            target.s3_sse_kms_key_id,
         )
         self._told_of = frozenset(target.output_type)
-        prefix = (target.s3_key_prefix or "").strip("/")
-        self._folder = f"{prefix}/" * bool(prefix) + f"AWSDynamoDB/{job.arn.rpartition('/')[2]}"
+        self._folder = f"{root_below(target.s3_key_prefix)}/{job.arn.rpartition('/')[2]}"
 
     async def run(self) -> None:
         told = self._job.description
