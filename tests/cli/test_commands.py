@@ -96,6 +96,12 @@ def test_settings_that_cannot_be_are_exit_code_2(tmp_path: Path) -> None:
         assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
 
 
+def test_an_account_takes_twelve_digits(run: Run) -> None:
+    ended = run("invoke", "f", "--account", "12")
+    assert ended.returncode == 2
+    assert "twelve digits" in ended.stderr
+
+
 @pytest.mark.parametrize(
     "arguments", [["status"], ["down"], ["env"], ["wait", "--timeout", "0"], ["invoke", "f"], ["aws", "s3", "ls"]]
 )

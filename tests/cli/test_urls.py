@@ -73,6 +73,33 @@ def test_web_functions(run: Callable[..., str], client: Callable[..., Any], acco
     assert found["url"].endswith(f".lambda-web.us-east-1.localhost:{endpoint.rpartition(':')[2]}/")
 
 
+def test_portals_that_are_published(
+    run: Callable[..., str], client: Callable[..., Any], account: str, endpoint: str
+) -> None:
+    v2 = client("apigatewayv2")
+    names = ("Accent", "Background", "ErrorValidation", "Header", "Navigation", "Text")
+    made = v2.create_portal(
+        Authorization={"None": {}},
+        EndpointConfiguration={"None": {}},
+        PortalContent={
+            "DisplayName": "Pet shop",
+            "Theme": {"CustomColors": {f"{name}Color": "#000000" for name in names}},
+        },
+    )["PortalId"]
+    assert json.loads(run("urls", "--account", account, "--json")) == []
+    v2.publish_portal(PortalId=made)
+    found = json.loads(run("urls", "--account", account, "--json"))
+    port = endpoint.rpartition(":")[2]
+    assert found == [
+        {
+            "kind": "PORTAL",
+            "name": "Pet shop",
+            "url": f"http://p-{made}.apigw-portal.us-east-1.localhost:{port}/",
+            "path_url": f"{endpoint}/_aws/portals/{made}/",
+        }
+    ]
+
+
 def test_an_address_of_aws(run: Callable[..., str], api: str) -> None:
     if shutil.which("curl") is None:
         pytest.skip("no curl on this machine")

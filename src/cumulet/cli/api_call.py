@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import click
 
-from cumulet.cli.errors import CliError, NoNode
+from cumulet.cli.errors import CliError, NoNode, WrongSettings
 from cumulet.cli.node import RunningNode
 
 
@@ -38,6 +38,8 @@ class Caller:
     @classmethod
     def from_options(cls, node: RunningNode, account: str | None, region: str) -> "Caller":
         """The account's root when one is named, else the credentials of the environment, else the default account."""
+        if account is not None and not (account.isascii() and account.isdigit() and len(account) == 12):
+            raise WrongSettings(f"--account {account} is not an account: it takes twelve digits.")
         key = os.environ.get("AWS_ACCESS_KEY_ID")
         if account is None and key:
             secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "")

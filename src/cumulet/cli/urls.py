@@ -18,12 +18,12 @@ from cumulet.cli.output import data_json, say
 @with_caller_options
 @click.option("--json", "as_json", is_flag=True, help="As a JSON list.")
 def urls(data: Path | None, account: str | None, region: str, as_json: bool) -> None:
-    """Print the addresses of the account's APIs, function URLs and web functions.
+    """Print the addresses of the account's APIs, portals, function URLs and web functions.
 
     Those under localhost work in browsers and curl; the ones by path work everywhere.
     """
     caller = Caller.from_options(find_node(data), account, region)
-    found = [*_rest_apis(caller), *_http_apis(caller), *_functions(caller), *_web_functions(caller)]
+    found = [*_rest_apis(caller), *_http_apis(caller), *_portals(caller), *_functions(caller), *_web_functions(caller)]
     if as_json:
         data_json(found)
         return
@@ -68,6 +68,21 @@ def _api(caller: Caller, kind: str, id: str, name: str, stage: str) -> dict[str,
         "url": f"{scheme}://{id}.execute-api.{caller.region}.localhost:{port}/{stage}",
         "path_url": f"{scheme}://{host}/_aws/execute-api/{id}/{stage}",
     }
+
+
+def _portals(caller: Caller) -> list[dict[str, str]]:
+    scheme, _, host = caller.node.endpoint.partition("://")
+    port = host.rpartition(":")[2]
+    return [
+        {
+            "kind": "PORTAL",
+            "name": portal["portalContent"]["displayName"],
+            "url": f"{scheme}://p-{portal['portalId']}.apigw-portal.{caller.region}.localhost:{port}/",
+            "path_url": f"{scheme}://{host}/_aws/portals/{portal['portalId']}/",
+        }
+        for portal in _get(caller, "apigateway", "/v2/portals").get("items", [])
+        if portal.get("publishStatus") == "PUBLISHED"
+    ]
 
 
 def _web_functions(caller: Caller) -> list[dict[str, str]]:
