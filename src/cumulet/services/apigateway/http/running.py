@@ -104,9 +104,8 @@ class Programs:
             body = await self._snapshots.get(api_id, stage.deployment_id)
             if body is not None:
                 break
-            if (
-                await self._parts.get(api_id, STAGE, name) == stage
-            ):  # else it was led elsewhere, and the old one deleted
+            # A stage that was led elsewhere meanwhile, and its old deployment deleted, is looked at once more.
+            if await self._parts.get(api_id, STAGE, name) == stage:
                 return None
         running = Running(definition=thaw(body), api=known.api, stage=stage, account=known.account, region=known.region)
         # Into what was known before: a change meanwhile leaves it to nobody.

@@ -115,9 +115,8 @@ class Rest:
             canary = await self.deployments.snapshot(api_id, canary_of) if canary_of else None
             if deployed is not None and (canary is not None or not canary_of):
                 break
-            if (
-                await self.stages.get(api_id, name) == stage
-            ):  # else it was led elsewhere, and the old deployment deleted
+            # A stage that was led elsewhere meanwhile, and its old deployment deleted, is looked at once more.
+            if await self.stages.get(api_id, name) == stage:
                 return None
         running = Running(
             definition=definitions.decode(deployed),
