@@ -14,12 +14,15 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.api import stepfunctions as api
+from cumulet.kernel.errors import InternalFailure
 from cumulet.services.stepfunctions.engine import inputs
 from cumulet.services.stepfunctions.engine.frames import Frame, Phase, Run
 from cumulet.services.stepfunctions.engine.journal import CHANGED
 from cumulet.services.stepfunctions.state import StepFunctions
 
 _MOST = 1_000
+_PATIENCE = 20.0
+"""Seconds that a change may take until it is durable."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -95,16 +98,19 @@ async def _run(state: StepFunctions, execution: str) -> Run | None:
 
 
 async def _act(state: StepFunctions, run: Run, action: Any) -> None:
-    """Have something done to a run, and wait until it is."""
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    """Have something done to a run, and wait until that is durable. Raises InternalFailure when the store is too slow."""
+    done = asyncio.Event()
 
     def act(run: Run) -> None:
         action(run)
-        if not done.done():
-            done.set_result(None)
+        run.after.append(done.set)
 
     state.engine.post(run, act)
-    await asyncio.wait({done}, timeout=5.0)
+    try:
+        await asyncio.wait_for(done.wait(), _PATIENCE)
+    except TimeoutError:
+        text = f"It could not be written down within {_PATIENCE:.0f} seconds. Look at the execution again."
+        raise InternalFailure(text) from None
 
 
 def _let_go(run: Run) -> None:
