@@ -50,7 +50,9 @@ class Dispatcher:
         if (service := self._services.get(name)) is not None:
             return service
         if name not in self._builders:
-            raise NotImplementedHere(f"The service {name} is not implemented in Cumulet yet.")
+            raise NotImplementedHere(
+                f"The service {name} is not implemented in Cumulet yet. See docs/services for those that are."
+            )
         if name not in self._starting:
             self._starting[name] = asyncio.get_running_loop().create_task(self._start(name), name=f"start {name}")
         # Shielded: a client that hangs up must not leave a service half started.

@@ -283,6 +283,8 @@ def serve(config: messages.Message, orders: socket.socket) -> None:
         router = Router(config)
         router.open()
         _make(router, orders)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the supervisor is gone
     except OSError as error:
         if router is not None:
             print(f"cumulet: {error}", file=sys.stderr)  # noqa: T201 - the node's standard error

@@ -411,6 +411,8 @@ def main(config: messages.Message) -> None:
         try:
             orders.close()
             _supervise(config, node, hierarchy, networks)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # the node is gone
         except BaseException:  # noqa: BLE001 - nothing may return from here
             traceback.print_exc(file=sys.stderr)
         finally:

@@ -43,8 +43,11 @@ def _serve(config: messages.Message, control: socket.socket) -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    messages.send(control, {"ready": True, "baseline": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
-    Zygote(config, control, runtime.run).serve()
+    try:
+        messages.send(control, {"ready": True, "baseline": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
+        Zygote(config, control, runtime.run).serve()
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the supervisor is gone
 
 
 class Zygote:
