@@ -1,6 +1,7 @@
 """Bodies of all connections together: no more in memory than there is room for, and nobody waits for ever."""
 
 import asyncio
+import random
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -211,3 +212,65 @@ def test_who_sends_next_to_nothing_keeps_no_room_from_others() -> None:
         assert [(await each.answer())[0] for each in slow] == [400, 400]
 
     run(check, Limits(bodies=2 * MB + 1000, bodies_time=30, stall_time=0.3, slowest=10 * MB))
+
+
+async def _answer(request: HttpRequest) -> HttpResponse:
+    """As its path says."""
+    if request.path == "/late":
+        await asyncio.sleep(0.01)
+    if request.path != "/unread":
+        await read_content(request, 2 * MB)
+    if request.path == "/fails":
+        raise RuntimeError
+    return HttpResponse(200, {}, b"done")
+
+
+def _any_request(chance: random.Random) -> bytes:
+    size = chance.choice((10, 20_000, 90_000, 300_000, MB, 3 * MB))
+    path = chance.choice((b"/", b"/late", b"/unread", b"/fails"))
+    expect = chance.choice((b"", b"Expect: 100-continue\r\n"))
+    if chance.random() < 0.5:
+        framing, body = b"Content-Length: %d\r\n" % size, bytes(size)
+    else:
+        end = chance.choice((b"0\r\n\r\n", b"zz\r\n", b""))
+        framing, body = b"Transfer-Encoding: chunked\r\n", b"%x\r\n%s\r\n%s" % (size, bytes(size), end)
+    return b"POST %s HTTP/1.1\r\nHost: a\r\n%s%s\r\n" % (path, framing, expect) + body
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_nothing_is_kept_of_whatever_clients_did(seed: int) -> None:
+    chance = random.Random(seed)
+
+    async def visit(setup: Setup) -> None:
+        client = await setup.connect()
+        data = b"".join(_any_request(chance) for _ in range(chance.choice((1, 1, 2, 3))))
+        client.send(data[: len(data) if chance.random() < 0.5 else chance.randrange(len(data))])
+        await asyncio.sleep(chance.random() / 20)
+        client.close()
+
+    async def check(setup: Setup) -> None:
+        setup.routes |= dict.fromkeys(("/", "/late", "/unread", "/fails"), _answer)
+        for _ in range(4):
+            await asyncio.gather(*(visit(setup) for _ in range(30)))
+        await _until(lambda: not setup.listener.connections and not setup.server.budget.used)
+        assert not setup.server.budget.tight
+
+    run(check, SMALL)
+
+
+def test_a_connection_goes_on_after_a_body_that_stopped_its_reading() -> None:
+    async def check(setup: Setup) -> None:
+        setup.routes["/unread"] = _answer
+        (client,) = await _senders(setup, b"Content-Length: 1000000\r\n", bytes(MB), 1)
+        await _entered(setup, 1)
+        other = await setup.connect()
+        setup.server.budget.take(2 * MB)  # little room is left: reading stops at less
+        for _ in range(3):
+            other.send(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + bytes(60_000))
+            async with asyncio.timeout(20):
+                assert (await other.answer())[2] == b"done"
+        setup.server.budget.give(2 * MB)
+        setup.go.set()
+        await client.answer()
+
+    run(check, SMALL)

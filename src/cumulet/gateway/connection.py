@@ -120,7 +120,8 @@ class Connection(asyncio.Protocol):
         self._ended = self._reader.presence.gone = True
         if incoming := self._reader.incoming:
             self._fail_body(incoming, IncompleteBody("The request body terminated unexpectedly"))
-        if self._closed or not (self._current or self._queue) or self._transport.get_extra_info("sslcontext"):
+        answering = self._queue or (self._current and not self._current.discard)
+        if self._closed or not answering or self._transport.get_extra_info("sslcontext"):
             return False
         # A client that vanished looks the same as one that only ended its side: the answer gets a moment.
         self._loop.call_later(self._limits.half_close_time, self._abandon)
@@ -408,6 +409,7 @@ class Connection(asyncio.Protocol):
         self._reader.upgrading = False
         if self._queue or self._rest or self._refusal is not None:
             self._pump()
+        self.taken()  # a body that came whole, or was not read, may have stopped the reading
 
     def _switch(self, response: Upgrade) -> None:
         rest, self._rest = self._rest, b""
