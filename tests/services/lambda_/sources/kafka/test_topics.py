@@ -121,10 +121,14 @@ def test_failures_hold_their_partition_up(
     )
     make("once", TELL, Timeout=30, Environment={"Variables": {"TOLD": told.url, "THEN": then}})
     follow(topic, "once", BatchSize=1)
-    found = told_values(told, 4)
-    assert sorted(found) == ["after", "bad", "bad", "other"]
-    in_order = [value for value in found if value != "other"]
-    assert in_order == ["bad", "bad", "after"]
+    found: list[str] = []
+    while not {"after", "other"} <= set(found):
+        found += told_values(told, 1)
+    assert found.count("other") == 1
+    *bad, last = [value for value in found if value != "other"]
+    assert last == "after"
+    assert 2 <= len(bad) <= 3  # it fails once in each environment, of which there may be one for each partition
+    assert set(bad) == {"bad"}
 
 
 def test_partial_answers(broker: Broker, teller: Tell, follow: Follow, told: Queue) -> None:
