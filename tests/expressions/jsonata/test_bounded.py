@@ -1,5 +1,8 @@
 """Expressions in a process of their own: what they take too much of ends them, and them alone."""
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -16,13 +19,24 @@ def bounded() -> Iterator[Bounded]:
 
 
 def test_results_and_failures_come_back(bounded: Bounded) -> None:
-    assert bounded.run("$states.input & '!'", ("states",), '{"states":{"input":"é"}}', 1, 0) == '"é!"'
-    assert bounded.run("$no", (), "{}", 1, 0) is None
-    assert bounded.run("$random()", (), "{}", 7, 0) == bounded.run("$random()", (), "{}", 7, 0)
-    assert bounded.run("$millis()", (), "{}", 7, 1234) == "1234"
+    assert bounded.run("$states.input & '!'", ("states",), '{"states":{"input":"é"}}', 1, 0)[0] == '"é!"'
+    assert bounded.run("$no", (), "{}", 1, 0)[0] is None
+    assert bounded.run("$random()", (), "{}", 7, 0)[0] == bounded.run("$random()", (), "{}", 7, 0)[0]
+    assert bounded.run("$millis()", (), "{}", 7, 1234)[0] == "1234"
     with pytest.raises(JsonataError, match="Attempted to invoke a non-function") as failed:
         bounded.run("$no()", (), "{}", 1, 0)
     assert failed.value.code == "T1006"
+
+
+def test_a_child_that_others_keep_from_the_processor_is_waited_for(bounded: Bounded) -> None:
+    _, seconds = bounded.run("1", (), "{}", 1, 0)
+    assert 0 <= seconds < 1
+    (child,) = bounded._idle
+    pid = child._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(1.5, os.kill, (pid, signal.SIGCONT)).start()
+    assert bounded.run("$sum([1..10])", (), "{}", 1, 0)[0] == "55"
+    assert [one._process.pid for one in bounded._idle] == [pid]
 
 
 @pytest.mark.parametrize(
@@ -40,4 +54,4 @@ def test_too_much(bounded: Bounded, expression: str, message: str) -> None:
     with pytest.raises(JsonataError, match=message) as failed:
         bounded.run(expression, (), "{}", 1, 0)
     assert failed.value.code == ""
-    assert bounded.run("1 + 1", (), "{}", 1, 0) == "2"
+    assert bounded.run("1 + 1", (), "{}", 1, 0)[0] == "2"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 ROLE = "arn:aws:iam::111122223333:role/workflow"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Workflows:

@@ -25,7 +25,7 @@ def test_one_state_after_the_other(workflows: Workflows) -> None:
         "Choose": {"Type": "Choice", "Choices": [{"Variable": "$", "NumericEquals": 7, "Next": "End"}]},
         "End": {"Type": "Succeed"},
     }
-    arn = workflows.start(workflows.machine(states))
+    arn = workflows.run(states)["executionArn"]
     events = workflows.events(arn)
     assert _ways(events) == [
         (0, "ExecutionStarted"),
@@ -61,7 +61,7 @@ def test_branches(workflows: Workflows) -> None:
 
 def test_iterations_one_at_a_time(workflows: Workflows) -> None:
     states = {"Each": {"Type": "Map", "MaxConcurrency": 1, "ItemProcessor": _flow(P=PASS), "End": True}}
-    arn = workflows.start(workflows.machine(states), [5, 6])
+    arn = workflows.run(states, [5, 6])["executionArn"]
     events = workflows.events(arn)
     assert _ways(events) == [
         (0, "ExecutionStarted"),
@@ -158,7 +158,7 @@ def test_a_field_that_cannot_be_evaluated(workflows: Workflows) -> None:
 
 def test_pages_in_both_directions_and_without_data(workflows: Workflows) -> None:
     states = {f"S{number}": {"Type": "Pass", "Next": f"S{number + 1}"} for number in range(9)}
-    arn = workflows.start(workflows.machine({**states, "S9": PASS}))
+    arn = workflows.run({**states, "S9": PASS})["executionArn"]
     events = workflows.events(arn)
     assert len(events) == 22
     pages = workflows.events(arn, PaginationConfig={"PageSize": 5})

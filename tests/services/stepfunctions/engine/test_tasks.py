@@ -20,7 +20,8 @@ class Queue:
         self.url = client.create_queue(QueueName=name)["QueueUrl"]
 
     def receive(self) -> Any:
-        message = self._client.receive_message(QueueUrl=self.url, WaitTimeSeconds=10)["Messages"][0]
+        tries = (self._client.receive_message(QueueUrl=self.url, WaitTimeSeconds=20) for _ in range(4))
+        message = next(found["Messages"][0] for found in tries if "Messages" in found)
         self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
         return json.loads(message["Body"])
 
@@ -107,14 +108,14 @@ def test_output_that_is_none(workflows: Workflows, queue: Queue) -> None:
 
 
 def test_heartbeats(workflows: Workflows, queue: Queue, advance: Callable[[float], None]) -> None:
-    arn = workflows.start(workflows.machine({"Ask": _asking(queue, HeartbeatSeconds=60, TimeoutSeconds=600)}))
+    arn = workflows.start(workflows.machine({"Ask": _asking(queue, HeartbeatSeconds=600, TimeoutSeconds=6_000)}))
     token = queue.receive()["token"]
     workflows.until(arn, "TaskSubmitted")
     for _ in range(3):
-        advance(45)
+        advance(400)
         workflows.client.send_task_heartbeat(taskToken=token)
     assert workflows.client.describe_execution(executionArn=arn)["status"] == "RUNNING"
-    advance(61)
+    advance(601)
     found = workflows.ended(arn)
     assert (found["status"], found["error"]) == ("FAILED", "States.Timeout")
     with pytest.raises(ClientError) as refused:
@@ -131,21 +132,24 @@ def test_a_missed_heartbeat_has_a_name_of_its_own(workflows: Workflows, queue: Q
     assert workflows.ended(workflows.start(workflows.machine(states)), 61)["output"] == "1"
 
 
-def test_a_task_that_takes_too_long(workflows: Workflows, queue: Queue) -> None:
-    retry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1, "IntervalSeconds": 30}]
+def test_a_task_that_takes_too_long(workflows: Workflows, queue: Queue, advance: Callable[[float], None]) -> None:
+    retry = [{"ErrorEquals": ["States.Timeout"], "MaxAttempts": 1, "IntervalSeconds": 300}]
     arn = workflows.start(workflows.machine({"Ask": _asking(queue, TimeoutSeconds=60, Retry=retry)}))
     first = queue.receive()["token"]
+    advance(61)
+    workflows.until(arn, "TaskTimedOut")
+    advance(301)
+    assert queue.receive()["token"] != first
     found = workflows.ended(arn, 61)
     assert found["error"] == "States.Timeout"
     assert "cause" not in found
-    assert queue.receive()["token"] != first
     types = workflows.types(arn)
     assert types.count("TaskScheduled") == types.count("TaskTimedOut") == 2
     assert types.count("TaskStateEntered") == 1
 
 
 def test_retries_wait_longer_each_time(workflows: Workflows, advance: Callable[[float], None]) -> None:
-    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 100, "BackoffRate": 3, "MaxAttempts": 2}]
+    retry = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1_000, "BackoffRate": 3, "MaxAttempts": 2}]
     task = {
         "Type": "Task",
         "Resource": SEND,
@@ -155,13 +159,13 @@ def test_retries_wait_longer_each_time(workflows: Workflows, advance: Callable[[
     }
     arn = workflows.start(workflows.machine({"Send": task}))
     workflows.until(arn, "TaskFailed")
-    advance(99)
+    advance(800)  # real time passes too
     assert workflows.types(arn).count("TaskScheduled") == 1
-    advance(1)
+    advance(200)
     workflows.until(arn, "TaskFailed", 2)
-    advance(299)
+    advance(2_800)
     assert workflows.types(arn).count("TaskScheduled") == 2
-    advance(1)
+    advance(200)
     assert workflows.ended(arn)["error"] == "SQS.QueueDoesNotExistException"
     assert workflows.types(arn).count("TaskScheduled") == 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from botocore.config import Config
 from tests.services.stepfunctions.engine.conftest import ROLE, Workflows
 
@@ -40,9 +41,12 @@ def test_express_executions_are_requests_and_memory(node: Any, account: str) -> 
     machine = states.create_state_machine(name="e", definition=definition, roleArn=ROLE, type="EXPRESS")[
         "stateMachineArn"
     ]
-    for _ in range(3):
-        states.start_sync_execution(stateMachineArn=machine)
-    assert used(node, account) == {("e", "express-requests"): 3, ("e", "express-compute"): 3 * 0.1 * 64 / 1024}
+    bills = [states.start_sync_execution(stateMachineArn=machine)["billingDetails"] for _ in range(3)]
+    seconds = sum(bill["billedDurationInMilliseconds"] for bill in bills) / 1000
+    assert used(node, account) == {
+        ("e", "express-requests"): 3,
+        ("e", "express-compute"): pytest.approx(seconds * 64 / 1024),
+    }
 
 
 def test_redrives_and_children_are_transitions(workflows: Workflows, node: Any, account: str) -> None:

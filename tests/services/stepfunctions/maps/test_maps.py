@@ -222,7 +222,7 @@ def test_concurrency_is_changed_while_it_runs(workflows: Workflows) -> None:
     described = workflows.client.describe_map_run(mapRunArn=arn)
     assert (described["maxConcurrency"], described["toleratedFailureCount"]) == (4, 3)
     workflows.client.stop_execution(executionArn=execution)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (found := workflows.client.describe_map_run(mapRunArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -285,11 +285,11 @@ def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
         "Parameters": {"QueueUrl": url, "MessageBody.$": "$$.Task.Token"},
-        "TimeoutSeconds": 10,
+        "TimeoutSeconds": 1_000,
         "End": True,
     }
     states = mapped({"StartAt": "S", "States": {"S": call}}, ToleratedFailureCount=1, MaxConcurrency=1)
-    ended = workflows.run(states, [1, 2], jump=11)
+    ended = workflows.run(states, [1, 2], jump=1_001)
     assert ended["error"] == "States.ExceedToleratedFailureThreshold"
     execution = ended["executionArn"]
     workflows.client.redrive_execution(executionArn=execution)
@@ -316,7 +316,7 @@ def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -
     [waits] = workflows.client.list_executions(mapRunArn=run["mapRunArn"], statusFilter="PENDING_REDRIVE")["executions"]
     found = workflows.client.describe_execution(executionArn=waits["executionArn"])
     assert (found["status"], found["redriveStatus"]) == ("PENDING_REDRIVE", "NOT_REDRIVABLE")
-    assert workflows.ended(execution, jump=11)["status"] == "FAILED"
+    assert workflows.ended(execution, jump=1_001)["status"] == "FAILED"
     children = workflows.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
     assert {child["status"] for child in children} == {"FAILED"}
 

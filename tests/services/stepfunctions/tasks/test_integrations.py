@@ -139,7 +139,7 @@ def test_a_worker_that_waits_is_woken(workflows: Workflows, task: Task) -> None:
     )
     worker.start()
     execution = workflows.start(machine)
-    worker.join(20)
+    worker.join(60)
     workflows.client.send_task_failure(taskToken=found[0]["taskToken"], error="Lost", cause="it fell")
     ended = workflows.ended(execution)
     assert (ended["error"], ended["cause"]) == ("Lost", "it fell")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any
 
 from cumulet.services.stepfunctions.asl.errors import DATA_LIMIT, StatesError, runtime
@@ -13,6 +13,9 @@ _HERE = 0.008
 """Seconds that the event loop may be held."""
 _BYTES_HERE = 4 << 20
 _ELSEWHERE = 10.0
+"""Seconds of the processor that a thread may use: how long that takes is a matter of what else the machine does."""
+_WALL = 120.0
+"""Seconds that may pass meanwhile."""
 _BYTES_ELSEWHERE = 64 << 20
 _MOST = 4 << 20
 """Bytes of JSON that one value may have; what a state passes on has 256 KB, but may be a part of that value."""
@@ -30,20 +33,33 @@ class Patience(threading.local):
     """
 
     here = False
-    _until = math.inf
+    _until = math.inf  # when to look again, by the clock on the wall
+    _end = math.inf
+    _processor = math.inf  # this thread's time of the processor at which the evaluation is over
     _left = math.inf
 
     def begin(self, *, here: bool) -> None:
         """An evaluation begins: on the event loop (`here`) or on a thread."""
         self.here = here
-        self._until = perf_counter() + (_HERE if here else _ELSEWHERE)
+        now = perf_counter()
+        self._until = now + (_HERE if here else _ELSEWHERE)
+        if not here:
+            self._end, self._processor = now + _WALL, thread_time() + _ELSEWHERE
         self._left = _BYTES_HERE if here else _BYTES_ELSEWHERE
 
     def check(self) -> None:
         """Raises Elsewhere, or StatesError on a thread, when the time is over."""
-        if perf_counter() > self._until:
+        if (now := perf_counter()) > self._until:
             self.leave()
-            raise runtime("The evaluation of the state takes too long.")
+            left = self._processor - thread_time()
+            if left <= 0 or now > self._end:
+                raise runtime("The evaluation of the state takes too long.")
+            self._until = now + left
+
+    def spend(self, seconds: float) -> None:
+        """Another process has used so much of the processor for this evaluation."""
+        self._until -= seconds
+        self._processor -= seconds
 
     def leave(self) -> None:
         """What comes now takes long. Raises Elsewhere on the event loop."""

@@ -135,9 +135,11 @@ class Expression:
             scope.patience.leave()  # whoever asks the other process waits for it
             from cumulet.expressions.jsonata.bounded import bounded  # noqa: PLC0415  # seldom needed
 
-            return bounded.run(self.text, bound, document, scope.random.getrandbits(64), millis)
+            found, seconds = bounded.run(self.text, bound, document, scope.random.getrandbits(64), millis)
         except library.JsonataError as failed:
             raise self._failed(failed, field) from None
+        scope.patience.spend(seconds)
+        return found
 
     def _failed(self, failed: Any, field: str) -> StatesError:
         about = f"The JSONata expression '{self.text}' specified for the field '{field}'"
