@@ -266,7 +266,7 @@ def test_reaches_its_platform_on_its_own_loopback(machine: Machine) -> None:
     function = machine.function("""
         import socket
         def handler(event, context):
-            with socket.create_connection(("127.0.0.1", 4566), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", 4566), timeout=40) as connection:
                 connection.sendall(b"hello\\n")
                 return connection.recv(100).decode()
     """)
@@ -274,7 +274,7 @@ def test_reaches_its_platform_on_its_own_loopback(machine: Machine) -> None:
     assert json.loads(outcome["payload"]) == outcome["environment_id"]
 
 
-@pytest.mark.parametrize("version", ["3.9", "3.10", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14"])
 def test_every_python_of_this_machine_runs_functions(machine: Machine, version: str) -> None:
     runtime = f"python{version}"
     if runtime not in machine.ask("runtimes"):

@@ -100,7 +100,7 @@ def _print(found: dict[str, Any]) -> None:
         click.echo(f"    {line}")
     for name, path in sorted(found["runtimes"].items()):
         _line(True, f"runtime {name} ({path})")
-    for language, name in (("python", "Python 3.9 to 3.14"), ("nodejs", "Node.js 18 to 26, an even version")):
+    for language, name in (("python", "Python 3.8 to 3.14"), ("nodejs", "Node.js 18 to 26, an even version")):
         if not any(runtime.startswith(language) for runtime in found["runtimes"]):
             _line(False, f"no {language} runtimes: install {name}, or see `cumulet runtimes install --help`")
     sdk = found["node_sdk"] or "not found: cumulet runtimes install aws-sdk-js"

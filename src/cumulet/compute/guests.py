@@ -24,9 +24,11 @@ from cumulet.compute.subscriptions import Subscription
 from cumulet.compute.telemetry import Telemetry
 from cumulet.compute.telemetry_delivery import Delivery
 
-_WITH_EXTERNAL, _WITH_INTERNAL = 2.0, 0.5
+_SHARE_OF_INTERNAL = 0.25
 _SHARE_OF_RUNTIME = 0.3
-_FLUSH = 0.3
+_SHARE_OF_FLUSH = 0.15
+"""Of the time there is to end in: all of it where only extensions in the function's own process are told, what the
+function itself may take before others are told, and what may be taken to send telemetry that waits."""
 _SHOWN_TYPES = {"platform": "Platform", "function": "Function", "extension": "Extension"}
 
 
@@ -152,12 +154,13 @@ class Guests:
         """
         if not any(True for _ in self._extensions):
             return
-        limit = _WITH_EXTERNAL if self._extensions.external else _WITH_INTERNAL
-        end = self._loop.time() + limit
+        limit = self.spec.shutdown_timeout
+        external = self._extensions.external
+        end = self._loop.time() + (limit if external else limit * _SHARE_OF_INTERNAL)
         self._extensions.ending = True
         self.telemetry.resume()
-        await self.end_runtime(limit * _SHARE_OF_RUNTIME)
-        await self.telemetry.flush(_FLUSH)
+        await self.end_runtime(limit * (_SHARE_OF_RUNTIME if external else _SHARE_OF_INTERNAL))
+        await self.telemetry.flush(limit * _SHARE_OF_FLUSH)
         left = end - self._loop.time()
         now = time.time()  # noqa: TID251 - functions live in real time
         leaving = self._extensions.shut_down(reason, int((now + left) * 1000))

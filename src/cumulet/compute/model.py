@@ -110,6 +110,8 @@ class FunctionSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Its environments are initialised ahead and wait as a snapshot would, to be restored (`Compute.snapshot`)."""
     init_timeout: float = 10.0
     """Seconds the first part, until the handler is loaded, may take before it counts into the invocation."""
+    shutdown_timeout: float = 2.0
+    """Seconds that extensions and their function have to end in order; a quarter of them where no extension has a process."""
     concurrency: int = 1
     """Invocations that one environment serves at once."""
     max_environments: int = 0

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterator
+from typing import Tuple
 
 _ERROR = 2
 _NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE = 16, 17, 20, 24
@@ -31,7 +32,7 @@ _LOOPBACK = 1
 GLOBAL, LINK = 0, 253
 """Scopes of addresses and routes."""
 
-Message = tuple[int, int, bytes]
+Message = Tuple[int, int, bytes]
 """What to do: a kind, flags, and what follows the header."""
 
 

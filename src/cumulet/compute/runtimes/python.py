@@ -12,7 +12,7 @@ from cumulet.compute.runtimes import command
 from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 from cumulet.compute.runtimes.server import TASK, Program
 
-VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
 """What Lambda's Python carries beside the standard library; pure Python, so one copy serves every version."""
 

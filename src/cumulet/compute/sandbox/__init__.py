@@ -1,1 +1,1 @@
-"""The supervisor and what it forks: runs by path on any Python from 3.9, without the rest of Cumulet."""
+"""The supervisor, on Cumulet's own Python, and what it forks, on any from 3.8: run by path, without the rest of Cumulet."""

@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from typing import Callable
 
 from cumulet.compute.linux import seccomp, syscalls
 from cumulet.compute.sandbox import after_fork, messages

@@ -101,7 +101,7 @@ def _translation(uids: str, gids: str) -> int:
         try:
             os.close(letting)
             syscalls.unshare(syscalls.CLONE_NEWUSER)
-            os.write(writing, os.readlink("/proc/self").encode())  # noqa: PTH115 - its number where /proc is from
+            os.write(writing, os.readlink("/proc/self").encode())  # its number where /proc is from
             os.read(waiting, 1)
         finally:
             os._exit(0)

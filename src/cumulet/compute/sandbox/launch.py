@@ -1,4 +1,4 @@
-"""Started by path on any Python from 3.9: makes `cumulet.compute` importable without what the rest of Cumulet needs."""
+"""Started by path on any Python from 3.8: makes `cumulet.compute` importable without what the rest of Cumulet needs."""
 
 from __future__ import annotations
 

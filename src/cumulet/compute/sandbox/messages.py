@@ -11,12 +11,12 @@ import json
 import os
 import socket
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Dict
 
 MAX_BYTES = 1 << 16
 _MAX_DESCRIPTORS = 32
 
-Message = dict[str, Any]
+Message = Dict[str, Any]
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -2,7 +2,7 @@
 
 What it works with is a stranger's: nothing here may be trusted by the platform, but how it ended.
 """
-# ruff: noqa: PTH101, PTH103, PTH108, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH207, PTH208, PTH211  paths are texts here, as Dockerfiles have them: a slash at the end means something
+# ruff: noqa: PTH101, PTH103, PTH108, PTH112, PTH114, PTH116, PTH118, PTH119, PTH120, PTH207, PTH208, PTH211  paths are texts here, as Dockerfiles have them: a slash at the end means something
 
 from __future__ import annotations
 

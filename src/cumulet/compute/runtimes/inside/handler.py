@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable
 
 from cumulet.compute.runtimes.inside.faults import Fault
 

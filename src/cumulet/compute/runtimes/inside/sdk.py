@@ -10,7 +10,7 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Dict
 
 _READS = (
     "load_data",
@@ -167,7 +167,7 @@ def _without_documentation(value: Any) -> Any:
     return [_without_documentation(part) for part in value] if isinstance(value, list) else value
 
 
-class Findings(dict[Any, Any]):
+class Findings(Dict[Any, Any]):
     """What a function has been found to give, filled until `complete`: nothing of a function's own is kept alive."""
 
     complete = False

@@ -6,11 +6,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Callable, Dict, Tuple, TypeVar
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
-Registered = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+Registered = Tuple[Callable[..., Any], Tuple[Any, ...], Dict[str, Any]]
 
 __all__ = ["register_after_restore", "register_before_snapshot"]
 
