@@ -19,11 +19,13 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 REGION = "us-east-1"
 # The same examples each time, however slow the machine is; `--hypothesis-profile=default` looks for new ones.
-settings.register_profile("steady", derandomize=True, max_examples=150, deadline=None)
+settings.register_profile(
+    "steady", derandomize=True, max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("steady")
 _accounts = itertools.count(int.from_bytes(os.urandom(4), "big") * 100_000 + 1)
 
@@ -53,7 +55,7 @@ class NodeProcess:
         self.endpoint = self._wait()
 
     def _wait(self) -> str:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 100
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the node ended with {self.process.returncode}: {self.log()}")
@@ -65,11 +67,11 @@ class NodeProcess:
             except (OSError, ValueError):
                 pass
             time.sleep(0.02)
-        raise RuntimeError(f"the node did not answer within 60 s: {self.log()}")
+        raise RuntimeError(f"the node did not answer within 100 s: {self.log()}")
 
     @staticmethod
     def get(url: str) -> Any:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)
 
     def post(self, path: str, value: Any) -> Any:
@@ -84,13 +86,13 @@ class NodeProcess:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             self._log.close()
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(60)
         self._log.close()
 
     def restart(self) -> None:
@@ -114,19 +116,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=3, help="how often tests/journeys/test_kill.py kills its node")
 
 
-@pytest.fixture(scope="session")
-def start_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
-    """Starts a node with a folder of its own; ended at the end of the session if the test did not."""
-    nodes: list[NodeProcess] = []
-
-    def start(*options: str) -> NodeProcess:
-        nodes.append(NodeProcess(tmp_path_factory.mktemp("node") / "data", *options))
-        return nodes[-1]
-
-    yield start
-    for node in nodes:
+def _end(nodes: list[NodeProcess]) -> None:
+    while nodes:
+        node = nodes.pop()
         if node.process.poll() is None:
             node.stop()
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[list[NodeProcess]]:
+    """The nodes that run."""
+    nodes: list[NodeProcess] = []
+    yield nodes
+    _end(nodes)
+
+
+@pytest.fixture(scope="session")
+def start_node(started: list[NodeProcess], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., NodeProcess]:
+    """Starts a node with a folder of its own; ended with the test that started it, or with the session."""
+
+    def start(*options: str) -> NodeProcess:
+        started.append(NodeProcess(tmp_path_factory.mktemp("node") / "data", *options))
+        return started[-1]
+
+    return start
+
+
+@pytest.fixture(autouse=True)
+def _nodes_end_with_their_test(started: list[NodeProcess]) -> Iterator[None]:
+    """Those of wider fixtures run by now, and go on; many nodes at once would be a load to all other tests."""
+    before = list(started)
+    yield
+    mine = [node for node in started if node not in before]
+    started[:] = before
+    _end(mine)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ from cumulet.gateway.limits import Limits
 from cumulet.gateway.server import Listener, Server
 from cumulet.wire.http import HttpRequest, HttpResponse
 
-LIMITS = Limits(head=4096, half_close_time=0.05, linger_time=0.3)
+# Times that only protect are long: on a busy machine, moments pass between any two steps of a test.
+LIMITS = Limits(head=4096, half_close_time=30, linger_time=30)
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 Test = Callable[["Setup"], Coroutine[Any, Any, None]]
 
@@ -27,7 +28,7 @@ class Client:
         self.writer.write(data)
 
     async def head(self) -> tuple[int, dict[str, str]]:
-        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 10)).decode("latin-1")
+        text = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 60)).decode("latin-1")
         first, *lines = text.strip().split("\r\n")
         return int(first.split()[1]), dict(line.split(": ", 1) for line in lines)
 
@@ -44,7 +45,7 @@ class Client:
 
     async def ended(self) -> bytes:
         """What comes until the server closes."""
-        return await asyncio.wait_for(self.reader.read(), 10)
+        return await asyncio.wait_for(self.reader.read(), 60)
 
     def close(self) -> None:
         self.writer.close()
@@ -91,7 +92,7 @@ def run(test: Test, limits: Limits = LIMITS) -> None:
         setup = Setup(limits)
         setup.listener = await setup.server.listen_tcp("127.0.0.1", 0)
         try:
-            await asyncio.wait_for(test(setup), 30)
+            await asyncio.wait_for(test(setup), 100)
         finally:
             for client in setup.clients:
                 client.writer.transport.abort()

@@ -20,7 +20,7 @@ REGION = "us-east-1"
 def connection(endpoint: str) -> Iterator[http.client.HTTPConnection]:
     """One connection that every request of a test uses, so that it must have stayed usable."""
     address = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     yield connection
     connection.close()
 
@@ -201,7 +201,7 @@ def test_a_date_too_far_from_now(
 
 def test_a_header_too_large_is_refused_and_the_node_goes_on(endpoint: str, client: Callable[..., Any]) -> None:
     address = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     connection.request("GET", "/", headers={"X-Padding": "x" * 200_000})
     assert connection.getresponse().status in (400, 431)
     connection.close()
@@ -238,7 +238,7 @@ def test_a_truncated_chunk_changes_nothing(endpoint: str, client: Callable[..., 
     bucket = f"truncated-{account}"
     s3.create_bucket(Bucket=bucket)
     address = urlsplit(endpoint)
-    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     framing = {
         "X-Amz-Content-Sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
         "X-Amz-Decoded-Content-Length": "10",

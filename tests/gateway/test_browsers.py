@@ -28,7 +28,7 @@ def send(
 ) -> tuple[int, dict[str, str], bytes]:
     request = urllib.request.Request(url, body, headers, method=method)
     try:
-        with urllib.request.build_opener(NoRedirect()).open(request, timeout=10) as answer:
+        with urllib.request.build_opener(NoRedirect()).open(request, timeout=60) as answer:
             return answer.status, dict(answer.headers), answer.read()
     except urllib.error.HTTPError as error:
         return error.code, dict(error.headers), error.read()
@@ -154,7 +154,7 @@ def test_a_form_tells_of_itself(client: Any, s3: Any, bucket: str) -> None:
     post = s3.generate_presigned_post(bucket, "key")
     assert send(post["url"], "POST", *form(post["fields"], b"1"))[0] == 204
     names = []
-    for _ in range(10):
+    for _ in range(60):
         for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", []):
             names += [one["eventName"] for one in json.loads(message["Body"]).get("Records", [])]
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -165,7 +165,7 @@ class Asker:
     """Sends raw requests on a kept connection."""
 
     def __init__(self, endpoint: str) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=30)
+        self._connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
 
     def ask(self, method: str, target: str, headers: dict[str, str], body: bytes) -> int:
         """The status of the answer. Raises TimeoutError for a request that hangs."""

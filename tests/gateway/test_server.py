@@ -7,6 +7,7 @@ import weakref
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 from tests.gateway.harness import GET, LIMITS, Client, Setup, pieces, run
 
 from cumulet.gateway.body import BodyTooLarge, read_content
@@ -241,9 +242,9 @@ def test_a_client_that_leaves_cancels_its_handler() -> None:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         await setup.entered.wait()
         client.close()
-        await asyncio.wait_for(setup.cancelled.wait(), 5)
+        await asyncio.wait_for(setup.cancelled.wait(), 60)
 
-    run(check)
+    run(check, replace(LIMITS, half_close_time=0.05))
 
 
 def test_a_client_that_ends_its_side_gets_its_answer() -> None:
@@ -370,8 +371,9 @@ def test_a_connection_that_broke_off_is_out_of_memory_without_a_collection() -> 
         while setup.listener.connections:
             setup.server.changed.clear()
             await setup.server.changed.wait()
-        await asyncio.sleep(0.05)
-        assert connection() is None
+        async with asyncio.timeout(60):
+            while connection() is not None:  # noqa: ASYNC110  what is waited for tells nobody
+                await asyncio.sleep(0.01)
 
     gc.disable()
     try:

@@ -20,7 +20,7 @@ def send(endpoint: str) -> Send:
 
     def ask(method: str, url: str, body: str, headers: dict[str, str]) -> int:
         there, asked = urlsplit(endpoint), urlsplit(url)
-        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=20)
+        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
         connection.request(method, f"{asked.path}?{asked.query}", body, headers)
         response = connection.getresponse()
         response.read()

@@ -119,11 +119,11 @@ def test_a_receive_tried_again_gives_the_same_messages(
     sqs: Any, fifo: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]
 ) -> None:
     _send(sqs, fifo, "a1", "a2", "b1")
-    receive = {"QueueUrl": fifo, "MaxNumberOfMessages": 2, "ReceiveRequestAttemptId": "try-1"}
+    receive = {"QueueUrl": fifo, "MaxNumberOfMessages": 2, "ReceiveRequestAttemptId": "try-1", "VisibilityTimeout": 250}
     first = sqs.receive_message(**receive)["Messages"]
-    advance(20)
+    advance(150)
     assert sqs.receive_message(**receive)["Messages"] == first
-    advance(20)
+    advance(150)
     assert bodies(fifo) == ["b1"]  # the second try began the timeout anew
     sqs.delete_message(QueueUrl=fifo, ReceiptHandle=first[0]["ReceiptHandle"])
 
@@ -131,21 +131,21 @@ def test_a_receive_tried_again_gives_the_same_messages(
 def test_a_delayed_queue_keeps_order(
     sqs: Any, fifo: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]
 ) -> None:
-    sqs.set_queue_attributes(QueueUrl=fifo, Attributes={"DelaySeconds": "10"})
+    sqs.set_queue_attributes(QueueUrl=fifo, Attributes={"DelaySeconds": "600"})
     _send(sqs, fifo, "a1", "b1", "a2")
     assert bodies(fifo) == []
-    advance(11)
+    advance(601)
     assert bodies(fifo) == ["a1", "a2", "b1"]
 
 
 def test_messages_end_with_their_retention(
     sqs: Any, fifo: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]
 ) -> None:
-    sqs.set_queue_attributes(QueueUrl=fifo, Attributes={"MessageRetentionPeriod": "60"})
+    sqs.set_queue_attributes(QueueUrl=fifo, Attributes={"MessageRetentionPeriod": "600"})
     _send(sqs, fifo, "a1", "b1")
-    advance(40)
+    advance(400)
     _send(sqs, fifo, "a2")
-    advance(25)
+    advance(250)
     assert bodies(fifo) == ["a2"]
 
 

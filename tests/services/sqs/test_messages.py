@@ -189,15 +189,15 @@ def test_visibility_of_a_deleted_message_cannot_change(sqs: Any, queue: str) -> 
 
 
 def test_delays(sqs: Any, queue: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]) -> None:
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "60"})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"DelaySeconds": "600"})
     sqs.send_message(QueueUrl=queue, MessageBody="the queue's")
-    sqs.send_message(QueueUrl=queue, MessageBody="its own", DelaySeconds=30)
+    sqs.send_message(QueueUrl=queue, MessageBody="its own", DelaySeconds=300)
     sqs.send_message(QueueUrl=queue, MessageBody="none", DelaySeconds=0)
     assert counts(sqs, queue) == (1, 2, 0)
-    assert bodies(queue, VisibilityTimeout=600) == ["none"]
-    advance(31)
-    assert bodies(queue, VisibilityTimeout=600) == ["its own"]
-    advance(30)
+    assert bodies(queue, VisibilityTimeout=6_000) == ["none"]
+    advance(301)
+    assert bodies(queue, VisibilityTimeout=6_000) == ["its own"]
+    advance(300)
     assert bodies(queue) == ["the queue's"]
 
 
@@ -217,11 +217,11 @@ def test_what_lies_between_visible_messages_stays_hidden(
 def test_messages_end_with_their_retention(
     sqs: Any, queue: str, bodies: Callable[..., list[str]], advance: Callable[[float], None]
 ) -> None:
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "600"})
     sqs.send_message(QueueUrl=queue, MessageBody="old")
-    advance(40)
+    advance(400)
     sqs.send_message(QueueUrl=queue, MessageBody="young")
-    advance(25)
+    advance(250)
     assert counts(sqs, queue) == (1, 0, 0)
     assert bodies(queue) == ["young"]
 
@@ -231,7 +231,7 @@ def test_a_waiting_receiver_gets_what_is_sent(sqs: Any, queue: str, bodies: Call
     receiver = threading.Thread(target=lambda: found.extend(bodies(queue, WaitTimeSeconds=20)))
     receiver.start()
     sqs.send_message(QueueUrl=queue, MessageBody="hello")
-    receiver.join(10)
+    receiver.join(60)
     assert found == ["hello"]
 
 
@@ -242,9 +242,10 @@ def test_a_waiting_receiver_gets_what_becomes_visible_on_the_clock(
     found: list[str] = []
     receiver = threading.Thread(target=lambda: found.extend(bodies(queue, WaitTimeSeconds=20)))
     receiver.start()
-    while receiver.is_alive():
-        advance(1)
+    for _ in range(11):
         receiver.join(0.05)
+        advance(1)
+    receiver.join(60)
     assert found == ["delayed"]
 
 
@@ -261,7 +262,7 @@ def test_each_of_many_waiting_receivers_gets_one(client: Callable[..., Any], sqs
     entries = [{"Id": str(number), "MessageBody": str(number)} for number in range(5)]
     sqs.send_message_batch(QueueUrl=queue, Entries=entries)
     for receiver in receivers:
-        receiver.join(15)
+        receiver.join(60)
     assert sorted(found) == ["0", "1", "2", "3", "4"]
 
 

@@ -202,7 +202,7 @@ def test_changes_made_at_once_are_all_kept(client: Callable[..., Any], sqs: Any,
     for tagger in taggers:
         tagger.start()
     for tagger in taggers:
-        tagger.join(20)
+        tagger.join(60)
     assert set(sqs.list_queue_tags(QueueUrl=queue)["Tags"]) == {"0", "1", "2", "3", "4", "5"}
 
 

@@ -34,7 +34,7 @@ async def _service(path: Path) -> AsyncIterator[tuple[Run, SqliteDatabase, Movab
 
 async def _gone(db: SqliteDatabase, clock: MovableClock, step: float = 0.0) -> None:
     """Wait for the sweeper, moving the clock by `step` seconds at a time."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await db.read("SELECT 1 FROM sqs_message LIMIT 1") or await db.read("SELECT 1 FROM sqs_dropped_box"):
             await clock.advance(step)
             await asyncio.sleep(0.01)

@@ -29,7 +29,7 @@ class TlsNode(NodeProcess):
 
     @staticmethod
     def get(url: str) -> Any:
-        with urllib.request.urlopen(url, timeout=10, context=ssl._create_unverified_context()) as answer:
+        with urllib.request.urlopen(url, timeout=60, context=ssl._create_unverified_context()) as answer:
             return json.load(answer)
 
     @property
@@ -51,7 +51,7 @@ class TlsNode(NodeProcess):
             context.minimum_version = context.maximum_version = version
         if shown is not None:
             context.load_cert_chain(shown)
-        raw = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=60)
         try:
             return context.wrap_socket(raw, server_hostname=name)
         except BaseException:

@@ -167,7 +167,7 @@ def test_policies_that_are_none(client: Client, wrong: dict[str, str]) -> None:
 
 
 def test_who_speaks_http_is_told(node: TlsNode) -> None:
-    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"this port speaks https" in plain.recv(1_000)
 
@@ -179,7 +179,7 @@ def test_a_greeting_in_pieces(node: TlsNode) -> None:
     with contextlib.suppress(ssl.SSLWantReadError):
         side.do_handshake()
     greeting = outgoing.read()
-    with socket.create_connection(("127.0.0.1", node.port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", node.port), timeout=60) as raw:
         for at in range(0, len(greeting), 100):
             raw.sendall(greeting[at : at + 100])
         assert raw.recv(1) == b"\x16"
@@ -226,6 +226,6 @@ def test_websockets(node: TlsNode, client: Client, name: str, account: str) -> N
     v2.create_api_mapping(DomainName=name, ApiId=id, Stage="dev", ApiMappingKey="chat")
     trust = ssl.create_default_context(cafile=node.trusted)
     for host, path in ((made["ApiEndpoint"].removeprefix("wss://"), "dev"), (name, "chat")):
-        raw = socket.create_connection(("127.0.0.1", node.port), timeout=10)
+        raw = socket.create_connection(("127.0.0.1", node.port), timeout=60)
         with connect(f"wss://{host}/{path}", sock=raw, ssl=trust, server_hostname=host.partition(":")[0]) as chat:
             assert chat.ping().wait(10)

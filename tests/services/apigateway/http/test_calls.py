@@ -333,7 +333,7 @@ def test_access_logs(shop: Api, client: Callable[..., Any], account: str, backen
     id = shop.call("GET", "/a").headers["apigw-requestid"]
     shop.call("GET", "/none")
     lines: list[Any] = []
-    for _ in range(100):
+    for _ in range(600):
         events = logs.filter_log_events(logGroupName="access")["events"]
         lines = [json.loads(event["message"]) for event in events]
         if len(lines) == 2:

@@ -94,14 +94,20 @@ class Chat:
 
     def connect(self, path: str = "/dev", host: str = "", **options: Any) -> ClientConnection:
         """A client of the API."""
-        options = {"compression": None, "proxy": None, "open_timeout": 30, "close_timeout": 5, "legacy": True} | options
+        options = {
+            "compression": None,
+            "proxy": None,
+            "open_timeout": 60,
+            "close_timeout": 60,
+            "legacy": True,
+        } | options
         sock = self.socket()
         return connect(f"ws://{host or self.host}{path}", sock=sock, **options)
 
     def socket(self) -> Any:
         import socket
 
-        return socket.create_connection((self.there.hostname or "", self.there.port or 0), timeout=30)
+        return socket.create_connection((self.there.hostname or "", self.there.port or 0), timeout=60)
 
     def management(self, *, by_host: bool = False, account: str = "") -> Any:
         """The client of a backend that sends to the API's clients."""

@@ -85,29 +85,33 @@ def test_refusals_of_an_authorizer(guarded: Api, token: str | None, status: int,
 
 def test_answers_of_an_authorizer_are_kept(api: Api, advance: Callable[[float], None]) -> None:
     source = (
-        "n = 0\ndef handler(event, context):\n    global n\n    n += 1\n"
-        "    return {'principalId': str(n), 'policyDocument': {'Version': '2012-10-17', 'Statement': "
+        "import uuid\ndef handler(event, context):\n"
+        "    return {'principalId': str(uuid.uuid4()), 'policyDocument': {'Version': '2012-10-17', 'Statement': "
         "[{'Action': '*', 'Effect': 'Allow', 'Resource': '*'}]}}\n"
     )
     made = api.rest.create_authorizer(
         restApiId=api.id,
-        name="counts",
+        name="names",
         type="REQUEST",
-        authorizerUri=api.uri(api.function("counts", source)),
+        authorizerUri=api.uri(api.function("names", source)),
         identitySource="method.request.header.A,method.request.querystring.b",
-        authorizerResultTtlInSeconds=60,
+        authorizerResultTtlInSeconds=3_600,
     )
     mine = "def handler(event, context):\n    return {'body': event['requestContext']['authorizer']['principalId']}\n"
     api.proxy("GET", "/", api.function("says", mine), authorizationType="CUSTOM", authorizerId=made["id"])
     api.deploy()
-    assert api.call("GET", "?b=1", headers={"A": "1"}).body == b"1"
-    assert api.call("GET", "?b=1&c=2", headers={"a": "1"}).body == b"1"
-    assert api.call("GET", "?b=2", headers={"A": "1"}).body == b"2"
+    first = api.call("GET", "?b=1", headers={"A": "1"}).body
+    assert len(first) == 36
+    assert api.call("GET", "?b=1&c=2", headers={"a": "1"}).body == first
+    assert api.call("GET", "?b=2", headers={"A": "1"}).body != first
+    assert api.call("GET", "?b=1", headers={"A": "1"}).body == first
     assert api.call("GET", "", headers={"A": "1"}).status == 401
-    advance(61)
-    assert api.call("GET", "?b=1", headers={"A": "1"}).body == b"3"
+    advance(3_601)
+    later = api.call("GET", "?b=1", headers={"A": "1"}).body
+    assert later != first
+    assert api.call("GET", "?b=1", headers={"A": "1"}).body == later
     api.rest.flush_stage_authorizers_cache(restApiId=api.id, stageName="dev")
-    assert api.call("GET", "?b=1", headers={"A": "1"}).body == b"4"
+    assert api.call("GET", "?b=1", headers={"A": "1"}).body != later
 
 
 def signed(api: Api, key: str, secret: str, path: str = "/dev/") -> dict[str, str]:
@@ -192,10 +196,10 @@ def test_keys_and_quotas(api: Api, advance: Callable[[float], None]) -> None:
 def test_rates_of_plans(api: Api, advance: Callable[[float], None]) -> None:
     api.mock("GET", "/", "hello", apiKeyRequired=True)
     api.deploy()
-    plan(api, "a-key-of-twenty-letters", throttle={"rateLimit": 0.01, "burstLimit": 2})
+    plan(api, "a-key-of-twenty-letters", throttle={"rateLimit": 0.001, "burstLimit": 2})
     good = {"x-api-key": "a-key-of-twenty-letters"}
     assert [api.call("GET", "/", headers=good).status for _ in range(3)] == [200, 200, 429]
-    advance(100)
+    advance(1_000)
     assert [api.call("GET", "/", headers=good).status for _ in range(2)] == [200, 429]
 
 
@@ -213,13 +217,13 @@ def test_rates_of_stages_and_methods(api: Api, advance: Callable[[float], None])
     api.mock("GET", "/slow", "hello")
     api.mock("GET", "/", "hello")
     api.deploy()
-    api.set(("/~1slow/GET/throttling/rateLimit", "0.01"), ("/~1slow/GET/throttling/burstLimit", "1"))
+    api.set(("/~1slow/GET/throttling/rateLimit", "0.001"), ("/~1slow/GET/throttling/burstLimit", "1"))
     assert [api.call("GET", "/slow").status for _ in range(2)] == [200, 429]
     assert [api.call("GET", "/").status for _ in range(3)] == [200] * 3
     answer = api.call("GET", "/slow")
     assert answer.json == {"message": "Too Many Requests"}
     assert answer.headers["x-amzn-ErrorType"] == "TooManyRequestsException"
-    advance(100)
+    advance(1_000)
     assert api.call("GET", "/slow").status == 200
 
 
@@ -248,7 +252,7 @@ def test_tokens(api: Api, backend: Any) -> None:
     api.deploy()
 
     def token(**claims: Any) -> dict[str, str]:
-        claims = {"iss": backend.url, "aud": "me", "exp": int(time.time()) + 100, "sub": "ann"} | claims
+        claims = {"iss": backend.url, "aud": "me", "exp": int(time.time()) + 3_600, "sub": "ann"} | claims
         return {"Authorization": "Bearer " + jwt.encode(claims, key, algorithm="RS256", headers={"kid": "one"})}
 
     answer = api.call("GET", "/", headers=token())
