@@ -307,12 +307,13 @@ class Node:
         return workflow_pages.Bench(state.mocks, partial(debugging.watch, state), partial(debugging.go_on, state))
 
     async def _warm_up(self) -> None:
-        """Start every service, so that queued work of the last run goes on without waiting for a first call."""
+        """Start services, so that queued work of the last run goes on without waiting for a first call."""
         await asyncio.sleep(_WARM_UP_DELAY)
         try:
             for name in self._dispatcher.names:
                 try:
-                    await self._dispatcher.service(name)
+                    if self._assembly.begins_with_node(name):
+                        await self._dispatcher.service(name)
                 except Exception:
                     log.exception("%s could not be started; it is tried again when it is called", name)
                 await asyncio.sleep(0)

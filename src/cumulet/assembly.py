@@ -4,6 +4,7 @@ import importlib
 import os
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypedDict
 
 from cumulet.compute import Compute, OnLog, OnPlatform
@@ -36,6 +37,19 @@ _LIMITS = {
     "stepfunctions": "cumulet.services.stepfunctions.limits",
 }
 """Services whose quotas can be changed, with the module of each one's profile, `Limits`."""
+_WHEN_CALLED = {
+    "apigateway": ("apigateway", "apigateway_api"),
+    "apigatewaymanagementapi": ("apigateway", "apigatewayv2"),
+    "apigatewayv2": ("apigateway", "apigatewayv2"),
+    "efs": ("efs", "efs"),
+    "events": ("events", "events"),
+    "kms": ("kms", "kms"),
+    "lambda-microvms": ("lambda", "lambda_microvms"),
+    "lambda-web": ("lambda", "lambda_web"),
+    "stepfunctions": ("stepfunctions", "stepfunctions_execution"),
+}
+"""Services that wait for their first call on a node that never had one, with the database and the schema that it makes:
+most nodes use few of them, and each takes one to three megabytes."""
 
 
 class _Stored(TypedDict):
@@ -84,6 +98,13 @@ class Assembly:
     def services(self) -> Dispatcher:
         """The services, each built with its first call."""
         return self._services
+
+    def begins_with_node(self, service: str) -> bool:
+        """Whether it is one that most clients call, or may have work of the last run to go on with."""
+        if service not in _WHEN_CALLED:
+            return True
+        database, schema = _WHEN_CALLED[service]
+        return self._database_file(database).exists() and self._database(database).knows(schema)
 
     def give_back_memory(self) -> None:
         """What databases keep to be fast while they are used; nothing uses them once all services have started."""
@@ -137,11 +158,14 @@ class Assembly:
 
         return quotas.profile(service, importlib.import_module(_LIMITS[service]).Limits, self._quotas)
 
-    def _database(self, name: str) -> Database:
-        folder = self._config.data / "records"
-        folder.mkdir(exist_ok=True)
+    def _database_file(self, name: str) -> Path:
+        return self._config.data / "records" / f"{name}.db"
+
+    def _database(self, name: str) -> SqliteDatabase:
         if name not in self._databases:
-            self._databases[name] = SqliteDatabase(folder / f"{name}.db")
+            file = self._database_file(name)
+            file.parent.mkdir(exist_ok=True)
+            self._databases[name] = SqliteDatabase(file)
         return self._databases[name]
 
     def _stored(self, database: str) -> _Stored:

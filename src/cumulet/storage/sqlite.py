@@ -229,6 +229,10 @@ class SqliteDatabase:
             return 0
         return int(rows[0][0]) if rows else 0
 
+    def knows(self, schema: str) -> bool:
+        """Whether `migrate` has ever been called for the schema of that name."""
+        return self._version(schema) > 0
+
     def give_back_memory(self) -> None:
         """Empty the caches of pages; the next reads fill them again."""
         if not self._committing:  # a thread may have the writer
