@@ -43,7 +43,7 @@ def test_one_address_has_so_many_connections_and_others_have_theirs() -> None:
         for _, writer in first:
             writer.close()
         async with asyncio.timeout(60):
-            while not await _answered(*await _connect(port, "127.0.0.2")):  # until its connections have ended
+            while not await _answered(*await _connect(port, "127.0.0.2")):  # noqa: ASYNC110  until its connections have ended
                 await asyncio.sleep(0.01)
         await server.close()
 
@@ -59,7 +59,7 @@ def test_who_never_begins_to_speak_tls_counts_too(tmp_path: Path) -> None:
         silent = [await _connect(port, "127.0.0.2") for _ in range(4)]
         ended = [asyncio.ensure_future(reader.read(1)) for reader, _ in silent]
         async with asyncio.timeout(60):
-            while sum(task.done() for task in ended) < 2:
+            while sum(task.done() for task in ended) < 2:  # noqa: ASYNC110  of several tasks some
                 await asyncio.sleep(0.01)
         await asyncio.wait(ended, timeout=0.5)
         assert sum(task.done() for task in ended) == 2
