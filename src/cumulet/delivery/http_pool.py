@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import ipaddress
 import re
 import socket
 import ssl
@@ -17,6 +16,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
+from cumulet.kernel.addresses import serves_credentials
 from cumulet.kernel.web import WebAnswer, WebRequest
 
 _CONNECTIONS = 2_048
@@ -31,7 +31,6 @@ _OWN_NAMES = (".lambda-url.", ".execute-api.")
 _OWN_PAGES = ("/_cumulet/", "/_localstack/")
 _BREAKS = re.compile(r"[\r\n\0]")
 _FORBIDDEN = "link-local addresses are not called from here"
-_CREDENTIALS = ipaddress.ip_address("fd00:ec2::254")
 LARGEST = 10 * 1024 * 1024
 """Bytes of an answer that is taken whole."""
 _QUIET = 300.0
@@ -96,7 +95,7 @@ class Pool:
         if target.port == self._own_port() and target.raw_path.startswith(_OWN_PAGES):
             # They trust whoever is on this machine; whom the platform calls for is somewhere else.
             raise ConnectionError("the node's own pages are not called from here")
-        if _is_forbidden(target.host or ""):
+        if serves_credentials(target.host or ""):
             raise ConnectionError(_FORBIDDEN)
         trust: Any = True
         if target.scheme == "https" and (certificate or self._trusted or not verify):
@@ -160,7 +159,7 @@ class _Resolver(ThreadedResolver):
         name = "localhost" if own or host.endswith(".localhost") else host
         found = await super().resolve(name, port, family)
         for each in found:
-            if _is_forbidden(each["host"]):
+            if serves_credentials(each["host"]):
                 raise OSError(errno.EACCES, _FORBIDDEN)
             each["hostname"] = host
         return found
@@ -204,16 +203,6 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
             raise ConnectionError(f"the answer is larger than {LARGEST} bytes")
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def _is_forbidden(host: str) -> bool:
-    """Whether it is an address that clouds serve their machines' credentials at: link-local, or EC2's beside those."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_link_local or address == _CREDENTIALS
 
 
 def _why(error: aiohttp.ClientError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.services.lambda_.sources.kafka.conftest import Broker
 
-from cumulet.services.lambda_.sources.kafka.probe import Unreachable, speaks_plainly
+from cumulet.delivery.kafka.probe import Unreachable, speaks_plainly
 from cumulet.services.lambda_.sources.kafka.rules import Topic
 from cumulet.services.lambda_.sources.kafka.source import KafkaSource
 from cumulet.services.lambda_.sources.port import SourceGone

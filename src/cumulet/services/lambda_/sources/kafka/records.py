@@ -5,44 +5,17 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-kafka.html#smaa-sample-event
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
+from cumulet.delivery.kafka.messages import Found
 from cumulet.services.lambda_.model import iso
 from cumulet.services.lambda_.sources.batches import Form
 from cumulet.services.lambda_.sources.filters import opened
 from cumulet.services.lambda_.sources.port import Record
 from cumulet.services.lambda_.sources.responses import failed_items
-
-_TYPES = {0: "CREATE_TIME", 1: "LOG_APPEND_TIME"}
-
-
-class Message(Protocol):
-    """A record as the client library gives it."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-
-
-class _Shown(Struct):
-    """One record of an event, in AWS's order; keys and values are base64. What a record does not have is left out."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    timestamp_type: str = msgspec.field(name="timestampType")
-    key: bytes | UnsetType
-    value: bytes | UnsetType
-    headers: list[dict[str, list[int]]]
 
 
 class Failed(Struct):
@@ -61,19 +34,9 @@ def shard_name(topic: str, partition: int) -> str:
     return f"{topic}-{partition}"
 
 
-def record_of(message: Message) -> Record:
-    """The record of a message. Its sequence is its offset; bytes of headers are numbers from -128 to 127, as Java has them."""
-    shown = _Shown(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        timestamp=message.timestamp,
-        timestamp_type=_TYPES.get(message.timestamp_type, "NO_TIMESTAMP_TYPE"),
-        key=UNSET if message.key is None else message.key,
-        value=UNSET if message.value is None else message.value,
-        headers=[{name: _signed(value or b"")} for name, value in message.headers],
-    )
-    return Record(str(message.offset), message.timestamp / 1000, "", _encode(shown))
+def record_of(found: Found) -> Record:
+    """The record of one that was read. Its sequence is its offset."""
+    return Record(str(found.offset), found.timestamp / 1000, "", found.shown)
 
 
 def form(servers: Sequence[str]) -> Form:
@@ -149,10 +112,6 @@ def _failures(shard: str, answer: bytes) -> list[str] | None:
         return str(failed.offset) if failed.partition == shard else None
 
     return failed_items(answer, offset)
-
-
-def _signed(value: bytes) -> list[int]:
-    return [byte - 256 if byte > 127 else byte for byte in value]
 
 
 def _text(encoded: str) -> Any:

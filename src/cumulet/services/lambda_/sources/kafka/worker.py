@@ -51,14 +51,16 @@ class KafkaWorker:
     def __init__(self, source: KafkaSource, poller: ShardPoller) -> None:
         self._source = source
         self._poller = poller
-        source.release, source.look = poller.release, poller.look
+        source.tell(poller.release, poller.look)
 
     def start(self) -> None:
         self._poller.start()
 
     async def stop(self) -> None:
-        await self._poller.stop()
-        await self._source.close()
+        try:
+            await self._poller.stop()
+        finally:
+            await self._source.close()
 
     async def drained(self) -> None:
         """Nothing goes on after `stop`."""
