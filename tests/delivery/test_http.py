@@ -46,7 +46,7 @@ def test_headers_and_body_pass_as_they_are() -> None:
         async with server(answer) as url:
             lines = [("X-One", "1"), ("x-one", "2")]
             request = WebRequest(method="PUT", path="", lines=lines, content=b"abc")
-            return await client.send(f"{url}/a%2Fb/../c?x=%20", request, seconds=5)
+            return await client.send(f"{url}/a%2Fb/../c?x=%20", request, seconds=60)
 
     found = run(test)
     assert (found.status, found.body) == (302, b"hi")
@@ -69,7 +69,7 @@ def test_pieces_come_as_they_are_sent() -> None:
 
     async def test(client: HttpClient) -> list[bytes]:
         async with server(answer) as url:
-            found = await client.send(url, WebRequest(method="GET", path=""), seconds=5, stream=True)
+            found = await client.send(url, WebRequest(method="GET", path=""), seconds=60, stream=True)
             pieces = []
             assert not isinstance(found.body, bytes)
             async for piece in found.body:
@@ -100,7 +100,7 @@ def test_what_is_no_answer(answered: bytes) -> None:
 
     async def test(client: HttpClient) -> None:
         async with server(answer) as url:
-            await client.send(url, WebRequest(method="GET", path=""), seconds=5)
+            await client.send(url, WebRequest(method="GET", path=""), seconds=60)
 
     with pytest.raises(ConnectionError):
         run(test)
@@ -108,9 +108,9 @@ def test_what_is_no_answer(answered: bytes) -> None:
 
 def test_nobody_is_there() -> None:
     with pytest.raises(ConnectionError):
-        run(lambda client: client.send("http://127.0.0.1:9/", WebRequest(method="GET", path=""), seconds=5))
+        run(lambda client: client.send("http://127.0.0.1:9/", WebRequest(method="GET", path=""), seconds=60))
     with pytest.raises(ValueError, match="no URL"):
-        run(lambda client: client.send("nonsense", WebRequest(method="GET", path=""), seconds=5))
+        run(lambda client: client.send("nonsense", WebRequest(method="GET", path=""), seconds=60))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_answers_that_are_not_passed_on(head: bytes, body: bytes) -> None:
     async def test(client: HttpClient) -> None:
         async with server(answer) as url:
             with pytest.raises(ConnectionError):
-                await client.send(url, WebRequest(method="GET", path=""), seconds=10)
+                await client.send(url, WebRequest(method="GET", path=""), seconds=60)
 
     run(test)
 
@@ -149,7 +149,7 @@ def test_headers_that_would_become_two() -> None:
     async def test(client: HttpClient) -> list[tuple[str, str]]:
         async with server(answer) as url:
             try:
-                return (await client.send(url, WebRequest(method="GET", path=""), seconds=10)).headers
+                return (await client.send(url, WebRequest(method="GET", path=""), seconds=60)).headers
             except ConnectionError:
                 return []
 
@@ -169,7 +169,7 @@ def test_the_nodes_own_pages_are_not_called(path: str) -> None:
             client = HttpClient(lambda: int(url.rpartition(":")[2]))
             for host in (url, url.replace("127.0.0.1", "localhost")):
                 with pytest.raises(ConnectionError):
-                    await client.send(host + path, WebRequest(method="POST", path=""), seconds=5)
+                    await client.send(host + path, WebRequest(method="POST", path=""), seconds=60)
             await client.close()
 
     asyncio.run(go())
@@ -186,13 +186,13 @@ def test_what_went_wrong_is_told_without_the_address(head: bytes) -> None:
 
     async def test(client: HttpClient) -> None:
         async with server(answer) as url:
-            await client.send(f"{url}/?key=secret", WebRequest(method="GET", path=""), seconds=5)
+            await client.send(f"{url}/?key=secret", WebRequest(method="GET", path=""), seconds=60)
 
     with pytest.raises(ConnectionError) as told:
         run(test)
     assert "secret" not in str(told.value)
     with pytest.raises(ValueError, match="no URL") as wrong:
-        run(lambda client: client.send("nonsense?key=secret", WebRequest(method="GET", path=""), seconds=5))
+        run(lambda client: client.send("nonsense?key=secret", WebRequest(method="GET", path=""), seconds=60))
     assert "secret" not in str(wrong.value)
 
 
@@ -201,4 +201,4 @@ def test_what_went_wrong_is_told_without_the_address(head: bytes) -> None:
 )
 def test_link_local_addresses_are_not_called(host: str) -> None:
     with pytest.raises(ConnectionError, match="link-local"):
-        run(lambda client: client.send(f"http://{host}/", WebRequest(method="GET", path=""), seconds=5))
+        run(lambda client: client.send(f"http://{host}/", WebRequest(method="GET", path=""), seconds=60))

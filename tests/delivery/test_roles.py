@@ -43,7 +43,7 @@ class Sts:
 
 def test_a_session_is_asked_for_once_a_minute() -> None:
     async def main() -> None:
-        answering, clock = Sts(), MovableClock()
+        answering, clock = Sts(), MovableClock(lambda: 1_000.0)
         roles = Roles(answering, clock, enforce=True)
         first, second = await asyncio.gather(
             *(roles.assume(CALL, ROLE, "one", "states.amazonaws.com") for _ in range(2))

@@ -18,8 +18,10 @@ def test_what_takes_longer_is_cancelled_and_told() -> None:
 
 def test_what_is_in_time_is_left_alone() -> None:
     async def main() -> None:
-        with Deadline(0.01):
+        with Deadline(30):
             await asyncio.sleep(0)
+        with Deadline(0.01):
+            pass
         await asyncio.sleep(0.03)
 
     asyncio.run(main())

@@ -189,9 +189,9 @@ def test_iterators_end_after_fifteen_minutes(
 ) -> None:
     read = reader(make_table(StreamSpecification=BOTH))
     iterator = read.iterator()
-    advance(890)
+    advance(600)
     following = read.streams.get_records(ShardIterator=iterator)["NextShardIterator"]
-    advance(20)
+    advance(400)
     assert refused(read.streams.get_records, ShardIterator=iterator).startswith("ExpiredIteratorException: ")
     read.streams.get_records(ShardIterator=following)
 
