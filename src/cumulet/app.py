@@ -254,10 +254,11 @@ class Node:
     async def _listen_inside(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Listener:
         inside = downloads.wrap(self._inside.handle, CODE_PATH, self._code)
         inside = microvms.wrap(inside, MICROVM_CREDENTIALS_PATH, self._microvm_credentials)
+        budget = self._server.inside
         if environment is not None:
-            return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE)
+            return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE, budget=budget)
         tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None
-        return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside)
+        return self._server.listen_shared(sock, _CONNECTIONS_INSIDE, ssl=tls, handler=inside, budget=budget)
 
     async def _state(self, service: str) -> Any:
         """A service's own, which only it knows the form of; the service is started for it."""

@@ -90,6 +90,48 @@ async def test_who_leaves_as_its_turn_comes_gives_it_back() -> None:
     assert budget.used == 0
 
 
+@played
+async def test_what_runs_on_the_node_is_not_kept_out_by_those_who_wait_for_it() -> None:
+    inside = Budget(12, 30.0)
+    outside = Budget(10, 30.0, before=inside)
+    await outside.reserve(10)
+    waiting = asyncio.ensure_future(outside.reserve(1))
+    await inside.reserve(2)
+    more = asyncio.ensure_future(inside.reserve(2))
+    await asyncio.sleep(0)
+    assert (waiting.done(), more.done()) == (False, False)  # it has an end, too
+    assert inside.tight
+    inside.give(2)
+    await more
+    assert not waiting.done()
+    inside.give(2)
+    outside.give(10)
+    await waiting
+    assert (inside.used, outside.used) == (0, 1)
+
+
+@played
+async def test_what_runs_on_the_node_goes_first() -> None:
+    inside = Budget(10, 30.0)
+    outside = Budget(10, 30.0, before=inside)
+    outside.take(9)
+    inside.take(1)
+    order: list[str] = []
+
+    async def enter(budget: Budget, name: str) -> None:
+        await budget.reserve(8)
+        order.append(name)
+
+    waiting = [asyncio.ensure_future(enter(budget, name)) for budget, name in ((outside, "outer"), (inside, "inner"))]
+    await asyncio.sleep(0)
+    outside.give(8)
+    await waiting[1]
+    assert order == ["inner"]
+    inside.give(8)
+    await waiting[0]
+    assert order == ["inner", "outer"]
+
+
 async def _hold(setup: Setup, request: HttpRequest) -> HttpResponse:
     """A handler that has the whole body in memory until it may answer."""
     try:

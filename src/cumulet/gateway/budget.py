@@ -16,11 +16,16 @@ class Crowded(AwsError):
 class Budget:
     """A number of bytes. Who finds it used up waits in line, at most `patience` seconds.
 
-    A body larger than all of it may come in alone.
+    A body larger than all of it may come in alone. `before` is a larger one, for those whom others here may be waiting for:
+    what is used of either is used of both, and its line goes first.
     """
 
-    def __init__(self, size: int, patience: float) -> None:
+    def __init__(self, size: int, patience: float, before: "Budget | None" = None) -> None:
         self._size = size
+        self._before = before
+        self._after: Budget | None = None
+        if before is not None:
+            before._after = self
         self._patience = patience
         self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.used = 0
@@ -28,7 +33,7 @@ class Budget:
     @property
     def tight(self) -> bool:
         """Whether what comes now had better wait in its sender's memory."""
-        return self.used >= self._size or bool(self._line)
+        return self._all() >= self._size or bool(self._line)
 
     def take(self, size: int) -> None:
         """What is in memory already: it is counted, and makes others wait."""
@@ -51,7 +56,7 @@ class Budget:
             else:
                 if place in self._line:
                     self._line.remove(place)
-                self._admit()
+                self._next()
             if isinstance(error, TimeoutError):
                 message = "The node holds as many request bodies as it has memory for. Please try again."
                 raise Crowded(message) from None
@@ -60,10 +65,18 @@ class Budget:
     def give(self, size: int) -> None:
         """The bytes are out of memory."""
         self.used -= size
-        self._admit()
+        self._next()
+
+    def _all(self) -> int:
+        return self.used + sum(other.used for other in (self._before, self._after) if other is not None)
 
     def _fits(self, size: int) -> bool:
-        return self.used + size <= self._size or not self.used
+        return self._all() + size <= self._size or not self.used
+
+    def _next(self) -> None:
+        for each in (self._before, self, self._after):
+            if each is not None:
+                each._admit()
 
     def _admit(self) -> None:
         while self._line and self._fits(self._line[0][0]):

@@ -14,16 +14,18 @@ from cumulet.gateway.head import Dates
 from cumulet.gateway.limits import Limits
 
 _BACKLOG = 1024
+_RESERVE = 4
+"""The part of the memory for bodies, a quarter, that is there beside it for what runs on the node."""
 
 
 class Listener:
     """One listening socket with its handler and limits."""
 
-    def __init__(self, server: "Server", handler: Handler, limits: Limits) -> None:
+    def __init__(self, server: "Server", handler: Handler, limits: Limits, budget: Budget | None = None) -> None:
         self._server = server
         self.handler = handler
         self.limits = limits
-        self.budget = server.budget
+        self.budget = budget or server.budget
         self.dates = server.dates
         self.draining = False
         self.connections: set[Connection] = set()
@@ -91,15 +93,20 @@ class Server:
     def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
         self._handler = handler
         self._limits = limits or Limits()
-        self.budget = Budget(self._limits.bodies, self._limits.bodies_time)
+        bodies, patience = self._limits.bodies, self._limits.bodies_time
+        self.inside = Budget(bodies + bodies // _RESERVE, patience)
+        """For what runs on the node: a request outside that has its body in memory may be waiting for it."""
+        self.budget = Budget(bodies, patience, before=self.inside)
         self._timer: asyncio.TimerHandle | None = None
         self.dates = Dates()
         self.listeners: set[Listener] = set()
         self.changed = asyncio.Event()
 
     @contextlib.contextmanager
-    def _listener(self, handler: Handler | None, limits: Limits | None) -> Iterator[Listener]:
-        listener = Listener(self, handler or self._handler, limits or self._limits)
+    def _listener(
+        self, handler: Handler | None, limits: Limits | None, budget: Budget | None = None
+    ) -> Iterator[Listener]:
+        listener = Listener(self, handler or self._handler, limits or self._limits, budget)
         self.listeners.add(listener)
         try:
             yield listener
@@ -143,14 +150,15 @@ class Server:
         handler: Handler | None = None,
         limits: Limits | None = None,
         path: Path | None = None,
+        budget: Budget | None = None,
     ) -> Listener:
         """Accept on a bound socket of ours, or one passed out of a sandbox; the listener owns it from here on.
 
-        `path` is a socket file to remove with the listener.
+        `path` is a socket file to remove with the listener. `budget` is `inside` for clients that run on the node.
         """
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        with self._listener(handler, limits) as listener:
+        with self._listener(handler, limits, budget) as listener:
             create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             listener.attach(await create(lambda: Connection(listener), sock=sock, ssl=ssl, backlog=_BACKLOG), path)
             return listener
@@ -162,10 +170,11 @@ class Server:
         *,
         ssl: tls.SSLContext | None = None,
         handler: Handler | None = None,
+        budget: Budget | None = None,
     ) -> Listener:
         """Accept on a listening socket that many clients reach: no more than `per_address` connections of each."""
         sock.setblocking(False)
-        with self._listener(handler, None) as listener:
+        with self._listener(handler, None, budget) as listener:
             listener.guard(Doorman(sock, lambda: Connection(listener), ssl, per_address))
             return listener
 
