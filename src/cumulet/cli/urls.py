@@ -36,7 +36,8 @@ def urls(data: Path | None, account: str | None, region: str, as_json: bool) -> 
 
 
 def _get(caller: Caller, service: str, path: str) -> Any:
-    return json.loads(caller.send(service, path, b"", {}, method="GET").body)
+    # REST APIs answer in HAL whoever does not ask for JSON.
+    return json.loads(caller.send(service, path, b"", {"accept": "application/json"}, method="GET").body)
 
 
 def _rest_apis(caller: Caller) -> list[dict[str, str]]:

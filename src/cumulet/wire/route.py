@@ -78,17 +78,29 @@ _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
 
 
 class Route(Struct, frozen=True):
-    """Where a request goes. `service` is botocore's name, `operation` AWS's."""
+    """Where a request goes. `service` is botocore's name, `operation` AWS's. `hal`: it is answered in HAL."""
 
     service: str
     operation: str
     codec: Codec
     match: Match
     signing_name: str
+    hal: bool = False
 
     def decode(self, request: HttpRequest) -> Any:
         """The request as the operation's struct, validated. Raises AwsError."""
         return self.codec.decode(request, self.match)
+
+    def encode(self, result: Any, request_id: str) -> HttpResponse:
+        """The answer for a result, in the form that the client asked for."""
+        response = self.codec.encode(result, request_id)
+        output = self.codec.output
+        if self.hal and output is not None and not output.payload:
+            from cumulet.wire.hal import documents  # noqa: PLC0415  SDKs never ask for it
+
+            response.headers["Content-Type"] = documents.CONTENT_TYPE
+            response.body = documents.document(self.codec.context.model, self.codec.operation, self.match, result)
+        return response
 
 
 class RouteError(Exception):
@@ -141,14 +153,7 @@ def resolve(request: HttpRequest) -> Route:
         return _by_action(request, service)
     if service == "s3":
         return _s3(request, params)
-    wire = services.load(service)
-    if "rest-json" not in wire.protocols:
-        _refuse(service, wire.errors(), f"{request.method} {request.path} names no operation of {service}")
-    matched = _paths(service).match(request.method, _path_of(request, service), params)
-    if matched is None:
-        message = f"{request.method} {request.path} is no operation of {service}"
-        raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
-    return _route(wire, matched[0], "rest-json", Match(matched[1], params))
+    return _rest_json(request, service, params)
 
 
 def _by_path(service: str, path: str) -> str:
@@ -294,6 +299,19 @@ def _params(query: str) -> Params:
 
 
 # --- by protocol ---
+
+
+def _rest_json(request: HttpRequest, service: str, params: Params) -> Route:
+    wire = services.load(service)
+    if "rest-json" not in wire.protocols:
+        _refuse(service, wire.errors(), f"{request.method} {request.path} names no operation of {service}")
+    matched = _paths(service).match(request.method, _path_of(request, service), params)
+    if matched is None:
+        message = f"{request.method} {request.path} is no operation of {service}"
+        raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
+    operation, labels = matched
+    hal = service == "apigateway" and "application/json" not in request.headers.get("accept", "").lower()
+    return Route(service, operation, wire.codec(operation, "rest-json"), Match(labels, params), wire.signing_name, hal)
 
 
 def _by_target(request: HttpRequest, target: str) -> Route:
