@@ -1,3 +1,5 @@
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -13,6 +15,14 @@ def test_a_bucket_is_created_found_listed_and_deleted(s3: Any, name: str, refuse
     refused("404", 404, s3.head_bucket, Bucket=name)
     error = refused("NoSuchBucket", 404, s3.list_objects_v2, Bucket=name)
     assert error["BucketName"] == name
+
+
+@pytest.mark.parametrize("host", ["s3.amazonaws.com", "example.com", "localhost"])
+def test_strangers_are_shown_nobodys_buckets(endpoint: str, host: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/", headers={"Host": host}), timeout=60)
+    with caught.value as answer:
+        assert (answer.code, "<Code>AccessDenied</Code>" in answer.read().decode()) == (403, True)
 
 
 def test_a_bucket_in_another_region(client: Any, name: str, refused: Any) -> None:

@@ -14,7 +14,7 @@ from cumulet.services.s3.errors import error, invalid_argument, invalid_request,
 from cumulet.services.s3.facts import RESERVED_AT_CREATION, check_tags
 from cumulet.services.s3.model import ENABLED, SUSPENDED, Bucket, is_bucket_name
 from cumulet.services.s3.regions import REGIONS
-from cumulet.services.s3.state import S3
+from cumulet.services.s3.state import S3, access_denied
 from cumulet.storage.database import Conflict
 
 HOME = "us-east-1"
@@ -153,6 +153,8 @@ async def get_bucket_location(s3: S3, call: Call, request: api.GetBucketLocation
 
 
 async def list_buckets(s3: S3, call: Call, request: api.ListBucketsRequest) -> api.ListBucketsOutput:
+    if call.principal.kind == "anonymous":  # whatever permissions count for: a stranger is shown nobody's buckets
+        raise access_denied()
     region = request.bucket_region or ""
     if region and region not in REGIONS:
         raise invalid_argument(f"Argument value {region} is not a valid AWS Region", "bucket-region")
