@@ -140,8 +140,8 @@ def test_streams_are_checked(functions: Any, function: str, account: str) -> Non
     assert refusal(create, **request)[1] == f"Unsupported starting position for arn type: {stream}"
     request["StartingPosition"] = "LATEST"
     assert refusal(create, **request) == ("InvalidParameterValueException", f"Stream not found: {stream}")
-    request["EventSourceArn"] = f"arn:aws:kinesis:us-east-1:{account}:stream/s"
-    assert refusal(create, **request)[0] == "NotImplemented"
+    request["EventSourceArn"] = stream = f"arn:aws:kinesis:us-east-1:{account}:stream/s"
+    assert refusal(create, **request) == ("InvalidParameterValueException", f"Stream not found: {stream}")
     assert functions.list_event_source_mappings()["EventSourceMappings"] == []
 
 

@@ -10,7 +10,7 @@ from cumulet.delivery.patterns import InvalidPattern, compile_pattern
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.sources.kafka import rules as kafka
-from cumulet.services.lambda_.sources.kinds import KAFKA_OWN, SQS_FIFO, Kind, kind_of
+from cumulet.services.lambda_.sources.kinds import KAFKA_OWN, KINESIS, SQS_FIFO, Kind, kind_of
 from cumulet.services.lambda_.sources.mapping import NOTHING_YET
 
 _FILTERS = 5
@@ -51,9 +51,14 @@ def find_kind(request: api.CreateEventSourceMappingRequest, region: str, now: fl
 
 
 def check_here(kind: Kind, configuration: api.EventSourceMappingConfiguration) -> None:
-    """Raises NotImplementedHere for a kind whose service this node does not have, and for what it cannot do of others."""
+    """Raises NotImplementedHere for a kind whose service this node does not have, and for what it cannot do of others.
+
+    Without Kinesis no stream exists, for which AWS has an answer: InvalidParameterValueException.
+    """
     if kind is KAFKA_OWN:
         kafka.check_here(configuration)
+    if kind is KINESIS:
+        raise invalid(f"Stream not found: {configuration.event_source_arn}")
     if not kind.here:
         raise _missing(f"Reading from {_WIRE.get(kind.name, kind.name)}")
 
