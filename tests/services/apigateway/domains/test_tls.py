@@ -1,5 +1,6 @@
 """https at every address of a node, by certificates that one file makes trusted."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -11,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.services.apigateway.domains.conftest import TlsNode
 from tests.services.lambda_.conftest import ECHO, RUNTIME, package
-from websockets.sync.client import connect
+from websockets.asyncio.client import connect
 
 Client = Callable[..., Any]
 ANSWER = {
@@ -225,7 +226,12 @@ def test_websockets(node: TlsNode, client: Client, name: str, account: str) -> N
     v2.create_domain_name(DomainName=name, DomainNameConfigurations=[{"CertificateArn": arn}])
     v2.create_api_mapping(DomainName=name, ApiId=id, Stage="dev", ApiMappingKey="chat")
     trust = ssl.create_default_context(cafile=node.trusted)
+
+    async def talk(host: str, path: str) -> None:
+        there: dict[str, Any] = {"host": "127.0.0.1", "port": node.port, "server_hostname": host.partition(":")[0]}
+        # Not the client with threads: two of them would use one TLS connection, which Python's ssl does not guard.
+        async with connect(f"wss://{host}/{path}", ssl=trust, proxy=None, open_timeout=60, **there) as chat:
+            await asyncio.wait_for(await chat.ping(), 60)
+
     for host, path in ((made["ApiEndpoint"].removeprefix("wss://"), "dev"), (name, "chat")):
-        raw = socket.create_connection(("127.0.0.1", node.port), timeout=60)
-        with connect(f"wss://{host}/{path}", sock=raw, ssl=trust, server_hostname=host.partition(":")[0]) as chat:
-            assert chat.ping().wait(10)
+        asyncio.run(talk(host, path))
