@@ -104,12 +104,14 @@ class RequestBody:
         self._pieces.append(piece)
         self.received += len(piece)
         self._flow.buffered += len(piece) + PIECE_COST
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def finish(self) -> None:
         """The body is whole."""
         self.complete = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, error: AwsError) -> None:
         """The body will never be whole: the reader gets `error` after the pieces that came."""

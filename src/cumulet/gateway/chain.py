@@ -163,7 +163,7 @@ class Gateway:
 def find_operation(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Which service and operation is meant, and in which protocol."""
     request = exchange.request
-    if route.needs_content(request) and not is_read(request, DEFAULT_CONTENT_LIMIT):
+    if not is_read(request, DEFAULT_CONTENT_LIMIT) and route.needs_content(request):
         return _find_in_body(exchange)
     _resolve(exchange)
     return None
@@ -204,12 +204,24 @@ async def _read_for_lambda(exchange: Exchange, limit: int) -> None:
         ) from error
 
 
-async def authenticate(gateway: Gateway, exchange: Exchange) -> None:
+def authenticate(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Who signed it, and in which account and region it acts."""
-    request = exchange.request
-    style = exchange.style
-    signed = exchange.signed = sigv4.parse(request, style)
-    credential = exchange.credential = await gateway.authenticator.identify(request, signed, style)
+    signed = exchange.signed = sigv4.parse(exchange.request, exchange.style)
+    credential = gateway.authenticator.known(exchange.request, signed, exchange.style)
+    if credential is None:
+        return _identify(gateway, exchange)
+    _admit(gateway, exchange, credential)
+    return None
+
+
+async def _identify(gateway: Gateway, exchange: Exchange) -> None:
+    credential = await gateway.authenticator.identify(exchange.request, exchange.signed, exchange.style)
+    _admit(gateway, exchange, credential)
+
+
+def _admit(gateway: Gateway, exchange: Exchange, credential: Credential) -> None:
+    request, signed = exchange.request, exchange.signed
+    exchange.credential = credential
     exchange.call = Call(
         account=credential.principal.account or gateway.authenticator.account,
         region=(signed.region if signed is not None else "") or gateway.region,

@@ -1,7 +1,7 @@
 """Runs an operation, whoever asked: a client over HTTP, or another service."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -75,10 +75,22 @@ class Dispatcher:
             raise NotImplementedHere.operation(service, name)
         return running, found
 
-    async def run(
+    def run(
         self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None = None
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Authorise and run; see kernel/calls.py."""
+        running = self._services.get(service)
+        found = running.operations.get(operation) if running is not None else None
+        if running is None or found is None or self._needs_check(call, credential):
+            return self._run(call, service, operation, request, credential)
+        return found.run(running.state, call, request)  # nothing to wait for before: a coroutine less
+
+    def _needs_check(self, call: Call, credential: Credential | None) -> bool:
+        return self.authorizer is not None and self.authorizer.needs_check(call, credential)
+
+    async def _run(
+        self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None
+    ) -> Any:
         running, found = await self.operation(service, operation)
         authorizer = self.authorizer
         if authorizer is not None and authorizer.needs_check(call, credential):

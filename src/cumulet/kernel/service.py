@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,7 @@ class Operation(Struct, frozen=True):
     """One AWS operation: its name, and the function that runs it."""
 
     name: str
-    run: Callable[[Any, Call, Any], Awaitable[Any]]
+    run: Callable[[Any, Call, Any], Coroutine[Any, Any, Any]]
 
     @property
     def request(self) -> type[Struct]:

@@ -94,6 +94,8 @@ class Checker:
         self._schema_code = self._quirks.schema_codes.get(name, "MalformedXML")
         self._prefix = f"{validate.lower(name)}Input." if self._quirks.input_prefix else ""
         self._located = _located(context, operation) if self._prefix else frozenset()
+        self._slow: validate.Check | None = None
+        self._slow_made = False
         self._fast: validate.Check | None = None
         if self._quirks.validation != "schema":
             self._fast = context.validator.request(operation.input)
@@ -118,10 +120,13 @@ class Checker:
             raise AwsError(MALFORMED_XML, code=self._schema_code)
 
     def _all(self, request: Any) -> None:
+        if not self._slow_made:
+            self._slow = self._context.null_validator.request(self._operation.input)
+            self._slow_made = True
+        if self._slow is None:
+            return
         problems: list[str] = []
-        check = self._context.null_validator.request(self._operation.input)
-        if check is not None:
-            check(request, "", problems)
+        self._slow(request, "", problems)
         if problems:
             raise self._error(problems)
 

@@ -51,15 +51,12 @@ def pairs(text: str) -> list[tuple[str, str]]:
     if text.count("&") > MAX_FIELDS:
         raise AwsError("The request has too many parameters", code="MalformedQueryString")
     found = []
+    encoded = "%" in text or "+" in text
     for part in text.split("&"):
         if part:
             name, _, value = part.partition("=")
-            found.append((_unquote(name), _unquote(value)))
+            found.append((unquote_plus(name), unquote_plus(value)) if encoded else (name, value))
     return found
-
-
-def _unquote(text: str) -> str:
-    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def form(request: HttpRequest) -> list[tuple[str, str]]:
@@ -192,8 +189,8 @@ class QueryCodec(Codec):
         self._write = context.xml_writer.content(self.operation.output) if self.output else None
         wrapper = self.operation.result_wrapper or f"{name}Result"
         namespace = context.model.metadata.xml_namespace
-        self._opening = f'{xml.HEADER}<{name}Response xmlns="{namespace}">'
-        self._wrapper = (f"<{wrapper}>", f"</{wrapper}>") if self.output else ("", "")
+        self._opening = f'{xml.HEADER}<{name}Response xmlns="{namespace}">{f"<{wrapper}>" if self.output else ""}'
+        self._closing = f"</{wrapper}>" if self.output else ""
 
     def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
         fields = tree(form(request) if match.fields is None else match.fields)
@@ -205,12 +202,11 @@ class QueryCodec(Codec):
         return value
 
     def encode(self, result: Any, request_id: str) -> HttpResponse:
-        parts = [self._opening, self._wrapper[0]]
+        parts = [self._opening]
         if self._write is not None and result is not None:
             self._write(result, parts)
-        parts.append(self._wrapper[1])
         parts.append(
-            f"<ResponseMetadata>{xml.element('RequestId', request_id)}</ResponseMetadata></{self.name}Response>"
+            f"{self._closing}<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{self.name}Response>"
         )
         headers = {"x-amzn-RequestId": request_id, "Content-Type": "text/xml"}
         return HttpResponse(200, headers, "".join(parts).encode())

@@ -345,20 +345,22 @@ def _rpc(service: str, operation: str) -> Route:
 
 def _by_action(request: HttpRequest, service: str) -> Route:
     wire = services.load(service)
-    errors = wire.errors("query")
     try:
         fields = form(request)
     except AwsError as error:
-        raise RouteError(service, error, errors) from None
-    action = next((value for name, value in fields if name == "Action"), None)
-    if action is None:
+        raise RouteError(service, error, wire.errors("query")) from None
+    for name, value in fields:
+        if name == "Action":
+            action = value
+            break
+    else:
         message = "The request must contain the parameter Action."
-        raise RouteError(service, AwsError(message, code="MissingAction"), errors)
+        raise RouteError(service, AwsError(message, code="MissingAction"), wire.errors("query"))
     if action not in wire.model.operations:
         version = wire.model.metadata.api_version
         unknown = f"Could not find operation {action} for version {version}"
         message = f"The action {action} is not valid for this endpoint." if service == "sqs" else unknown
-        raise RouteError(service, AwsError(message, code="InvalidAction"), errors)
+        raise RouteError(service, AwsError(message, code="InvalidAction"), wire.errors("query"))
     labels = {}
     if service == "sqs" and _QUEUE_PATH.fullmatch(request.path):
         labels["QueueUrl"] = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"

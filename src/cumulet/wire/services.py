@@ -26,7 +26,7 @@ _CODECS: dict[str, tuple[Any, Any]] = {
 
 
 class ServiceWire:
-    """One service in all the protocols it answers. `service` is botocore's name of it."""
+    """One service in all the protocols it answers. `service` is botocore's name of it, `signing_name` that in credential scopes."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -34,11 +34,7 @@ class ServiceWire:
         self.protocols = tuple(model.metadata.protocols)
         self.context = Context(model)
         self._codecs: dict[tuple[str, str], Codec] = {}
-
-    @property
-    def signing_name(self) -> str:
-        """The service in a SigV4 credential scope."""
-        return self.model.metadata.signing_name or self.model.metadata.endpoint_prefix
+        self.signing_name = model.metadata.signing_name or model.metadata.endpoint_prefix
 
     def codec(self, operation: str, protocol: str = "") -> Codec:
         """The codec of an operation, in the service's first protocol unless told. KeyError for an unknown operation."""

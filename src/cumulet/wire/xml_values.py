@@ -104,6 +104,8 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
         return write
 
     def scalar(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
+        if shape.type in ("string", "character"):
+            return lambda tag, value, parts: parts.append(f"<{tag}>{xml.text(value)}</{tag}>")
         render = scalar_text(member, shape, timestamps.ISO8601, milliseconds=self._milliseconds)
         return lambda tag, value, parts: parts.append(f"<{tag}>{render(value)}</{tag}>")
 
