@@ -359,6 +359,42 @@ def test_routes_have_limits(chat: Chat) -> None:
     assert json.loads(told[2])["message"] == "Too Many Requests"
 
 
+def test_messages_that_do_not_fit_their_model_reach_no_integration(chat: Chat) -> None:
+    email = {
+        "type": "object",
+        "required": ["to"],
+        "properties": {"to": {"$ref": "https://apigateway.amazonaws.com/restapis/x/models/address"}},
+    }
+    for name, schema in (("email", email), ("address", {"type": "string", "minLength": 3})):
+        chat.v2.create_model(ApiId=chat.id, Name=name, ContentType="application/json", Schema=json.dumps(schema))
+    target = chat.integrate("MOCK", "sent", RequestTemplates={"$default": '{"statusCode": 200}'})
+    chosen = {"ModelSelectionExpression": "${request.body.kind}", "RequestModels": {"mail": "email"}}
+    chat.route("strict", target, answers=True, **chosen)
+    chosen["RequestModels"] = {"mail": "email", "$default": "address"}
+    chat.route("$default", target, answers=True, **chosen)
+    chat.route("free", target, answers=True, RequestModels={"mail": "email"})
+    chat.stage()
+    with chat.connect() as client:
+
+        def told(message: str | bytes) -> Any:
+            client.send(message)
+            said = str(client.recv(60))
+            return said if said == "sent" else json.loads(said)
+
+        refused = told('{"action": "strict", "kind": "mail"}')
+        assert refused.keys() == {"message", "connectionId", "requestId"}
+        assert refused["message"] == "Invalid request body"
+        for action, body in (
+            ("strict", '"kind": "mail", "to": "ab"'),
+            ("strict", '"kind": "fax", "to": "ann@example.com"'),
+            ("other", '"kind": "fax", "to": "ann@example.com"'),
+        ):
+            assert told(f'{{"action": "{action}", {body}}}')["message"] == "Invalid request body"
+        assert told("no JSON")["message"] == told(b"\xff")["message"] == "Invalid request body"
+        assert told('{"action": "strict", "kind": "mail", "to": "ann@example.com"}') == "sent"
+        assert told('"a text that fits"') == told('{"action": "free", "kind": "mail"}') == "sent"
+
+
 def test_api_keys(chat: Chat, client: Callable[..., Any]) -> None:
     chat.route("$connect", ApiKeyRequired=True)
     chat.echo()

@@ -18,7 +18,10 @@ from cumulet.services.apigateway.sockets.hub import Connection
 
 
 class Moment(Struct, kw_only=True):
-    """Something that happens on a connection: what `$context` says of it. `kind` is CONNECT, MESSAGE or DISCONNECT."""
+    """Something that happens on a connection: what `$context` says of it. `kind` is CONNECT, MESSAGE or DISCONNECT.
+
+    `error` is why it came to nothing, `invalid` what is wrong with a message.
+    """
 
     connection: Connection
     kind: str
@@ -31,6 +34,7 @@ class Moment(Struct, kw_only=True):
     code: int = 0
     reason: str = ""
     error: str = ""
+    invalid: str = ""
 
 
 def new_request_id() -> str:

@@ -20,6 +20,7 @@ from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.context import LogFormat
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.rest.pipeline.schema import InvalidSchema
 from cumulet.services.apigateway.sockets.admission import Admission, Denied
 from cumulet.services.apigateway.sockets.events import Moment, connect_event, context, new_request_id
 from cumulet.services.apigateway.sockets.exchange import finder
@@ -210,8 +211,10 @@ class SocketFront:
         try:
             if route.route.api_key_required:
                 await self._admission.admit_key(connection, route)
+            _check(program, route, moment)
             said = await self._integrator.run(program, route, moment, None)
         except Denied as denied:
+            moment.error = str(denied)
             return _error(denied.message, moment), denied.status
         except Failed as failed:
             moment.error = str(failed)
@@ -276,13 +279,29 @@ class SocketFront:
             return
         tree: dict[str, Any] = context(moment) | {
             "status": status,
-            "error": {"message": moment.error or "-", "messageString": f'"{moment.error}"' if moment.error else "-"},
+            "error": {
+                "message": moment.error or "-",
+                "messageString": f'"{moment.error}"' if moment.error else "-",
+                "validationErrorString": f"[{moment.invalid}]" if moment.invalid else "-",
+            },
             "integrationErrorMessage": moment.error,
         }
         connection = moment.connection
         format: LogFormat = program.log
         place = self._logs.place(connection.account, connection.region, program.log_group)
         self._logs.add(place, format.render(tree))
+
+
+def _check(program: SocketProgram, route: SocketRoute, moment: Moment) -> None:
+    """Whether a message fits its model. Raises Denied and Failed."""
+    if route.check is None:
+        return
+    try:
+        moment.invalid = route.check.problem(moment, finder(moment, program.variables))
+    except InvalidSchema as error:
+        raise Failed(f"Execution failed due to configuration error: Unable to use the model: {error}") from error
+    if moment.invalid:
+        raise Denied(400, "Invalid request body")
 
 
 def _error(message: str, moment: Moment) -> bytes:

@@ -12,12 +12,13 @@ from cumulet.services.apigateway.http import expressions
 from cumulet.services.apigateway.http.expressions import Expression
 from cumulet.services.apigateway.http.running import Running
 from cumulet.services.apigateway.plane.context import LogFormat, log_format
+from cumulet.services.apigateway.sockets.checking import BodyCheck, check_of
 
 CONNECT, DISCONNECT, DEFAULT = "$connect", "$disconnect", "$default"
 
 
 class SocketRoute(Struct, frozen=True, kw_only=True):
-    """A route. `answers`: it has a route response, so what its integration says goes back to the client."""
+    """A route. `answers`: it has a route response, so what its integration says goes back to the client. `check`: of its messages."""
 
     key: str
     route: v2.Route
@@ -25,6 +26,7 @@ class SocketRoute(Struct, frozen=True, kw_only=True):
     responses: list[v2.IntegrationResponse]
     authorizer: v2.Authorizer | None
     answers: bool
+    check: BodyCheck | None
     rate: float
     burst: float
 
@@ -52,6 +54,7 @@ def program_of(running: Running) -> SocketProgram:
 def _compile(running: Running) -> SocketProgram:
     definition, stage = running.definition, running.stage
     routes = {}
+    models = {model.name or "": model for model in definition.models.values()}
     for route in definition.routes.values():
         id = (route.target or "").partition("/")[2]
         own, usual = (stage.route_settings or {}).get(route.route_key), stage.default_route_settings
@@ -65,6 +68,7 @@ def _compile(running: Running) -> SocketProgram:
             responses=definition.integration_responses.get(id, []),
             authorizer=definition.authorizers.get(route.authorizer_id or ""),
             answers=bool(definition.route_responses.get(route.route_id or "")),
+            check=check_of(route, models),
             rate=rates[0] if rates else -1.0,
             burst=float(bursts[0]) if bursts else -1.0,
         )

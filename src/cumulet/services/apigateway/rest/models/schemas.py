@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -14,7 +14,14 @@ _DEEPEST = 32
 _INDENT = "  "
 
 
-def flatten(schema: str, models: Mapping[str, api.Model]) -> str:
+class Described(Protocol):
+    """A model of a REST API or of a WebSocket API."""
+
+    @property
+    def schema(self) -> str | None: ...
+
+
+def flatten(schema: str, models: Mapping[str, Described]) -> str:
     """The schema with the models it refers to put in its `definitions`."""
     flat = document(schema)
     definitions: dict[str, Any] = {}
@@ -36,7 +43,7 @@ def referred(reference: str) -> str:
     return reference.rsplit("/", 1)[-1]
 
 
-def _inline(part: Any, models: Mapping[str, api.Model], definitions: dict[str, Any]) -> None:
+def _inline(part: Any, models: Mapping[str, Described], definitions: dict[str, Any]) -> None:
     if isinstance(part, list):
         for each in part:
             _inline(each, models, definitions)

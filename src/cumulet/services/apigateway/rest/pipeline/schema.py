@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from cumulet.services.apigateway.rest.models.schemas import flatten
-
-if TYPE_CHECKING:
-    from cumulet.api import apigateway as api
+from cumulet.services.apigateway.rest.models.schemas import Described, flatten
 
 _MOST_TRIES = 10_000
 """Steps that a pattern with look-around or back references may take; others take time in proportion to the text."""
@@ -33,7 +30,7 @@ class InvalidSchema(ValueError):
 class Schema:
     """A model's schema with those it refers to. Raises InvalidSchema."""
 
-    def __init__(self, text: str, models: Mapping[str, api.Model]) -> None:
+    def __init__(self, text: str, models: Mapping[str, Described]) -> None:
         import jsonschema_rs  # noqa: PLC0415  few APIs validate bodies, and its library is large
 
         try:
