@@ -7,6 +7,7 @@ Rules of the machine are in a table called as that link, so that a table without
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,15 +132,23 @@ class Firewall:
         for rule in self._holes(name):
             _run([self._iptables, "-w", "-D", *rule])
 
-    def dead(self) -> list[str]:
-        """Names of links that have rules in the machine's namespace but are gone."""
-        return [name for name in self._tables() if not Path(f"/sys/class/net/{name}").exists()]
+    def sweep(self) -> None:
+        """In the machine's namespace: remove what nodes left whose links are gone. Others may do so at the same time."""
+        for name in self._tables():
+            if not Path(f"/sys/class/net/{name}").exists():
+                with contextlib.suppress(OSError):
+                    self.leave_machine(name)
 
     def keeps_closed(self) -> bool:
         """Whether some node closes interfaces: then this machine did not forward before nodes came."""
-        return any(
-            "ct status != dnat drop" in _run([self._nft, "list", "table", "ip", name]) for name in self._tables()
-        )
+        return any("ct status != dnat drop" in self._rules(name) for name in self._tables())
+
+    def _rules(self, table: str) -> str:
+        """Nothing of a table whose node ends just now."""
+        try:
+            return _run([self._nft, "list", "table", "ip", table])
+        except OSError:
+            return ""
 
     def _tables(self) -> list[str]:
         words = [line.split() for line in _run([self._nft, "list", "tables", "ip"]).splitlines()]

@@ -225,8 +225,7 @@ class Router:
             _set(f"ipv4/conf/{link.name}/route_localnet", "1")
         forwards = _get("ipv4/ip_forward") == "1" and not self._firewall.keeps_closed()
         self._closed = [] if forwards else _interfaces()
-        for name in self._firewall.dead():
-            self._firewall.leave_machine(name)
+        self._firewall.sweep()
         self._firewall.guard_machine(link, self._closed)
         _set("ipv4/ip_forward", "1")
 
