@@ -55,7 +55,7 @@ class Machine:
     def stop(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(60)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -71,7 +71,8 @@ class Machine:
             "runtime": _RUNTIME,
             "handler": "app.handler",
             "code": str(folder),
-            "timeout": 20.0,
+            "timeout": 60.0,
+            "init_timeout": 60.0,
             "memory_mb": 256,
             **spec,
         }
@@ -91,17 +92,21 @@ class Machine:
         return self.ask_all([{"do": do, **request}])[0]
 
     def ask_all(self, requests: list[dict[str, Any]]) -> list[Any]:
-        """Send all at once; the answers in the order of the requests."""
-        ids = [self.send(request) for request in requests]
+        """Send all at once, so that none is over before the last is there; the answers in the order of the requests."""
+        ids = self.send_all(requests)
         answers = dict(self.receive() for _ in requests)
         return [answers[id_] for id_ in ids]
 
     def send(self, request: dict[str, Any]) -> int:
+        return self.send_all([request])[0]
+
+    def send_all(self, requests: list[dict[str, Any]]) -> list[int]:
         assert self.process.stdin is not None
-        id_ = next(self._ids)
-        self.process.stdin.write(json.dumps({"id": id_, **request}) + "\n")
+        ids = [next(self._ids) for _ in requests]
+        lines = [json.dumps({"id": id_, **request}) for id_, request in zip(ids, requests, strict=True)]
+        self.process.stdin.write("".join(line + "\n" for line in lines))
         self.process.stdin.flush()
-        return id_
+        return ids
 
     def receive(self) -> tuple[int, Any]:
         assert self.process.stdout is not None

@@ -33,6 +33,8 @@ class Driver:
     def __init__(self, config: dict[str, Any]) -> None:
         self.lines: dict[str, list[str]] = {}
         self.platform: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self._seen: tuple[list[str], int] = ([], 0)
+        self._since = 0.0
         self.compute = Compute(
             msgspec.convert(config, ComputeConfig, dec_hook=lambda _, value: Path(value)),
             on_log=lambda info, line: self.lines.setdefault(info.key, []).append(line.decode(errors="replace")),
@@ -68,6 +70,8 @@ class Driver:
             return {"unavailable": str(error)}
         except NoRoom:
             return {"no_room": True}
+        if "answered" in request:
+            Path(request["answered"]).touch()
         answer = _shown(outcome)
         if outcome.finished is not None:
             answer["finished"] = _shown(await outcome.finished)
@@ -104,11 +108,15 @@ class Driver:
         except ComputeUnavailable as error:
             return {"unavailable": str(error)}
         try:
-            if request.get("frozen"):
+            if "frozen" in request:
+                lines = self.lines.setdefault(spec.key, [])
+                await self._until(lambda: len(lines) > 0)
                 machine.freeze()
-                await asyncio.sleep(request["frozen"])
-                told["stopped"] = not machine.ended.done()
+                told["stopped"] = await self._until(lambda: self._rests(lines, request["frozen"]))
                 machine.thaw()
+                before = len(lines)
+                told["goes on"] = await self._until(lambda: len(lines) > before)
+                return told
             await asyncio.wait_for(asyncio.shield(machine.ended), 60)
             told["how"] = machine.not_started or await machine.how()
             machine.drain()
@@ -119,6 +127,20 @@ class Driver:
         finally:
             machine.end()
         return told
+
+    def _rests(self, lines: list[str], seconds: float) -> bool:
+        """Whether no line has come for so long."""
+        now = asyncio.get_running_loop().time()
+        if self._seen != (lines, len(lines)):
+            self._seen, self._since = (lines, len(lines)), now
+        return now - self._since >= seconds
+
+    async def _until(self, condition: Callable[[], bool]) -> bool:
+        for _ in range(3_000):
+            if condition():
+                return True
+            await asyncio.sleep(0.02)
+        return False
 
     async def handle(self, request: dict[str, Any]) -> Any:
         match request["do"]:

@@ -148,12 +148,13 @@ def test_a_timeout_is_of_one_invocation_alone(machine: Machine) -> None:
     id_, outcome = machine.receive()
     assert (id_, outcome["error"]) == (late, "timeout")
     assert "Task timed out after 2.00 seconds" in outcome["payload"]
-    first = machine.invoke(function, {}, request_id="first")
+    patient = {**function, "timeout": 60.0}
+    first = machine.invoke(patient, {}, request_id="first")
     assert (first["error"], first["environment_id"]) == (None, outcome["environment_id"])  # it goes on in its place
-    machine.result(function, {"do": "touch", "name": "go"}, request_id="second")
+    machine.result(patient, {"do": "touch", "name": "go"}, request_id="second")
     while [one["state"] for one in machine.ask("environments") if one["key"] == function["key"]] != ["idle"]:
         pass  # it leaves it in the end
-    both = at_once(machine, function, [{"meet": 2}, {"meet": 2}])
+    both = at_once(machine, patient, [{"meet": 2}, {"meet": 2}])
     results(both)
     assert {one["environment_id"] for one in both} == {outcome["environment_id"]}
 
@@ -162,7 +163,7 @@ def test_an_environment_full_of_what_nobody_waits_for_is_replaced(machine: Machi
     function = machine.function(_PYTHON, concurrency=2, environment=_JSON, timeout=1.0)
     outcomes = at_once(machine, function, [{"do": "sleep", "for": 60} for _ in range(2)])
     assert [outcome["error"] for outcome in outcomes] == ["timeout", "timeout"]
-    after = machine.invoke(function, {}, request_id="after")
+    after = machine.invoke({**function, "timeout": 60.0}, {}, request_id="after")
     assert after["error"] is None
     assert after["environment_id"] != outcomes[0]["environment_id"]
 
@@ -250,8 +251,10 @@ def test_a_thread_of_node_that_ends_is_replaced(machine: Machine, node: Callable
 
 
 def test_a_timeout_of_node_is_of_one_invocation_alone(machine: Machine, node: Callable[..., dict[str, Any]]) -> None:
-    function = node(concurrency=3, timeout=2.0)
-    outcomes = at_once(machine, function, [{"do": "wait"}, {}])
+    function = node(concurrency=3)
+    late = {"do": "invoke", "spec": {**function, "timeout": 2.0}, "payload": '{"do": "wait"}', "request_id": "late"}
+    other = {"do": "invoke", "spec": function, "payload": "{}", "request_id": "other"}
+    outcomes = machine.ask_all([late, other])
     assert [outcome["error"] for outcome in outcomes] == ["timeout", None]
     after = machine.invoke(function, {}, request_id="after")
     assert (after["error"], after["environment_id"]) == (None, outcomes[0]["environment_id"])
@@ -345,14 +348,14 @@ while True:
     assert [outcome["error"] for outcome in outcomes] == ["timeout"] * 2
     while machine.invoke(function, 3, request_id=str(uuid.uuid4()))["error"] is not None:
         pass  # the first is still at work
-    outcome = machine.invoke(function, 4, request_id="last")
+    outcome = machine.invoke({**function, "timeout": 60.0}, 4, request_id="last")
     assert (outcome["payload"], outcome["environment_id"]) == ("4", outcomes[0]["environment_id"])
 
 
 def test_another_attempt_is_not_answered_by_the_first(machine: Machine) -> None:
     function = machine.function(_PYTHON, concurrency=2, environment=_JSON, timeout=1.0)
     first = machine.invoke(function, {"do": "sleep", "for": 3}, request_id="same")
-    second = machine.invoke(function, {}, request_id="same")
+    second = machine.invoke({**function, "timeout": 60.0}, {}, request_id="same")
     assert (first["error"], second["error"]) == ("timeout", None)
     assert first["environment_id"] != second["environment_id"]
 

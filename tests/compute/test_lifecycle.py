@@ -13,8 +13,8 @@ from tests.compute.conftest import Machine, make_machine
 _SLEEP = "import time\ndef handler(event, context):\n    time.sleep(event)\n    return event"
 
 
-def _until(condition: Callable[[], Any], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
+def _until(condition: Callable[[], Any]) -> bool:
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if condition():
             return True
@@ -36,6 +36,11 @@ def _processes(machine: Machine) -> list[int]:
         new = [pid for pid, parent in parents.items() if parent in new]
         found += new
     return found
+
+
+def _called(name: str) -> list[str]:
+    """Control groups of this name; others may come and go meanwhile."""
+    return [folder for folder, _, _ in os.walk("/sys/fs/cgroup") if folder.endswith(f"/{name}")]
 
 
 def _groups(machine: Machine) -> list[Path]:
@@ -64,13 +69,10 @@ def test_retiring_ends_idle_environments_now_and_busy_ones_after(machine: Machin
     machine.ask_all([_invocation(function, "0.1")] * 2)
     states = [one["state"] for one in machine.ask("environments") if one["key"] == function["key"]]
     assert states == ["idle", "idle"]
-    busy = machine.send(_invocation(function, "0.5"))
-    retired = machine.send({"do": "retire", "key": function["key"]})
-    listed = machine.send({"do": "environments"})
-    answers = dict(machine.receive() for _ in range(3))
-    assert retired in answers
-    assert [one["state"] for one in answers[listed] if one["key"] == function["key"]] == ["busy"]
-    assert answers[busy]["payload"] == "0.5"
+    requests = [_invocation(function, "0.5"), {"do": "retire", "key": function["key"]}, {"do": "environments"}]
+    busy, _, listed = machine.ask_all(requests)
+    assert [one["state"] for one in listed if one["key"] == function["key"]] == ["busy"]
+    assert busy["payload"] == "0.5"
     assert [one for one in machine.ask("environments") if one["key"] == function["key"]] == []
     assert machine.invoke(function, 0)["cold"] is True
 
@@ -80,20 +82,27 @@ def test_makes_no_progress_between_invocations(machine: Machine) -> None:
         pytest.skip("rootless without delegated control groups: nothing can freeze")
     function = machine.function("""
         import threading, time
-        ticks = 0
+        longest = 0
         def count():
-            global ticks
+            global longest
+            last = time.monotonic()
             while True:
-                ticks += 1
                 time.sleep(0.001)
+                now = time.monotonic()
+                longest, last = max(longest, now - last), now
         threading.Thread(target=count, daemon=True).start()
         def handler(event, context):
-            return ticks
+            time.sleep(0.01)
+            return longest
     """)
-    before = machine.result(function)
-    time.sleep(1.0)
-    assert machine.result(function) - before < 150
-    time.sleep(0.05)  # frozen again
+
+    def paused() -> bool:
+        """Whether its thread has ever stood still for most of a second."""
+        machine.result(function)
+        time.sleep(1.0)
+        return float(machine.result(function)) > 0.7
+
+    assert _until(paused)
     machine.ask("retire", key=function["key"])
     assert [one for one in machine.ask("environments") if one["key"] == function["key"]] == []
 
@@ -126,7 +135,7 @@ def test_blanks_of_a_rush_do_not_stay() -> None:
         function = machine.function(_SLEEP)
         machine.ask_all([_invocation(function, "0.3")] * 20)
         machine.ask("retire", key=function["key"])
-        assert _until(lambda: len({group.name for group in _groups(machine)}) == 1, 60.0)
+        assert _until(lambda: len({group.name for group in _groups(machine)}) == 1)
 
 
 def test_leaves_nothing_after_many_environments() -> None:
@@ -145,8 +154,7 @@ def test_leaves_nothing_after_many_environments() -> None:
             return fds, mounts, len(_groups(machine)), len(_processes(machine))
 
         round_of(20)
-        time.sleep(0.5)
-        _until(lambda: machine.ask("environments") == [])
+        assert _until(lambda: machine.ask("environments") == [])
         before = held()
         for _ in range(10):
             round_of(20)
@@ -156,7 +164,7 @@ def test_leaves_nothing_after_many_environments() -> None:
             held(),
         )
         name = machine.name
-    assert not list(Path("/sys/fs/cgroup").rglob(name)), "control groups are left"
+    assert _until(lambda: not _called(name)), "control groups are left"
 
 
 def _supervisors(machine: Machine) -> list[int]:

@@ -22,15 +22,15 @@ def handler(event, context):
     if "bytes" in event:
         asked = bytes.fromhex(event["bytes"])
         if event.get("stream"):
-            with socket.create_connection(("169.254.0.2", 53), 5) as asking:
+            with socket.create_connection(("169.254.0.2", 53), 40) as asking:
                 asking.sendall(struct.pack("!H", len(asked)) + asked)
                 return asking.recv(1000)[2:].hex()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-            asking.settimeout(5)
+            asking.settimeout(40)
             asking.sendto(asked, ("169.254.0.2", 53))
             return asking.recv(1000).hex()
     if "port" in event:
-        with socket.create_connection((event["name"], event["port"]), 5) as connection:
+        with socket.create_connection((event["name"], event["port"]), 40) as connection:
             connection.sendall(b"hello\\n")
             return connection.recv(100).decode()
     try:
@@ -116,7 +116,7 @@ class _Server:
         self.sock.sendto(dns.response(asked, [found]), address)
 
     async def hears(self, count: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.heard) < count:
                 self._more.clear()
                 await self._more.wait()
@@ -142,7 +142,7 @@ async def _ask(address: Any, *questions: bytes) -> list[bytes]:
         asking.connect(address)
         for one in questions:
             asking.send(one)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             return [await loop.sock_recv(asking, 4096) for _ in questions]
 
 

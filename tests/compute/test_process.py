@@ -51,15 +51,22 @@ def test_ends_what_takes_too_long_with_its_children(plain: Machine) -> None:
             print(subprocess.Popen(["/bin/sleep", "100"]).pid)
             time.sleep(100)
         """,
-        timeout=0.5,
+        timeout=3.0,
     )
     outcome = plain.invoke(function)
     assert outcome["error"] == "timeout"
-    child = Path("/proc") / outcome["logs"].strip()
+    child = Path("/proc") / str(int(outcome["logs"])) / "stat"
     deadline = time.monotonic() + 60
-    while child.exists() and "Z" not in (child / "stat").read_text().split()[2] and time.monotonic() < deadline:
+    while _runs(child):
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert not child.exists() or (child / "stat").read_text().split()[2] == "Z"
+
+
+def _runs(stat: Path) -> bool:
+    try:
+        return stat.read_text().split()[2] != "Z"
+    except OSError:  # it is gone, perhaps while this looks
+        return False
 
 
 def test_reports_ends_and_goes_on(plain: Machine) -> None:
@@ -75,7 +82,7 @@ def test_reaches_its_platform(plain: Machine) -> None:
     function = plain.function("""
         import os, socket
         def handler(event, context):
-            with socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), timeout=5) as connection:
+            with socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), timeout=40) as connection:
                 connection.sendall(b"hello\\n")
                 return connection.recv(100).decode()
     """)
@@ -137,7 +144,10 @@ def test_wrapper_scripts_and_internal_extensions_work(plain: Machine) -> None:
         + """
 import threading
 heard = [register("INVOKE", name="inside")[0]]
-threading.Thread(target=lambda: heard.append(event()["requestId"]), daemon=True).start()
+def follow():
+    while True:
+        heard.append(event()["requestId"])
+threading.Thread(target=follow, daemon=True).start()
 def handler(e, c):
     for _ in range(1_000):
         if len(heard) == 2: break

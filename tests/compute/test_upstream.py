@@ -43,7 +43,7 @@ async def whole(connection: Upstream) -> bytes:
 def run(serve: Serve, use: Callable[[Upstream], Awaitable[None]]) -> None:
     async def main() -> None:
         connection, server = await connected(serve)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await use(connection)
         connection.close()
         server.close()
