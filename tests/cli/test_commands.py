@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ def _cumulet(*arguments: str, stdin: str = "", **environment: str) -> "subproces
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         env=CLEAN | environment,
     )
 
@@ -58,6 +59,7 @@ def function(client: Callable[..., Any], python_function: bytes) -> str:
         Runtime=f"python3.{sys.version_info.minor}",
         Handler="app.handler",
         Role=role,
+        Timeout=30,
         Code={"ZipFile": python_function},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName="greet", WaiterConfig={"Delay": 1})
@@ -113,9 +115,10 @@ def test_without_a_node_commands_say_so_with_exit_code_3(arguments: list[str], t
 
 
 def test_an_address_without_a_node_is_exit_code_3_and_no_address_2(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
+    with socket.socket() as held:  # which does not listen, and keeps others from doing so
+        held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-    ended = _cumulet("status", CUMULET_ENDPOINT=f"http://127.0.0.1:{port}")
+        ended = _cumulet("status", CUMULET_ENDPOINT=f"http://127.0.0.1:{port}")
     assert (ended.returncode, ended.stderr.count("\n")) == (3, 1)
     assert f"127.0.0.1:{port}" in ended.stderr
     for command in (["status"], ["wait", "--timeout", "0"]):
@@ -170,7 +173,7 @@ def test_a_detached_node_comes_up_shows_itself_and_goes_down(tmp_path: Path) -> 
 def test_a_signal_ends_a_node_in_the_foreground(start_node: Callable[..., Any]) -> None:
     node = start_node()
     node.process.send_signal(signal.SIGINT)
-    assert node.process.wait(20) == 0
+    assert node.process.wait(60) == 0
     assert not (node.data / "node.json").exists()
     assert _cumulet("down", "--data", str(node.data)).returncode == 3
 
@@ -258,7 +261,9 @@ def test_cost_shows_workflows(run: Run, node: Any, account: str) -> None:
     definition = '{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Succeed"}}}'
     role = f"arn:aws:iam::{account}:role/r"
     machine = states.create_state_machine(name="orders", definition=definition, roleArn=role)["stateMachineArn"]
-    states.start_execution(stateMachineArn=machine)
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+    while states.describe_execution(executionArn=execution)["status"] == "RUNNING":
+        time.sleep(0.05)
     ended = run("cost", "orders", "--account", account)
     titles, line = ended.stdout.splitlines()
     assert titles.split() == ["STATE", "MACHINE", "TRANSITIONS", "EXPRESS", "GB-SECONDS", "COST"]
@@ -290,7 +295,11 @@ def test_cost_shows_what_was_used(run: Run, function: str, account: str) -> None
 def test_logs_of_a_function_and_of_a_group(run: Run, function: str, account: str) -> None:
     run("invoke", function, '{"name": "Ann"}', "--account", account)
     mine = ["--account", account]
-    lines = run("logs", function, *mine).stdout.splitlines()
+    lines: list[str] = []
+    deadline = time.monotonic() + 60
+    while not any("REPORT RequestId" in line for line in lines):
+        assert time.monotonic() < deadline, lines
+        lines = run("logs", function, *mine).stdout.splitlines()
     assert [line.partition(" ")[2].split()[0] for line in lines][-4:] == ["START", "hello", "END", "REPORT"]
     [event] = [
         json.loads(line)
@@ -317,7 +326,7 @@ def test_following_a_log_prints_what_comes(node: Any, client: Callable[..., Any]
             assert process.stdout is not None
             assert process.stdout.readline().rstrip().endswith(f"line {number}")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
 
 
 def test_doctor_says_what_the_machine_can_do(run: Run) -> None:

@@ -91,7 +91,7 @@ def debug(node: Any, account: str) -> Iterator[Callable[..., dict[str, Any]]]:
     yield start
     for process in started:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def invoked(functions: Any, name: str) -> tuple[threading.Thread, list[Any]]:
@@ -157,7 +157,7 @@ class Inspector:
 
     @staticmethod
     def _listed(port: int) -> Any:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/json/list")
         try:
             return json.loads(connection.getresponse().read())
@@ -207,6 +207,7 @@ def test_a_function_is_as_before_when_the_debugger_has_gone(node: Any, client: A
         Runtime="python3.11",
         Handler="index.handler",
         Role=role,
+        Timeout=30,
         Code={"ZipFile": zipped("index.py", PYTHON)},
     )["FunctionArn"]
     opened = node.post("/_cumulet/debug", {"function": arn, "port": 0})

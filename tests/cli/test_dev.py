@@ -42,7 +42,7 @@ def dev(node: Any, account: str) -> Iterator[Callable[..., "subprocess.Popen[str
     for process in started:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 def called(functions: Any, name: str) -> Any:
@@ -51,13 +51,13 @@ def called(functions: Any, name: str) -> Any:
 
 def test_what_cannot_run_here_or_fails_once_has_an_exit_code(dev: Any, folder: Path) -> None:
     process = dev("lisp", str(folder), "--once", "--runtime", "nodejs24.x", "--handler", "app.handler")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=100)
     if process.returncode:  # this machine lacks it
         assert process.returncode == 1
         assert "cumulet runtimes install nodejs24.x" in out
     (folder / "data.txt").unlink()
     process = dev("bad", str(folder), "--once", "--invoke", "{}", "--runtime", "python3.11", "--handler", "app.handler")
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 4, out
     assert "No such file" in out
 
@@ -70,19 +70,19 @@ def test_a_folder_is_deployed_once(dev: Any, client: Any, folder: Path) -> None:
         "--env",
         "NAME=b",
         "--timeout",
-        "7",
+        "37",
         "--runtime",
         "python3.11",
         "--handler",
         "app.handler",
     )
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 0, out
     assert "one is deployed (python3.11, app.handler, 2 files" in out
     functions = client("lambda")
     assert called(functions, "one") == {"version": 1, "file": "one"}
     configuration = functions.get_function_configuration(FunctionName="one")
-    assert (configuration["Timeout"], configuration["Environment"]["Variables"]) == (7, {"NAME": "b"})
+    assert (configuration["Timeout"], configuration["Environment"]["Variables"]) == (37, {"NAME": "b"})
 
 
 def test_what_is_saved_is_deployed_and_loaded(dev: Any, client: Any, folder: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_is_saved_is_deployed_and_loaded(dev: Any, client: Any, folder: Pat
 def test_what_cannot_be_guessed_is_asked_for(dev: Any, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no function here")
     process = dev("three", str(tmp_path), "--once")
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=100)
     assert process.returncode == 1
     assert "No handler was found" in out
 

@@ -23,7 +23,7 @@ def run(node: Any) -> Callable[..., str]:
             check=False,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             env=CLEAN | {"CUMULET_DATA": str(node.data)},
         )
         assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +76,7 @@ def cli(node: Any, account: str) -> Cli:
             text=True,
             input=input,
             env=CLEAN,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 
@@ -212,7 +213,10 @@ def test_what_a_debugger_changed_survives_the_node(start_node: Any, account: str
     execution = arn.replace(":stateMachine:", ":execution:") + ":one"
     node.post("/_cumulet/executions/debug", {"execution": execution, "breaks": ["Wait"]})
     states.start_execution(stateMachineArn=arn, name="one", input='{"n": 1}')
-    seen = node.post("/_cumulet/executions/debug", {"execution": execution})
+    deadline = time.monotonic() + 60
+    while not (seen := node.post("/_cumulet/executions/debug", {"execution": execution}))["stops"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     assert [stop["state"] for stop in seen["stops"]] == ["Wait"]
     stop = seen["stops"][0]["frame"]
     changed = {"execution": execution, "stop": stop, "input": '{"n": 2}', "variables": {"x": 40}}

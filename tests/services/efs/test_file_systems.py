@@ -35,11 +35,11 @@ def test_a_file_system_comes_and_goes(efs: Any, account: str, advance: Advance) 
     assert shown["SizeInBytes"]["Value"] == 6144
     assert shown["FileSystemProtection"] == {"ReplicationOverwriteProtection": "ENABLED"}
     assert efs.delete_file_system(FileSystemId=id)["ResponseMetadata"]["HTTPStatusCode"] == 204
-    for _ in range(600):
-        left = efs.describe_file_systems()["FileSystems"]
-        if not left:
-            break
+    deadline = time.monotonic() + 60
+    while left := efs.describe_file_systems()["FileSystems"]:
         assert left[0]["LifeCycleState"] == "deleting"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     assert refused(efs.describe_file_systems, FileSystemId=id)[:3] == (
         404,
         "FileSystemNotFound",
