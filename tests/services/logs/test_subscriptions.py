@@ -44,6 +44,7 @@ def function(client: Client, account: str) -> str:
         Handler="app.handler",
         Role=role,
         Code={"ZipFile": package.getvalue()},
+        Timeout=60,
     )["FunctionArn"]
     functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
     functions.add_permission(

@@ -22,6 +22,7 @@ def function(client: Callable[..., Any], account: str) -> Callable[..., str]:
             Handler="index.handler",
             Role=f"arn:aws:iam::{account}:role/functions",
             Code={"ZipFile": package(source)},
+            Timeout=60,
         )
         return str(made["FunctionArn"])
 

@@ -69,6 +69,7 @@ class Api:
             Handler="index.handler",
             Role=f"arn:aws:iam::{self.account}:role/functions",
             Code={"ZipFile": package(source)},
+            Timeout=30,
         )["FunctionArn"]
         if allowed:
             self.lambda_.add_permission(

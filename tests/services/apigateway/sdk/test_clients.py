@@ -132,7 +132,7 @@ def test_javascript_calls_the_running_api(deployed: tuple[Any, str], tmp_path: P
         console.log(JSON.stringify([found.status, found.data, put.data, failed, missing]));
       }})();
     """)
-    ran = subprocess.run(["node", "use.js"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(["node", "use.js"], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == [
         200,
@@ -158,7 +158,7 @@ except ApiError as error:
 print(json.dumps([found.status, found.data, put.data, failed]))
 """
     ran = subprocess.run(
-        [sys.executable, "-c", use], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", use], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
     )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout) == [
@@ -191,9 +191,9 @@ def test_java_calls_the_running_api(deployed: tuple[Any, str], tmp_path: Path, a
       }}
     """)
     java = [str(path) for path in tmp_path.rglob("*.java")]
-    subprocess.run(["javac", "-Werror", "-d", str(tmp_path / "out"), *java], check=True, timeout=120)
+    subprocess.run(["javac", "-Werror", "-d", str(tmp_path / "out"), *java], check=True, timeout=200)
     ran = subprocess.run(
-        ["java", "-cp", str(tmp_path / "out"), "Use"], capture_output=True, text=True, timeout=60, check=False
+        ["java", "-cp", str(tmp_path / "out"), "Use"], capture_output=True, text=True, timeout=200, check=False
     )
     assert ran.returncode == 0, ran.stderr
     found = [{"id": "a b/c", "q": "x&y", "h": "t"}, {"id": "7", "q": "", "h": ""}, 404, {"name": "Rex", "class": 1}]
@@ -204,7 +204,7 @@ def test_java_calls_the_running_api(deployed: tuple[Any, str], tmp_path: Path, a
 def test_android_compiles(deployed: tuple[Any, str], tmp_path: Path) -> None:
     assert "pets/build.gradle" in unpacked(deployed, "android", tmp_path)
     java = [str(path) for path in tmp_path.rglob("*.java")]
-    subprocess.run(["javac", "-d", str(tmp_path / "out"), *java], check=True, timeout=120)
+    subprocess.run(["javac", "-d", str(tmp_path / "out"), *java], check=True, timeout=200)
 
 
 @pytest.mark.skipif(shutil.which("ruby") is None, reason="Ruby is not installed")
@@ -226,10 +226,10 @@ puts JSON.generate([found.status, found.data, put.data, failed])
 """
     for name in names:
         if name.endswith((".rb", ".gemspec")):
-            subprocess.run(["ruby", "-wc", str(tmp_path / name)], check=True, timeout=60)
+            subprocess.run(["ruby", "-wc", str(tmp_path / name)], check=True, timeout=200)
     ran = subprocess.run(
         ["ruby", "-W", "-I", str(tmp_path / gem / "lib"), "-e", use],
-        capture_output=True, text=True, timeout=60, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
+        capture_output=True, text=True, timeout=200, check=False, env={**os.environ, "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == [
@@ -278,7 +278,7 @@ def test_objective_c_compiles(deployed: tuple[Any, str], tmp_path: Path) -> None
     for place in (GNUSTEP, *[runtime.parent for runtime in runtimes[-1:]]):
         command += ["-isystem", str(place)]
     for name in [name for name in names if name.endswith(".m")]:
-        ran = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        ran = subprocess.run([*command, name], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
         said = [line for line in ran.stderr.splitlines() if line.startswith("PETClient/")]
         assert said == [], ran.stderr
 
@@ -346,7 +346,7 @@ def test_the_command_writes_sources(deployed: tuple[Any, str], node: Any, accoun
         "--data",
         str(node.data),
     ]
-    ran = subprocess.run([*command, "--to", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run([*command, "--to", str(tmp_path)], capture_output=True, text=True, timeout=200, check=False)
     assert ran.returncode == 0, ran.stderr
     assert str(tmp_path / "api-client" / "client.ts") in ran.stdout.splitlines()
     assert "petsIdGet(params" in (tmp_path / "api-client" / "client.ts").read_text()
@@ -354,7 +354,7 @@ def test_the_command_writes_sources(deployed: tuple[Any, str], node: Any, accoun
         [*command[:4], "nothere", *command[5:], "--language", "java"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
     assert wrong.returncode != 0

@@ -38,7 +38,7 @@ class Chat:
             Handler="index.handler",
             Role=f"arn:aws:iam::{self.account}:role/functions",
             Code={"ZipFile": package(source)},
-            **settings,
+            **({"Timeout": 30} | settings),
         )["FunctionArn"]
         self.lambda_.add_permission(
             FunctionName=name,

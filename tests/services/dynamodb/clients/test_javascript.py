@@ -43,7 +43,7 @@ def test_documents_go_there_and_back(
         "AWS_SECRET_ACCESS_KEY": "test",
         "TABLE": make_table("id", "at:N"),
     }
-    run = subprocess.run(["node", program], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(["node", program], env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     assert json.loads(run.stdout) == expected()
 

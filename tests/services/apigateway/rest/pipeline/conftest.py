@@ -63,6 +63,7 @@ class Api:
             "Handler": "index.handler",
             "Role": f"arn:aws:iam::{self.account}:role/functions",
             "Code": {"ZipFile": package(source)},
+            "Timeout": 30,
         }
         arn: str = self.lambda_.create_function(FunctionName=name, **(members | settings))["FunctionArn"]
         self.lambda_.add_permission(
