@@ -22,7 +22,7 @@ def test_a_table_is_made_and_described(dynamodb: Any, account: str) -> None:
     assert made["TableStatus"] == "CREATING"
     assert made["TableArn"] == f"arn:aws:dynamodb:us-east-1:{account}:table/orders"
     assert "WarmThroughput" not in made
-    dynamodb.get_waiter("table_exists").wait(TableName="orders", WaiterConfig={"Delay": 1})
+    dynamodb.get_waiter("table_exists").wait(TableName="orders", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     found = dynamodb.describe_table(TableName=made["TableArn"])["Table"]
     assert found["TableStatus"] == "ACTIVE"
     assert found["ProvisionedThroughput"]["WriteCapacityUnits"] == 4

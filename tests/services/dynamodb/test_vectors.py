@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.services.dynamodb.test_backups import eventually
 
 INDEX = "near"
 
@@ -321,13 +322,13 @@ def test_a_restored_table_has_its_vector_indexes(
     table = make_table(VectorIndexes=[index(2)])
     put(dynamodb, table, "a", 1, 2)
     arn = dynamodb.create_backup(TableName=table, BackupName="backup")["BackupDetails"]["BackupArn"]
-    details: dict[str, Any] = {}
-    for _ in range(100):
-        details = dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]
-        if details["BackupDetails"]["BackupStatus"] == "AVAILABLE":
-            break
-    (told,) = details["SourceTableFeatureDetails"]["VectorIndexes"]
+
+    def details() -> Any:
+        return dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]
+
+    eventually(lambda: details()["BackupDetails"]["BackupStatus"] == "AVAILABLE")
+    (told,) = details()["SourceTableFeatureDetails"]["VectorIndexes"]
     assert told["Dimensions"] == 2
     dynamodb.restore_table_from_backup(TargetTableName=f"{table}-again", BackupArn=arn)
-    dynamodb.get_waiter("table_exists").wait(TableName=f"{table}-again", WaiterConfig={"Delay": 1})
+    dynamodb.get_waiter("table_exists").wait(TableName=f"{table}-again", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     assert search(f"{table}-again", 1, 2) == [("a", pytest.approx(0.0))]

@@ -46,7 +46,7 @@ def function(client: Client, account: str) -> str:
         Code={"ZipFile": package.getvalue()},
         Timeout=60,
     )["FunctionArn"]
-    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
+    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     functions.add_permission(
         FunctionName="f",
         StatementId="logs",
