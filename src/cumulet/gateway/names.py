@@ -97,6 +97,8 @@ def _with_terms(certificate: Path, terms: "Terms") -> ssl.SSLContext:
     made = context(certificate)
     if terms.newest:
         made.minimum_version = ssl.TLSVersion.TLSv1_3
+    if terms.suites:
+        made.set_ciphers(terms.suites)
     if terms.truststore:
         made.load_verify_locations(cadata=terms.truststore)
         made.verify_mode = ssl.CERT_REQUIRED

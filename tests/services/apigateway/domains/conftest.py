@@ -43,12 +43,16 @@ class TlsNode(NodeProcess):
     def client(self, service: str, account: str, region: str = "us-east-1", **options: Any) -> Any:
         return super().client(service, account, region, verify=str(self.trusted), **options)
 
-    def connect(self, name: str, shown: Path | None = None, *, newest: bool | None = None) -> ssl.SSLSocket:
-        """A connection by a name; raises ssl.SSLError when one side does not trust the other."""
+    def connect(
+        self, name: str, shown: Path | None = None, *, newest: bool | None = None, suites: str = ""
+    ) -> ssl.SSLSocket:
+        """A connection by a name; raises ssl.SSLError when one side does not trust the other. `suites`: the client's of TLS 1.2."""
         context = ssl.create_default_context(cafile=self.trusted)
         if newest is not None:
             version = ssl.TLSVersion.TLSv1_3 if newest else ssl.TLSVersion.TLSv1_2
             context.minimum_version = context.maximum_version = version
+        if suites:
+            context.set_ciphers(suites)
         if shown is not None:
             context.load_cert_chain(shown)
         raw = socket.create_connection(("127.0.0.1", self.port), timeout=60)

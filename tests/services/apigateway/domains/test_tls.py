@@ -103,6 +103,34 @@ def test_a_policy_for_new_clients_alone(node: TlsNode, client: Client, name: str
         assert connected.version() == "TLSv1.2"
 
 
+def test_policies_choose_suites(node: TlsNode, client: Client, name: str) -> None:
+    forward, chained, edge = (
+        f"ECDHE-ECDSA-{tail}:ECDHE-RSA-{tail}" for tail in ("AES256-GCM-SHA384", "AES128-SHA256", "CHACHA20-POLY1305")
+    )
+    rest = client("apigateway")
+    rest.create_domain_name(
+        domainName=name,
+        endpointConfiguration={"types": ["REGIONAL"]},
+        securityPolicy="SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09",
+        endpointAccessMode="BASIC",
+    )
+    with contextlib.closing(node.connect(name, newest=False, suites=forward)) as connected:
+        assert (connected.cipher() or ("",))[0] in forward.split(":")
+    for suites in (chained, edge):
+        with pytest.raises(ssl.SSLError):
+            node.connect(name, newest=False, suites=suites)
+    node.connect(name, newest=True).close()
+    older = [{"op": "replace", "path": "/securityPolicy", "value": "SecurityPolicy_TLS13_1_2_2021_06"}]
+    rest.update_domain_name(domainName=name, patchOperations=older)
+    node.connect(name, newest=False, suites=chained).close()
+    with pytest.raises(ssl.SSLError):
+        node.connect(name, newest=False, suites=edge)
+    api = mock(rest, securityPolicy="SecurityPolicy_TLS13_1_2_PFS_PQ_2025_09", endpointAccessMode="BASIC")
+    with pytest.raises(ssl.SSLError):
+        node.connect(f"{api}.execute-api.us-east-1.localhost", newest=False, suites=chained)
+    node.connect("localhost", newest=False, suites=edge).close()
+
+
 def test_who_is_strict_wants_the_name_in_both_places(node: TlsNode, client: Client, name: str) -> None:
     rest = client("apigateway")
     rest.create_domain_name(

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from cumulet.kernel.web import Tls
-from cumulet.services.apigateway.domains.security import newest
+from cumulet.services.apigateway.domains.security import newest, suites
 from cumulet.services.apigateway.domains.store import Domain, DomainKey, DomainStore, Mapping, RoutingRule
 from cumulet.storage.database import Transaction
 
@@ -20,13 +20,15 @@ _LONGEST = 253
 
 class Terms(Struct, frozen=True):
     """What TLS connections to a domain take: a certificate for `name` (which can begin with `*.`); with `mutual` a client's
-    certificate by one of the authorities in `truststore` (PEM); with `newest` no version before 1.3.
+    certificate by one of the authorities in `truststore` (PEM); with `newest` no version before 1.3, else of 1.2 the `suites`, where any
+    are named.
     """
 
     name: str
     mutual: bool = False
     truststore: str = ""
     newest: bool = False
+    suites: str = ""
 
 
 class Host(Struct, frozen=True):
@@ -92,7 +94,8 @@ class Domains:
         """What TLS connections for a name take; None where that is what they take at the node's own names."""
         if MARK in name:
             policy = await self._find_policy(name.partition(MARK)[0].rpartition(".")[2])
-            return Terms(name, newest=True) if newest(policy) else None
+            found = Terms(name, newest=newest(policy), suites=suites(policy))
+            return found if found.newest or found.suites else None
         host = await self.host(name)
         return None if host is None else host.terms
 
@@ -118,7 +121,8 @@ class Domains:
     async def _terms(self, domain: Domain) -> Terms:
         mutual = domain.body.mutual_tls_authentication is not None
         trusted = await self.store.truststore(domain.key) if mutual else ""
-        return Terms(domain.key.name, mutual, trusted, newest=newest(domain.body.security_policy))
+        policy = domain.body.security_policy
+        return Terms(domain.key.name, mutual, trusted, newest(policy), suites(policy))
 
     def changed(self, tx: Transaction) -> None:
         """A domain, or where it leads, is being changed."""

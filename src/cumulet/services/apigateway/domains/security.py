@@ -1,6 +1,6 @@
-"""Security policies: which versions of TLS an address takes, and whether it wants its name in both places (STRICT).
+"""Security policies: which versions of TLS and suites of ciphers an address takes, and whether it wants its name in both places (STRICT).
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-security-policies-list.html
 """
 
 from __future__ import annotations
@@ -26,6 +26,20 @@ _POLICIES = (
     "TLS12_2018_EDGE",
 )
 
+_FORWARD = ("ECDHE-{}-AES128-GCM-SHA256", "ECDHE-{}-AES256-GCM-SHA384")
+_CHAINED = ("ECDHE-{}-AES128-SHA256", "ECDHE-{}-AES256-SHA384")
+_EDGE = ("ECDHE-{}-CHACHA20-POLY1305",)
+_WITHOUT = ("AES128-GCM-SHA256", "AES128-SHA256", "AES256-GCM-SHA384", "AES256-SHA256")
+_SUITES = {
+    "TLS13_1_2_FIPS_PFS_PQ_2025_09": _FORWARD,
+    "TLS13_1_2_PFS_PQ_2025_09": _FORWARD,
+    "TLS13_1_2_PQ_2025_09": _FORWARD + _CHAINED + _WITHOUT,
+    "TLS13_1_2_2021_06": _FORWARD + _CHAINED + _WITHOUT,
+    "TLS12_PFS_2025_EDGE": _FORWARD + _EDGE,
+    "TLS12_2018_EDGE": _FORWARD + _CHAINED + _EDGE,
+}
+"""Of TLS 1.2, with either kind of key; AWS's page lists no others."""
+
 
 def check(policy: str | None, mode: str | None) -> None:
     """Whether a policy is one, and has a mode where it is to have one. Raises BadRequestException."""
@@ -47,3 +61,9 @@ def check(policy: str | None, mode: str | None) -> None:
 def newest(policy: str | None) -> bool:
     """Whether a policy takes TLS 1.3 alone."""
     return policy is not None and policy.startswith((f"{_ENHANCED}TLS13_1_3", f"{_ENHANCED}TLS13_2025"))
+
+
+def suites(policy: str | None) -> str:
+    """The suites of TLS 1.2 that a policy takes, by OpenSSL's names with colons between; empty where it has no list, or no TLS 1.2."""
+    names = _SUITES.get((policy or "").removeprefix(_ENHANCED), ())
+    return ":".join(name.format(kind) for name in names for kind in (("ECDSA", "RSA") if "{" in name else ("",)))
