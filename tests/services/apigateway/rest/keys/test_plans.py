@@ -90,14 +90,15 @@ def test_a_key_has_a_stage_by_one_plan(gateway: Any, plan: Any, deployed: Any, r
     assert refused(gateway.get_usage_plan_key, usagePlanId=plan["id"], keyId=key["id"])[0] == "NotFoundException"
 
 
-def test_more_of_a_quota(gateway: Any, plan: Any, refused: Refuse) -> None:
+def test_more_of_a_quota(gateway: Any, plan: Any, refused: Refuse, node: Any) -> None:
     key = gateway.create_api_key(name="k", enabled=True)["id"]
     at = {"usagePlanId": plan["id"], "keyId": key}
     operations = [{"op": "replace", "path": "/remaining", "value": "25"}]
     assert refused(gateway.update_usage, **at, patchOperations=operations)[0] == "NotFoundException"
     gateway.create_usage_plan_key(**at, keyType="API_KEY")
     assert gateway.update_usage(**at, patchOperations=operations)["items"] == {key: [[0, 25]]}
-    today = datetime.now(UTC).date().isoformat()
+    now = node.get(f"{node.endpoint}/_cumulet/clock")["now"]  # which other tests have moved
+    today = datetime.fromtimestamp(now, UTC).date().isoformat()
     found = gateway.get_usage(usagePlanId=plan["id"], startDate=today, endDate=today)
     assert found["items"] == {key: [[0, 25]]}
     for start, end in (("yesterday", today), (today, "2020-01-01"), ("2020-01-01", today)):
