@@ -204,12 +204,13 @@ def sockets(machine: Machine) -> Iterator[dict[str, Any]]:
         socket.socket(socket.AF_UNIX) as abstract,
         socket.socket(socket.AF_UNIX) as unix,
     ):
-        abstract.bind("\0cumulet-test-abstract")
+        name = f"\0{machine.name}-abstract"
+        abstract.bind(name)
         abstract.listen()
         unix.bind(path)
         unix.listen()
         Path(path).chmod(0o777)
-        yield {"port": tcp.getsockname()[1], "path": path}
+        yield {"port": tcp.getsockname()[1], "path": path, "abstract": name}
     Path(path).unlink()
 
 
@@ -221,7 +222,7 @@ def test_reaches_no_socket_of_the_machine(machine: Machine, hostile: dict[str, A
     assert attempt(f"socket.create_connection(('::1', {sockets['port']}), 2)").startswith("denied: ")
     unix = "(lambda s: s.connect({}))(socket.socket(socket.AF_UNIX))"
     assert attempt(unix.format(repr(sockets["path"]))) == "denied: ENOENT"
-    assert attempt(unix.format(repr("\0cumulet-test-abstract"))) == "denied: ECONNREFUSED"
+    assert attempt(unix.format(repr(sockets["abstract"]))) == "denied: ECONNREFUSED"
 
 
 def test_environments_do_not_see_each_other(machine: Machine, hostile: dict[str, Any]) -> None:
