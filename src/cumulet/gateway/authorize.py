@@ -290,8 +290,11 @@ class Authorizer:
             raise _access_denied(call, need, decision)
 
     def _log(self, denial: Denial) -> None:
-        """Once for each permission: a loop that misses one must not fill the log."""
-        seen = (denial.principal, denial.action, denial.resource)
+        """Once for each permission: a loop that misses one must not fill the log.
+
+        Of log streams each environment of a function has its own: they count as their group.
+        """
+        seen = (denial.principal, denial.action, denial.resource.partition(":log-stream:")[0])
         if seen in self._logged:
             return
         if len(self._logged) >= _LOGGED:
