@@ -207,7 +207,7 @@ def test_calls_inside_the_process_are_checked_too() -> None:
 ATTACKS = ["a", "A", "1", "-", "_", ".", "/", ":", "@", " ", "a/", "a-", "a:", " a", "\n", "$."]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("module", sorted(path.stem for path in MODELS.glob("*.json")))
 def test_no_pattern_takes_for_ever(module: str) -> None:
     """What the longest text that is held against a pattern costs must stay small, whatever the text."""
