@@ -36,6 +36,15 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_ENDING = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+"""PR_SET_PDEATHSIG, SIGTERM: kept over the execv."""
+
+
+def ending_with_tests(command: list[str]) -> list[str]:
+    """A command that is told to end when the thread that started it has ended, however that came; with the same process id."""
+    return [sys.executable, "-I", "-S", "-c", _ENDING, *command] if sys.platform == "linux" else command
+
+
 class NodeProcess:
     """A running node. `stop` ends it as a user would, `kill` as a power cut would; `restart` uses the same folder."""
 
@@ -45,14 +54,21 @@ class NodeProcess:
         self.start()
 
     def start(self) -> None:
+        """From the thread that lives as long as the node is to: it ends with that."""
         self._log = (self.data.parent / f"{self.data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cumulet", "up", "--data", str(self.data), "--port", "0", *self._options],
+            ending_with_tests(
+                [sys.executable, "-m", "cumulet", "up", "--data", str(self.data), "--port", "0", *self._options]
+            ),
             stdout=self._log,
             stderr=self._log,
             stdin=subprocess.DEVNULL,
         )
-        self.endpoint = self._wait()
+        try:
+            self.endpoint = self._wait()
+        except BaseException:
+            self.kill()
+            raise
 
     def _wait(self) -> str:
         deadline = time.monotonic() + 100
@@ -96,8 +112,7 @@ class NodeProcess:
         self._log.close()
 
     def restart(self) -> None:
-        if self.process.poll() is None:
-            self.stop()
+        self.stop()
         self.start()
 
     def client(self, service: str, account: str, region: str = REGION, **options: Any) -> Any:
@@ -118,9 +133,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def _end(nodes: list[NodeProcess]) -> None:
     while nodes:
-        node = nodes.pop()
-        if node.process.poll() is None:
-            node.stop()
+        nodes.pop().stop()
 
 
 @pytest.fixture(scope="session")

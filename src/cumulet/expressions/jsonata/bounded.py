@@ -8,6 +8,7 @@ What counts is the processor's time, which a busy machine does not change; the c
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import math
@@ -149,3 +150,4 @@ class _Child:
 
 
 bounded = Bounded()
+atexit.register(bounded.close)

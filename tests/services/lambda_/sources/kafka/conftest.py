@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import contextlib
 import datetime as dt
 import ipaddress
+import random
 import shutil
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.compute.java_client import machines
+from tests.conftest import ending_with_tests
 from tests.services.lambda_.sources.conftest import until
 
 _JARS = Path(__file__).parents[5] / "build" / "kafka"
@@ -133,7 +136,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     with (folder / "broker.log").open("wb") as log:
-        process = subprocess.Popen([*argv, "kafka.Kafka", str(settings)], stdout=log, stderr=log)
+        process = subprocess.Popen(ending_with_tests([*argv, "kafka.Kafka", str(settings)]), stdout=log, stderr=log)
     try:
         _wait_for(process, plain, folder / "broker.log")
         yield Broker(f"127.0.0.1:{plain}", f"127.0.0.1:{tls}", authority)
@@ -194,12 +197,15 @@ def _jars() -> Path:
 
 
 def _ports(count: int) -> Sequence[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Free ports, of those that nobody is given who asks for any."""
+    found: list[int] = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            port = random.randrange(15_000, 30_000)
+            with contextlib.suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+    return found
 
 
 def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
