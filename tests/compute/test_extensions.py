@@ -196,7 +196,9 @@ def test_one_that_cannot_be_started(machine: Machine, extended: Make) -> None:
 
 
 def test_one_that_never_waits_uses_up_the_functions_time(machine: Machine, extended: Make) -> None:
-    function = extended({"stuck": 'register("INVOKE", "SHUTDOWN"); event(); time.sleep(60)'}, timeout=4.0)
+    function = extended(
+        {"stuck": 'register("INVOKE", "SHUTDOWN"); event(); time.sleep(60)'}, timeout=4.0, shutdown_timeout=2.0
+    )
     outcome = machine.invoke(function)
     assert outcome["error"] is None
     assert outcome["finished"]["error"] == "timeout"
