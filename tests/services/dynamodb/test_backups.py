@@ -20,7 +20,7 @@ WITH_INDEX: dict[str, Any] = {
 
 
 def eventually(check: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not (found := check()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)

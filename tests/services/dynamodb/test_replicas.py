@@ -9,7 +9,7 @@ ID = {"id": {"S": "a"}}
 
 def wait(client: Any, table: str) -> Any:
     """The table once nothing of it is under way."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         found = client.describe_table(TableName=table)["Table"]
         replicas = [each["ReplicaStatus"] for each in found.get("Replicas", [])]

@@ -13,7 +13,7 @@ OFF = {"Enabled": False, "AttributeName": "expires"}
 
 
 def eventually(check: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not (found := check()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.02)

@@ -20,7 +20,7 @@ def add_index(dynamodb: Any, table: str) -> Any:
 
 def wait(dynamodb: Any, table: str) -> Any:
     """The table once nothing of it is under way."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         found = dynamodb.describe_table(TableName=table)["Table"]
         if found["TableStatus"] == "ACTIVE":

@@ -22,7 +22,7 @@ def events(client: Callable[..., Any]) -> Any:
 
 def described(events: Any, name: str, *states: str) -> dict[str, Any]:
     """The connection once it is in one of those states."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while True:
         found: dict[str, Any] = events.describe_connection(Name=name)
         if found["ConnectionState"] in states or time.monotonic() > deadline:

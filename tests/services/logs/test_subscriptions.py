@@ -60,7 +60,7 @@ def function(client: Client, account: str) -> str:
 def _delivered(logs: Any, count: int) -> list[dict[str, Any]]:
     """What the function was invoked with, once it was `count` times."""
     found: list[dict[str, Any]] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while time.monotonic() < end:
         try:
             found = logs.filter_log_events(logGroupName="/aws/lambda/f", filterPattern="GOT")["events"]

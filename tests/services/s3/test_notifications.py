@@ -30,7 +30,7 @@ def make_queue(sqs: Any, name: str, bucket: str) -> tuple[str, str]:
 def received(sqs: Any, url: str, count: int) -> list[dict[str, Any]]:
     """The bodies of `count` messages, waiting for them."""
     bodies: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while len(bodies) < count and time.monotonic() < deadline:
         got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2).get("Messages", [])
         for message in got:

@@ -26,7 +26,7 @@ def _with_dead_letters(sqs: Any, count: int = 1, suffix: str = "") -> tuple[str,
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

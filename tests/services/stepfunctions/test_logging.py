@@ -45,7 +45,7 @@ def test_data_is_left_out_or_cut() -> None:
 
 def logged(logs: Any, group: str, count: int) -> list[dict[str, Any]]:
     """The events of executions in a group, once there are so many."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         events = logs.filter_log_events(logGroupName=group)["events"]
         events = [event for event in events if event["logStreamName"] != TRIAL]

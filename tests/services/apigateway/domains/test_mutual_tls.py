@@ -142,7 +142,7 @@ def test_http_apis_are_told_who_it_is(
 
 
 def _lines(logs: Any, group: str, count: int) -> list[str]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while True:
         found = [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
         if len(found) >= count or time.monotonic() > deadline:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 ROLE = "arn:aws:iam::111122223333:role/workflow"
-PATIENCE = 60.0
+PATIENCE = 200.0
 
 
 class Workflows:

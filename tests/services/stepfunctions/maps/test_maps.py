@@ -204,7 +204,7 @@ def test_concurrency_is_changed_while_it_runs(workflows: Workflows) -> None:
     arn = started["mapRunStartedEventDetails"]["mapRunArn"]
 
     def running(wanted: int) -> int:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 200
         while not workflows.client.list_map_runs(executionArn=execution)["mapRuns"]:  # it begins after it was told
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -222,7 +222,7 @@ def test_concurrency_is_changed_while_it_runs(workflows: Workflows) -> None:
     described = workflows.client.describe_map_run(mapRunArn=arn)
     assert (described["maxConcurrency"], described["toleratedFailureCount"]) == (4, 3)
     workflows.client.stop_execution(executionArn=execution)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while (found := workflows.client.describe_map_run(mapRunArn=arn))["status"] == "RUNNING":
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
@@ -294,7 +294,7 @@ def test_children_wait_for_their_redrive(workflows: Workflows, client: Client) -
     execution = ended["executionArn"]
     workflows.client.redrive_execution(executionArn=execution)
     run = run_of(workflows, execution)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while run["executionCounts"]["running"] != 1 and time.monotonic() < deadline:
         time.sleep(0.05)
         run = run_of(workflows, execution)

@@ -86,7 +86,7 @@ def logged(client: Callable[..., Any], group: str, wanted: int) -> list[str]:
     """The events of a group, once there are so many."""
     logs = client("logs")
     found: list[str] = []
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while time.monotonic() < until:
         try:
             found = [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
