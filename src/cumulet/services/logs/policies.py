@@ -49,7 +49,7 @@ async def delete_resource_policy(logs: Logs, call: Call, request: api.DeleteReso
 
 async def resource_policy(logs: Logs, call: Call, _arn: str) -> str | None:
     """The statements of all the account's policies as one document, for the dispatcher."""
-    policies = await logs.policies.of(call.account, call.region)
+    policies = await logs.policies.known(call.account, call.region)
     if not policies:
         return None
     statements: list[object] = []

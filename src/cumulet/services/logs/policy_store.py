@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from cumulet.storage.database import Database
 
+_KNOWN = 1000
+
 
 class Policy(Struct, frozen=True):
     """A resource policy of an account in a region; `updated` in milliseconds since 1970."""
@@ -18,6 +20,20 @@ class PolicyStore:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._known: dict[tuple[str, str], list[Policy]] = {}
+        self._changes = 0
+
+    async def known(self, account: str, region: str) -> list[Policy]:
+        """All of them, which every call of a function's log asks for: from memory as long as none changes."""
+        found = self._known.get((account, region))
+        if found is None:
+            changes = self._changes
+            found = await self.of(account, region)
+            if changes == self._changes:  # or it may be what was there before
+                if len(self._known) >= _KNOWN:
+                    self._known.clear()
+                self._known[account, region] = found
+        return found
 
     async def of(self, account: str, region: str, after: str = "") -> list[Policy]:
         rows = await self._db.read(
@@ -41,6 +57,7 @@ class PolicyStore:
                    ON CONFLICT (account, region, name) DO UPDATE SET document = $4, updated = $5""",
                 (account, region, policy.name, policy.document, policy.updated),
             )
+        self._changed(account, region)
         return True
 
     async def remove(self, account: str, region: str, name: str) -> bool:
@@ -49,4 +66,9 @@ class PolicyStore:
             "DELETE FROM logs_policy WHERE account = $1 AND region = $2 AND name = $3 RETURNING name",
             (account, region, name),
         )
+        self._changed(account, region)
         return bool(gone)
+
+    def _changed(self, account: str, region: str) -> None:
+        self._changes += 1
+        self._known.pop((account, region), None)
