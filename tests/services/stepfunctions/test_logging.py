@@ -126,6 +126,8 @@ def test_redrives_are_counted(client: Clients, account: str) -> None:
         loggingConfiguration=configuration(account, "/flows", "ALL"),
     )["stateMachineArn"]
     execution = states.start_execution(stateMachineArn=arn)["executionArn"]
+    while states.describe_execution(executionArn=execution)["status"] == "RUNNING":
+        time.sleep(0.02)
     states.redrive_execution(executionArn=execution)
     events = logged(logs, "/flows", 7)
     assert [event["redrive_count"] for event in events] == ["0"] * 5 + ["1"] * 2

@@ -232,7 +232,7 @@ def test_encryption_is_kept_and_checked(client: Clients, role: str, machine: str
     states = client("stepfunctions")
     kms = client("kms")
     kms.create_alias(AliasName="alias/mine", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
-    wanted = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/mine", "kmsDataKeyReusePeriodSeconds": 60}
+    wanted = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "alias/mine", "kmsDataKeyReusePeriodSeconds": 900}
     states.update_state_machine(stateMachineArn=machine, encryptionConfiguration=wanted)
     assert states.describe_state_machine(stateMachineArn=machine)["encryptionConfiguration"] == wanted
     wrong: list[dict[str, Any]] = [
@@ -266,7 +266,7 @@ def test_a_customer_s_key_must_be_one_that_can_be_used(client: Clients, role: st
     key = kms.create_key()["KeyMetadata"]["Arn"]
 
     def encryption(key: str) -> dict[str, Any]:
-        return {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": key, "kmsDataKeyReusePeriodSeconds": 60}
+        return {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": key, "kmsDataKeyReusePeriodSeconds": 900}
 
     made = {"definition": DEFINITION, "roleArn": role}
     with pytest.raises(ClientError, match="does not exist") as wrong:
