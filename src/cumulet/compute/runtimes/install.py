@@ -43,6 +43,9 @@ _NPM_MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 _NPM_QUIETLY = ("--no-audit", "--no-fund", "--loglevel=error", "--ignore-scripts")
 _MACHINES = {"x86_64": "x86_64", "aarch64": "aarch_64", "arm64": "aarch_64"}
 _JAVACPP_MACHINES = {"aarch64": "arm64"}
+_OF_A_WHOLE_PYTHON = "bz2, ctypes, hashlib, lzma, sqlite3, ssl, uuid, zlib"
+"""What a build may lack, or have made for libraries that this machine has not."""
+_NEVER_RUN = "/(tests?|idlelib|lib2to3|site-packages|turtledemo)/"
 
 
 def names() -> list[str]:
@@ -177,9 +180,9 @@ def _install_python_of_maven(version: str, place: Path, search_path: str) -> Pat
             shutil.move(home / part, scratch / part)
         for program in (scratch / "bin").iterdir():
             program.chmod(0o755)
-        modules = str(scratch / "lib" / f"python{version}")
-        compiled = ["-m", "compileall", "-q", "-x", "/(test|idlelib|site-packages|turtledemo)/", modules]
-        run([str(scratch / "bin" / f"python{version}"), "-I", "-S", *compiled], scratch)
+        python = [str(scratch / "bin" / f"python{version}"), "-I", "-S"]
+        run([*python, "-c", f"import {_OF_A_WHOLE_PYTHON}"], scratch)
+        run([*python, "-m", "compileall", "-q", "-x", _NEVER_RUN, str(scratch / "lib" / f"python{version}")], scratch)
     return place / f"cpython-{version}-maven"
 
 
