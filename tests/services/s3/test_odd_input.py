@@ -110,7 +110,7 @@ def test_headers_that_are_not_ascii(
         "X-Amz-Date": now,
         "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD",
     }
-    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(endpoint).netloc, timeout=60)
     connection.request("PUT", f"/{bucket}/new", b"x", sent)
     answer = connection.getresponse()
     assert f"<Code>{code}</Code>" in answer.read().decode()
