@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.conftest import NodeProcess
 
-PACKAGES = ("@aws-sdk/client-dynamodb@3", "@aws-sdk/lib-dynamodb@3")
+# Exactly these: a release of today is no reason for a failure here.
+PACKAGES = ("@aws-sdk/client-dynamodb@3.1164.0", "@aws-sdk/lib-dynamodb@3.1162.0")
 SCRIPT = Path(__file__).parent / "document.mjs"
 
 
