@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import websockets
+from botocore.exceptions import ClientError
 from tests.services.lambda_.microvms.conftest import FILES, Microvms
 from websockets import Subprotocol
 
@@ -142,3 +143,20 @@ def test_builds_leave_room_on_the_disk(start_node: Callable[..., Any]) -> None:
     microvms = Microvms(lambda service, config=None: node.client(service, account), account, node.endpoint)
     arn = microvms.api.create_microvm_image(name="large", **microvms.asked())["imageArn"]
     assert microvms.built(arn)["stateReason"].startswith("DISK_STORAGE_FULL")
+
+
+def test_microvms_have_no_more_memory_than_the_machine(start_node: Callable[..., Any]) -> None:
+    node = start_node("--limit", "lambda-microvms.machine_memory_mb=1000")
+    account = "123456789012"
+    microvms = Microvms(lambda service, config=None: node.client(service, account), account, node.endpoint)
+    image = microvms.image()
+    first = microvms.run(image)["microvmId"]
+    with pytest.raises(ClientError) as caught:
+        microvms.run(image)
+    error = caught.value.response
+    assert (error["Error"]["Code"], error["ResponseMetadata"]["HTTPStatusCode"]) == (
+        "InsufficientCapacityException",
+        500,
+    )
+    microvms.api.terminate_microvm(microvmIdentifier=first)
+    microvms.run(image)

@@ -13,6 +13,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     total_memory_mb: int = 409_600
     """Baseline memory of an account's MicroVMs in a region that have not ended."""
+    machine_memory_mb: int = 0
+    """The same of all accounts together; 0 stands for the memory that this machine has. A bound of ours."""
     images: int = 100
     """Of an account in a region."""
     versions: int = 50
@@ -26,7 +28,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     builds: int = 10
     """Of an account, at once; a bound of ours."""
     free_space: int = _GB
-    """Of the disk, which builds leave alone; a bound of ours."""
+    """Of the disk, which builds leave alone, and without which no MicroVM starts; a bound of ours."""
     tags: int = 50
     token_minutes: int = 60
     payload: int = 16_384

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from cumulet.api import lambda_microvms as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id, token
+from cumulet.services.lambda_.microvms.capacity import check_capacity
 from cumulet.services.lambda_.microvms.checks import check_run, digest_of, ports_of
 from cumulet.services.lambda_.microvms.errors import conflict, invalid, no_version
 from cumulet.services.lambda_.microvms.front import SHELL_PORT
@@ -58,6 +59,7 @@ async def run_microvm(service: Microvms, call: Call, request: api.RunMicrovmRequ
         raise api.ServiceQuotaExceededException(
             "The base maximum allocated memory limit has been reached for this account."
         )
+    check_capacity(service, version.spec.memory_mb)
     id = new_id()
     vm = Microvm(
         id=f"microvm-{id}",
