@@ -59,7 +59,7 @@ def test_what_cannot_be_loaded(
 def test_what_does_not_answer(
     body: str, kind: str, message: str, make: Callable[..., Any], functions: Any, healthy: Callable[[], None]
 ) -> None:
-    make("bad", f"def handler(event, context):\n    if event == 'ok': return 'fine'\n    {body}\n", Timeout=10)
+    make("bad", f"def handler(event, context):\n    if event == 'ok': return 'fine'\n    {body}\n", Timeout=60)
     answer = functions.invoke(FunctionName="bad")
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
     error = payload(answer)
@@ -85,7 +85,7 @@ def handler(event, context):
     threading.Thread(target=spin, daemon=True).start()
     return threading.active_count()
 """,
-        Timeout=10,
+        Timeout=60,
     )
     assert payload(functions.invoke(FunctionName="busy")) == 2
     healthy()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.conftest import NodeProcess
-from tests.services.lambda_.conftest import package, payload
+from tests.services.lambda_.conftest import HOLD, Gate, package, payload
 
 MEET = """
 import logging, os, pathlib, time, uuid
@@ -26,7 +26,6 @@ def handler(event, context):
         (folder / context.aws_request_id).touch()
         while len(list(folder.iterdir())) < event["meet"]:
             time.sleep(0.01)
-    time.sleep(event.get("sleep", 0))
     logging.getLogger().warning("hello")
     (TMP / "environment").touch()
     return [os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], os.environ["AWS_LAMBDA_MAX_CONCURRENCY"],
@@ -70,7 +69,7 @@ def managed(functions: Any, make: Callable[..., Any], provide: Callable[..., Any
 
 def settled(functions: Any, name: str, qualifier: str) -> str:
     """The state of a version that is not pending any more."""
-    for _ in range(1_000):
+    for _ in range(1_500):
         state = functions.get_function_configuration(FunctionName=name, Qualifier=qualifier)["State"]
         if state != "Pending":
             return str(state)
@@ -298,25 +297,29 @@ def scale(functions: Any, **config: int) -> str:
     )
 
 
-def asleep(functions: Any, _: object) -> str:
-    """Why a call that takes a while was refused; empty when it was not."""
-    try:
-        run(functions, {"sleep": 4})
-    except ClientError as error:
-        return str(error.response["Reason"])
-    return ""
-
-
-def test_the_number_of_environments_has_a_bound(functions: Any, managed: Callable[..., Any]) -> None:
-    managed(concurrency=2, Timeout=30)
+def test_the_number_of_environments_has_a_bound(
+    functions: Any, managed: Callable[..., Any], gate: Callable[[str], Gate]
+) -> None:
+    door = gate("f")
+    waits = "    if event.get('hold'): hold()\n    logging"
+    managed(source=HOLD + MEET.replace("    logging", waits, 1), concurrency=2, Timeout=100)
     scale(functions, MinExecutionEnvironments=1, MaxExecutionEnvironments=1)
     found = functions.get_function_scaling_config(FunctionName="f", Qualifier="$LATEST.PUBLISHED")
     assert found["AppliedFunctionScalingConfig"] == found["RequestedFunctionScalingConfig"]
     assert found["AppliedFunctionScalingConfig"] == {"MinExecutionEnvironments": 1, "MaxExecutionEnvironments": 1}
     assert len({answer[2] for answer in meet(functions, 2)}) == 1
-    with ThreadPoolExecutor(5) as pool:
-        refusals = list(pool.map(partial(asleep, functions), range(5)))
-    assert sorted(refusals) == ["", "", *["ConcurrentInvocationLimitExceeded"] * 3]
+    with ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(run, functions, {"hold": True}) for _ in range(2)]
+        try:
+            door.begun(2)
+            for _ in range(3):
+                with pytest.raises(ClientError) as error:
+                    run(functions, {})
+                assert error.value.response["Reason"] == "ConcurrentInvocationLimitExceeded"
+        finally:
+            door.go(2)
+        for each in running:
+            each.result()
     run(functions, {})
 
 
@@ -370,7 +373,7 @@ def test_responses_are_streamed_side_by_side(functions: Any, managed: Callable[.
     if not shutil.which("node", path="/usr/local/bin:/usr/bin:/bin"):
         pytest.skip("no Node.js on this machine")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0]
-    managed(source=STREAM, Runtime=f"nodejs{version}.x", Code={"ZipFile": package(STREAM, "index.js")}, Timeout=20)
+    managed(source=STREAM, Runtime=f"nodejs{version}.x", Code={"ZipFile": package(STREAM, "index.js")}, Timeout=60)
     with ThreadPoolExecutor(4) as pool:
         events = [{"name": name, "fails": name == "c"} for name in "abcd"]
         answers = list(pool.map(partial(streamed, functions), events))

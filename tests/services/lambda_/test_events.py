@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.services.lambda_.conftest import HOLD, Gate
 
 FAIL = "def handler(event, context):\n    raise RuntimeError('never')\n"
 
@@ -24,12 +25,22 @@ class Queue:
 
     def next(self) -> Any:
         """The next message; fails when none comes."""
-        answer = self._sqs.receive_message(
-            QueueUrl=self.url, WaitTimeSeconds=10, MessageAttributeNames=["All"], MaxNumberOfMessages=1
-        )
-        [message] = answer["Messages"]
-        self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        return message
+        found: list[Any] = []
+
+        def came() -> bool:
+            answer = self._sqs.receive_message(
+                QueueUrl=self.url,
+                WaitTimeSeconds=2,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+                MaxNumberOfMessages=1,
+            )
+            found.extend(answer.get("Messages", ()))
+            return bool(found)
+
+        until(came, "the next message")
+        self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=found[0]["ReceiptHandle"])
+        return found[0]
 
     def empty(self) -> bool:
         return "Messages" not in self._sqs.receive_message(QueueUrl=self.url)
@@ -265,10 +276,15 @@ def test_a_bucket_takes_failures_alone(make: Callable[..., Any], functions: Any)
 
 
 def test_a_throttled_event_grows_too_old(
-    make: Callable[..., Any], functions: Any, queue: Queue, advance: Callable[[float], None], attempts: Any
+    make: Callable[..., Any],
+    functions: Any,
+    queue: Queue,
+    advance: Callable[[float], None],
+    gate: Callable[[str], Gate],
 ) -> None:
     """It waits for room, with growing pauses, and is given up by its age."""
-    make("busy", "import time\ndef handler(event, context):\n    time.sleep(event)\n", Timeout=60)
+    door = gate("busy")
+    make("busy", HOLD + "def handler(event, context):\n    hold()\n", Timeout=100)
     functions.put_function_event_invoke_config(
         FunctionName="busy",
         MaximumEventAgeInSeconds=60,
@@ -276,11 +292,14 @@ def test_a_throttled_event_grows_too_old(
     )
     functions.put_function_concurrency(FunctionName="busy", ReservedConcurrentExecutions=1)
     with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(functions.invoke, FunctionName="busy", Payload="4")
-        time.sleep(0.5)
-        functions.invoke(FunctionName="busy", InvocationType="Event", Payload="0")
+        running = threads.submit(functions.invoke, FunctionName="busy")
+        door.begun()
+        functions.invoke(FunctionName="busy", InvocationType="Event")
         advance(70)
-        record = json.loads(queue.next()["Body"])
+        try:
+            record = json.loads(queue.next()["Body"])
+        finally:
+            door.go()
         running.result()
     assert record["requestContext"]["condition"] == "EventAgeExceeded"
     assert record["requestContext"]["approximateInvokeCount"] == 0
@@ -296,7 +315,5 @@ def test_a_record_continues_the_chain(make: Callable[..., Any], functions: Any, 
         FunctionName="works", DestinationConfig={"OnSuccess": {"Destination": queue.arn}}
     )
     functions.invoke(FunctionName="works", InvocationType="Event")
-    [message] = sqs.receive_message(
-        QueueUrl=queue.url, WaitTimeSeconds=10, MessageSystemAttributeNames=["AWSTraceHeader"]
-    )["Messages"]
+    message = queue.next()
     assert message["Attributes"]["AWSTraceHeader"] == json.loads(message["Body"])["responsePayload"]

@@ -12,6 +12,7 @@ import pytest
 from tests.compute.test_extensions import CLIENT
 
 _FOLLOW = 'say("from the extension")\nregister("INVOKE", "SHUTDOWN")\nwhile True: event(); time.sleep(0.2)\n'
+_LINGERS = 'register("INVOKE")\nwhile True: event(); time.sleep(60)\n'
 Call = Callable[..., Any]
 
 
@@ -53,7 +54,7 @@ def log(client: Call) -> Call:
 
 
 def test_an_extension_is_in_the_log_and_in_the_duration(make: Call, functions: Any, layer: Call, log: Call) -> None:
-    make("f", Layers=[layer(_FOLLOW)], Timeout=10)
+    make("f", Layers=[layer(_FOLLOW)])
     answer = functions.invoke(FunctionName="f", Payload="1", LogType="Tail")
     assert answer["Payload"].read() == b"1"
     tail = base64.b64decode(answer["LogResult"]).decode()
@@ -68,7 +69,7 @@ def test_an_extension_is_in_the_log_and_in_the_duration(make: Call, functions: A
 
 
 def test_the_slot_is_taken_until_the_extension_is_done(make: Call, functions: Any, layer: Call) -> None:
-    make("f", Layers=[layer(_FOLLOW)], Timeout=10)
+    make("f", Layers=[layer(_LINGERS)])
     functions.put_function_concurrency(FunctionName="f", ReservedConcurrentExecutions=1)
     functions.invoke(FunctionName="f")
     with pytest.raises(functions.exceptions.TooManyRequestsException):

@@ -10,7 +10,7 @@ import socket
 def handler(event, context):
     held = []
     for _ in range(event):
-        one = socket.create_connection(("127.0.0.1", 4566), timeout=5)
+        one = socket.create_connection(("127.0.0.1", 4566), timeout=50)
         one.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
         held.append(one)
     return [one.recv(12).decode() for one in held].count("HTTP/1.1 503")
@@ -18,7 +18,7 @@ def handler(event, context):
 
 
 def test_connections_to_the_endpoint(functions: Any, make: Callable[..., Any]) -> None:
-    make("f", _CONNECTIONS, Timeout=30)
+    make("f", _CONNECTIONS, Timeout=60)
     functions.get_waiter("function_active_v2").wait(FunctionName="f")
     refused = json.loads(functions.invoke(FunctionName="f", Payload=b"300")["Payload"].read())
     assert refused == 44

@@ -18,7 +18,7 @@ def test_nothing_stays_of_code_that_could_not_be_stored(start_node: Callable[...
     zips, aside = node.data / "packages", node.data / "aside"
     zips.rename(aside)
     zips.touch()  # where a file is, no file can be made, as on a full disk
-    settings = {"FunctionName": "f", "Runtime": "python3.11", "Handler": "index.handler", "Role": ROLE}
+    settings = {"FunctionName": "f", "Runtime": "python3.11", "Handler": "index.handler", "Role": ROLE, "Timeout": 30}
     with pytest.raises(ClientError, match="could not be stored; nothing was kept"):
         functions.create_function(**settings, Code={"ZipFile": package(ECHO)})
     with pytest.raises(ClientError, match="could not be stored; nothing was kept"):

@@ -13,9 +13,9 @@ from tests.services.lambda_.conftest import ECHO, package, payload
 
 
 def test_a_new_function_has_the_defaults_of_aws(make: Callable[..., Any], functions: Any, account: str) -> None:
-    created = make("defaults")
+    created = make("defaults", Timeout=None)
 
-    functions.get_waiter("function_active_v2").wait(FunctionName="defaults", WaiterConfig={"Delay": 0})
+    functions.get_waiter("function_active_v2").wait(FunctionName="defaults", WaiterConfig={"Delay": 0.2})
     found = functions.get_function(FunctionName="defaults")["Configuration"]
 
     assert created["State"] == "Pending"

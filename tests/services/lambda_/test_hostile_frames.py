@@ -70,7 +70,7 @@ def test_a_flood_of_empty_lines_is_told_in_few_records() -> None:
 
 @pytest.mark.parametrize("count", [1, 8])
 def test_whatever_a_function_sends_to_the_platform(functions: Any, make: Callable[..., Any], count: int) -> None:
-    make("f", _HOSTILE)
+    make("f", _HOSTILE, Timeout=3)  # what breaks its way to the platform ends then
     functions.get_waiter("function_active_v2").wait(FunctionName="f")
     for seed in range(12):
         event = json.dumps({"seed": seed, "count": count})

@@ -27,6 +27,7 @@ def create(functions: Any, account: str, name: str, **members: Any) -> None:
         Runtime=RUNTIME,
         Handler="index.handler",
         Role=f"arn:aws:iam::{account}:role/r",
+        Timeout=30,
         Code={"ZipFile": package(ECHO)},
         **members,
     )
@@ -57,5 +58,5 @@ def test_two_weeks_without_a_call(idle: Any, account: str) -> None:
     functions = idle.client("lambda", account)
     with pytest.raises(functions.exceptions.ResourceConflictException, match="in the following state: Inactive"):
         functions.invoke(FunctionName="networked", Payload=b"2")
-    functions.get_waiter("function_active_v2").wait(FunctionName="networked", WaiterConfig={"Delay": 0})
+    functions.get_waiter("function_active_v2").wait(FunctionName="networked", WaiterConfig={"Delay": 0.2})
     assert payload(functions.invoke(FunctionName="networked", Payload=b"2")) == 2

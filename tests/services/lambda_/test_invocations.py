@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.services.lambda_.conftest import payload
+from tests.services.lambda_.conftest import HOLD, Gate, payload
 
 
 def test_an_answer_tells_its_version(make: Callable[..., Any], functions: Any) -> None:
@@ -99,20 +99,20 @@ def test_a_timeout_ends_the_environment(make: Callable[..., Any], functions: Any
         "slow",
         "import time\ncount = 0\n\ndef handler(event, context):\n    global count\n    count += 1\n"
         "    time.sleep(event.get('sleep', 0))\n    return count\n",
-        Timeout=1,
+        Timeout=4,
     )
     assert payload(functions.invoke(FunctionName="slow")) == 1
 
-    answer = functions.invoke(FunctionName="slow", Payload='{"sleep": 20}', LogType="Tail")
+    answer = functions.invoke(FunctionName="slow", Payload='{"sleep": 60}', LogType="Tail")
 
     assert answer["FunctionError"] == "Unhandled"
     request = answer["ResponseMetadata"]["RequestId"]
     assert payload(answer) == {
         "errorType": "Sandbox.Timedout",
-        "errorMessage": f"RequestId: {request} Error: Task timed out after 1.00 seconds",
+        "errorMessage": f"RequestId: {request} Error: Task timed out after 4.00 seconds",
     }
     log = base64.b64decode(answer["LogResult"]).decode()
-    assert re.search(rf"^\S+Z {request} Task timed out after 1.00 seconds$", log, re.MULTILINE)
+    assert re.search(rf"^\S+Z {request} Task timed out after 4.00 seconds$", log, re.MULTILINE)
     assert payload(functions.invoke(FunctionName="slow")) == 1
 
 
@@ -255,16 +255,20 @@ def test_a_function_calls_aws_as_its_role(
     assert payload(functions.invoke(FunctionName="caller")) == f"arn:aws:sts::{account}:assumed-role/functions/caller"
 
 
-def test_reserved_concurrency_throttles(make: Callable[..., Any], functions: Any) -> None:
-    make("narrow", "import time\n\ndef handler(event, context):\n    time.sleep(event)\n", Timeout=20)
+def test_reserved_concurrency_throttles(make: Callable[..., Any], functions: Any, gate: Callable[[str], Gate]) -> None:
+    door = gate("narrow")
+    make("narrow", HOLD + "def handler(event, context):\n    if event: hold()\n", Timeout=100)
     functions.invoke(FunctionName="narrow", Payload="0")
     functions.put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=1)
 
     with ThreadPoolExecutor() as pool:
-        long = pool.submit(functions.invoke, FunctionName="narrow", Payload="3")
-        time.sleep(0.5)
-        with pytest.raises(functions.exceptions.TooManyRequestsException, match=r"Rate Exceeded\.") as caught:
-            functions.invoke(FunctionName="narrow", Payload="0")
+        long = pool.submit(functions.invoke, FunctionName="narrow", Payload="1")
+        door.begun()
+        try:
+            with pytest.raises(functions.exceptions.TooManyRequestsException, match=r"Rate Exceeded\.") as caught:
+                functions.invoke(FunctionName="narrow", Payload="0")
+        finally:
+            door.go()
         assert "FunctionError" not in long.result()
 
     assert caught.value.response["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"

@@ -27,13 +27,13 @@ def handler(event, context):
     if "certificate" in event:
         name = event["certificate"]
         try:
-            with socket.create_connection((name, 443), 5) as plain:
+            with socket.create_connection((name, 443), 50) as plain:
                 with ssl.create_default_context().wrap_socket(plain, server_hostname=event.get("as", name)) as secure:
                     return secure.version()
         except OSError as error:
             return type(error).__name__
     request = urllib.request.Request(event["get"], data=event.get("body", "").encode() or None)
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=50) as answer:
         return answer.read().decode()
 """
 _NODE = """
@@ -62,11 +62,11 @@ def _create(
         Runtime=runtime,
         Role=f"arn:aws:iam::{account or 12 * '0'}:role/any",
         Handler="app.handler",
-        Timeout=20,
+        Timeout=60,
         MemorySize=512,
         Code={"ZipFile": packed.getvalue()},
     )
-    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
+    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.2})
 
 
 def _invoke(client: Callable[..., Any], name: str, event: dict[str, Any]) -> Any:

@@ -44,7 +44,12 @@ def test_a_function_in_javascript(functions: Any, role: str, runtime: str, accou
         };
     """
     functions.create_function(
-        FunctionName="js", Runtime=runtime, Handler="index.handler", Role=role, Code=package(source, "index.js")
+        FunctionName="js",
+        Runtime=runtime,
+        Handler="index.handler",
+        Role=role,
+        Code=package(source, "index.js"),
+        Timeout=30,
     )
 
     answer = functions.invoke(FunctionName="js", Payload=json.dumps({"a": "ü"}), LogType="Tail")
@@ -70,7 +75,7 @@ def test_a_function_in_javascript(functions: Any, role: str, runtime: str, accou
 
 def test_a_module_that_cannot_be_loaded(functions: Any, role: str, runtime: str) -> None:
     functions.create_function(
-        FunctionName="bad", Runtime=runtime, Handler="gone.handler", Role=role, Code=package("", "index.js")
+        FunctionName="bad", Runtime=runtime, Handler="gone.handler", Role=role, Code=package("", "index.js"), Timeout=30
     )
 
     answer = functions.invoke(FunctionName="bad")
@@ -97,6 +102,7 @@ while True:
         Handler="any",
         Role=role,
         Code=package(source, "bootstrap", 0o755),
+        Timeout=30,
     )
 
     answers = [functions.invoke(FunctionName="own", Payload=str(number)) for number in range(3)]
@@ -140,7 +146,7 @@ def test_a_package_without_bootstrap(functions: Any, role: str) -> None:
         (
             (
                 "exports.handler = async () => { Promise.reject(new Error('lost'));"
-                " await new Promise((done) => setTimeout(done, 5000)) }"
+                " await new Promise((done) => setTimeout(done, 50000)) }"
             ),
             "Runtime.UnhandledPromiseRejection",
             "Error: lost",
@@ -153,7 +159,7 @@ def test_errors_have_their_class(source: str, kind: str, message: str, functions
         Runtime=runtime,
         Handler="index.handler",
         Role=role,
-        Timeout=10,
+        Timeout=60,
         Code=package(source, "index.js"),
     )
 

@@ -1,14 +1,16 @@
 """Provisioned concurrency: environments that are there before they are called."""
 
+import base64
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.conftest import NodeProcess
-from tests.services.lambda_.conftest import package, payload
+from tests.services.lambda_.conftest import HOLD, Gate, package, payload
 
 KIND = """
 import os, uuid
@@ -16,15 +18,15 @@ ME = uuid.uuid4().hex
 def handler(event, context):
     if event == "crash":
         os._exit(1)
-    if event == "slow":
-        import time; time.sleep(1.5)
+    if event == "hold":
+        hold()
     return [os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"], ME]
 """
 
 
 def ready(functions: Any, name: str, qualifier: str) -> Any:
     """The configuration once it is not under way any more."""
-    for _ in range(1_000):
+    for _ in range(1_500):
         config = functions.get_provisioned_concurrency_config(FunctionName=name, Qualifier=qualifier)
         if config["Status"] != "IN_PROGRESS":
             return config
@@ -62,18 +64,22 @@ def test_environments_are_there_before_the_first_call(functions: Any, version: s
     assert config["AvailableProvisionedConcurrentExecutions"] == 2
     answer = functions.invoke(FunctionName="f", Qualifier=version, LogType="Tail", Payload=b"null")
     assert payload(answer)[0] == "provisioned-concurrency"
-    import base64
-
     assert b"Init Duration" not in base64.b64decode(answer["LogResult"])
 
 
-def test_what_is_over_runs_on_demand(functions: Any, version: str) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
+def test_what_is_over_runs_on_demand(functions: Any, make: Callable[..., Any], gate: Callable[[str], Gate]) -> None:
+    door = gate("f")
+    make("f", HOLD + KIND, Timeout=100)
+    version = str(functions.publish_version(FunctionName="f")["Version"])
     provision(functions, version, 1)
     ready(functions, "f", version)
     with ThreadPoolExecutor(2) as threads:
-        kinds = [kind for kind, _ in threads.map(lambda _: run(functions, "f", version, "slow"), range(2))]
+        running = [threads.submit(run, functions, "f", version, "hold") for _ in range(2)]
+        try:
+            door.begun(2)
+        finally:
+            door.go(2)
+        kinds = [each.result()[0] for each in running]
     assert sorted(kinds) == ["on-demand", "provisioned-concurrency"]
 
 
@@ -109,18 +115,22 @@ def test_a_function_that_cannot_be_loaded_fails(functions: Any, make: Callable[.
     assert config["AllocatedProvisionedConcurrentExecutions"] == 0
 
 
-def test_environments_move_with_their_alias(functions: Any, version: str, account: str) -> None:
+def test_environments_move_with_their_alias(
+    functions: Any, version: str, account: str, gate: Callable[[str], Gate]
+) -> None:
+    door = gate("f")
     functions.create_alias(FunctionName="f", Name="live", FunctionVersion=version)
     provision(functions, "live", 1)
     ready(functions, "f", "live")
     assert run(functions, "f", "live")[0] == "provisioned-concurrency"
     assert run(functions, "f", version)[0] == "provisioned-concurrency"
-    functions.update_function_code(FunctionName="f", ZipFile=package(KIND + "\nX = 1\n"))
-    functions.get_waiter("function_updated").wait(FunctionName="f")
+    functions.update_function_code(FunctionName="f", ZipFile=package(HOLD + KIND + "\nhold()\n"))
+    functions.get_waiter("function_updated").wait(FunctionName="f", WaiterConfig={"Delay": 0.2, "MaxAttempts": 300})
     second = functions.publish_version(FunctionName="f")["Version"]
     functions.update_alias(FunctionName="f", Name="live", FunctionVersion=second)
     config = functions.get_provisioned_concurrency_config(FunctionName="f", Qualifier="live")
     assert (config["Status"], config["AllocatedProvisionedConcurrentExecutions"]) == ("IN_PROGRESS", 1)
+    door.go()
     assert ready(functions, "f", "live")["Status"] == "READY"
     assert run(functions, "f", second)[0] == "provisioned-concurrency"
     assert run(functions, "f", version)[0] == "on-demand"

@@ -34,7 +34,7 @@ def test_every_invocation_has_a_place_in_a_chain(functions: Any, make: Callable[
 
 
 def test_a_function_that_calls_itself_is_stopped(functions: Any, make: Callable[..., Any]) -> None:
-    make("f", AGAIN, Timeout=60)
+    make("f", AGAIN, Timeout=100)
     answer = payload(functions.invoke(FunctionName="f", Payload=json.dumps({"hops": 0})))
     assert answer["hops"] == 16
     assert "recursive loop" in answer["error"]
@@ -90,13 +90,13 @@ def handler(event, context):
 
 def test_a_loop_through_a_queue_ends(functions: Any, make: Callable[..., Any], client: Callable[..., Any]) -> None:
     queues = client("sqs")
-    source = queues.create_queue(QueueName="source", Attributes={"VisibilityTimeout": "5"})["QueueUrl"]
+    source = queues.create_queue(QueueName="source", Attributes={"VisibilityTimeout": "300"})["QueueUrl"]
     seen = queues.create_queue(QueueName="seen")["QueueUrl"]
     arn = queues.get_queue_attributes(QueueUrl=source, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    make("loop", PASS_ON, Environment={"Variables": {"SEEN": seen, "SOURCE": source}})
+    make("loop", PASS_ON, Timeout=60, Environment={"Variables": {"SEEN": seen, "SOURCE": source}})
     functions.create_event_source_mapping(FunctionName="loop", EventSourceArn=arn, BatchSize=1)
     queues.send_message(QueueUrl=source, MessageBody="round")
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 100
     while count(queues, seen) < 16:
         assert time.monotonic() < deadline, count(queues, seen)
         time.sleep(0.1)
@@ -126,7 +126,7 @@ def test_a_loop_through_a_bucket_ends(
     s3 = client("s3")
     bucket = f"loop-{account}"
     s3.create_bucket(Bucket=bucket)
-    arn = make("loop", ON_OBJECTS)["FunctionArn"]
+    arn = make("loop", ON_OBJECTS, Timeout=60)["FunctionArn"]
     functions.add_permission(
         FunctionName="loop", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com"
     )
@@ -137,7 +137,7 @@ def test_a_loop_through_a_bucket_ends(
         },
     )
     s3.put_object(Bucket=bucket, Key="x")
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 100
     while s3.list_objects_v2(Bucket=bucket)["KeyCount"] < 17:
         assert time.monotonic() < deadline, s3.list_objects_v2(Bucket=bucket)["KeyCount"]
         time.sleep(0.1)

@@ -40,7 +40,7 @@ def create(node: Any, name: str, role: str) -> Any:
         Runtime=RUNTIME,
         Handler="index.handler",
         Role=f"arn:aws:iam::{ACCOUNT}:role/{role}",
-        Timeout=20,
+        Timeout=60,
         Code={"ZipFile": package(PUT)},
     )
     return functions
@@ -103,8 +103,12 @@ def test_a_destination_takes_records_from_roles_that_may_send(strict: Any) -> No
 
     functions.invoke(FunctionName="tells", InvocationType="Event", Payload='"no-such-bucket-5555"')
 
-    [message] = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=10)["Messages"]
-    assert json.loads(message["Body"])["requestContext"]["condition"] == "Success"
+    found: list[Any] = []
+    deadline = time.monotonic() + 60
+    while not found:
+        assert time.monotonic() < deadline
+        found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2).get("Messages", [])
+    assert json.loads(found[0]["Body"])["requestContext"]["condition"] == "Success"
 
 
 def test_a_role_that_may_not_write_logs_has_none(strict: Any) -> None:

@@ -29,7 +29,7 @@ def test_a_function_calls_every_service(make: Callable[..., Any], functions: Any
         ("sts", "get_caller_identity", {}),
         ("lambda", "get_function", {"FunctionName": "caller"}),
     ]
-    make("caller", FUNCTION, Timeout=30, MemorySize=512)
+    make("caller", FUNCTION, Timeout=60, MemorySize=512)
     functions.get_waiter("function_active_v2").wait(FunctionName="caller", WaiterConfig={"Delay": 1})
     answer = payload(functions.invoke(FunctionName="caller", Payload=json.dumps(calls)))
     assert answer == {

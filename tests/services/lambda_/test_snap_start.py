@@ -54,7 +54,7 @@ def aws(client: Callable[..., Any]) -> Any:
 
 
 def _create(aws: Any, text: str, name: str = "f", **more: Any) -> dict[str, Any]:
-    parameters = {"Runtime": "python3.12", "SnapStart": {"ApplyOn": "PublishedVersions"}, **more}
+    parameters = {"Runtime": "python3.12", "SnapStart": {"ApplyOn": "PublishedVersions"}, "Timeout": 30, **more}
     made: dict[str, Any] = aws.create_function(
         FunctionName=name,
         Role="arn:aws:iam::000000000000:role/any",
@@ -62,7 +62,7 @@ def _create(aws: Any, text: str, name: str = "f", **more: Any) -> dict[str, Any]
         Code={"ZipFile": _zip(text)},
         **parameters,
     )
-    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
+    aws.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.2})
     return made
 
 
@@ -94,7 +94,7 @@ def test_a_version_is_initialised_when_it_is_published(aws: Any, client: Callabl
     assert published["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
     assert published["State"] == "Pending"
     assert published["StateReasonCode"] == "Creating"
-    aws.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1", WaiterConfig={"Delay": 0.1})
+    aws.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1", WaiterConfig={"Delay": 0.2})
     found = _messages(client, "INIT_REPORT", 1)
     assert sum("loading" in message for message in found) == 2, "of $LATEST and of the version"
     assert not any("RESTORE_START" in message for message in found)
@@ -145,7 +145,7 @@ def test_what_waits_is_renewed_before_its_credentials_end(
 ) -> None:
     _create(aws, _COUNTER)
     aws.publish_version(FunctionName="f")
-    aws.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1", WaiterConfig={"Delay": 0.1})
+    aws.get_waiter("published_version_active").wait(FunctionName="f", Qualifier="1", WaiterConfig={"Delay": 0.2})
     advance(3000)
     found = _messages(client, "INIT_REPORT", 2)
     assert sum("INIT_REPORT" in message for message in found) == 2
@@ -172,7 +172,7 @@ def test_threads_and_the_time_go_on(aws: Any) -> None:
     aws.publish_version(FunctionName="f")
     ticked, at = _invoke(aws)
     assert ticked > 0
-    assert abs(at - time.time()) < 30
+    assert abs(at - time.time()) < 60
 
 
 def test_a_version_that_cannot_be_initialised_fails(aws: Any) -> None:

@@ -20,7 +20,7 @@ SOURCE = """
         stream.write('first ');
         await pause(50);
         if (event.fail) throw new TypeError('midway');
-        if (event.hang) await pause(20000);
+        if (event.hang) await pause(60000);
         for (let sent = 0; sent < (event.mb ?? 0); sent++) {
             if (!stream.write(Buffer.alloc(1 << 20))) await new Promise((go) => stream.once('drain', go));
         }
@@ -116,10 +116,10 @@ def test_an_error_midway_follows_what_was_sent(functions: Any, streaming: str) -
 
 
 def test_a_timeout_midway(functions: Any, make: Callable[..., Any], runtime: str) -> None:
-    make("slow", Runtime=runtime, Code=package("index.js", SOURCE), Timeout=1)
+    make("slow", Runtime=runtime, Code=package("index.js", SOURCE), Timeout=4)
     chunks, end = stream(functions, "slow", {"hang": True})
     assert chunks == [b"first "]
-    assert "Task timed out after 1.00 seconds" in end["ErrorDetails"]
+    assert "Task timed out after 4.00 seconds" in end["ErrorDetails"]
 
 
 def test_more_than_a_buffered_response_may_hold(functions: Any, streaming: str) -> None:

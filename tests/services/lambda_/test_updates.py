@@ -18,7 +18,7 @@ def test_new_code_runs_at_the_next_invocation(make: Callable[..., Any], function
 
     assert (answer["LastUpdateStatus"], answer["LastUpdateStatusReasonCode"]) == ("InProgress", "Creating")
     assert payload(functions.invoke(FunctionName="code")) == 2
-    functions.get_waiter("function_updated_v2").wait(FunctionName="code", WaiterConfig={"Delay": 0})
+    functions.get_waiter("function_updated_v2").wait(FunctionName="code", WaiterConfig={"Delay": 0.2})
 
 
 def test_a_dry_run_changes_nothing(make: Callable[..., Any], functions: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.services.lambda_.conftest import package
 from tests.services.lambda_.images.test_images import LAMBDAS, Registry, program
 
-QUICK = {"Delay": 0, "MaxAttempts": 2000}
+QUICK = {"Delay": 0.05, "MaxAttempts": 1200}
 
 
 def base() -> bytes:
@@ -71,11 +71,11 @@ def test_functions_run_on_what_their_alias_leads_to(
         RuntimeConfig=config,
         Handler="any",
         Role=role,
-        Timeout=20,
+        Timeout=60,
         Code={"ZipFile": package("hello\n", "said.txt")},
     )
     assert (created["Runtime"], created["RuntimeConfig"]) == ("custom", config)
-    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 0, "MaxAttempts": 2000})
+    functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig=QUICK)
     first = said(functions, "f")
     assert (first["data"], first["image"], first["folder"], first["path"]) == ("hello", "v1", "/var/task", "/tool")
     assert (first["writes"], first["machine"]) == (False, False)

@@ -41,7 +41,7 @@ class Workflows:
             Runtime="python3.11",
             Handler="index.handler",
             Role=self._role,
-            Timeout=20,
+            Timeout=60,
             MemorySize=256,
             DurableConfig={"ExecutionTimeout": 600, **config},
             Code={"ZipFile": package(source, sdk=sdk)},
@@ -68,13 +68,13 @@ class Workflows:
 
     def until(self, arn: str, *kinds: str, times: int = 1) -> list[Any]:
         """Its history, once it has that many events of such a kind and no invocation under way."""
-        events: list[Any] = []
-        for _ in range(1500):
+        deadline = time.monotonic() + 60
+        while True:
             events = self.history(arn, IncludeExecutionData=True)
             if sum(event["EventType"] in kinds for event in events) >= times:
                 return events
+            assert time.monotonic() < deadline, f"{kinds} did not happen: {[event['EventType'] for event in events]}"
             time.sleep(0.02)
-        raise AssertionError(f"{kinds} did not happen: {[event['EventType'] for event in events]}")
 
     def suspended(self, arn: str, times: int = 1) -> list[Any]:
         """Its history, once so many invocations have ended."""

@@ -214,7 +214,12 @@ def handler(event, context):
     )
     arn = workflows.start("parent", 5)
     workflows.suspended(arn)
-    [child] = workflows.functions.list_durable_executions_by_function(FunctionName="child")["DurableExecutions"]
+    deadline = time.monotonic() + 60
+    listed = workflows.functions.list_durable_executions_by_function
+    while not (children := listed(FunctionName="child")["DurableExecutions"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    [child] = children
     workflows.suspended(child["DurableExecutionArn"])
     advance(31)
     assert workflows.result(arn) == {"got": {"x": 5}}
@@ -229,6 +234,7 @@ def test_a_plain_function_can_be_invoked_too(workflows: Workflows, account: str)
         Runtime="python3.11",
         Handler="index.handler",
         Role=f"arn:aws:iam::{account}:role/functions",
+        Timeout=30,
         Code={"ZipFile": package("def handler(event, context):\n    return event['x'] * 2\n", sdk=False)},
     )
     workflows.make(

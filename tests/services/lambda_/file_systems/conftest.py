@@ -52,7 +52,7 @@ class World:
             "Handler": "index.handler",
             "Role": f"arn:aws:iam::{self.account}:role/functions",
             "Code": {"ZipFile": package(RUN)},
-            "Timeout": 20,
+            "Timeout": 60,
             "VpcConfig": VPC,
             "FileSystemConfigs": [{"Arn": point, "LocalMountPath": "/mnt/data"}],
         }

@@ -23,7 +23,7 @@ def registry(endpoint: str, account: str) -> Registry:
 
 @pytest.fixture
 def settings(role: str) -> dict[str, Any]:
-    return {"FunctionName": "f", "Role": role, "PackageType": "Image", "Timeout": 20, "Architectures": [LAMBDAS]}
+    return {"FunctionName": "f", "Role": role, "PackageType": "Image", "Timeout": 60, "Architectures": [LAMBDAS]}
 
 
 @pytest.mark.parametrize("asked", [f"bytes={'9' * 5000}-", f"bytes=0-{'9' * 5000}"])
@@ -95,7 +95,7 @@ def test_images_whose_variables_fit_in_no_message_end_nobody_else(
 def test_nothing_is_added_to_a_blob_that_was_checked(endpoint: str, registry: Registry) -> None:
     place = registry.ask("POST", "/v2/a/blobs/uploads/")[1]["location"]
     there = urlsplit(endpoint)
-    slow = http.client.HTTPConnection(there.hostname or "", there.port, timeout=30)
+    slow = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
     slow.putrequest("PATCH", place, skip_host=True)
     slow.putheader("Host", registry.host)
     slow.putheader("Transfer-Encoding", "chunked")

@@ -67,7 +67,7 @@ class Registry:
         self.host = f"{account}.dkr.ecr.us-east-1.localhost:{address.port}"
 
     def ask(self, method: str, path: str, body: bytes = b"", **headers: str) -> Answer:
-        connection = http.client.HTTPConnection(*self._address, timeout=30)
+        connection = http.client.HTTPConnection(*self._address, timeout=60)
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, {"Host": self.host, **self._headers, **sent})
         answer = connection.getresponse()
@@ -118,7 +118,7 @@ def image(registry: Registry) -> str:
 @pytest.fixture
 def create(functions: Any, role: str) -> Callable[..., Any]:
     def made(name: str, uri: str, **members: Any) -> Any:
-        settings = {"Role": role, "PackageType": "Image", "Timeout": 20, "Architectures": [LAMBDAS]}
+        settings = {"Role": role, "PackageType": "Image", "Timeout": 60, "Architectures": [LAMBDAS]}
         answer = functions.create_function(FunctionName=name, Code={"ImageUri": uri}, **(settings | members))
         functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
         return answer
@@ -290,7 +290,7 @@ def test_images_and_functions_outlive_a_restart(start_node: Callable[..., Any], 
         Role=f"arn:aws:iam::{account}:role/r",
         PackageType="Image",
         Architectures=[LAMBDAS],
-        Timeout=20,
+        Timeout=60,
     )
     functions.get_waiter("function_active_v2").wait(FunctionName="f", WaiterConfig={"Delay": 1})
     node.kill()

@@ -156,7 +156,7 @@ async def test_a_full_queue_is_emptied_to_its_last_message(world: World) -> None
     world.line.expected = len(sent)
     world.line.put(*sent)
     await world.start(Pace(size=10, window=0))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.line.emptied.wait()
     assert sorted(world.line.removed) == sorted(sent)
     assert all(len(ids) <= 10 for ids in world.function.calls)
@@ -176,7 +176,7 @@ async def test_batches_of_an_ordered_queue_are_received_one_by_one(world: World)
     world.line.expected = 30
     world.line.put(*(str(number) for number in range(30)))
     await world.start(Pace(size=10, window=0, ordered=True))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.line.emptied.wait()
     assert set(asked) == {10}
 
@@ -216,7 +216,7 @@ async def test_no_more_at_once_than_allowed(world: World) -> None:
     await world.start(Pace(size=1, window=0, first=5, most=3))
     assert len(world.function.calls) == 3
     world.function.gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await world.line.emptied.wait()  # in real time: removals from a full queue wait for each other
     assert sorted(world.line.removed) == list("abcdefgh")
 
@@ -281,7 +281,7 @@ async def test_what_was_received_ahead_is_given_back_when_it_stops(world: World)
     sent = [str(number) for number in range(300)]
     world.line.put(*sent)
     poller = await world.start(Pace(size=10, window=0, first=2, most=2))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(world.function.calls) < 7:
             await world.rest()
     await world.rest()
@@ -289,7 +289,7 @@ async def test_what_was_received_ahead_is_given_back_when_it_stops(world: World)
     assert 300 - len(world.line._waiting) > 10 * begun  # some is read ahead
     await poller.stop()
     gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await poller.drained()
     assert len(world.function.calls) == begun
     assert sorted(world.line._waiting + world.line.removed) == sorted(sent)
@@ -302,7 +302,7 @@ async def test_of_messages_in_an_order_those_behind_are_given_back_when_it_stops
     poller = await world.start(Pace(size=10, window=0, ordered=True, payload=20))
     await poller.stop()
     world.function.gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await poller.drained()
     assert (world.function.calls, world.line.removed) == ([["a"]], ["a"])
     assert world.line._waiting == ["b", "c"]

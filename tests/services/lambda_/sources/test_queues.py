@@ -1,9 +1,11 @@
 """SQS queues as sources, through the API."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.services.lambda_.conftest import HOLD, Gate
 from tests.services.lambda_.sources.conftest import Queue, until
 
 Make = Callable[..., Any]
@@ -165,7 +167,7 @@ def test_a_function_without_concurrency_leaves_messages_alone(
     source.send("a")
     problem = until(lambda: functions.get_event_source_mapping(UUID=uuid).get("LastProcessingResult"))
     assert "throttled" in problem
-    assert source.counts() == (1, 0)
+    until(lambda: source.counts() == (1, 0))
     functions.delete_function_concurrency(FunctionName=name)
     told.bodies(1)
 
@@ -182,8 +184,13 @@ def test_a_deleted_queue_is_named_and_read_again_when_it_is_back(
     advance(61)
     again = queue("source")
     again.send("a")
-    advance(61)
-    told.bodies(1)
+
+    def read() -> bool:
+        advance(61)  # whenever it began to wait
+        time.sleep(0.2)
+        return told.counts() != (0, 0)
+
+    until(read)
 
 
 def test_at_most_as_many_at_once_as_the_mapping_says(queue: Make, make: Make, connect: Make, told: Queue) -> None:
@@ -252,16 +259,20 @@ def test_what_a_deleted_mapping_had_received_is_as_if_it_had_not(
 
 
 def test_messages_of_a_fifo_queue_go_back_to_their_places(
-    functions: Any, queue: Make, make: Make, connect: Make
+    functions: Any, queue: Make, make: Make, connect: Make, gate: Callable[[str], Gate]
 ) -> None:
     source = queue("source.fifo", FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="300")
-    make("slow", "import time\ndef handler(event, context): time.sleep(3)", Timeout=30)
+    door = gate("slow")
+    make("slow", HOLD + "def handler(event, context): hold()", Timeout=100)
     sent = [f"{number}{'x' * 900_000}" for number in range(8)]
     for body in sent:
         source.send(body, MessageGroupId="g")
     uuid = connect(source, "slow")
     until(lambda: source.counts() == (0, 8))
+    door.begun()
     functions.delete_event_source_mapping(UUID=uuid)
+    until(lambda: functions.get_event_source_mapping(UUID=uuid)["State"] == "Deleting")
+    door.go()
     until(lambda: source.counts()[1] == 0)  # the first batch, which had no room for all, is over
     rest = source.counts()[0]
     assert rest >= 1

@@ -216,7 +216,12 @@ def test_the_role_must_be_allowed_to_read(start_node: Callable[..., NodeProcess]
     table = Table(node.client("dynamodb", ACCOUNT))
     role = iam.create_role(RoleName="reader", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
     functions.create_function(
-        FunctionName="reader", Runtime=RUNTIME, Handler="index.handler", Role=role, Code={"ZipFile": package(ECHO)}
+        FunctionName="reader",
+        Runtime=RUNTIME,
+        Handler="index.handler",
+        Role=role,
+        Timeout=30,
+        Code={"ZipFile": package(ECHO)},
     )
     actions = ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords"]
 

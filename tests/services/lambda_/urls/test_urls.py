@@ -46,7 +46,7 @@ def ask(endpoint: str) -> Ask:
 
     def request(url: str, method: str = "GET", path: str = "/", body: bytes | None = None, **headers: str) -> Answer:
         there = urlsplit(endpoint)
-        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=30)
+        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, {"Host": urlsplit(url).netloc, **named})
         response = connection.getresponse()
@@ -181,7 +181,7 @@ def test_a_function_that_fails(url: Callable[..., str], ask: Ask, source: str) -
 
 
 def test_a_function_that_takes_too_long(url: Callable[..., str], ask: Ask) -> None:
-    answer = ask(url("import time\ndef handler(event, context):\n    time.sleep(9)", function={"Timeout": 1}))
+    answer = ask(url("import time\ndef handler(event, context):\n    time.sleep(60)", function={"Timeout": 1}))
     assert (answer.status, answer.body) == (502, b"Internal Server Error")
 
 
@@ -273,13 +273,18 @@ def test_public_urls_need_both_permissions(start_node: Callable[..., Any]) -> No
     }
     role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     functions.create_function(
-        FunctionName="f", Runtime="python3.11", Handler="index.handler", Role=role, Code={"ZipFile": package(ECHO)}
+        FunctionName="f",
+        Runtime="python3.11",
+        Handler="index.handler",
+        Role=role,
+        Timeout=30,
+        Code={"ZipFile": package(ECHO)},
     )
     here = functions.create_function_url_config(FunctionName="f", AuthType="NONE")["FunctionUrl"]
     there = urlsplit(node.endpoint)
 
     def status(**headers: str) -> int:
-        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=30)
+        connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
         connection.request("POST", "/p?q=1", b"{}", {"Host": urlsplit(here).netloc, **headers})
         found = connection.getresponse().status
         connection.close()

@@ -74,7 +74,7 @@ class WebFunctions:
             endpointConfig=settings | (endpoint or {}),
         )
         wait = self.api.get_waiter("web_function_endpoint_active")
-        wait.wait(functionName=name, endpointName="live", WaiterConfig={"Delay": 0, "MaxAttempts": 2000})
+        wait.wait(functionName=name, endpointName="live", WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
         return str(self.api.get_web_function_endpoint(functionName=name, endpointName="live")["domainName"])
 
     def connect(self) -> http.client.HTTPConnection:

@@ -30,7 +30,7 @@ def revise(web: WebFunctions, name: str, **variables: str) -> str:
     config = web.config(FILES, PYTHON, environmentVariables=variables)
     made = web.api.create_web_function_revision(functionName=name, **config)
     wait = web.api.get_waiter("web_function_revision_active")
-    wait.wait(functionName=name, revisionId=made["revisionId"], WaiterConfig={"Delay": 0, "MaxAttempts": 2000})
+    wait.wait(functionName=name, revisionId=made["revisionId"], WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
     return str(made["revisionId"])
 
 
@@ -145,7 +145,7 @@ def test_a_runtime_that_is_not_here(web: WebFunctions) -> None:
     )
     waiter = web.api.get_waiter("web_function_endpoint_active")
     with pytest.raises(WaiterError, match="Failed"):
-        waiter.wait(functionName="shop", endpointName="live", WaiterConfig={"Delay": 0, "MaxAttempts": 200})
+        waiter.wait(functionName="shop", endpointName="live", WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
     id_ = made["revision"]["revisionId"]
     revision = web.api.get_web_function_revision(functionName="shop", revisionId=id_)
     assert revision["state"] == "Failed"

@@ -44,7 +44,7 @@ _PREFIX = "lambda-web-"
 _KEPT = 10_000
 _WHOLE = 100
 _ATTEMPTS = 3
-_NOTICED = 5.0
+_NOTICED = 20.0
 """Seconds in which a program's end is noticed, however busy the machine is."""
 
 
