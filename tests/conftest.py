@@ -92,7 +92,7 @@ class NodeProcess:
 
     def post(self, path: str, value: Any) -> Any:
         request = urllib.request.Request(self.endpoint + path, json.dumps(value).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=200) as answer:
             return json.load(answer)
 
     def log(self) -> str:
@@ -122,7 +122,7 @@ class NodeProcess:
             "region_name": region,
             "aws_access_key_id": account,
             "aws_secret_access_key": "test",
-            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=60),
+            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=200),
         }
         return boto3.client(service, **(settings | options))
 
