@@ -168,6 +168,33 @@ def test_a_portal_is_published_as_it_is(v2: Any, portal: dict[str, str], endpoin
     v2.delete_portal(PortalId=id)
 
 
+def test_a_logo_is_shown_as_it_was_uploaded(
+    v2: Any, portal: dict[str, str], endpoint: str, client: Callable[..., Any], account: str
+) -> None:
+    id, home = portal["id"], f"/_aws/portals/{portal['id']}/"
+    s3, bucket = client("s3"), f"logos-{account}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="of/us.svg", Body=b"<svg>1</svg>")
+    for wrong in ("https://example.com/a.png", f"s3://{bucket}/of/us.html", f"s3://{bucket}/none.png"):
+        assert _code(v2.update_portal, PortalId=id, LogoUri=wrong) == "BadRequestException"
+    v2.publish_portal(PortalId=id)
+    assert "<img" not in visit(endpoint, home)[1]
+    assert visit(endpoint, f"{home}logo")[0] == 404
+    theme = v2.update_portal(PortalId=id, LogoUri=f"s3://{bucket}/of/us.svg")["PortalContent"]["Theme"]
+    s3.put_object(Bucket=bucket, Key="of/us.svg", Body=b"<svg>2</svg>")
+    assert "<img" not in visit(endpoint, home)[1]
+    v2.publish_portal(PortalId=id)
+    status, text, headers = visit(endpoint, f"{home}logo")
+    assert (status, text, headers["Content-Type"]) == (200, "<svg>1</svg>", "image/svg+xml")
+    assert "sandbox" in headers["Content-Security-Policy"]
+    assert '<img src="logo"' in visit(endpoint, home)[1]
+    assert v2.update_portal(PortalId=id, IncludedPortalProductArns=[])["PortalContent"]["Theme"] == theme
+    assert "LogoLastUploaded" in theme
+    assert "LogoLastUploaded" not in v2.update_portal(PortalId=id, LogoUri="")["PortalContent"]["Theme"]
+    v2.publish_portal(PortalId=id)
+    assert "<img" not in visit(endpoint, home)[1]
+
+
 def test_a_preview_lasts_an_hour(
     v2: Any, portal: dict[str, str], endpoint: str, advance: Callable[[float], None]
 ) -> None:

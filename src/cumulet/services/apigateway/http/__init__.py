@@ -32,7 +32,7 @@ from cumulet.services.apigateway.http import (
     vpc_links,
 )
 from cumulet.services.apigateway.http.links import link_tags
-from cumulet.services.apigateway.http.portals import pages, portals, products, publications, publishing
+from cumulet.services.apigateway.http.portals import logos, pages, portals, products, publications, publishing
 from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.state import HttpApis
 from cumulet.services.apigateway.http.store import SCHEMA, ApiStore, PartStore, SnapshotStore
@@ -62,6 +62,7 @@ _MODULES = (
 _SCHEMAS = {
     "apigatewayv2": SCHEMA,
     "apigatewayv2_publication": publications.SCHEMA,
+    "apigatewayv2_logo": logos.SCHEMA,
     "apigateway_part": rest_parts.SCHEMA,
     "apigateway_api": api_store.SCHEMA,
     "apigateway_stage": stage_store.SCHEMA,

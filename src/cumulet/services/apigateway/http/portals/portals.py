@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from cumulet.api import apigatewayv2 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import short_id
 from cumulet.services.apigateway.http.errors import bad, conflict
 from cumulet.services.apigateway.http.model import copied, updated
 from cumulet.services.apigateway.http.paging import page
+from cumulet.services.apigateway.http.portals import logos
 from cumulet.services.apigateway.http.portals.kinds import PORTAL, PRODUCT, arn
 from cumulet.services.apigateway.http.state import HttpApis, place_of
 from cumulet.services.apigateway.http.tags import check_tags
@@ -19,6 +22,7 @@ _ZONE = "Z1UJRXOUMOOFQ8"
 async def create_portal(http: HttpApis, call: Call, request: api.CreatePortalRequest) -> api.CreatePortalResponse:
     check_tags(request.tags)
     id = short_id()
+    logo = await logos.read(http.calls, call, request.logo_uri) if request.logo_uri else None
     portal = copied(
         api.GetPortalResponse,
         request,
@@ -30,8 +34,10 @@ async def create_portal(http: HttpApis, call: Call, request: api.CreatePortalReq
         publish_status="DISABLED",
         tags=request.tags or {},
     )
+    _uploaded(portal, http.clock.now() if logo is not None else None)
     async with http.db.transaction() as tx:
         await _check(http, call, tx, portal)
+        await logos.keep(tx, id, logo)
         await http.parts.put(tx, place_of(call), PORTAL, portal)
     return copied(api.CreatePortalResponse, portal)
 
@@ -51,13 +57,20 @@ async def list_portals(http: HttpApis, call: Call, request: api.ListPortalsReque
 
 
 async def update_portal(http: HttpApis, call: Call, request: api.UpdatePortalRequest) -> api.UpdatePortalResponse:
+    uri, now = request.logo_uri, http.clock.now()
+    logo = await logos.read(http.calls, call, uri) if uri else None
     async with http.db.transaction() as tx:
         before = await http.part(place_of(call), PORTAL, request.portal_id, within=tx)
         endpoint = before.endpoint_configuration
         if request.endpoint_configuration is not None:
             endpoint = _endpoint(call, request.portal_id, request.endpoint_configuration)
-        portal = updated(before, request, endpoint_configuration=endpoint, last_modified=http.clock.now())
+        portal = updated(before, request, endpoint_configuration=endpoint, last_modified=now)
         await _check(http, call, tx, portal)
+        if uri is None:
+            _uploaded(portal, _last_uploaded(before))
+        else:
+            _uploaded(portal, now if logo is not None else None)
+            await logos.keep(tx, request.portal_id, logo)
         await http.parts.put(tx, place_of(call), PORTAL, portal)
     return copied(api.UpdatePortalResponse, portal)
 
@@ -68,7 +81,19 @@ async def delete_portal(http: HttpApis, call: Call, request: api.DeletePortalReq
         if portal.publish_status != "DISABLED":
             raise conflict("The portal is published. Disable it before you delete it.")
         await http.publications.delete(tx, request.portal_id, previews=True)
+        await logos.keep(tx, request.portal_id, None)
         await http.parts.delete(tx, place_of(call), PORTAL, request.portal_id)
+
+
+def _last_uploaded(portal: api.GetPortalResponse) -> float | None:
+    return portal.portal_content.theme.logo_last_uploaded if portal.portal_content is not None else None
+
+
+def _uploaded(portal: api.GetPortalResponse, moment: float | None) -> None:
+    """Say since when a portal has its logo, which is the service's to say."""
+    if portal.portal_content is not None:
+        theme = replace(portal.portal_content.theme, logo_last_uploaded=moment)
+        portal.portal_content = replace(portal.portal_content, theme=theme)
 
 
 async def _check(http: HttpApis, call: Call, tx: Transaction, portal: api.GetPortalResponse) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 import msgspec
 from msgspec import Struct
 
+from cumulet.services.apigateway.http.portals.logos import NONE
 from cumulet.storage.database import Database, Transaction
 
 SCHEMA = (
@@ -55,12 +56,13 @@ class Product(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """All that a portal's visitors see. `colors` are CSS's, by the names that portals have for them."""
+    """All that a portal's visitors see. `colors` are CSS's, by the names that portals have for them; `logo` is one of `logos`, as JSON."""
 
     name: str
     description: str
     colors: dict[str, str]
     products: list[Product]
+    logo: msgspec.Raw = NONE
 
 
 @cache

@@ -16,6 +16,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.services.apigateway.http.errors import conflict
 from cumulet.services.apigateway.http.portals.kinds import ENDPOINT_PAGE, PAGE, PORTAL, PRODUCT
+from cumulet.services.apigateway.http.portals.logos import kept
 from cumulet.services.apigateway.http.portals.publications import (
     FOREVER,
     Endpoint,
@@ -92,6 +93,7 @@ async def _site(
         description=content.description or "",
         colors={name: color for name, color in given.items() if isinstance(color, str) and _COLOR.fullmatch(color)},
         products=[await _product(http, call, tx, one, tried) for one in wanted],
+        logo=await kept(tx, portal.portal_id or ""),
     )
 
 

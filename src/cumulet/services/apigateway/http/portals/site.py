@@ -6,7 +6,10 @@ import base64
 import hashlib
 from html import escape
 
+import msgspec
+
 from cumulet.kernel.web import WebAnswer
+from cumulet.services.apigateway.http.portals.logos import NONE, Logo
 from cumulet.services.apigateway.http.portals.publications import Endpoint, Product, Site
 
 _SCRIPT = """
@@ -33,11 +36,19 @@ nav, main { padding: 1em 2em; } nav { background: var(--navigation_color, #f7f7f
 a { color: var(--accent_color, #06c); } .text { white-space: pre-wrap; } code, output { white-space: pre-wrap; font-family: monospace; }
 label, textarea, input { display: block; width: 100%; max-width: 50em; } output { display: block; margin-top: 1em; }
 """
+_LOGO = "logo"
+_PICTURE = (
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 _VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 
 
 def answer(site: Site, path: str, base: str) -> WebAnswer:
     """The page at a path (`products/<id>/endpoints/<id>`, no slashes around it); `base` is where the site begins, with slashes around it."""
+    if path.strip("/") == _LOGO and site.logo != NONE:
+        logo = msgspec.json.decode(site.logo, type=Logo)
+        return WebAnswer(status=200, headers=[("Content-Type", logo.type), *_PICTURE], body=logo.data)
     body = _page(site, path.strip("/").split("/") if path.strip("/") else [])
     status = 200 if body is not None else 404
     found = body if body is not None else "<h1>There is no such page.</h1>"
@@ -97,11 +108,12 @@ def _of_endpoint(endpoint: Endpoint) -> str:
 
 
 def _frame(site: Site, body: str, base: str) -> str:
+    picture = "" if site.logo == NONE else f'<img src="{_LOGO}" alt="" height="40"> '
     links = " · ".join(f'<a href="products/{one.id}">{escape(one.name)}</a>' for one in site.products)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><base href="{escape(base)}">'
         f"<title>{escape(site.name)}</title><style>{_style(site)}</style></head><body>"
-        f'<header><a href="">{escape(site.name)}</a></header><nav>{links}</nav><main>{body}</main></body></html>'
+        f'<header><a href="">{picture}{escape(site.name)}</a></header><nav>{links}</nav><main>{body}</main></body></html>'
     )
 
 
@@ -113,7 +125,7 @@ def _headers(site: Site) -> list[tuple[str, str]]:
     """Only the script and the style that are ours run, whatever else a page may hold."""
     policy = (
         f"default-src 'none'; style-src '{_hash(_style(site))}'; script-src '{_hash(_SCRIPT)}'; "
-        "connect-src *; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src *; img-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
     )
     return [
         ("Content-Type", "text/html; charset=utf-8"),
