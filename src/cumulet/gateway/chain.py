@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -70,6 +71,16 @@ class Exchange:
         self.request_id = request_id
 
 
+_MARKS = (".lambda-", websites.MARK, execute_api.PORTAL)
+
+
+@lru_cache(256)
+def _is_plain(host: str) -> bool:
+    """Whether nothing but services has a host of that name."""
+    host = host.lower()
+    return not execute_api.may_be_custom(host) and not any(mark in host for mark in _MARKS)
+
+
 # Which family of errors a service answers a bad signature with.
 STYLES: Final[dict[type[Codec], sigv4.Style]] = {
     CborCodec: "json",
@@ -134,7 +145,10 @@ class Gateway:
 
     def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
         """The answer of what has hosts of its own, which is not of AWS's protocols."""
-        host = request.headers.get("host", "").lower()
+        host = request.headers.get("host", "")
+        if _is_plain(host) and not execute_api.has_path_of_api(request.path):
+            return None
+        host = host.lower()
         if ".lambda-" in host:
             if function_urls.MARK in host:
                 return function_urls.serve(self, request, request_id)

@@ -166,11 +166,12 @@ class Connection(asyncio.Protocol):
                 self._head_since = self._data_at
         else:
             self._head_since = 0.0
-        if self._refusal or self._rest or self.buffered > self._high_water():
+        if self._refusal or self._rest or self._is_full():
             self._pause_reading()
 
-    def _high_water(self) -> int:
-        return self._limits.crowded_water if self._owner.budget.tight else self._limits.high_water
+    def _is_full(self) -> bool:
+        limits, buffered = self._limits, self.buffered
+        return buffered > limits.high_water or (buffered > limits.crowded_water and self._owner.budget.tight)
 
     def _has_room(self) -> bool:
         return len(self._queue) < self._limits.pipeline

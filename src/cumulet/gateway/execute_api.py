@@ -31,9 +31,10 @@ MARK = ".execute-api."
 _ENDPOINT = "vpce-"
 _AWS_PATH = "/_aws/execute-api/"
 _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DOTALL)
-_PORTAL = ".apigw-portal."
+PORTAL = ".apigw-portal."
 _PORTAL_PATH = "/_aws/portals/"
 _MANAGEMENT = "/@connections/"
+_PATHS = ("/_aws/", "/restapis/")
 _BODY_LIMIT = 10 * 1024 * 1024
 _HEAD_LIMIT = 10_240
 """Bytes of a request's line and the values of its headers, as AWS counts them."""
@@ -83,6 +84,11 @@ def _private(request: HttpRequest, label: str) -> Address:
         return Address(request.headers.get("x-apigw-api-id", ""), request.path, vpc_endpoint=_ENDPOINT + endpoint)
     api_id, _, endpoint = label.partition(f"-{_ENDPOINT}")
     return Address(api_id, request.path, vpc_endpoint=_ENDPOINT + endpoint)
+
+
+def has_path_of_api(path: str) -> bool:
+    """Whether a path may lead to an API, whatever the host is. The cheap question first."""
+    return path.startswith(_PATHS)
 
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:
@@ -149,8 +155,8 @@ async def _by_domain(gateway: "Gateway", request: HttpRequest, request_id: str, 
 
 def _portal_of(path: str, host: str) -> tuple[str, str, str] | None:
     """The name of the portal (or preview) that a host or path is for, the path of the page, and where the site begins."""
-    if _PORTAL in host:
-        label = host.partition(_PORTAL)[0].rpartition(".")[2]
+    if PORTAL in host:
+        label = host.partition(PORTAL)[0].rpartition(".")[2]
         return (label.removeprefix("p-"), path, "/") if label.startswith("p-") else None
     if path.startswith(_PORTAL_PATH):
         name, _, rest = path[len(_PORTAL_PATH) :].partition("/")

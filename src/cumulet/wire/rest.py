@@ -72,6 +72,13 @@ def from_text(shape: Shape, refuse: Refuse = not_converted) -> FromText:
     return read
 
 
+def _fill(required: list[str], found: dict[str, Any]) -> bool:
+    """Put None for the required members that were not sent; whether there are any."""
+    missing = [attribute for attribute in required if attribute not in found]
+    found.update(dict.fromkeys(missing))
+    return bool(missing)
+
+
 def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """All of an object's `attributes` at once, which takes a fifth of the time that one after the other does."""
     if len(attributes) > 1:
@@ -195,9 +202,7 @@ class RestCodec(Codec):
             if known is not None:
                 attribute, convert, many = known
                 found[attribute] = [convert(value) for value in values] if many else convert(values[0])
-        missing = [attribute for attribute in self._required_params if attribute not in found]
-        found.update(dict.fromkeys(missing))
-        return bool(missing)
+        return _fill(self._required_params, found) if self._required_params else False
 
     def _read_headers(self, headers: Mapping[str, str], found: dict[str, Any]) -> bool:
         """Members in headers; whether a required one is missing."""
@@ -207,13 +212,12 @@ class RestCodec(Codec):
             if name in known:
                 attribute, convert = known[name]
                 found[attribute] = convert(text)
-        missing = [attribute for attribute in self._required_headers if attribute not in found]
-        found.update(dict.fromkeys(missing))
+        missing = _fill(self._required_headers, found) if self._required_headers else False
         for prefix, attribute in self._header_maps:
             named = {name[len(prefix) :]: value for name, value in headers.items() if name.startswith(prefix)}
             if named:
                 found[attribute] = named
-        return bool(missing)
+        return missing
 
     def _read_body(self, request: HttpRequest, found: dict[str, Any]) -> bool:
         """The payload, or the members that are the body; whether a required one may be missing."""

@@ -144,7 +144,7 @@ def resolve(request: HttpRequest) -> Route:
             return _rpc(_TARGETS[found[1]], found[2])
     scope = _scope(request)
     service = _service_of(scope) or _host_service(request)
-    params = _params(request.query)
+    params = _params(request.query) if request.query else {}
     if service == "":
         service = _unsigned(request, params) if not scope else _foreign(request, scope)
     if service in {"apigateway", "lambda"}:
@@ -211,6 +211,7 @@ def _service_in(credential: str) -> str:
     return parts[-2].strip().lower() if len(parts) >= 5 else ""
 
 
+@lru_cache(1024)
 def _service_of(name: str) -> str:
     """Our service of a signing name or host label; empty when there is none."""
     name = _SIGNING.get(name, name)
@@ -287,8 +288,6 @@ def _nobody() -> Context:
 
 
 def _params(query: str) -> Params:
-    if not query:
-        return {}
     try:
         found: Params = {}
         for name, value in pairs(query):

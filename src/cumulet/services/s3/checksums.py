@@ -26,6 +26,7 @@ MEMBERS = {
     "XXHASH128": "checksum_xxhash128",
 }
 _values = operator.attrgetter(*MEMBERS.values())
+_NONE = (None,) * len(MEMBERS)
 _LENGTHS = {
     "CRC32": 4, "CRC32C": 4, "CRC64NVME": 8, "SHA1": 20, "SHA256": 32, "SHA512": 64, "MD5": 16,
     "XXHASH64": 8, "XXHASH3": 8, "XXHASH128": 16,
@@ -37,12 +38,13 @@ _NAMES = "CRC32, CRC32C, CRC64NVME, SHA1, SHA256"
 
 def sent(request: Any) -> tuple[str, str]:
     """The algorithm and value of the checksum member that a request has; two empty strings when it has none."""
-    found = [
-        (algorithm, value) for algorithm, value in zip(MEMBERS, _values(request), strict=True) if value is not None
-    ]
+    values = _values(request)
+    if values == _NONE:
+        return "", ""
+    found = [(algorithm, value) for algorithm, value in zip(MEMBERS, values, strict=True) if value is not None]
     if len(found) > 1:
         raise invalid_request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-    return found[0] if found else ("", "")
+    return found[0]
 
 
 def checked_algorithm(name: str) -> str:

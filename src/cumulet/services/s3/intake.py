@@ -2,14 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec import Struct
 
 from cumulet.kernel import checksums as digests
-from cumulet.kernel.streams import Stream
+from cumulet.kernel.streams import BytesStream, Stream
 from cumulet.services.s3 import checksums, cipher
 from cumulet.services.s3.errors import error
 from cumulet.services.s3.model import INLINE, LARGEST_PUT
@@ -57,7 +55,8 @@ def promise_of(request: Any, fallback: str = checksums.DEFAULT) -> Promise:
         algorithm = checksums.checked_algorithm(request.checksum_algorithm)
     if value:
         checksums.check_value(algorithm, value)
-    announced = {digests.algorithm_of(name) or "" for name in getattr(request.body, "announced", ())} - {""}
+    names = getattr(request.body, "announced", ())
+    announced = {digests.algorithm_of(name) or "" for name in names} - {""} if names else ()
     if not algorithm and len(announced) == 1:
         (algorithm,) = announced
     md5 = checksums.expected_md5(request.content_md5)
@@ -165,27 +164,39 @@ def too_large(size: int) -> Exception:
     )
 
 
-@asynccontextmanager
-async def taken_in(s3: S3, body: Stream | None, promise: Promise) -> AsyncIterator[Taken]:
+class taken_in:  # noqa: N801  used as a function; a generator would cost as much as taking in a small object does
     """Take in `body` (None: no bytes). A blob that the block raises after is removed again."""
-    sink = _Sink(s3.blobs, promise)
-    try:
-        if body is not None:
-            if body.length is not None and body.length > LARGEST_PUT:
-                raise too_large(body.length)
-            async for piece in body:
-                await sink.take(piece)
-        taken = await sink.finish(getattr(body, "trailers", None) or {})
-    finally:
-        await sink.close()
-    try:
-        yield taken
-    except asyncio.CancelledError:
-        # The client went away while the row was being written: it may have been, so that is looked into later.
-        if taken.blob:
-            s3.doubtful.append((asyncio.get_running_loop().time(), taken.blob))
-        raise
-    except BaseException:
-        if taken.blob:
-            await s3.blobs.delete(taken.blob)
-        raise
+
+    __slots__ = ("_blob", "_body", "_promise", "_s3")
+
+    def __init__(self, s3: S3, body: Stream | None, promise: Promise) -> None:
+        self._s3 = s3
+        self._body = body
+        self._promise = promise
+        self._blob = ""
+
+    async def __aenter__(self) -> Taken:
+        body, sink = self._body, _Sink(self._s3.blobs, self._promise)
+        try:
+            if isinstance(body, BytesStream):
+                if body.data:
+                    await sink.take(body.data)
+            elif body is not None:
+                if body.length is not None and body.length > LARGEST_PUT:
+                    raise too_large(body.length)
+                async for piece in body:
+                    await sink.take(piece)
+            taken = await sink.finish(getattr(body, "trailers", None) or {})
+        finally:
+            await sink.close()
+        self._blob = taken.blob
+        return taken
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or not self._blob:
+            return
+        if isinstance(error, asyncio.CancelledError):
+            # The client went away while the row was being written: it may have been, so that is looked into later.
+            self._s3.doubtful.append((asyncio.get_running_loop().time(), self._blob))
+        else:
+            await self._s3.blobs.delete(self._blob)

@@ -153,7 +153,10 @@ async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Fa
         answer.expiration = expiration_of(bucket, row, facts)
     if row.storage_class != "STANDARD":
         answer.storage_class = row.storage_class
-    start, end, checksum = await _extent(s3, request, row, facts, answer)
+    if request.part_number is None:
+        start, end, checksum = _extent(request, row, facts, answer)
+    else:
+        start, end, checksum = await _part_extent(s3, request, row, facts, answer)
     answer.content_length = end - start
     if checksum and (request.checksum_mode or "").upper() == "ENABLED":
         setattr(answer, checksums.MEMBERS[row.algorithm], checksum)
@@ -182,10 +185,8 @@ def _describe_facts(facts: Facts, answer: Any) -> None:
         setattr(answer, name, value)
 
 
-async def _extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
-    """Start and end of what is asked for (a part, a range, everything), and the checksum that goes with it."""
-    if request.part_number is not None:
-        return await _part_extent(s3, request, row, facts, answer)
+def _extent(request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
+    """Start and end of what is asked for (a range, everything), and the checksum that goes with it."""
     found = byte_range(request.range, row.size) if request.range else None
     if found is None:
         return 0, row.size, facts.checksum
@@ -195,6 +196,7 @@ async def _extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) 
 
 
 async def _part_extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
+    """As `_extent`, of a part."""
     if request.range:
         raise invalid_request("Cannot specify both Range header and partNumber query parameter")
     number, count = request.part_number, facts.parts or 1
