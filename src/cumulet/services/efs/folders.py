@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from cumulet.services.efs.model import Owner
 
@@ -26,6 +27,13 @@ _TRIES = 100
 
 class NoRoot(Exception):
     """The root directory of an access point is not there, and nothing says how it is to be made."""
+
+
+class Taken(NamedTuple):
+    """What is in a file system."""
+
+    size: int
+    files: int
 
 
 class Folders:
@@ -45,8 +53,8 @@ class Folders:
         """See that `path` is a folder of the file system, or make it as its owner wants it. Raises NoRoot, OSError."""
         await asyncio.to_thread(self._enter, id, path, owner)
 
-    async def measure(self, id: str) -> int:
-        """Bytes as EFS counts them: 4 KB blocks, and 2 KB for each file or folder."""
+    async def measure(self, id: str) -> Taken:
+        """Bytes as EFS counts them (4 KB blocks, and 2 KB for each file or folder), and how many files and folders there are."""
         return await asyncio.to_thread(_measure, self.path(id))
 
     async def remove(self, id: str) -> None:
@@ -67,6 +75,13 @@ class Folders:
         with contextlib.suppress(OSError):
             found = os.statvfs(self._root)
             return found.f_bavail * found.f_frsize
+        return 0
+
+    def free_files(self) -> int | None:
+        """Files that can still be made on the disk; None where it has no end of them but its bytes."""
+        with contextlib.suppress(OSError):
+            found = os.statvfs(self._root)
+            return found.f_favail if found.f_files else None
         return 0
 
     def _make(self, id: str) -> None:
@@ -115,14 +130,14 @@ def _open_or_make(parent: int, name: str, owner: Owner | None) -> int:
     return made
 
 
-def _measure(path: Path) -> int:
+def _measure(path: Path) -> Taken:
     """Folder by folder with one descriptor, however deep it goes. What is moved meanwhile may be counted twice, or not."""
     try:
         here = os.open(path, _FOLDER)
     except FileNotFoundError:
-        return 0
+        return Taken(0, 0)
     try:
-        total, below = _count(here)
+        total, files, below = _count(here)
         ways = [(os.fstat(here).st_ino, below)]
         while ways:
             _, names = ways[-1]
@@ -140,21 +155,22 @@ def _measure(path: Path) -> int:
             os.close(here)
             here, inode = there, os.fstat(there).st_ino
             if step != "..":
-                size, below = _count(here)
-                total += size
+                size, count, below = _count(here)
+                total, files = total + size, files + count
                 ways.append((inode, below))
             elif inode != ways[-1][0]:
                 break  # moved: what is above now is no way back
-        return total
+        return Taken(total, files)
     finally:
         os.close(here)
 
 
-def _count(folder: int) -> tuple[int, list[str]]:
-    """What a folder itself and its files take, and the folders in it."""
-    total, below = _BLOCK + _METADATA, []
+def _count(folder: int) -> tuple[int, int, list[str]]:
+    """What a folder itself and its files take, how many entries it has, and the folders in it."""
+    total, files, below = _BLOCK + _METADATA, 0, []
     with contextlib.suppress(PermissionError), os.scandir(folder) as entries:
         for entry in entries:
+            files += 1
             with contextlib.suppress(FileNotFoundError):
                 found = entry.stat(follow_symlinks=False)
                 if stat.S_ISDIR(found.st_mode):
@@ -162,7 +178,7 @@ def _count(folder: int) -> tuple[int, list[str]]:
                 else:
                     blocks = -(-found.st_blocks * 512 // _BLOCK)
                     total += blocks * _BLOCK // max(1, found.st_nlink) + _METADATA
-    return total, below
+    return total, files, below
 
 
 def _empty(top: Path) -> None:

@@ -22,3 +22,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Bytes of one file system; a bound of ours, since AWS has none and a node's disk ends. See `services/efs/workers.py`."""
     free_space: int = _GB
     """Bytes of the data folder's disk that functions may not take; ours."""
+    files: int = 2_000_000
+    """Files and folders of one file system; ours, since a disk may have an end of them long before its bytes are used."""
+    free_files: int = 10_000
+    """Files that the disk may still have, which functions may not take; ours. Nothing where it counts none."""

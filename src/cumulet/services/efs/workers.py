@@ -30,10 +30,10 @@ _TRIES = 20
 
 
 class _Size:
-    """Bytes, when they were counted by the node's clock, and when and how long by the machine's."""
+    """Bytes and files, when they were counted by the node's clock, and when and how long by the machine's."""
 
     def __init__(self) -> None:
-        self.value, self.at = EMPTY_SIZE, 0.0
+        self.value, self.files, self.at = EMPTY_SIZE, 0, 0.0
         self.steady, self.took = 0.0, 0.0
         self.counting: asyncio.Task[None] | None = None
 
@@ -64,8 +64,12 @@ class Keeper:
         return (found.value, found.at) if found is not None else (EMPTY_SIZE, 0.0)
 
     def is_full(self, id: str) -> bool:
-        """As last counted."""
-        return self.size(id)[0] >= self._limits.file_system_size or self._folders.free() < self._limits.free_space
+        """As last counted; what the disk has left is looked at now."""
+        limits, found = self._limits, self._sizes.get(id)
+        if found is not None and (found.value >= limits.file_system_size or found.files >= limits.files):
+            return True
+        left = self._folders.free_files()
+        return self._folders.free() < limits.free_space or (left is not None and left < limits.free_files)
 
     async def look(self, id: str) -> bool:
         """Whether it is full, counted now if that was long ago for what it takes."""
@@ -108,7 +112,7 @@ class Keeper:
 
     async def _measure(self, id: str, found: _Size) -> None:
         began = time.monotonic()
-        value = await self._folders.measure(id)
-        found.value, found.at = value, self._clock.now()
+        found.value, found.files = await self._folders.measure(id)
+        found.at = self._clock.now()
         found.steady = time.monotonic()
         found.took = found.steady - began

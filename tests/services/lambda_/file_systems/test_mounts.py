@@ -191,8 +191,9 @@ def test_a_mount_target_that_went_away(world: World) -> None:
     assert world.run("f", READ) == "hello"
 
 
-def test_a_file_system_that_is_full(start_node: Callable[..., Any]) -> None:
-    node = start_node("--limit", "efs.file_system_size=1000000")
+@pytest.mark.parametrize("limit", ["efs.file_system_size=1000000", "efs.files=2"])
+def test_a_file_system_that_is_full(start_node: Callable[..., Any], limit: str) -> None:
+    node = start_node("--limit", limit)
     skip_without_sandboxes(node)
     world = World(node, "000000000112")
     point = world.access_point(world.file_system())
