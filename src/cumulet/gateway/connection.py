@@ -26,8 +26,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 # Answers up to this size are joined with their head: one buffer costs less than two.
 _JOINED = 65_536
 _SWITCHING = 101
-# Smaller bodies are not counted: they are less than what a connection holds anyway.
-_UNCOUNTED = 16_384
+_UNCOUNTED = 16_384  # smaller bodies are not counted: they are less than what a connection holds anyway
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
