@@ -200,7 +200,9 @@ def test_values_are_not_nested_deeper_by_updates() -> None:
 def test_lists_keep_their_indexes_until_the_end(old: list[int], data: st.DataObject) -> None:
     removed = data.draw(st.sets(st.integers(0, 10), max_size=4))
     written = data.draw(
-        st.dictionaries(st.integers(0, 10).filter(lambda at: at not in removed), st.integers(), max_size=4)
+        st.dictionaries(
+            st.integers(0, 10).filter(lambda at: at not in removed), st.integers(-(10**9), 10**9), max_size=4
+        )
     )
     if not removed and not written:
         return
