@@ -167,8 +167,8 @@ def _nodes_end_with_their_test(started: list[NodeProcess]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def node(start_node: Callable[..., NodeProcess]) -> NodeProcess:
-    """The session's node."""
-    return start_node()
+    """The session's node. What is a server has longer to start than on AWS, as the machine may be slow."""
+    return start_node("--limit", "lambda-web.init_seconds=100")
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def test_servers_that_do_not_start(web: WebFunctions) -> None:
 
 
 def test_timeouts(web: WebFunctions) -> None:
-    domain = web.make("site", {"main.py": PYTHON_SERVER}, timeoutSeconds=3)
+    domain = web.make("site", {"main.py": PYTHON_SERVER}, timeoutSeconds=5)
     assert web.ask(domain, "/sleep")[0] == 504
     assert web.ask(domain)[0] == 200
 
