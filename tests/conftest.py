@@ -102,7 +102,7 @@ class NodeProcess:
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(60)
+            return self.process.wait(200)
         finally:
             self._log.close()
 
