@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.compute.conftest import Machine, make_machine
-from tests.compute.java_client import compile_java, give_client, machines
+from tests.compute.conftest import SEARCH_PATH, Machine, make_machine
+from tests.compute.java_client import compile_java, give_client
 
 from cumulet.compute.runtimes import java
 
@@ -66,6 +66,11 @@ def jvm(request: pytest.FixtureRequest) -> Iterator[Machine]:
     with make_machine(request.param) as made:
         give_client(made.folder / "compute")
         yield made
+
+
+def machines() -> dict[int, Path]:
+    """The JVMs by major version that every level's machine finds, whatever user it is of."""
+    return java.virtual_machines(SEARCH_PATH.split(":"), Path("/nonexistent"), "")
 
 
 @pytest.fixture(params=sorted(_NAMES))
