@@ -40,7 +40,7 @@ class Page:
 
     def wait_for(self, script: str) -> Any:
         """The expression's value once it is true."""
-        end = time.monotonic() + 40
+        end = time.monotonic() + 90
         while not (value := self.evaluate(script)):
             assert time.monotonic() < end, f"{script} did not become true: {self.evaluate('document.body?.innerText')}"
             time.sleep(0.05)
@@ -50,7 +50,7 @@ class Page:
         number = next(self._numbers)
         self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            answer = json.loads(self._connection.recv(40))
+            answer = json.loads(self._connection.recv(90))
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]
@@ -66,7 +66,7 @@ def page(folder: Path) -> Iterator[Page]:
         command = [binary, *OPTIONS, f"--user-data-dir={folder / 'profile'}", "about:blank"]
         browser = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        with connect(_address(browser, folder), proxy=None, max_size=None, open_timeout=40) as connection:
+        with connect(_address(browser, folder), proxy=None, max_size=None, open_timeout=90) as connection:
             yield Page(connection)
     finally:
         browser.terminate()
@@ -79,7 +79,7 @@ def page(folder: Path) -> Iterator[Page]:
 
 def _address(browser: "subprocess.Popen[bytes]", folder: Path) -> str:
     """Where the page's DevTools listen."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 90
     place = folder / "profile" / "DevToolsActivePort"
     while time.monotonic() < end and browser.poll() is None:
         with contextlib.suppress(OSError, ValueError):
@@ -90,5 +90,5 @@ def _address(browser: "subprocess.Popen[bytes]", folder: Path) -> str:
 
 
 def _page_of(host: str) -> str:
-    with urllib.request.urlopen(f"http://{host}/json/list", timeout=20) as answer:
+    with urllib.request.urlopen(f"http://{host}/json/list", timeout=60) as answer:
         return str(next(each["webSocketDebuggerUrl"] for each in json.load(answer) if each["type"] == "page"))

@@ -28,9 +28,9 @@ class Room:
         """A client's connection: to the room's host, whether or not this machine resolves it."""
         there = urlsplit(self.node.endpoint)
         host = urlsplit(self.url).hostname
-        line = socket.create_connection((there.hostname or "", there.port or 0), timeout=30)
+        line = socket.create_connection((there.hostname or "", there.port or 0), timeout=60)
         url = f"ws://{host}:{there.port}/live?name={quote(name)}"
-        return connect(url, sock=line, proxy=None, open_timeout=30, close_timeout=5)
+        return connect(url, sock=line, proxy=None, open_timeout=60, close_timeout=60)
 
     def names(self) -> list[str]:
         """Who is in the table."""
@@ -51,7 +51,7 @@ def enter(room: Room) -> Iterator[Enter]:
 
 
 def heard(client: ClientConnection) -> Any:
-    return json.loads(client.recv(30))
+    return json.loads(client.recv(90))
 
 
 def say(client: ClientConnection, text: Any) -> None:
@@ -109,7 +109,7 @@ def test_those_whom_a_killed_node_forgot_leave_the_room(room: Room, enter: Enter
     assert heard(ann) == {"joined": "ben"}
     room.node.kill()
     with pytest.raises(ConnectionClosed):
-        ann.recv(30)
+        ann.recv(90)
     room.node.start()
     assert room.names() == ["ann", "ben"]
     cleo = enter("cleo")

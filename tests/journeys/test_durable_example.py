@@ -27,14 +27,14 @@ def kinds(node: Any, arn: str) -> list[tuple[str, str]]:
 
 
 def wait_until(node: Any, arn: str, kind: str, name: str) -> None:
-    end = time.monotonic() + 40
+    end = time.monotonic() + 90
     while (kind, name) not in kinds(node, arn):
         assert time.monotonic() < end, str(kinds(node, arn))
         time.sleep(0.05)
 
 
 def ended(node: Any, arn: str) -> Any:
-    end = time.monotonic() + 40
+    end = time.monotonic() + 90
     functions = node.client("lambda", ACCOUNT)
     while (execution := functions.get_durable_execution(DurableExecutionArn=arn))["Status"] == "RUNNING":
         assert time.monotonic() < end, str(kinds(node, arn))

@@ -73,7 +73,7 @@ class _Stage:
             self.problems.append(error)
 
     def _go_on(self) -> None:
-        wanted, deadline = self.done + STEP, time.monotonic() + 60
+        wanted, deadline = self.done + STEP, time.monotonic() + 100
         while self.done < wanted and not self.problems:
             assert time.monotonic() < deadline
             time.sleep(0.01)

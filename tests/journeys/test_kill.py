@@ -95,6 +95,10 @@ def _round(node: NodeProcess, number: int, sent: str, seconds: float) -> dict[st
     writers = [Writer(do, f"{kind}-{number}-{hand}") for kind, do in work.items() for hand in range(2)]
     for writer in writers:
         writer.start()
+    deadline = time.monotonic() + 100
+    while not all(writer.acknowledged for writer in writers):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     time.sleep(seconds)
     node.kill()
     for writer in writers:

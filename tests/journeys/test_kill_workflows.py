@@ -280,7 +280,7 @@ def test_every_workflow_ends(start_node: Callable[..., NodeProcess], request: py
     for name in names:
         _check(client, arns[name], name, earlier)
     wanted = {(name, state, "") for name in names for state in ("tell", "side", "last")}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while not wanted <= set(stage.told) and time.monotonic() < deadline:
         time.sleep(0.5)
     for helper in helpers:
@@ -290,4 +290,5 @@ def test_every_workflow_ends(start_node: Callable[..., NodeProcess], request: py
     sys.stdout.write(
         f"{EXECUTIONS} workflows, {kills} kills, {repeated} tasks that a kill interrupted were done again\n"
     )
-    assert repeated <= kills * 20
+    assert max(len(ids) for ids in stage.told.values()) <= kills + 1
+    assert repeated < len(stage.told) / 4

@@ -109,7 +109,7 @@ def test_a_function_greets(
         Role=f"arn:aws:iam::{account}:role/greet",
         Code={"ZipFile": package},
         MemorySize=256,
-        Timeout=20,
+        Timeout=60,
     )
     try:
         functions.get_waiter("function_active_v2").wait(FunctionName="greet", WaiterConfig={"Delay": 1})

@@ -16,7 +16,7 @@ ORDERS: list[dict[str, Any]] = [{"id": "A1", "amount": 12.5}, {"id": "A2"}, {"id
 
 def wait_for(found: Callable[[], Any]) -> Any:
     """What `found` gives once it is true."""
-    end = time.monotonic() + 40
+    end = time.monotonic() + 90
     while not (value := found()):
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.05)

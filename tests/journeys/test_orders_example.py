@@ -18,7 +18,7 @@ SAMPLE = (EXAMPLES / "orders" / "transactions.csv").read_text()
 
 def wait_for(found: Callable[[], Any]) -> Any:
     """What `found` gives once it is true."""
-    end = time.monotonic() + 80
+    end = time.monotonic() + 150
     while not (value := found()):
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from tests.conftest import NodeProcess
 ACCOUNT = "333333333333"
 KILLS = 2
 STANDARD, GROUPS, EACH = 120, 3, 12
-PATIENCE = 60.0
+PATIENCE = 100.0
 VISIBILITY = 30
 
 # What it was given goes on to a FIFO queue, which drops repetitions: so it holds each message where it came first.

@@ -10,7 +10,7 @@ from tests.conftest import NodeProcess
 
 ACCOUNT = "222222222222"
 ROUNDS = 2
-PATIENCE = 30.0
+PATIENCE = 100.0
 
 
 class _Sender(threading.Thread):
@@ -77,7 +77,7 @@ def test_a_killed_node_keeps_its_word(start_node: Callable[..., NodeProcess]) ->
         _until_busy(senders)
         node.kill()
         for sender in senders:
-            sender.join(20)
+            sender.join(70)
         node.start()
         node.post("/_cumulet/clock", {"advance": 31})  # what was received and not deleted becomes visible
         _check(node, senders, f"{ACCOUNT}/jobs-{number}")

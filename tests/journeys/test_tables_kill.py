@@ -17,7 +17,7 @@ ACCOUNT = "777777777777"
 KILLS = 2
 STEP = 50
 """Writes between two kills."""
-PATIENCE = 60.0
+PATIENCE = 100.0
 FIRST = 3_000
 """Items that are there before anything else."""
 

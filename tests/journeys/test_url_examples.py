@@ -17,7 +17,7 @@ def visit(
 ) -> http.client.HTTPResponse:
     """Not every machine resolves names under localhost as browsers do: the name goes as the Host header."""
     there, parts = urlsplit(node.endpoint), urlsplit(url)
-    connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=30)
+    connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=60)
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, {"Host": parts.netloc, **named})

@@ -22,7 +22,7 @@ def test_a_guestbook(strict: NodeProcess) -> None:
 
     def connect() -> http.client.HTTPConnection:
         address = urlsplit(strict.endpoint)
-        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        return http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
     following, signing = connect(), connect()
     following.request("GET", "/events", headers={"Host": domain})

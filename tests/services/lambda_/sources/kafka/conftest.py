@@ -28,7 +28,7 @@ from tests.services.lambda_.sources.conftest import until
 _JARS = Path(__file__).parents[5] / "build" / "kafka"
 _JAVA = 17
 _MEMORY = ("-Xmx256m", "-Xss512k", "-XX:MaxMetaspaceSize=192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-_START = 120.0
+_START = 240.0
 _SETTINGS = """
 process.roles=broker,controller
 node.id=1
