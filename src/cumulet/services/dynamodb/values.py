@@ -35,6 +35,8 @@ _SEVERAL = (
 
 def kind(value: api.AttributeValue) -> str:
     """The type of a value that is valid: S, N, B, SS, NS, BS, M, L, NULL or BOOL."""
+    if value.s is not None:
+        return "S"
     for name, held in zip(KINDS, astuple(value), strict=True):
         if held is not None:
             return name
@@ -60,22 +62,21 @@ def check_value(value: api.AttributeValue, depth: int = 1) -> None:
 
 def _check_slowly(value: api.AttributeValue, depth: int) -> None:
     held = astuple(value)
-    if held.count(None) == 10:
+    empty = held.count(None)
+    if empty == 10:
         raise invalid(_EMPTY)
     if depth > DEEPEST:
         raise too_deep()
     if value.n is not None:
         value.n = normal_number(value.n)
+        if empty == 9:
+            return
     if value.null is False:
         raise invalid_values("Null attribute value types must have the value of true")
     _check_sets(value)
-    if value.m is not None:
-        for part in value.m.values():
-            check_value(part, depth + 1)
-    if value.l is not None:
-        for part in value.l:
-            check_value(part, depth + 1)
-    if held.count(None) != 9:
+    for part in (*(value.m or {}).values(), *(value.l or ())):
+        check_value(part, depth + 1)
+    if empty != 9:
         raise invalid(_SEVERAL)
 
 
