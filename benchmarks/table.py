@@ -83,6 +83,15 @@ def fill(server: Server, client: Client, items: int, seconds: float) -> dict[str
     return {"items": done, "put/s": round(done / sending), "cpu us/item": round((server.cpu() - cpu) / done * 1e6, 1)}
 
 
+def changing(items: int, chosen: random.Random) -> Iterator[dict[str, dict[str, str]]]:
+    """Items to put one after another, again and again: each differs from what is there then, as the engine writes nothing, and
+    waits for no disk, where an item is put that is there already."""
+    numbers = chosen.sample(range(items), min(items, 250))
+    for version in ("2", "3"):
+        for number in numbers:
+            yield item(number) | {"count": {"N": version}}
+
+
 def measures(client: Client, items: int, chosen: random.Random) -> dict[str, list[bytes]]:
     """Requests of each kind, on keys all over the table."""
 
@@ -100,10 +109,7 @@ def measures(client: Client, items: int, chosen: random.Random) -> dict[str, lis
         )
 
     return {
-        "put": [
-            client.build("dynamodb", "put_item", TableName=TABLE, Item=item(chosen.randrange(items)))
-            for _ in range(500)
-        ],
+        "put": [client.build("dynamodb", "put_item", TableName=TABLE, Item=each) for each in changing(items, chosen)],
         "get": [client.build("dynamodb", "get_item", TableName=TABLE, Key=key()) for _ in range(500)],
         "query of ten": [query() for _ in range(500)],
     }
