@@ -3,7 +3,7 @@
 https://docs.aws.amazon.com/efs/latest/ug/whatisefs.html
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from cumulet.services.efs.workers import Keeper
 from cumulet.storage.database import Database
 from cumulet.storage.signals import Signals
 
-_INSIDE: dict[str, Callable[[Any, Call, Any], Awaitable[Any]]] = {
+_INSIDE: dict[str, Callable[[Any, Call, Any], Coroutine[Any, Any, Any]]] = {
     "ClientMount": mounts.client_mount,
     "ClientWrite": mounts.client_write,
     "ClientRoom": mounts.client_room,
