@@ -190,6 +190,27 @@ def test_a_caller_that_goes_away_leaves_the_store_working(run: Callable[[Scenari
     run(scenario)
 
 
+def test_what_is_made_durable_acts_even_when_who_asked_went_away(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        done: list[str] = []
+
+        async def leave() -> None:
+            async with db.transaction() as tx:
+                await tx.write("INSERT INTO item (name) VALUES ('a')")
+                tx.after_commit(lambda: done.append("a"))
+                me = asyncio.current_task()
+                assert me is not None
+                me.cancel()  # told where the block waits for its commit
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.ensure_future(leave())
+        await db.write("INSERT INTO item (name) VALUES ('b')")
+        assert await _names(db) == ["a", "b"]
+        assert done == ["a"]
+
+    run(scenario)
+
+
 def test_bytes_come_back_as_bytes_and_keys_compare_bytewise(run: Callable[[Scenario], None]) -> None:
     async def scenario(db: Database) -> None:
         for name in ("b", "B", "a", "é", "Z"):

@@ -111,6 +111,18 @@ def _failure(error: apsw.Error) -> Exception:
     return error
 
 
+def _tell(item: _Job | _Turn, failure: StorageError | None) -> None:
+    """Whoever waits for its group's commit."""
+    if failure is not None:
+        item.done.set_exception(failure)
+    elif isinstance(item, _Turn):
+        item.done.set_result(None)
+    elif item.conflict is not None:
+        item.done.set_exception(item.conflict)
+    else:
+        item.done.set_result(item.rows)
+
+
 class _Block:
     """One `transaction()`. A class, as a generator would cost the loop as much as a statement does."""
 
@@ -388,18 +400,10 @@ class SqliteDatabase:
     def _finish(self, failure: StorageError | None) -> None:
         group, self._group = self._group, []
         for item in group:
-            if item.done.done():
-                continue
-            if failure is not None:
-                item.done.set_exception(failure)
-            elif isinstance(item, _Job):
-                if item.conflict is not None:
-                    item.done.set_exception(item.conflict)
-                else:
-                    item.done.set_result(item.rows)
-            else:
-                item.done.set_result(None)
-                for action in item.actions:
+            if not item.done.done():
+                _tell(item, failure)
+            if failure is None and isinstance(item, _Turn):
+                for action in item.actions:  # also when whoever asked went away meanwhile: the change is there
                     action()
 
     def _commit_loop(self) -> None:

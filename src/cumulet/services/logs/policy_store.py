@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from cumulet.storage.database import Database
+from cumulet.storage.database import Database, Transaction
 
 _KNOWN = 1000
 
@@ -57,18 +57,24 @@ class PolicyStore:
                    ON CONFLICT (account, region, name) DO UPDATE SET document = $4, updated = $5""",
                 (account, region, policy.name, policy.document, policy.updated),
             )
-        self._changed(account, region)
+            self._changes_with(tx, account, region)
         return True
 
     async def remove(self, account: str, region: str, name: str) -> bool:
         """False when there is none of that name."""
-        gone = await self._db.write(
-            "DELETE FROM logs_policy WHERE account = $1 AND region = $2 AND name = $3 RETURNING name",
-            (account, region, name),
-        )
-        self._changed(account, region)
+        async with self._db.transaction() as tx:
+            gone = await tx.write(
+                "DELETE FROM logs_policy WHERE account = $1 AND region = $2 AND name = $3 RETURNING name",
+                (account, region, name),
+            )
+            self._changes_with(tx, account, region)
         return bool(gone)
 
-    def _changed(self, account: str, region: str) -> None:
-        self._changes += 1
-        self._known.pop((account, region), None)
+    def _changes_with(self, tx: Transaction, account: str, region: str) -> None:
+        """Forget them once the change is made, even if whoever asked for it is gone by then."""
+
+        def changed() -> None:
+            self._changes += 1
+            self._known.pop((account, region), None)
+
+        tx.after_commit(changed)
