@@ -86,3 +86,22 @@ def test_services_stop_in_the_reverse_order_of_their_start() -> None:
         assert builder.stops == ["b", "a"]
 
     asyncio.run(main())
+
+
+def test_a_service_that_another_calls_while_it_stops_is_stopped_too() -> None:
+    async def main() -> None:
+        builder = Builder()
+
+        async def say_farewell() -> None:
+            assert await dispatcher.run(CALL, "late", "Echo", Echo("farewell")) == "farewell"
+            builder.stops.append("b")
+
+        builders = {name: lambda name=name: builder.build(name) for name in ("a", "late")}
+        dispatcher = Dispatcher(builders | {"b": lambda: Service("b", None, {}, stop=say_farewell)})
+        await dispatcher.service("a")
+        await dispatcher.service("b")
+        await dispatcher.stop()
+        assert builder.stops == ["b", "late", "a"]
+        assert not dispatcher.running
+
+    asyncio.run(main())

@@ -98,9 +98,16 @@ class Dispatcher:
         return await found.run(running.state, call, request)
 
     async def stop(self) -> None:
-        """Stop the services, those started last first, since they use the earlier ones."""
-        for task in list(self._starting.values()):
-            await asyncio.gather(task, return_exceptions=True)
-        for service in reversed(self._services.values()):
-            await service.stop()
+        """Stop the services, those started last first, since they use the earlier ones.
+
+        What they end may call one that nobody called before: it starts meanwhile, and is stopped, too.
+        """
+        stopped: set[str] = set()
+        while True:
+            await asyncio.gather(*self._starting.values(), return_exceptions=True)
+            left = [name for name in self._services if name not in stopped]
+            if not left:
+                break
+            stopped.add(left[-1])
+            await self._services[left[-1]].stop()
         self._services.clear()
