@@ -249,6 +249,11 @@ def test_garbage_is_refused_and_never_breaks(authorization: str, query: str, sty
         sigv4.parse(anonymous, style)
 
 
+def test_a_credential_longer_than_any_is_none() -> None:
+    endless = SigV4Auth(Credentials(KEY, SECRET), "sqs", "r" * 2_000)
+    assert "Credential" in refused(sign(endless, "POST", "http://localhost/", {}), "json").message
+
+
 def test_s3_wants_its_headers_signed() -> None:
     request = signed_by_header(S3SigV4Auth, "s3")
     request.headers["x-amz-meta-late"] = "1"

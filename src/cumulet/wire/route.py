@@ -23,6 +23,7 @@ from cumulet.wire.query import FORM, QueryErrors, form, pairs
 from cumulet.wire.rest_json import RestJsonErrors
 from cumulet.wire.route_s3 import S3Table, bucket_of_host
 from cumulet.wire.services import CBOR, ServiceWire
+from cumulet.wire.signed import LONGEST_CREDENTIAL
 
 # Names in signatures and hosts that are not botocore's. `apigateway` is two services: `/v2/` is the second.
 _SIGNING = {
@@ -194,15 +195,19 @@ def _scope(request: HttpRequest) -> str:
     credential = request.headers.get("authorization", "")
     start = credential.find("Credential=")
     if start >= 0:
-        return _service_in(credential[start + 11 :].partition(",")[0])
+        return _remembered(credential[start + 11 :].partition(",")[0])
     if credential.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
         return "s3"
     if "Amz-Credential=" in request.query:
         for name, value in pairs(request.query):
             if name.lower() == "x-amz-credential":
-                parts = value.split("/")
-                return parts[-2].lower() if len(parts) >= 5 else ""
+                return _remembered(value)
     return ""
+
+
+def _remembered(credential: str) -> str:
+    """As `_service_in`; what is far too long for a credential is no use to remember."""
+    return _service_in(credential) if len(credential) <= LONGEST_CREDENTIAL else ""
 
 
 @lru_cache(1024)

@@ -16,6 +16,8 @@ Style = Literal["s3", "query", "json", "rest-json", "rest-xml"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 TIMESTAMP = "%Y%m%dT%H%M%SZ"
+LONGEST_CREDENTIAL = 1024
+"""Characters of a credential: those that were seen are remembered, and nobody's has a quarter of them."""
 
 
 class Scope(Struct, frozen=True):

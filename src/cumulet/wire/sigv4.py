@@ -14,7 +14,18 @@ from cumulet.wire import sigv2
 from cumulet.wire.http import HttpRequest
 from cumulet.wire.payload import check_content
 from cumulet.wire.payload import checked as payload
-from cumulet.wire.signed import ALGORITHM, Scope, Signed, Style, basic, epoch, parameters, peek, sign_text
+from cumulet.wire.signed import (
+    ALGORITHM,
+    LONGEST_CREDENTIAL,
+    Scope,
+    Signed,
+    Style,
+    basic,
+    epoch,
+    parameters,
+    peek,
+    sign_text,
+)
 from cumulet.wire.signing_errors import expired_token, invalid_token, missing, unknown_key
 
 __all__ = [
@@ -186,8 +197,13 @@ def _parts(text: str) -> dict[str, str]:
     return found
 
 
-@lru_cache(1024)
 def _credential(text: str) -> tuple[str, str, str, str] | None:
+    """The parts of a credential scope; None for what is none."""
+    return _split(text) if len(text) <= LONGEST_CREDENTIAL else None
+
+
+@lru_cache(1024)
+def _split(text: str) -> tuple[str, str, str, str] | None:
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
         return None
