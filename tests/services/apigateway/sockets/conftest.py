@@ -1,11 +1,13 @@
 """WebSocket APIs to test with: routes to functions, mocks and addresses; clients as strangers have them."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from tests.services.lambda_.conftest import RUNTIME, package
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 Client = Callable[..., Any]
@@ -103,6 +105,14 @@ class Chat:
         } | options
         sock = self.socket()
         return connect(f"ws://{host or self.host}{path}", sock=sock, **options)
+
+    def refused(self, status: int, **options: Any) -> dict[str, Any]:
+        """What a client reads that may not connect."""
+        with pytest.raises(InvalidStatus) as caught:
+            self.connect(**options)
+        assert caught.value.response.status_code == status
+        found: dict[str, Any] = json.loads(caught.value.response.body or b"{}")
+        return found
 
     def socket(self) -> Any:
         import socket
