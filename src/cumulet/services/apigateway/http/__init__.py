@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from cumulet.api import apigateway as rest_api
 from cumulet.api.apigatewayv2 import OPERATIONS
 from cumulet.delivery.roles import Roles
 from cumulet.kernel.calls import Calls
@@ -43,6 +44,7 @@ from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
 from cumulet.services.apigateway.plane.throttle import Buckets
+from cumulet.services.apigateway.rest import owned_store
 from cumulet.services.apigateway.rest import parts as rest_parts
 from cumulet.services.apigateway.rest.apis import store as api_store
 from cumulet.services.apigateway.rest.stages import store as stage_store
@@ -68,8 +70,9 @@ _SCHEMAS = {
     "apigateway_stage": stage_store.SCHEMA,
     "apigateway_domain": domain_store.SCHEMA,
     "apigateway_truststore": domain_store.TRUST_SCHEMA,
+    "apigateway_account": owned_store.schema("apigateway_account"),
 }
-"""The last five are REST's, which custom domains lead to as well: whichever service starts first makes them."""
+"""The last six are REST's, which custom domains lead to as well: whichever service starts first makes them."""
 
 
 def _fronts(  # noqa: PLR0913  what a service is made of
@@ -103,7 +106,7 @@ def _fronts(  # noqa: PLR0913  what a service is made of
         from cumulet.services.apigateway.sockets.front import SocketFront  # noqa: PLC0415
         from cumulet.services.apigateway.sockets.integrating import SocketIntegrator  # noqa: PLC0415
 
-        integrator = SocketIntegrator(functions, client, inner, roles)
+        integrator = SocketIntegrator(functions, client, inner, roles, clock.now)
         admission = Admission(functions, find_gate)
         return SocketFront(programs, sockets, integrator, admission, buckets, logs, clock, tasks, limits)
 
@@ -145,6 +148,7 @@ def build(  # noqa: PLR0913  what a service is made of
         domains=domain_names,
         rest_apis=api_store.ApiStore(db),
         rest_stages=stage_store.StageStore(db),
+        accounts=owned_store.OwnedStore(db, "apigateway_account", lambda: rest_api.Account),
         limits=limits,
         programs=programs,
         publications=publications.PublicationStore(db),

@@ -41,6 +41,7 @@ async def create_stage(http: HttpApis, call: Call, request: api.CreateStageReque
             tags=request.tags or {},
         )
         await _check(http, tx, request.api_id, stage)
+        await _check_execution_logs(http, tx, call, item, request)
         if request.deployment_id and request.auto_deploy:
             raise bad("Deployment ID cannot be set on stage creation when AutoDeploy is enabled.")
         await http.parts.put(tx, request.api_id, STAGE, stage)
@@ -87,6 +88,7 @@ async def update_stage(http: HttpApis, call: Call, request: api.UpdateStageReque
             stage_variables=merged(before.stage_variables, request.stage_variables),
         )
         await _check(http, tx, request.api_id, stage)
+        await _check_execution_logs(http, tx, call, item, request)
         await http.parts.put(tx, request.api_id, STAGE, stage)
     return copied(api.UpdateStageResponse, await _stage(http, request.api_id, request.stage_name))
 
@@ -162,6 +164,25 @@ async def _check(http: HttpApis, tx: Transaction, api_id: str, stage: api.Stage)
             if key not in keys:
                 raise api.NotFoundException(f"Unable to find Route by key {key} within the provided RouteSettings")
     _check_logs(stage.access_log_settings)
+
+
+async def _check_execution_logs(
+    http: HttpApis, tx: Transaction, call: Call, item: api.Api, request: api.CreateStageRequest | api.UpdateStageRequest
+) -> None:
+    """Whether an API may have the execution logs that a request asks for. Raises BadRequestException.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    given = [request.default_route_settings, *(request.route_settings or {}).values()]
+    settings = [one for one in given if one is not None]
+    levels = {one.logging_level for one in settings} & {"ERROR", "INFO"}
+    if item.protocol_type == "HTTP":
+        if levels or any(one.data_trace_enabled for one in settings):
+            raise bad("Execution logs are not supported on protocolType HTTP")
+    elif levels:
+        account = await http.accounts.get(call.account, call.region, "account", tx)
+        if account is None or not account.cloudwatch_role_arn:
+            raise bad("CloudWatch Logs role ARN must be set in account settings to enable logging")
 
 
 def _check_settings(stage: api.Stage) -> None:

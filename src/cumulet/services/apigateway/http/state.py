@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
+from cumulet.api import apigateway as rest_api
 from cumulet.api import apigatewayv2 as v2
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
@@ -21,6 +22,7 @@ from cumulet.services.apigateway.http.running import Programs
 from cumulet.services.apigateway.http.store import ApiStore, Kind, PartStore, SnapshotStore
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.rest.apis.store import ApiStore as RestApiStore
+from cumulet.services.apigateway.rest.owned_store import OwnedStore
 from cumulet.services.apigateway.rest.stages.store import StageStore
 from cumulet.services.apigateway.sockets.hub import Sockets
 from cumulet.storage.database import Database, Transaction
@@ -35,7 +37,7 @@ P = TypeVar("P", bound=Struct)
 class HttpApis(Struct, frozen=True, kw_only=True):
     """The parts of the service `apigatewayv2`. `programs` is what its data planes run, `front` answers requests to HTTP APIs, `sockets` the open connections,
     `socket_front` what the gateway asks about them. Custom domains lead to REST APIs as well,
-    whose stores are looked at for that."""
+    whose stores are looked at for that; `accounts` says what an account has set for APIs of all kinds."""
 
     db: Database
     clock: Clock
@@ -46,6 +48,7 @@ class HttpApis(Struct, frozen=True, kw_only=True):
     domains: Domains
     rest_apis: RestApiStore
     rest_stages: StageStore
+    accounts: OwnedStore[rest_api.Account]
     limits: Limits
     programs: Programs
     publications: PublicationStore

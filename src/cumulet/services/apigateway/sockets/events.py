@@ -14,13 +14,14 @@ from msgspec import Struct
 
 from cumulet.kernel.web import WebRequest
 from cumulet.services.apigateway.plane.context import request_time
+from cumulet.services.apigateway.plane.execution_log import ExecutionLog
 from cumulet.services.apigateway.sockets.hub import Connection
 
 
 class Moment(Struct, kw_only=True):
     """Something that happens on a connection: what `$context` says of it. `kind` is CONNECT, MESSAGE or DISCONNECT.
 
-    `error` is why it came to nothing, `invalid` what is wrong with a message.
+    `error` is why it came to nothing, `invalid` what is wrong with a message; `log` is there where its route has one.
     """
 
     connection: Connection
@@ -35,6 +36,7 @@ class Moment(Struct, kw_only=True):
     reason: str = ""
     error: str = ""
     invalid: str = ""
+    log: ExecutionLog | None = None
 
 
 def new_request_id() -> str:

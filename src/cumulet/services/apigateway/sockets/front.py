@@ -26,6 +26,7 @@ from cumulet.services.apigateway.sockets.events import Moment, connect_event, co
 from cumulet.services.apigateway.sockets.exchange import finder
 from cumulet.services.apigateway.sockets.hub import GOING_AWAY, Connection, Sockets, Wire, new_connection_id
 from cumulet.services.apigateway.sockets.integrating import Failed, Said, SocketIntegrator
+from cumulet.services.apigateway.sockets.log import begin, tell_end, tell_start
 from cumulet.services.apigateway.sockets.program import (
     CONNECT,
     DEFAULT,
@@ -121,7 +122,11 @@ class SocketFront:
         program = program_of(running)
         moment = Moment(connection=connection, kind="CONNECT", key=CONNECT, now=now, id=new_request_id())
         route = program.routes.get(CONNECT)
+        if (logging := route.logging if route is not None else program.logging) is not None:
+            begin(moment, logging)
         if route is None:
+            if moment.log is not None:
+                tell_start(moment.log, moment)
             if not program.key_source.startswith("$context.authorizer"):
                 connection.api_key = request.headers.get("x-api-key", "")
             self._note(program, moment, 200)
@@ -153,6 +158,8 @@ class SocketFront:
         handshake = connect_event(moment, request, trace)
         find = finder(moment, program.variables, handshake)
         await self._admission.admit(visit, program, route, moment, handshake, find)
+        if moment.log is not None:
+            tell_start(moment.log, moment)
         if route.integration is not None:
             return await self._integrator.run(program, route, moment, handshake)
         if route.route.target:
@@ -182,6 +189,8 @@ class SocketFront:
             connection=connection, kind="MESSAGE", key="", now=now, id=id, body=body, encoded=encoded, message_id=id
         )
         route = self._select(program, moment)
+        if (logging := route.logging if route is not None else program.logging) is not None:
+            begin(moment, logging)
         reply, status = await self._run(program, route, moment)
         self._note(program, moment, status)
         if reply and connection.wire is not None:
@@ -200,17 +209,19 @@ class SocketFront:
     async def _run(self, program: SocketProgram, route: SocketRoute | None, moment: Moment) -> tuple[bytes | None, int]:
         """What the client gets, if anything, and the status for the log."""
         if route is None:
-            return _error("Forbidden", moment), 403
+            return _refused(403, "Forbidden", moment)
         connection = moment.connection
         rate = (connection.api_id, connection.stage, route.key)
         account = (connection.account, connection.region)
         if not self._buckets.take(rate, route.rate, route.burst) or not self._buckets.take(
             account, self.limits.account_rate, self.limits.account_burst
         ):
-            return _error("Too Many Requests", moment), 429
+            return _refused(429, "Too Many Requests", moment)
         try:
-            if route.route.api_key_required:
-                await self._admission.admit_key(connection, route)
+            if route.route.api_key_required or moment.log is not None:
+                await self._admission.check_key(moment, route)
+            if moment.log is not None:
+                tell_start(moment.log, moment)
             _check(program, route, moment)
             said = await self._integrator.run(program, route, moment, None)
         except Denied as denied:
@@ -250,6 +261,10 @@ class SocketFront:
         )
         status = 200
         route = program.routes.get(DISCONNECT)
+        if (logging := route.logging if route is not None else program.logging) is not None:
+            begin(moment, logging)
+            assert moment.log is not None
+            tell_start(moment.log, moment)
         if route is not None and route.integration is not None:
             try:
                 status = (await self._integrator.run(program, route, moment, None)).status
@@ -275,6 +290,13 @@ class SocketFront:
             self._sockets.check(loop.time())
 
     def _note(self, program: SocketProgram, moment: Moment, status: int) -> None:
+        connection = moment.connection
+        if (told := moment.log) is not None:
+            tell_end(told, moment, status)
+            if told.wanted:
+                group = f"/aws/apigateway/{connection.api_id}/{connection.stage}"
+                place = self._logs.place(connection.account, connection.region, group, makes_group=True)
+                self._logs.add(place, *told.events())
         if program.log is None:
             return
         tree: dict[str, Any] = context(moment) | {
@@ -286,7 +308,6 @@ class SocketFront:
             },
             "integrationErrorMessage": moment.error,
         }
-        connection = moment.connection
         format: LogFormat = program.log
         place = self._logs.place(connection.account, connection.region, program.log_group)
         self._logs.add(place, format.render(tree))
@@ -302,6 +323,13 @@ def _check(program: SocketProgram, route: SocketRoute, moment: Moment) -> None:
         raise Failed(f"Execution failed due to configuration error: Unable to use the model: {error}") from error
     if moment.invalid:
         raise Denied(400, "Invalid request body")
+
+
+def _refused(status: int, message: str, moment: Moment) -> tuple[bytes, int]:
+    """What the client reads, and the status, where nothing was run."""
+    if moment.log is not None:
+        moment.log.fail(message)
+    return _error(message, moment), status
 
 
 def _error(message: str, moment: Moment) -> bytes:

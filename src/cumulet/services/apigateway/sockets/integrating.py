@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -23,9 +23,11 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import Client, Inner, WebRequest
 from cumulet.services.apigateway.http import expressions
 from cumulet.services.apigateway.plane import outgoing
+from cumulet.services.apigateway.plane.execution_log import ExecutionLog, tell_received, tell_sent
 from cumulet.services.apigateway.plane.lambdas import SERVICE, CannotInvoke, Functions, function_of
 from cumulet.services.apigateway.sockets.events import Moment, context, proxy_event
 from cumulet.services.apigateway.sockets.exchange import finder
+from cumulet.services.apigateway.sockets.log import tell_invocation, tell_invoked, without_secrets
 from cumulet.services.apigateway.sockets.program import SocketProgram, SocketRoute, response_for
 
 Handshake = Mapping[str, Any] | None
@@ -49,12 +51,13 @@ class Said(Struct):
 
 
 class SocketIntegrator(Struct, frozen=True):
-    """What integrations need."""
+    """What integrations need. `now` is the clock's, in seconds."""
 
     functions: Functions
     client: Client
     inner: Inner
     roles: Roles
+    now: Callable[[], float]
 
     async def run(self, program: SocketProgram, route: SocketRoute, moment: Moment, handshake: Handshake) -> Said:
         """Run a route's integration. Raises Failed."""
@@ -66,19 +69,24 @@ class SocketIntegrator(Struct, frozen=True):
         try:
             async with asyncio.timeout(seconds):
                 if kind == "AWS_PROXY":
-                    return await self._proxy(program, integration, moment, handshake)
-                if kind == "HTTP_PROXY":
-                    return await self._address(
-                        program, integration, moment, handshake, _event(program, moment, handshake)
-                    )
-                return await self._templated(program, route, integration, moment, handshake)
+                    said = await self._proxy(program, integration, moment, handshake)
+                elif kind == "HTTP_PROXY":
+                    body = _event(program, moment, handshake)
+                    said = await self._address(program, integration, moment, handshake, body)
+                else:
+                    said = await self._templated(program, route, integration, moment, handshake)
         except TimeoutError:
             raise Failed("Execution failed due to a timeout error", "Endpoint request timed out", 504) from None
+        if moment.log is not None:
+            moment.log.say("Successfully completed execution")
+        return said
 
     async def _proxy(
         self, program: SocketProgram, integration: v2.Integration, moment: Moment, handshake: Handshake
     ) -> Said:
-        payload = await self._invoke(program, integration, moment, _event(program, moment, handshake))
+        event = _event(program, moment, handshake)
+        told = None if moment.log is None else _told(moment.log, program, moment, handshake, event)
+        payload = await self._invoke(program, integration, moment, event, told)
         try:
             value = msgspec.json.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -135,17 +143,29 @@ class SocketIntegrator(Struct, frozen=True):
         return await _transformed(program, response, status, answer, tree)
 
     async def _invoke(
-        self, program: SocketProgram, integration: v2.Integration, moment: Moment, payload: bytes
+        self,
+        program: SocketProgram,
+        integration: v2.Integration,
+        moment: Moment,
+        payload: bytes,
+        told: bytes | None = None,
     ) -> bytes:
+        """What a function returns; `told` is the payload as the log has it, where that has it otherwise. Raises Failed."""
         uri = _uri(program, integration, moment, None)
         found = function_of(uri)
         if found is None:
             raise Failed(f"{uri} names no function")
         call = call_of(moment, f"{moment.connection.arn}/{moment.key}")
+        began = 0.0
+        if (log := moment.log) is not None:
+            tell_invocation(log, moment, found.function, payload if told is None else told)
+            began = self.now()
         try:
             invoked = await self.functions.invoke(call, found.function, payload, role=integration.credentials_arn or "")
         except CannotInvoke as error:
             raise Failed(error.error.message) from error
+        if log is not None:
+            tell_invoked(log, moment, self._since(began), invoked.payload)
         if invoked.error is not None:
             raise Failed(f"Lambda invocation failed: {invoked.payload[:500].decode(errors='replace')}", status=502)
         return invoked.payload
@@ -174,6 +194,11 @@ class SocketIntegrator(Struct, frozen=True):
             body = (moment.body or "").encode() if not moment.encoded else base64.b64decode(moment.body or "")
         method = integration.integration_method or "POST"
         request = outgoing.Outgoing(method="POST" if method == "ANY" else method, url=url, lines=lines, content=body)
+        began = 0.0
+        if (log := moment.log) is not None:
+            proxied = handshake is not None and integration.integration_type == "HTTP_PROXY"
+            tell_sent(log, url, lines, _told(log, program, moment, handshake, body) if proxied else body)
+            began = self.now()
         try:
             answer = await outgoing.send(self.client, request)
         except outgoing.TimedOut:
@@ -181,6 +206,8 @@ class SocketIntegrator(Struct, frozen=True):
         except (outgoing.BadUrl, outgoing.Unreachable) as error:
             raise Failed(f"the integration cannot be reached: {error}") from error
         assert isinstance(answer.body, bytes)
+        if log is not None:
+            tell_received(log, answer.status, self._since(began), answer.headers, answer.body)
         return Said(answer.status, answer.body, {name.lower(): value for name, value in answer.headers})
 
     async def _service(
@@ -212,9 +239,19 @@ class SocketIntegrator(Struct, frozen=True):
                 )
             except AwsError as error:
                 raise Failed(error.message) from error
+        began = 0.0
+        if (log := moment.log) is not None:
+            tell_sent(log, services.url_of(found, request), request.lines, request.content)
+            began = self.now()
         answer = await self.inner.send(call, credential, services.service_of(found), request)
         content = answer.body if isinstance(answer.body, bytes) else b"".join([piece async for piece in answer.body])
+        if log is not None:
+            tell_received(log, answer.status, self._since(began), answer.headers, content)
         return answer.status, content
+
+    def _since(self, began: float) -> int:
+        """Milliseconds, for the log."""
+        return int((self.now() - began) * 1000)
 
 
 def call_of(moment: Moment, source_arn: str) -> Call:
@@ -233,6 +270,11 @@ def call_of(moment: Moment, source_arn: str) -> Call:
 
 def _event(program: SocketProgram, moment: Moment, handshake: Handshake) -> bytes:
     return msgspec.json.encode(proxy_event(moment, program.variables, dict(handshake) if handshake else None))
+
+
+def _told(log: ExecutionLog, program: SocketProgram, moment: Moment, handshake: Handshake, event: bytes) -> bytes:
+    """The event of a proxy integration as a log has it."""
+    return event if handshake is None else _event(program, moment, without_secrets(log, handshake))
 
 
 def _uri(program: SocketProgram, integration: v2.Integration, moment: Moment, handshake: Handshake) -> str:

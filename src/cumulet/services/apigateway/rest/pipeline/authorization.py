@@ -19,11 +19,12 @@ from cumulet.kernel.web import Asked, Judgement
 from cumulet.services.apigateway.plane import authorizers
 from cumulet.services.apigateway.plane.authorizers import INVOKE, Answer
 from cumulet.services.apigateway.plane.context import as_text, look_up
+from cumulet.services.apigateway.plane.execution_log import function_url, tell_authorizer, tell_decided
 from cumulet.services.apigateway.plane.lambdas import function_of
 from cumulet.services.apigateway.rest.definition import Definition
 from cumulet.services.apigateway.rest.pipeline import events, tokens, variables
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
-from cumulet.services.apigateway.rest.pipeline.log import cut, masked, tell_request
+from cumulet.services.apigateway.rest.pipeline.log import tell_request
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ async def answer_of(ex: Exchange, authorization: Authorization) -> Answer:
         raise Refused(kind, None, reason=str(error)) from error
     ex.authorizer = {"integrationLatency": int((front.clock.now() - began) * 1000)}
     if ex.log is not None:
-        _tell_answer(ex, answer)
+        tell_decided(ex.log, answer.body, answer.principal)
     if found and not ex.test:
         front.answers.put(key, answer, authorization.ttl)
     return answer
@@ -279,15 +280,6 @@ def _tell_request(
     ex: Exchange, authorization: Authorization, function: str, found: tuple[str, ...], event: Mapping[str, Any]
 ) -> None:
     assert ex.log is not None
-    ex.log.say(f"Starting authorizer: {authorization.id} for request: {ex.request_id}")
-    ex.log.show(f"Incoming identity: {', '.join(masked(value) for value in found)}")
+    tell_authorizer(ex.log, authorization.id, found)
     tell_request(ex, function, msgspec.json.encode(event))
-    address = f"https://lambda.{ex.program.region}.amazonaws.com/2015-03-31/functions/{function}/invocations"
-    ex.log.show(f"Sending request to {address}")
-
-
-def _tell_answer(ex: Exchange, answer: Answer) -> None:
-    assert ex.log is not None
-    ex.log.show(f"Authorizer result body before parsing: {cut(answer.body)}")
-    ex.log.say(f"Using valid authorizer policy for principal: {masked(answer.principal)}")
-    ex.log.say("Successfully completed authorizer execution")
+    ex.log.show(f"Sending request to {function_url(ex.program.region, function)}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import random
-from datetime import UTC, datetime
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
@@ -18,8 +16,8 @@ from cumulet.services.apigateway.rest.pipeline.router import parts_of
 
 if TYPE_CHECKING:
     from cumulet.kernel.credentials import Credential
+    from cumulet.services.apigateway.plane.execution_log import ExecutionLog
     from cumulet.services.apigateway.rest.pipeline.front import RestFront
-    from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
     from cumulet.services.apigateway.rest.pipeline.program import MethodPlan, Program
 
 _MARK = ".execute-api."
@@ -146,16 +144,6 @@ class Exchange:
         if "%" not in self.path:
             return (self.resource_arn,)
         return self.resource_arn, unquote(self.resource_arn)
-
-    @once
-    def stamp(self) -> str:
-        """The time as signatures have it."""
-        return datetime.fromtimestamp(self.now, UTC).strftime("%Y%m%dT%H%M%SZ")
-
-    @once
-    def http_date(self) -> str:
-        """The time as headers have it."""
-        return formatdate(self.now, usegmt=True)
 
     def call(self, source_arn: str = "") -> Call:
         """A call of API Gateway for this request: as itself, for the API's account."""

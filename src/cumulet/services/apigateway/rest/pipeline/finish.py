@@ -8,9 +8,9 @@ import msgspec
 
 from cumulet.kernel.web import Visit, WebAnswer
 from cumulet.services.apigateway.plane.aside import LARGE, aside
+from cumulet.services.apigateway.plane.execution_log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline import bodies, variables
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
-from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 
 _TRACED = frozenset({"AWS", "AWS_PROXY", "HTTP"})
 
@@ -100,7 +100,7 @@ def shown_headers(ex: Exchange, answer: WebAnswer) -> list[tuple[str, str]]:
 
 def _write_logs(ex: Exchange, answer: WebAnswer, milliseconds: float) -> None:
     front, program = ex.front, ex.program
-    if ex.log is not None and (ex.log.failed or ex.log.level == "INFO"):
+    if ex.log is not None and ex.log.wanted:
         group = f"API-Gateway-Execution-Logs_{program.api_id}/{program.stage_name}"
         front.logs.add(front.logs.place(program.account, program.region, group, makes_group=True), *ex.log.events())
     if program.access_log is not None:

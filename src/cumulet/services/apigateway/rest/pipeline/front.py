@@ -18,6 +18,7 @@ from cumulet.kernel.tasks import Tasks
 from cumulet.kernel.web import Client, Inner, Visit, WebAnswer
 from cumulet.services.apigateway.limits import Limits
 from cumulet.services.apigateway.plane.authorizers import Cache
+from cumulet.services.apigateway.plane.execution_log import ExecutionLog
 from cumulet.services.apigateway.plane.lambdas import Functions
 from cumulet.services.apigateway.plane.links import Links
 from cumulet.services.apigateway.plane.logs import LogWriter
@@ -28,7 +29,6 @@ from cumulet.services.apigateway.rest.pipeline.caching import ResponseCache
 from cumulet.services.apigateway.rest.pipeline.certificates import Certificates
 from cumulet.services.apigateway.rest.pipeline.counts import Counts
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
-from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
 from cumulet.services.apigateway.rest.pipeline.program import Program
 from cumulet.services.apigateway.rest.pipeline.settings import Settings
 from cumulet.services.apigateway.rest.pipeline.steps import STEPS

@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from cumulet.services.apigateway.plane.aside import aside
+from cumulet.services.apigateway.plane.execution_log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline import authorization, bodies, caching, keys
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken
-from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 
 Step = Callable[[Exchange], Awaitable[None] | None]
 

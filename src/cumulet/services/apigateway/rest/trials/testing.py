@@ -12,12 +12,12 @@ from cumulet.kernel.call import ANONYMOUS, Call
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.web import Asked, Judgement, Visit, WebRequest
 from cumulet.services.apigateway.errors import bad_request, not_found
+from cumulet.services.apigateway.plane.execution_log import ExecutionLog
 from cumulet.services.apigateway.rest.lookup import need_method, need_resource
 from cumulet.services.apigateway.rest.parts import AUTHORIZER
 from cumulet.services.apigateway.rest.pipeline import authorization, program
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
 from cumulet.services.apigateway.rest.pipeline.finish import shown_headers
-from cumulet.services.apigateway.rest.pipeline.log import ExecutionLog
 from cumulet.services.apigateway.rest.pipeline.program import MethodPlan
 from cumulet.services.apigateway.rest.pipeline.settings import Settings
 from cumulet.services.apigateway.state import ApiGateway

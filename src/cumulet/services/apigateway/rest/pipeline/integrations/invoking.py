@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.kernel.call import Call
 from cumulet.kernel.deadline import Deadline
+from cumulet.services.apigateway.plane.execution_log import function_url
 from cumulet.services.apigateway.plane.lambdas import CALLER, CannotInvoke, FunctionUri, Invoked, function_of
 from cumulet.services.apigateway.plane.pacing import Pace
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
@@ -26,9 +27,7 @@ async def invoke(ex: Exchange, plan: Plan, function: FunctionUri, payload: bytes
     """Run the function within the integration's time. Raises Refused."""
     front = ex.front
     if ex.log is not None:
-        ex.log.show(
-            f"Sending request to https://lambda.{ex.program.region}.amazonaws.com/2015-03-31/functions/{function.function}/invocations"
-        )
+        ex.log.show(f"Sending request to {function_url(ex.program.region, function.function)}")
     began = front.clock.now()
     try:
         with Deadline(plan.timeout):

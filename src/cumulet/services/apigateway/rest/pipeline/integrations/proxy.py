@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from cumulet.kernel.web import WebAnswer
+from cumulet.services.apigateway.plane.execution_log import cut
 from cumulet.services.apigateway.plane.lambdas import CannotInvoke, FunctionUri
 from cumulet.services.apigateway.plane.pacing import paced
 from cumulet.services.apigateway.rest.pipeline import bodies, events
@@ -29,7 +30,7 @@ from cumulet.services.apigateway.rest.pipeline.integrations.invoking import (
     timed_out,
 )
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan
-from cumulet.services.apigateway.rest.pipeline.log import cut, tell_answer, tell_request
+from cumulet.services.apigateway.rest.pipeline.log import tell_answer, tell_request
 
 _MEMBERS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "cookies"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

@@ -18,13 +18,13 @@ from cumulet.kernel.call import Principal
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
+from cumulet.services.apigateway.plane.execution_log import tell_received, tell_sent
 from cumulet.services.apigateway.plane.lambdas import CALLER, SERVICE
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange
 from cumulet.services.apigateway.rest.pipeline.headers import UNMAPPABLE_FOR_SERVICES
 from cumulet.services.apigateway.rest.pipeline.integrations import requests, responses
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken, client, timed_out
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Sent
-from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
 from cumulet.services.apigateway.rest.pipeline.rendering import Overrides
 
@@ -72,7 +72,7 @@ class ServiceIntegration:
         verb = ex.request.method if plan.method == "ANY" else plan.method
         request = request_of(found, verb, sent, ex.program.api_id, ex.trace)
         if ex.log is not None:
-            _tell(ex, found, request)
+            tell_sent(ex.log, url_of(found, request), request.lines, request.content)
         began = ex.front.clock.now()
         try:
             async with asyncio.timeout(plan.timeout):
@@ -83,7 +83,8 @@ class ServiceIntegration:
             ex.integration["latency"] = int((ex.front.clock.now() - began) * 1000)
         ex.integration["status"] = ex.integration["integrationStatus"] = answer.status
         if ex.log is not None:
-            _tell_answer(ex, answer)
+            assert isinstance(answer.body, bytes)
+            tell_received(ex.log, answer.status, ex.integration["latency"], answer.headers, answer.body)
         _as_asked(request, answer)
         answer.headers.append(("X-Amzn-Trace-Id", ex.answer_trace))
         chosen = responses.select(plan, str(answer.status), str(answer.status))
@@ -211,20 +212,7 @@ def _value(element: ET.Element) -> Any:
     return found.get("member") if set(found) == {"member"} else found
 
 
-def _tell(ex: Exchange, found: re.Match[str], request: WebRequest) -> None:
-    assert ex.log is not None
+def url_of(found: re.Match[str], request: WebRequest) -> str:
+    """Where AWS sends a request to a service, as logs tell it."""
     url = f"https://{found['service']}.{found['region']}.amazonaws.com{request.path}"
-    if request.query:
-        url += f"?{request.query}"
-    ex.log.show(f"Endpoint request URI: {url}")
-    ex.log.show(f"Endpoint request headers: {pairs(request.lines)}")
-    ex.log.show(f"Endpoint request body after transformations: {cut(request.content.decode('utf-8', 'replace'))}")
-    ex.log.say(f"Sending request to {url}")
-
-
-def _tell_answer(ex: Exchange, answer: WebAnswer) -> None:
-    assert ex.log is not None
-    assert isinstance(answer.body, bytes)
-    ex.log.say(f"Received response. Status: {answer.status}, Integration latency: {ex.integration['latency']} ms")
-    ex.log.show(f"Endpoint response headers: {pairs(answer.headers)}")
-    ex.log.show(f"Endpoint response body before transformations: {cut(answer.body.decode('utf-8', 'replace'))}")
+    return f"{url}?{request.query}" if request.query else url

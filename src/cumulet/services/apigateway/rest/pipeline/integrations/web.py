@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from cumulet.kernel.web import WebAnswer
 from cumulet.services.apigateway.plane import links, outgoing
+from cumulet.services.apigateway.plane.execution_log import tell_received, tell_sent
 from cumulet.services.apigateway.plane.pacing import paced
 from cumulet.services.apigateway.rest.pipeline import events
 from cumulet.services.apigateway.rest.pipeline.exchange import Exchange, Refused
@@ -17,7 +18,6 @@ from cumulet.services.apigateway.rest.pipeline.headers import NEVER_SENT, UNMAPP
 from cumulet.services.apigateway.rest.pipeline.integrations import requests, responses
 from cumulet.services.apigateway.rest.pipeline.integrations.invoking import broken, pace, timed_out
 from cumulet.services.apigateway.rest.pipeline.integrations.plan import Plan, Sent
-from cumulet.services.apigateway.rest.pipeline.log import cut, pairs
 from cumulet.services.apigateway.rest.pipeline.mapping import fill
 from cumulet.services.apigateway.rest.pipeline.rendering import Overrides
 
@@ -100,10 +100,7 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     lines = [(name, value) for name, values in headers.items() for value in values]
     body = sent.body
     if ex.log is not None:
-        ex.log.show(f"Endpoint request URI: {url}")
-        ex.log.show(f"Endpoint request headers: {pairs(lines)}")
-        ex.log.show(f"Endpoint request body after transformations: {cut(body.decode('utf-8', 'replace'))}")
-        ex.log.say(f"Sending request to {url}")
+        tell_sent(ex.log, url, lines, body)
     began = front.clock.now()
     request = outgoing.Outgoing(
         method=method,
@@ -129,10 +126,8 @@ async def _send(ex: Exchange, plan: Plan, sent: Sent, headers: Mapping[str, list
     finally:
         ex.integration["latency"] = int((front.clock.now() - began) * 1000)
     if ex.log is not None:
-        ex.log.say(f"Received response. Status: {answer.status}, Integration latency: {ex.integration['latency']} ms")
-        ex.log.show(f"Endpoint response headers: {pairs(answer.headers)}")
-        if isinstance(answer.body, bytes):
-            ex.log.show(f"Endpoint response body before transformations: {cut(answer.body.decode('utf-8', 'replace'))}")
+        known = answer.body if isinstance(answer.body, bytes) else None
+        tell_received(ex.log, answer.status, ex.integration["latency"], answer.headers, known)
     return answer
 
 
