@@ -1,4 +1,4 @@
-"""Packages of Maven's repositories, by Maven itself: its settings, its mirrors, its checks of what arrives."""
+"""Packages of Maven's repositories, by Maven itself: its settings, its mirrors; what its checksums do not fit is refused."""
 
 import tempfile
 from pathlib import Path
@@ -39,4 +39,4 @@ def copy(artifact: Artifact, folder: Path, search_path: str) -> None:
     with tempfile.TemporaryDirectory() as made:
         model = Path(made) / "pom.xml"
         model.write_text(project)
-        run([maven, "--batch-mode", "--quiet", "-f", str(model), *goal], Path(made))
+        run([maven, "--batch-mode", "--quiet", "--strict-checksums", "-f", str(model), *goal], Path(made))
