@@ -220,7 +220,12 @@ class EventQueue:
             await self._wait(now)
 
     async def _wait(self, now: float) -> None:
-        """Until the next event is due on the clock (which may be moved), or something was postponed."""
+        """Until the next event is due on the clock (which may be moved), or something was postponed.
+
+        Never long: an event whose sender went away while it was stored is in the table, and nowhere else.
+        """
         row = await self._db.read_one("SELECT min(due) FROM lambda_event WHERE due > $1", (now,))
-        until = row[0] if row and row[0] is not None else now + _BACKSTOP
+        until = now + _BACKSTOP
+        if row and row[0] is not None:
+            until = min(row[0], until)
         await wait_until(self._clock, until, self._wake)
