@@ -33,7 +33,28 @@ def patch(gateway: Any, rest_api: Any, *operations: dict[str, str]) -> Any:
     return gateway.update_stage(restApiId=rest_api["id"], stageName="dev", patchOperations=list(operations))
 
 
-def test_settings_of_nested_methods_have_one_key(gateway: Any, deployed: Any) -> None:
+def test_execution_logs_need_the_role_of_the_account(
+    gateway: Any, deployed: Any, account: str, refused: Refuse
+) -> None:
+    level = {"op": "replace", "path": "/*/*/logging/loglevel", "value": "ERROR"}
+    at = {"restApiId": deployed["id"], "stageName": "dev"}
+    assert refused(gateway.update_stage, **at, patchOperations=[level]) == (
+        "BadRequestException",
+        "CloudWatch Logs role ARN must be set in account settings to enable logging",
+    )
+    assert gateway.get_stage(**at)["methodSettings"] == {}
+    patch(gateway, deployed, {**level, "value": "OFF"})
+    allow_logs(gateway, account)
+    assert patch(gateway, deployed, level)["methodSettings"]["*/*"]["loggingLevel"] == "ERROR"
+
+
+def allow_logs(gateway: Any, account: str) -> None:
+    role = {"op": "replace", "path": "/cloudwatchRoleArn", "value": f"arn:aws:iam::{account}:role/logs"}
+    gateway.update_account(patchOperations=[role])
+
+
+def test_settings_of_nested_methods_have_one_key(gateway: Any, deployed: Any, account: str) -> None:
+    allow_logs(gateway, account)
     changed = patch(
         gateway,
         deployed,

@@ -61,6 +61,7 @@ async def update_stage(gateway: ApiGateway, call: Call, request: api.UpdateStage
         for operation in request.patch_operations or ():
             rules.apply(stage, read(operation))
         await _check(gateway, call, tx, api_id, stage)
+        await _check_logs(gateway, call, tx, stage)
         stage.last_updated_date = float(math.floor(gateway.clock.now()))
         await gateway.rest.stages.put(tx, api_id, stage)
         gateway.rest.changed(tx, api_id)
@@ -112,3 +113,16 @@ async def _check(gateway: ApiGateway, call: Call, tx: Transaction, api_id: str, 
     certificate = stage.client_certificate_id
     if certificate and await gateway.certificates.get(call.account, call.region, certificate, tx) is None:
         raise bad_request("Invalid Client Certificate identifier specified")
+
+
+async def _check_logs(gateway: ApiGateway, call: Call, tx: Transaction, stage: api.Stage) -> None:
+    """That the account has a role for the execution log that a stage is to have. Raises BadRequestException.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+    """
+    levels = {settings.logging_level for settings in (stage.method_settings or {}).values()}
+    if not levels & {"ERROR", "INFO"}:
+        return
+    account = await gateway.accounts.get(call.account, call.region, "account", tx)
+    if account is None or not account.cloudwatch_role_arn:
+        raise bad_request("CloudWatch Logs role ARN must be set in account settings to enable logging")
