@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
@@ -41,8 +43,7 @@ async def update_global_table_settings(
             now = _updated(table, request)
             await store.save(tx, now)
             changed.append(now)
-    for table in changed:
-        dynamodb.directory.changed(table)
+            tx.after_commit(partial(dynamodb.directory.changed, now))
     return api.UpdateGlobalTableSettingsOutput(
         global_table_name=request.global_table_name,
         replica_settings=[_settings(table, "UPDATING") for table in changed],

@@ -164,8 +164,7 @@ async def import_key_material(
         if place.state == CURRENT:
             found = replace(found, material=id, public=public, expiration=expiration, valid_to=valid_to)
         await store.put(tx, found)
-    kms.vault.forget(key)
-    kms.keeper.wake()
+        tx.after_commit(lambda: kms.material_changed(key))
     return api.ImportKeyMaterialResponse(key_id=key.arn, key_material_id=id if key.symmetric else None)
 
 
@@ -186,8 +185,7 @@ async def delete_imported_key_material(
             if material.state != PENDING_ROTATION:
                 found = replace(found, state=model.PENDING_IMPORT)
             await store.put(tx, found)
-    kms.vault.forget(key)
-    kms.keeper.wake()
+        tx.after_commit(lambda: kms.material_changed(key))
     return api.DeleteImportedKeyMaterialResponse(
         key_id=key.arn, key_material_id=gone if key.symmetric and gone else None
     )

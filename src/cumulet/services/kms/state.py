@@ -48,6 +48,11 @@ class Kms(Struct, frozen=True):
         await self.keeper.do(found, self.clock.now())
         return await self.keys.find(account, region, key_id)
 
+    def material_changed(self, key: Key) -> None:
+        """Some of an external key's was imported or deleted."""
+        self.vault.forget(key)
+        self.keeper.wake()
+
     async def usable(self, call: Call, text: str) -> Key:
         """The same; raises what AWS says of a key that may not be used as it is."""
         key = await self.key(call, text)

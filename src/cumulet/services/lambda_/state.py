@@ -191,7 +191,7 @@ class Lambda:
         """A transaction that changes something of a function; what is remembered of it is forgotten then."""
         async with self.db.transaction() as tx:
             yield tx
-        self.signals.publish(CHANGED, "\0".join(key).encode())
+            tx.after_commit(lambda: self.signals.publish(CHANGED, "\0".join(key).encode()))
 
     def settle(self, key: FunctionKey) -> None:
         """Bring versions that were just made or changed to Active, in the background."""

@@ -212,5 +212,6 @@ async def put_bucket_versioning(s3: S3, call: Call, request: api.PutBucketVersio
             "InvalidBucketState",
             "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
         )
-    await s3.buckets.set_versioning(bucket, config.status)
-    s3.forget(bucket.name)
+    async with s3.db.transaction() as tx:
+        await s3.buckets.set_versioning(tx, bucket, config.status)
+        tx.after_commit(lambda: s3.forget(bucket.name))

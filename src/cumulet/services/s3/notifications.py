@@ -264,8 +264,8 @@ async def _keep(
         }
     )
     async with s3.db.transaction() as tx:
-        await s3.buckets.put_setting_in(tx, bucket, "notification", msgspec.json.encode(config) if every else None)
+        await s3.buckets.put_setting(tx, bucket, "notification", msgspec.json.encode(config) if every else None)
         for _, kind, target in every:
             if kind != "CloudFunction":
                 await events.send(s3, tx, call, bucket, target, test)
-    s3.forget(bucket.name)
+        tx.after_commit(lambda: s3.forget(bucket.name))

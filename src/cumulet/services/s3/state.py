@@ -66,8 +66,10 @@ class S3(Struct, eq=False):
 
     async def put_setting(self, bucket: Bucket, kind: str, value: Struct | None, id: str = "") -> None:
         """Keep (or, with None, remove) one of the bucket's configurations."""
-        await self.buckets.put_setting(bucket, kind, None if value is None else msgspec.json.encode(value), id)
-        self.forget(bucket.name)
+        body = None if value is None else msgspec.json.encode(value)
+        async with self.db.transaction() as tx:
+            await self.buckets.put_setting(tx, bucket, kind, body, id)
+            tx.after_commit(lambda: self.forget(bucket.name))
 
     def next_order(self) -> int:
         """A number for a new version: microseconds since 1970, growing even when the clock does not."""

@@ -124,15 +124,8 @@ class Buckets(Struct, frozen=True):
             (account, after, prefix, len(prefix), region, limit),
         )
 
-    async def put_setting(self, bucket: Bucket, kind: str, value: bytes | None, id: str = "") -> None:
+    async def put_setting(self, tx: Transaction, bucket: Bucket, kind: str, value: bytes | None, id: str = "") -> None:
         """Keep a configuration, or remove it when `value` is None."""
-        async with self.db.transaction() as tx:
-            await self.put_setting_in(tx, bucket, kind, value, id)
-
-    async def put_setting_in(
-        self, tx: Transaction, bucket: Bucket, kind: str, value: bytes | None, id: str = ""
-    ) -> None:
-        """As `put_setting`, as a step of a change."""
         if value is None:
             await tx.write("DELETE FROM s3_setting WHERE bucket = $1 AND kind = $2 AND id = $3", (bucket.id, kind, id))
             return
@@ -142,8 +135,8 @@ class Buckets(Struct, frozen=True):
             (bucket.id, kind, id, value),
         )
 
-    async def set_versioning(self, bucket: Bucket, status: str) -> None:
-        await self.db.write("UPDATE s3_bucket SET versioning = $2 WHERE id = $1", (bucket.id, status))
+    async def set_versioning(self, tx: Transaction, bucket: Bucket, status: str) -> None:
+        await tx.write("UPDATE s3_bucket SET versioning = $2 WHERE id = $1", (bucket.id, status))
 
     async def with_setting(self, kind: str) -> list[str]:
         """The names of all buckets that have a setting of that kind."""

@@ -80,7 +80,7 @@ class Web:
         """A transaction that changes something of a function; what is remembered of it is forgotten then."""
         async with self.db.transaction() as tx:
             yield tx
-        self.front.forget(key)
+            tx.after_commit(lambda: self.front.forget(key))
 
     def settle(self, key: WebKey) -> None:
         """Bring revisions that were just made to Active, and endpoints to them, in the background."""
