@@ -14,23 +14,25 @@ Also = Callable[[Transaction], Awaitable[None]]
 
 
 class ActivityQueue:
-    """The rows are the truth; memory knows which activities there are, how many tasks wait, and which workers do.
+    """The rows are the truth; memory knows which activities there are, which of them may have tasks, and which workers wait.
 
-    Workers wait in the order they came; each task wakes one of them.
+    Workers wait in the order they came; each task wakes one of them. That an activity has no task is only known from a
+    look at the rows that began after the last task had come: tasks are not counted, since looks overlap.
     """
 
     def __init__(self, store: ActivityStore, background: Tasks) -> None:
         self.store = store
         self._background = background
         self._arns: set[str] = set()
-        self._waiting: Counter[str] = Counter()
+        self._filled: set[str] = set()  # activities that may have tasks
+        self._came: Counter[str] = Counter()  # tasks that have come, of each activity
         self._workers: dict[str, deque[asyncio.Future[None]]] = {}
         self._place = 0
 
     async def start(self) -> None:
         """Read what the last run left."""
         self._arns = set(await self.store.arns())
-        self._waiting = Counter(dict(await self.store.waiting()))
+        self._filled = {arn for arn, _ in await self.store.waiting()}
         self._place = await self.store.last_place()
 
     def knows(self, arn: str) -> bool:
@@ -50,7 +52,8 @@ class ActivityQueue:
             await self.store.remove(tx, activity)
             await also(tx)
         self._arns.discard(activity.arn)
-        self._waiting.pop(activity.arn, None)
+        self._filled.discard(activity.arn)
+        self._came.pop(activity.arn, None)
         for worker in self._workers.pop(activity.arn, ()):
             _wake(worker)
 
@@ -58,8 +61,7 @@ class ActivityQueue:
         """A task for whoever asks for one; durable on return."""
         self._place += 1
         await self.store.add(Waiting(arn, self._place, token, input))
-        self._waiting[arn] += 1
-        self._wake_one(arn)
+        self._has_come(arn)
 
     def put_back(self, task: Waiting) -> None:
         """Who took it is gone: the next worker is to have it, before those that came later."""
@@ -68,12 +70,16 @@ class ActivityQueue:
     async def _put_back(self, task: Waiting) -> None:
         if task.arn in self._arns:
             await self.store.add(task)
-            self._waiting[task.arn] += 1
-            self._wake_one(task.arn)
+            self._has_come(task.arn)
+
+    def _has_come(self, arn: str) -> None:
+        self._filled.add(arn)
+        self._came[arn] += 1
+        self._wake_one(arn)
 
     async def remove(self, arn: str, token: str) -> None:
         """The task is not wanted any more."""
-        if self._waiting.get(arn):
+        if arn in self._filled:
             await self.store.drop(arn, token)
 
     async def take(self, arn: str, seconds: float) -> Waiting | None:
@@ -81,12 +87,14 @@ class ActivityQueue:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while True:
-            if self._waiting.get(arn):
+            if arn in self._filled:
+                came = self._came[arn]
                 task = await self._take(arn)
                 if task is not None:
-                    self._waiting[arn] -= 1
                     return task
-                self._waiting.pop(arn, None)
+                if came != self._came[arn]:  # one came after this look
+                    continue
+                self._filled.discard(arn)
             left = end - loop.time()
             if left <= 0 or arn not in self._arns:
                 return None
@@ -103,7 +111,6 @@ class ActivityQueue:
 
     def _took_for_nobody(self, taking: asyncio.Future[Waiting | None]) -> None:
         if not taking.cancelled() and taking.exception() is None and (task := taking.result()) is not None:
-            self._waiting[task.arn] -= 1
             self.put_back(task)
 
     async def _wait(self, arn: str, seconds: float) -> None:
