@@ -1,6 +1,8 @@
 """Expressions in a process of their own: what they take too much of ends them, and them alone."""
 
+import contextlib
 import os
+import resource
 import signal
 import threading
 from collections.abc import Iterator
@@ -37,6 +39,17 @@ def test_a_child_that_others_keep_from_the_processor_is_waited_for(bounded: Boun
     threading.Timer(1.5, os.kill, (pid, signal.SIGCONT)).start()
     assert bounded.run("$sum([1..10])", (), "{}", 1, 0)[0] == "55"
     assert [one._process.pid for one in bounded._idle] == [pid]
+
+
+def test_a_process_with_many_descriptors_asks_too(bounded: Bounded) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(2048, hard), hard))
+    with contextlib.ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        while (last := os.open(os.devnull, os.O_RDONLY)) < 1100:  # select(2) knows 1,024
+            opened.callback(os.close, last)
+        opened.callback(os.close, last)
+        assert bounded.run("1 + 1", (), "{}", 1, 0)[0] == "2"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def _pass(**fields: Any) -> dict[str, Any]:
 )
 def test_what_takes_too_much_fails(workflows: Workflows, states: dict[str, Any], error: str) -> None:
     found = workflows.run(states, {"a": "x" * 100_000, "l": ["x" * 100_000], "n": int("9" * 400)})
-    assert (found["status"], found["error"]) == ("FAILED", error)
+    assert (found["status"], found["error"]) == ("FAILED", error), found["cause"]
 
 
 def test_what_takes_long_is_done_all_the_same(workflows: Workflows) -> None:
