@@ -259,11 +259,16 @@ def test_what_a_deleted_mapping_had_received_is_as_if_it_had_not(
 
 
 def test_messages_of_a_fifo_queue_go_back_to_their_places(
-    functions: Any, queue: Make, make: Make, connect: Make, gate: Callable[[str], Gate]
+    functions: Any,
+    queue: Make,
+    make: Make,
+    connect: Make,
+    gate: Callable[[str], Gate],
+    client: Callable[..., Any],
 ) -> None:
     source = queue("source.fifo", FifoQueue="true", ContentBasedDeduplication="true", VisibilityTimeout="300")
     door = gate("slow")
-    make("slow", HOLD + "def handler(event, context): hold()", Timeout=100)
+    make("slow", HOLD + "def handler(event, context): print('took', len(event['Records'])); hold()", Timeout=100)
     sent = [f"{number}{'x' * 900_000}" for number in range(8)]
     for body in sent:
         source.send(body, MessageGroupId="g")
@@ -286,5 +291,8 @@ def test_messages_of_a_fifo_queue_go_back_to_their_places(
 
     until(empty)  # a count may be a moment older than what it counts
     assert len(found) >= 1
+    logged = {"logGroupName": "/aws/lambda/slow", "filterPattern": "took"}
+    (line,) = until(lambda: client("logs").filter_log_events(**logged)["events"])
+    assert int(line["message"].split()[1]) + len(found) == len(sent)
     assert [each["Body"][0] for each in found] == [body[0] for body in sent][-len(found) :]
     assert {each["Attributes"]["ApproximateReceiveCount"] for each in found} == {"1"}
