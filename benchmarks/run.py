@@ -23,6 +23,7 @@ from benchmarks import measures
 from benchmarks.apis import gateways
 from benchmarks.client import Client
 from benchmarks.figures import Figures, middle, table
+from benchmarks.machine import awake, pace
 from benchmarks.measures import Bench
 from benchmarks.processes import Server
 from benchmarks.workflows import workflows
@@ -82,17 +83,19 @@ def main() -> None:
     if options.peer:
         servers.append(Server(options.peer_name, options.peer, dict(pair.split("=", 1) for pair in options.peer_env)))
     results: dict[str, list[Figures]] = {}
-    try:
-        for server in servers:
-            say(f"start: {server.name}")
-            figures = started(server, options.repeat if "start" in wanted else 1)
-            results[server.name] = figures if "start" in wanted else []
-        for name in wanted:
-            if name in MEASURES:
-                measure(servers, name, options.repeat, results)
-    finally:
-        for server in servers:
-            server.remove()
+    with awake() as possible:
+        say("processors: kept awake" if possible else "processors: may doze (root could keep them awake)")
+        try:
+            for server in servers:
+                say(f"start: {server.name}")
+                figures = started(server, options.repeat if "start" in wanted else 1)
+                results[server.name] = figures if "start" in wanted else []
+            for name in wanted:
+                if name in MEASURES:
+                    measure(servers, name, options.repeat, results)
+        finally:
+            for server in servers:
+                server.remove()
     show(results, as_json=options.json)
 
 
@@ -101,7 +104,7 @@ def measure(servers: list[Server], name: str, repeat: int, results: dict[str, li
     rounds: dict[str, dict[str, list[Figures]]] = {server.name: {} for server in servers}
     for number in range(repeat):
         for server in servers:
-            say(f"{name} {number + 1}/{repeat}: {server.name}")
+            say(f"{name} {number + 1}/{repeat}: {server.name} (pace {pace():.1f} ms)")
             for figures in measured(Bench(server, uuid.uuid4().hex[:8]), name):
                 rounds[server.name].setdefault(figures.measure, []).append(figures)
     for server in servers:

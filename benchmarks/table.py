@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.client import Client
+from benchmarks.machine import awake, pace
 from benchmarks.processes import Server
 from benchmarks.run import OURS
 
@@ -132,14 +133,16 @@ def report(server: Server, client: Client, items: int, seconds: float) -> None:
 
 def _measured(server: Server, client: Client, requests: list[bytes], clients: int, seconds: float) -> dict[str, float]:
     client.replay(requests, 200, clients, seconds=seconds)
-    cpu = server.cpu()
+    first_pace, cpu = pace(), server.cpu()
     result = client.replay(requests, 4_000, clients, seconds=seconds)
+    cpu = server.cpu() - cpu
     return {
         "p50 ms": round(result.percentile(50) * 1e3, 3),
         "p99 ms": round(result.percentile(99) * 1e3, 3),
         "per s": round(result.done / result.seconds),
-        "cpu us": round((server.cpu() - cpu) / max(1, result.done) * 1e6),
+        "cpu us": round(cpu / max(1, result.done) * 1e6),
         "client cpu us": round(result.client_cpu / max(1, result.done) * 1e6),
+        "pace ms": round((first_pace + pace()) / 2, 2),
         "errors": result.errors,
     }
 
@@ -194,10 +197,12 @@ def main() -> None:
         "--peer", action="append", default=[], metavar="NAME=COMMAND", help="another server, with {port} and {data}"
     )
     options = parser.parse_args()
-    run(Server("cumulet", OURS, folder=options.folder), options, keeps=True)
-    for peer in options.peer:
-        name, _, command = peer.partition("=")
-        run(Server(name, command), options, keeps=False)
+    with awake() as possible:
+        print(json.dumps({"processors": "kept awake" if possible else "may doze", "pace ms": round(pace(), 2)}))
+        run(Server("cumulet", OURS, folder=options.folder), options, keeps=True)
+        for peer in options.peer:
+            name, _, command = peer.partition("=")
+            run(Server(name, command), options, keeps=False)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.figures import Figures, middle
+from benchmarks.machine import awake
 from benchmarks.processes import Server
 from benchmarks.run import OURS, measure, say, show, started
 from benchmarks.workflows import ALONE, AT_ONCE
@@ -75,6 +76,7 @@ def one_round(server: Server, python: Path) -> list[Figures]:
     return found
 
 
+@awake()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--venv", type=Path, default=ROOT / "build" / "temporal", help="where Temporal is, or goes")
