@@ -1,18 +1,20 @@
 """A server and clients for the tests of the HTTP core."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import uvloop
 
-from cumulet.gateway.body import read_content
+from cumulet.gateway.body import is_read, read_content
+from cumulet.gateway.connection import Answer, Handler
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.server import Listener, Server
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 # Times that only protect are long: on a busy machine, moments pass between any two steps of a test.
 LIMITS = Limits(head=4096, half_close_time=30, linger_time=30)
+_LARGEST = 10_000_000
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 Test = Callable[["Setup"], Coroutine[Any, Any, None]]
 
@@ -52,7 +54,7 @@ class Client:
 
 
 class Setup:
-    """A server with an echoing handler, and what the tests look at."""
+    """A server with an echoing handler, which answers at once what has come whole, and what the tests look at."""
 
     def __init__(self, limits: Limits) -> None:
         self.server = Server(self.handle, limits)
@@ -62,13 +64,18 @@ class Setup:
         self.go = asyncio.Event()
         self.seen: list[HttpRequest] = []
         self.clients: list[Client] = []
-        self.routes: dict[str, Callable[[HttpRequest], Awaitable[HttpResponse]]] = {}
+        self.routes: dict[str, Handler] = {}
 
-    async def handle(self, request: HttpRequest) -> HttpResponse:
+    def handle(self, request: HttpRequest) -> Answer:
         self.seen.append(request)
         if (route := self.routes.get(request.path)) is not None:
-            return await route(request)
-        content = await read_content(request, 10_000_000)
+            return route(request)
+        if is_read(request, _LARGEST):
+            return HttpResponse(200, {"X-Path": request.path}, request.content)
+        return self._echo(request)
+
+    async def _echo(self, request: HttpRequest) -> HttpResponse:
+        content = await read_content(request, _LARGEST)
         return HttpResponse(200, {"X-Path": request.path}, content)
 
     async def wait(self, request: HttpRequest) -> HttpResponse:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.gateway import execute_api, function_urls, websites
+from cumulet.gateway.connection import Answer, Handler
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.strangers import is_of_another_site
@@ -21,7 +22,6 @@ from cumulet.kernel.streams import read_all
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 T = TypeVar("T")
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 Page = Callable[[HttpRequest], Awaitable[Any]]
 """Gives the JSON value of its answer; raises BadRequest."""
 
@@ -95,7 +95,7 @@ class Admin:
     def wrap(self, handler: Handler) -> Handler:
         """A handler that answers the node's own pages itself."""
 
-        def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+        def handle(request: HttpRequest) -> Answer:
             if request.path.startswith(_PREFIXES) and not _is_elsewhere(request):
                 return self._answer(request)
             return handler(request)

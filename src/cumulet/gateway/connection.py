@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from typing import Protocol, cast
 
 from cumulet.gateway.answers import end, header, is_bodiless, length_line
@@ -22,9 +22,14 @@ from cumulet.wire.http import HttpRequest, HttpResponse
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+Answer = HttpResponse | Awaitable[HttpResponse]
+Handler = Callable[[HttpRequest], Answer]
+"""Answers a request: at once, or in a task of the request's own where there is something to wait for."""
+
 # Answers up to this size are joined with their head: one buffer costs less than two.
 _JOINED = 65_536
+# So many requests are answered at once, one after the other, before other connections get their turn.
+_AT_ONCE = 16
 _SWITCHING = 101
 _UNCOUNTED = 16_384  # smaller bodies are not counted: they are less than what a connection holds anyway
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -68,6 +73,7 @@ class Connection(asyncio.Protocol):
         self._queue: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
+        self._unawaited: Answer | None = None  # the handler's, until the task begins
         self._refusal: Refused | None = None
         self._rest = b""  # received, not yet parsed: the pipeline is full, or an upgrade is being answered
         self._writable: asyncio.Future[None] | None = None
@@ -114,6 +120,7 @@ class Connection(asyncio.Protocol):
                 self._close(linger=True)
             elif current.complete:
                 self._next()
+                self._pump()
 
     def eof_received(self) -> bool:
         self._ended = self._reader.presence.gone = True
@@ -137,6 +144,9 @@ class Connection(asyncio.Protocol):
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
+        unawaited, self._unawaited = self._unawaited, None
+        if isinstance(unawaited, Coroutine):
+            unawaited.close()
         # Nothing may refer back to this, or the pieces of its last answer stay in memory until a full collection.
         self._current = None
         self._owner.closed(self)
@@ -222,19 +232,12 @@ class Connection(asyncio.Protocol):
     # --- answering
 
     def _pump(self) -> None:
-        """Start on the next request, if none runs."""
+        """Answer what has arrived, until an answer has to be waited for."""
+        answered = 0
         while self._current is None and not self._closed:
             if self._queue:
-                exchange = self._current = self._queue.popleft()
-                body = exchange.body
-                if body is not None and exchange.complete:
-                    request = exchange.request
-                    request.content = body.whole()
-                    request.body = BytesStream(request.content)
-                self._task = self._loop.create_task(self._serve(exchange))
-                if body is not None and body.received > _UNCOUNTED and exchange.complete:
-                    self._owner.budget.take(body.received)
-                    self._give_later(self._task, body.received)
+                self._start(self._queue.popleft(), at_once=answered < _AT_ONCE)
+                answered += 1
             elif self._refusal is not None:
                 self._refuse(self._refusal)
             elif self._rest:
@@ -242,11 +245,57 @@ class Connection(asyncio.Protocol):
                 self._feed(data)
                 self.taken()
             else:
+                self.taken()  # bodies that came whole, or were not read, may have stopped the reading
                 return
 
-    async def _serve(self, exchange: Exchange) -> None:
+    def _start(self, exchange: Exchange, *, at_once: bool) -> None:
+        """Call the handler; what it has to wait for runs in a task, as does what is not answered `at_once`."""
+        self._current = exchange
+        self._head_sent = False
+        request, body = exchange.request, exchange.body
+        held = 0
+        if body is not None and exchange.complete:
+            request.content = body.whole()
+            request.body = BytesStream(request.content)
+            held = body.received
         try:
-            response = await self._owner.handler(exchange.request)
+            answer = self._owner.handler(request)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- as in `_serve`
+            answer = broken(error)
+        if at_once and type(answer) is HttpResponse and type(answer.body) is bytes:
+            self._answer_at_once(exchange, answer, answer.body)
+        else:
+            self._unawaited = answer
+            self._task = self._loop.create_task(self._serve(exchange))
+        if held > _UNCOUNTED and self._task is not None:
+            self._owner.budget.take(held)
+            self._give_later(self._task, held)
+
+    def _answer_at_once(self, exchange: Exchange, response: HttpResponse, body: bytes) -> None:
+        try:
+            self._settle(exchange, response)
+            self._answer_bytes(exchange, response, body)
+        except Exception as error:  # noqa: BLE001 -- as in `_serve`
+            self._break_off(exchange, error)
+            return
+        if self._writable is None:
+            self._finish(exchange, response)
+        else:
+            self._task = self._loop.create_task(self._finish_written(exchange, response, self._writable))
+
+    async def _finish_written(self, exchange: Exchange, response: HttpResponse, written: asyncio.Future[None]) -> None:
+        try:
+            await written
+        except asyncio.CancelledError:
+            self._transport.abort()
+            raise
+        self._finish(exchange, response)
+        self._pump()
+
+    async def _serve(self, exchange: Exchange) -> None:
+        answer, self._unawaited = self._unawaited, None
+        try:
+            response = answer if isinstance(answer, HttpResponse) else await cast(Awaitable[HttpResponse], answer)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._closed or (task is not None and task.cancelling()):
@@ -258,7 +307,6 @@ class Connection(asyncio.Protocol):
         if self._closed:
             await end(response.body)
             return
-        self._head_sent = False
         try:
             self._settle(exchange, response)
             body = response.body
@@ -272,13 +320,18 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             raise
         except Exception as error:  # noqa: BLE001 -- as above
-            tell(exchange.request, error)
-            if self._head_sent:
-                self._transport.abort()
-            else:
-                self._refuse(Refused(500, "InternalFailure"))
+            self._break_off(exchange, error)
             return
         self._finish(exchange, response)
+        self._pump()
+
+    def _break_off(self, exchange: Exchange, error: Exception) -> None:
+        """The answer could not be sent, or not to its end."""
+        tell(exchange.request, error)
+        if self._head_sent:
+            self._transport.abort()
+        else:
+            self._refuse(Refused(500, "InternalFailure"))
 
     def _answer_bytes(self, exchange: Exchange, response: HttpResponse, body: bytes | bytearray | memoryview) -> None:
         if not is_bodiless(exchange, response):
@@ -407,9 +460,6 @@ class Connection(asyncio.Protocol):
     def _next(self) -> None:
         self._current = None
         self._reader.upgrading = False
-        if self._queue or self._rest or self._refusal is not None:
-            self._pump()
-        self.taken()  # a body that came whole, or was not read, may have stopped the reading
 
     def _switch(self, response: Upgrade) -> None:
         rest, self._rest = self._rest, b""

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from cumulet.gateway.connection import Answer, Handler
 from cumulet.wire.http import HttpRequest, HttpResponse
-
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 class Download(NamedTuple):
@@ -33,7 +32,7 @@ def wrap(handler: Handler, prefix: str, find: Find) -> Handler:
         headers = {"content-type": "application/zip", "content-length": str(found.length)}
         return HttpResponse(200, headers, found.body)
 
-    def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+    def handle(request: HttpRequest) -> Answer:
         return download(request) if request.path.startswith(prefix) else handler(request)
 
     return handle

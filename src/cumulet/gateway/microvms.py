@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cumulet.compute import Switching, Tunnel
-from cumulet.gateway.connection import Handler, Upgrade
+from cumulet.gateway.connection import Answer, Handler, Upgrade
 from cumulet.gateway.forwarding import body_of, http_response, web_request
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
@@ -59,7 +59,7 @@ def wrap(handler: Handler, path: str, find: Credentials) -> Handler:
             return HttpResponse(403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}')
         return HttpResponse(200, {"Content-Type": "application/json"}, msgspec.json.encode(found))
 
-    def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+    def handle(request: HttpRequest) -> Answer:
         return credentials(request) if request.path == path else handler(request)
 
     return handle

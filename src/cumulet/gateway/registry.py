@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from cumulet.gateway.authenticate import Authenticator
+from cumulet.gateway.connection import Answer, Handler
 from cumulet.gateway.strangers import is_of_another_site
 from cumulet.kernel.errors import AwsError
 from cumulet.storage.database import StorageError
@@ -33,7 +34,6 @@ _MAX_PATH = 600
 _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})", re.ASCII)
 _CHUNK = re.compile(r"(\d{1,18})-\d{1,18}", re.ASCII)
 
-Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 Open = Callable[[], Awaitable["Registry"]]
 
 
@@ -49,7 +49,7 @@ class Front:
     def wrap(self, handler: Handler) -> Handler:
         """A handler that answers for the registry's hosts itself."""
 
-        def handle(request: HttpRequest) -> Awaitable[HttpResponse]:
+        def handle(request: HttpRequest) -> Answer:
             match = _HOST.match(host) if ".dkr" in (host := request.headers.get("host", "")) else None
             return handler(request) if match is None else self._answer(request, match[1], match[2])
 
