@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
+from types import CoroutineType
 from typing import Any, Final
 
 from msgspec import Struct
@@ -12,6 +13,7 @@ from msgspec import Struct
 from cumulet.gateway import browsers, execute_api, function_urls, microvms, web_functions, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
+from cumulet.gateway.connection import Answer
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.kernel.call import Call
@@ -44,13 +46,14 @@ class Exchange:
     __slots__ = (
         "call",
         "credential",
-        "operation",
+        "error",
         "request",
         "request_id",
         "response",
         "result",
         "route",
         "signed",
+        "started",
         "struct",
         "style",
     )
@@ -69,6 +72,8 @@ class Exchange:
     def __init__(self, request: HttpRequest, request_id: str) -> None:
         self.request = request
         self.request_id = request_id
+        self.started = time.perf_counter()
+        self.error = ""
 
 
 _MARKS = (".lambda-", websites.MARK, execute_api.PORTAL)
@@ -103,44 +108,75 @@ class Gateway:
         self.recorder = recorder
         self.region = region
 
-    def handle(self, request: HttpRequest) -> Awaitable[HttpResponse]:
-        """The whole life of a request. Never raises but when the client goes away."""
+    def handle(self, request: HttpRequest) -> Answer:
+        """The whole life of a request: its answer where no step had to wait, else what waits for it.
+
+        Never raises, and what it gives does only when the client goes away.
+        """
         request_id = new_id()
         return self._by_host(request, request_id) or self.serve(request, request_id)
 
-    async def serve(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    def serve(self, request: HttpRequest, request_id: str) -> Answer:
         """The answer to a request in AWS's protocols."""
-        started = time.perf_counter()
         exchange = Exchange(request, request_id)
-        error = ""
+        steps = iter(STEPS)
         try:
-            for step in STEPS:
+            for step in steps:
                 if (waiting := step(self, exchange)) is not None:
-                    await waiting
-        except route.RouteError as refused:
-            answer = None
-            if refused.service == "s3":
-                answer = await browsers.instead(
-                    self.dispatcher, self.authenticator, self.region, request, exchange.request_id
-                )
-            exchange.response = answer or refused.answer(exchange.request_id)
-            error = "" if answer else refused.error.code
-        except AwsError as refused:
-            exchange.response = exchange.route.codec.encode_error(refused, exchange.request_id)
-            error = refused.code
-        except StorageError as broken:
-            log.error("request %s could not be stored: %s", exchange.request_id, broken)  # noqa: TRY400  the cause is in the text
-            exchange.response = _failure(
-                exchange, "The change could not be stored; nothing was kept. Is the disk full?"
-            )
-            error = "InternalFailure"
-        except Exception:
-            log.exception("request %s failed", exchange.request_id)
-            exchange.response = _failure(exchange, "We encountered an internal error. The node's log has the details.")
-            error = "InternalFailure"
-        if "origin" in request.headers and getattr(exchange, "style", "") == "s3":
-            await browsers.share(self.dispatcher, request, exchange.response)
-        self._record(exchange, error, time.perf_counter() - started)
+                    return self._go_on(exchange, waiting, steps)
+        except Exception as error:  # noqa: BLE001  it is told and answered
+            self._explain(exchange, error)
+        return self._share(exchange) if _is_cross_origin(exchange) else self._finish(exchange)
+
+    async def _go_on(self, exchange: Exchange, waiting: Awaitable[object], steps: Iterator[Step]) -> HttpResponse:
+        """As `serve`, from the first step that has to wait."""
+        try:
+            await waiting
+            for step in steps:
+                if (again := step(self, exchange)) is not None:
+                    await again
+        except Exception as error:  # noqa: BLE001  as above
+            self._explain(exchange, error)
+        return await self._share(exchange) if _is_cross_origin(exchange) else self._finish(exchange)
+
+    def _explain(self, exchange: Exchange, error: Exception) -> None:
+        """The answer that tells the client of what ended the steps."""
+        if isinstance(error, Answered):
+            exchange.response = error.response
+            return
+        if isinstance(error, route.RouteError):
+            exchange.response = error.answer(exchange.request_id)
+            exchange.error = error.error.code
+            return
+        if isinstance(error, AwsError):
+            exchange.response = exchange.route.codec.encode_error(error, exchange.request_id)
+            exchange.error = error.code
+            return
+        if isinstance(error, StorageError):
+            log.error("request %s could not be stored: %s", exchange.request_id, error)
+            message = "The change could not be stored; nothing was kept. Is the disk full?"
+        else:
+            log.error("request %s failed", exchange.request_id, exc_info=error)
+            message = "We encountered an internal error. The node's log has the details."
+        exchange.response = _failure(exchange, message)
+        exchange.error = "InternalFailure"
+
+    async def _share(self, exchange: Exchange) -> HttpResponse:
+        await browsers.share(self.dispatcher, exchange.request, exchange.response)
+        return self._finish(exchange)
+
+    def _finish(self, exchange: Exchange) -> HttpResponse:
+        found = getattr(exchange, "route", None)
+        call = getattr(exchange, "call", None)
+        caller = (call.account, call.region, call.principal.arn) if call is not None else ("", "", "")
+        self.recorder.add(
+            found.service if found else "",
+            found.operation if found else "",
+            exchange.response.status,
+            exchange.error,
+            (*caller, exchange.request_id),
+            time.perf_counter() - exchange.started,
+        )
         return exchange.response
 
     def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
@@ -160,40 +196,55 @@ class Gateway:
             return websites.serve(self.dispatcher, self.authenticator.account, self.region, request, request_id)
         return execute_api.find(self, request, request_id, host)
 
-    def _record(self, exchange: Exchange, error: str, seconds: float) -> None:
-        found = getattr(exchange, "route", None)
-        call = getattr(exchange, "call", None)
-        caller = (call.account, call.region, call.principal.arn) if call is not None else ("", "", "")
-        self.recorder.add(
-            found.service if found else "",
-            found.operation if found else "",
-            exchange.response.status,
-            error,
-            (*caller, exchange.request_id),
-            seconds,
-        )
+
+class Answered(Exception):
+    """A request that means no operation, and has its answer all the same."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__("answered")
+        self.response = response
 
 
-def find_operation(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
+def _is_cross_origin(exchange: Exchange) -> bool:
+    """Whether a page of another site may want to read what S3 answers."""
+    return "origin" in exchange.request.headers and getattr(exchange, "style", "") == "s3"
+
+
+def find_operation(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Which service and operation is meant, and in which protocol."""
     request = exchange.request
     if not is_read(request, DEFAULT_CONTENT_LIMIT) and route.needs_content(request):
-        return _find_in_body(exchange)
-    _resolve(exchange)
-    return None
+        return _find_in_body(gateway, exchange)
+    return _resolve(gateway, exchange)
 
 
-async def _find_in_body(exchange: Exchange) -> None:
+async def _find_in_body(gateway: Gateway, exchange: Exchange) -> None:
     try:
         await read_content(exchange.request, DEFAULT_CONTENT_LIMIT)
     except AwsError as error:
         raise route.unread(exchange.request, error) from None
-    _resolve(exchange)
+    waiting = _resolve(gateway, exchange)
+    if waiting is not None:
+        await waiting
 
 
-def _resolve(exchange: Exchange) -> None:
-    found = exchange.route = route.resolve(exchange.request)
+def _resolve(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
+    try:
+        found = exchange.route = route.resolve(exchange.request)
+    except route.RouteError as refused:
+        if refused.service == "s3":
+            return _ask_as_browser(gateway, exchange, refused)
+        raise
     exchange.style = STYLES[type(found.codec)]
+    return None
+
+
+async def _ask_as_browser(gateway: Gateway, exchange: Exchange, refused: route.RouteError) -> None:
+    """What browsers ask of S3 is no operation of its: raises what it is answered with."""
+    answer = await browsers.instead(
+        gateway.dispatcher, gateway.authenticator, gateway.region, exchange.request, exchange.request_id
+    )
+    raise refused if answer is None else Answered(answer)
 
 
 def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
@@ -282,12 +333,20 @@ async def _decode_aside(exchange: Exchange) -> None:
     exchange.struct = await decoding
 
 
-async def run(gateway: Gateway, exchange: Exchange) -> None:
+def run(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Authorise and run the operation."""
     found = exchange.route
-    exchange.result = await gateway.dispatcher.run(
+    given = gateway.dispatcher.begin(
         exchange.call, found.service, found.operation, exchange.struct, exchange.credential
     )
+    if isinstance(given, CoroutineType):
+        return _run(exchange, given)
+    exchange.result = given
+    return None
+
+
+async def _run(exchange: Exchange, running: Awaitable[Any]) -> None:
+    exchange.result = await running
 
 
 def encode(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:

@@ -1,7 +1,8 @@
 """Runs an operation, whoever asked: a client over HTTP, or another service."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
+from types import CoroutineType
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -75,15 +76,22 @@ class Dispatcher:
             raise NotImplementedHere.operation(service, name)
         return running, found
 
-    def run(
+    async def run(
         self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None = None
-    ) -> Coroutine[Any, Any, Any]:
+    ) -> Any:
         """Authorise and run; see kernel/calls.py."""
+        given = self.begin(call, service, operation, request, credential)
+        return await given if isinstance(given, CoroutineType) else given
+
+    def begin(
+        self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None = None
+    ) -> Any:
+        """As `run`: the result where nothing has to be waited for, else a coroutine that gives it."""
         running = self._services.get(service)
         found = running.operations.get(operation) if running is not None else None
         if running is None or found is None or self._needs_check(call, credential):
             return self._run(call, service, operation, request, credential)
-        return found.run(running.state, call, request)  # nothing to wait for before: a coroutine less
+        return found.run(running.state, call, request)
 
     def _needs_check(self, call: Call, credential: Credential | None) -> bool:
         return self.authorizer is not None and self.authorizer.needs_check(call, credential)
@@ -95,7 +103,8 @@ class Dispatcher:
         authorizer = self.authorizer
         if authorizer is not None and authorizer.needs_check(call, credential):
             await authorizer.check(call, credential, service, operation, request)
-        return await found.run(running.state, call, request)
+        given = found.run(running.state, call, request)
+        return await given if isinstance(given, CoroutineType) else given
 
     async def stop(self) -> None:
         """Stop the services, those started last first, since they use the earlier ones.

@@ -149,7 +149,8 @@ async def _by_domain(gateway: "Gateway", request: HttpRequest, request_id: str, 
         portal = await state.publications.by_domain(host.partition(":")[0]) if visited else ""
         if portal:
             return await _show_portal(gateway, request_id, portal, request.path, "/")
-        return await gateway.serve(request, request_id)
+        given = gateway.serve(request, request_id)
+        return given if isinstance(given, HttpResponse) else await given
     return await serve(gateway, request, request_id, address)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -12,10 +12,15 @@ from cumulet.kernel.call import Call
 
 
 class Operation(Struct, frozen=True):
-    """One AWS operation: its name, and the function that runs it."""
+    """One AWS operation: its name, and the function that runs it.
+
+    `run` gives its result struct, None when it has none, or a coroutine that does. Operations are `async def`; one that
+    never waits may be a plain `def`, and one that seldom does may give the coroutine of another function when it has to:
+    an answer that is there at once costs no task and no turn of the loop.
+    """
 
     name: str
-    run: Callable[[Any, Call, Any], Coroutine[Any, Any, Any]]
+    run: Callable[[Any, Call, Any], Any]
 
     @property
     def request(self) -> type[Struct]:
@@ -58,7 +63,7 @@ def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, O
     """
     found = {}
     for module in modules:
-        for function_name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+        for function_name, function in inspect.getmembers(module, inspect.isfunction):
             if function_name in names and function.__module__ == module.__name__:
                 # Annotations are not looked at: naming a struct makes it, and most calls never come.
                 found[names[function_name]] = Operation(names[function_name], function)

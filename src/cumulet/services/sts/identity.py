@@ -10,18 +10,14 @@ from cumulet.services.sts.model import invalid
 from cumulet.services.sts.state import Sts
 
 
-async def get_caller_identity(
-    sts: Sts, call: Call, request: api.GetCallerIdentityRequest
-) -> api.GetCallerIdentityResponse:
+def get_caller_identity(sts: Sts, call: Call, request: api.GetCallerIdentityRequest) -> api.GetCallerIdentityResponse:
     principal = call.principal
     if principal.kind == "anonymous":
         raise AwsError("Request is missing Authentication Token", code="MissingAuthenticationToken", status=403)
     return api.GetCallerIdentityResponse(user_id=principal.id, account=principal.account, arn=principal.arn)
 
 
-async def get_access_key_info(
-    sts: Sts, call: Call, request: api.GetAccessKeyInfoRequest
-) -> api.GetAccessKeyInfoResponse:
+def get_access_key_info(sts: Sts, call: Call, request: api.GetAccessKeyInfoRequest) -> api.GetAccessKeyInfoResponse:
     account = account_of_access_key(request.access_key_id)
     if account is None:
         raise invalid(f"{request.access_key_id} is not a valid access key id.")
