@@ -375,3 +375,36 @@ def test_the_context_tells_the_callers_trace(machine: Machine) -> None:
     w3c, client = machine.result(function, client_context=json.dumps(context))
     assert w3c == {"traceparent": "00-1-2-01"}
     assert client == {"custom": {"a": "b"}, "env": None, "client": None}
+
+
+def test_shows_each_invocations_trace_to_python_and_to_programs(machine: Machine) -> None:
+    function = machine.function("""
+        import os, subprocess
+        NAME = "_X_AMZN_TRACE_ID"
+        def handler(event, context):
+            seen = [os.environ.get(NAME), subprocess.check_output(["printenv", NAME], text=True).strip()]
+            exec(event, globals())
+            return seen
+    """)
+    changes = [
+        "pass",
+        "del os.environ[NAME]",
+        "os.environ[NAME] = 'changed'",
+        "os.environ.clear(); os.environ['PATH'] = '/usr/bin:/bin'",
+        "os.environ = dict(os.environ)",
+        "os.putenv(NAME, os.environ[NAME])",
+        "pass",
+    ]
+    traces = ["Root=1-2-3;Sampled=0", "Root=1", "Root=1-2-3-4", "Root=2", "x" * 5000, "Root=3", "Root=4"]
+    seen = [machine.result(function, change, trace=header) for change, header in zip(changes, traces, strict=True)]
+    assert [python for python, _ in seen] == traces
+    assert [program for _, program in seen][:5] == traces[:5]
+
+
+def test_takes_json_with_space_or_a_mark_around_it(machine: Machine) -> None:
+    function = machine.function("def handler(event, context): return [event]")
+    for event in (' {"a": [1, "ü"]}\n', '\ufeff["mark"]', '"text"', "1.5", "null"):
+        outcome = machine.ask("invoke", spec=function, payload=event)
+        assert json.loads(outcome["payload"]) == [json.loads(event.removeprefix("\ufeff"))]
+    outcome = machine.ask("invoke", spec=function, payload="1 2")
+    assert json.loads(outcome["payload"])["errorType"] == "Runtime.UnmarshalError"

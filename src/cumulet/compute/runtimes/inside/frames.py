@@ -20,6 +20,10 @@ WORKER_ENDED = 11
 """One of several processes or threads that serve invocations is gone; the payload says which (`worker`) and how."""
 _CHUNK = 1 << 16
 
+parse = json.JSONDecoder().raw_decode
+"""The value that a text of JSON begins with, and where it ends. `json.loads` looks for space around it with regular
+expressions, which is half of what a short text costs."""
+
 
 class Frames:
     """The runtime's end; blocking."""
@@ -50,7 +54,8 @@ class Frames:
             data = self._fill(data, end)
         self._rest = data[end:]
         start = HEAD.size + header_length
-        return json.loads(data[HEAD.size : start]), data[start:end]
+        header, _ = parse(data[HEAD.size : start].decode())
+        return header, data[start:end]
 
     def _fill(self, data: bytes, length: int) -> bytes:
         whole = bytearray(length)

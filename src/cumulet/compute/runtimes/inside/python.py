@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, snapshot, wrapper
+from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, snapshot, trace, wrapper
 from cumulet.compute.runtimes.inside.context import Function, LambdaContext
 from cumulet.compute.sandbox import messages
 
@@ -143,7 +143,7 @@ class Loaded:
         if header["environment"]:
             os.environ.update(header["environment"])
         if header["trace"]:
-            os.environ["_X_AMZN_TRACE_ID"] = header["trace"]
+            trace.set_trace(header["trace"])
         try:
             result = self._handler(_decode(event), LambdaContext(header, self._function))
             return frames.RESPONSE, _encode(result, self._encoder)
@@ -154,6 +154,13 @@ class Loaded:
 
 
 def _decode(event: bytes) -> object:
+    try:
+        text = event.decode()
+        value, end = frames.parse(text)
+        if end == len(text):
+            return value
+    except ValueError:
+        pass  # it is no JSON, or has space around it, or another encoding
     try:
         return json.loads(event)
     except ValueError as error:
