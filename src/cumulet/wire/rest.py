@@ -1,6 +1,5 @@
 """What rest-json and rest-xml share: members in the path, the query, headers and the status."""
 
-import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from cumulet.wire import timestamps
 from cumulet.wire.codec import NO_MATCH, Codec, Match
 from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.shapes import getter
 from cumulet.wire.validate import article
 from cumulet.wire.xml_values import FROM_TEXT, number_text
 
@@ -37,8 +37,7 @@ def _boolean_text(value: bool) -> str:
 def to_text(member: Member, shape: Shape) -> ToText:
     """How a scalar is written in a header."""
     if shape.type == "timestamp":
-        form = member.timestamp_format or shape.timestamp_format or timestamps.RFC822
-        return lambda value: timestamps.write(value, form)
+        return timestamps.writer(member.timestamp_format or shape.timestamp_format or timestamps.RFC822)
     if shape.type == "boolean":
         return _boolean_text
     if shape.type in ("double", "float"):
@@ -77,13 +76,6 @@ def _fill(required: list[str], found: dict[str, Any]) -> bool:
     missing = [attribute for attribute in required if attribute not in found]
     found.update(dict.fromkeys(missing))
     return bool(missing)
-
-
-def _getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """All of an object's `attributes` at once, which takes a fifth of the time that one after the other does."""
-    if len(attributes) > 1:
-        return operator.attrgetter(*attributes)
-    return lambda value: tuple(getattr(value, attribute) for attribute in attributes)
 
 
 class RestCodec(Codec):
@@ -164,7 +156,7 @@ class RestCodec(Codec):
         self._status_attribute = next((bound.attribute for bound in self._bound(shape, "statusCode")), "")
         headers = self._bound(shape, "header")
         self._out_headers = [(bound.name, self._header_writer(bound)) for bound in headers]
-        self._out_values = _getter([bound.attribute for bound in headers])
+        self._out_values = getter([bound.attribute for bound in headers])
         self._out_maps = [(bound.name, bound.attribute) for bound in self._bound(shape, "headers")]
         payload = shape.members.get(shape.payload)
         self._out_payload = payload

@@ -21,10 +21,10 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TYPE = "application/xml"
 # Members that come after all others, unlike in the model: the Java SDK gives each object the bucket's name as it reads it.
 _LAST = {
-    "ListBuckets": ("buckets",),
-    "ListObjectVersions": ("versions", "delete_markers", "common_prefixes"),
-    "ListObjects": ("contents", "common_prefixes"),
-    "ListObjectsV2": ("contents", "common_prefixes"),
+    "ListBuckets": ("Buckets",),
+    "ListObjectVersions": ("Version", "DeleteMarker", "CommonPrefixes"),
+    "ListObjects": ("Contents", "CommonPrefixes"),
+    "ListObjectsV2": ("Contents", "CommonPrefixes"),
 }
 
 # Elements that the largest body AWS takes has, where the usual limit is too low: 10,000 parts of a number, an ETag and a
@@ -131,7 +131,7 @@ class RestXmlCodec(RestCodec):
 
     @cached_property
     def _write_content(self) -> Any:
-        return self.context.xml_writer.content(self.operation.output)
+        return self.context.xml_writer.content(self.operation.output, _LAST.get(self.name, ()))
 
     @cached_property
     def _write_root(self) -> Any:
@@ -178,12 +178,7 @@ class RestXmlCodec(RestCodec):
             self._finish(response, root, [xml.text(held)] if held else [])
             return
         parts: list[str] = []
-        late = {name: held for name in _LAST.get(self.name, ()) if (held := getattr(result, name)) is not None}
-        for name in late:
-            setattr(result, name, None)
         self._write_content(result, parts)
-        for name, held in late.items():
-            self._write_content(type(result)(**{name: held}), parts)
         self._finish(response, root, parts)
 
     def _write_payload(self, value: Any, response: HttpResponse, payload: Member) -> None:

@@ -2,8 +2,9 @@
 
 import math
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 ISO8601: Final = "iso8601"
@@ -22,16 +23,12 @@ _RFC = re.compile(
 )
 
 
+@lru_cache(4096)  # a listing writes the same few moments again and again
 def to_iso8601(seconds: float, *, milliseconds: bool = False) -> str:
     """`2015-01-25T08:00:00Z`; with `.123` when the moment has a fraction, or always with `milliseconds`."""
     whole, millis = divmod(round(seconds * 1000), 1000)
-    return f"{_iso8601(whole)}.{millis:03}Z" if milliseconds or millis else f"{_iso8601(whole)}Z"
-
-
-@lru_cache(4096)
-def _iso8601(seconds: int) -> str:
-    """A listing writes the same few moments again and again."""
-    return (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()
+    text = (_EPOCH + timedelta(seconds=whole)).replace(tzinfo=None).isoformat()
+    return f"{text}.{millis:03}Z" if milliseconds or millis else f"{text}Z"
 
 
 def to_rfc822(seconds: float) -> str:
@@ -53,11 +50,11 @@ def to_unix(seconds: float) -> str:
     return str(int(seconds)) if seconds == int(seconds) else repr(round(seconds, 3))
 
 
-def write(seconds: float, form: str, *, milliseconds: bool = False) -> str:
-    """The text of a moment in one of the three forms."""
+def writer(form: str, *, milliseconds: bool = False) -> Callable[[float], str]:
+    """What gives the text of moments in one of the three forms."""
     if form == ISO8601:
-        return to_iso8601(seconds, milliseconds=milliseconds)
-    return to_rfc822(seconds) if form == RFC822 else to_unix(seconds)
+        return partial(to_iso8601, milliseconds=True) if milliseconds else to_iso8601
+    return to_rfc822 if form == RFC822 else to_unix
 
 
 def read(text: str) -> float:

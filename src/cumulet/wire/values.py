@@ -187,7 +187,7 @@ class ValueWriter(ShapeCompiler[Convert]):
                 return lambda value: CBORTag(1, value)
             form = member.timestamp_format or shape.timestamp_format
             if form in (timestamps.ISO8601, timestamps.RFC822):
-                return lambda value: timestamps.write(value, form)
+                return timestamps.writer(form)
         return lambda value: value
 
 

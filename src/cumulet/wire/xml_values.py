@@ -2,12 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cumulet.api.model import Member, Model, Namespace, Shape
 from cumulet.wire import timestamps, xml
-from cumulet.wire.shapes import ShapeCompiler
+from cumulet.wire.shapes import ShapeCompiler, getter
 
 Write = Callable[[Any, list[str]], None]
 Read = Callable[[list[xml.Node]], Any]
@@ -22,31 +23,66 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
     def __init__(self, model: Model, *, milliseconds: bool = False) -> None:
         super().__init__(model)
         self._milliseconds = milliseconds
+        self._lists: dict[str, Callable[[str, list[Any], list[str]], None]] = {}
 
-    def content(self, name: str) -> Write:
-        """A structure's members without an element around them."""
-        shape = self.model.shape(name)
-        inner = [
-            (item_name(self.model, key, member), member.attribute, self.of(member))
-            for key, member in shape.members.items()
-            if not member.location and not member.xml_attribute
-        ]
+    def content(self, name: str, last: tuple[str, ...] = ()) -> Write:
+        """A structure's members without an element around them; the members called `last` come after all others."""
+        inner = self._elements(name)
+        inner = [one for one in inner if one[0] not in last] + [one for one in inner if one[0] in last]
+        held_by = getter([member.attribute for _, member in inner])
+        written = [(tag, self.of(member)) for tag, member in inner]
 
         def write(value: Any, parts: list[str]) -> None:
-            for tag, attribute, part in inner:
-                held = getattr(value, attribute)
+            for (tag, part), held in zip(written, held_by(value), strict=True):
                 if held is not None:
                     part(tag, held, parts)
 
         return write
 
+    def _elements(self, name: str) -> list[tuple[str, Member]]:
+        """The members of a structure that are elements, with their names."""
+        return [
+            (item_name(self.model, key, member), member)
+            for key, member in self.model.shape(name).members.items()
+            if not member.location and not member.xml_attribute
+        ]
+
+    def _columns(self, name: str) -> Callable[[str, list[Any], list[str]], None]:
+        """Writes many of a structure, member by member: loops in C take half the time of a call for each of each."""
+        inner = [
+            (tag, operator.attrgetter(member.attribute), self._text(member), self.of(member))
+            for tag, member in self._elements(name)
+        ]
+
+        def write(tag: str, items: list[Any], parts: list[str]) -> None:
+            columns: list[Iterable[str]] = []
+            row = f"<{tag}>"
+            for name, held_by, text, part in inner:
+                column = list(map(held_by, items))
+                missing = column.count(None)
+                if missing == len(column):
+                    continue
+                if text is not None and not missing:
+                    columns.append(map(text, column))
+                    row += f"<{name}>%s</{name}>"
+                else:
+                    columns.append([_element(part, name, held) for held in column])
+                    row += "%s"
+            row += f"</{tag}>"
+            parts += map(row.__mod__, zip(*columns, strict=True)) if columns else [row] * len(items)
+
+        return write
+
+    def _text(self, member: Member) -> Callable[[Any], str] | None:
+        """How a scalar is written between its tags; None for what has parts."""
+        shape = self.model.shape(member.shape)
+        if shape.type in ("structure", "list", "map"):
+            return None
+        return scalar_text(member, shape, timestamps.ISO8601, milliseconds=self._milliseconds)
+
     def structure(self, name: str, shape: Shape) -> Callable[[str, Any, list[str]], None]:
         content = self.content(name)
-        marks = [
-            (member.location_name or key, member.attribute)
-            for key, member in shape.members.items()
-            if member.xml_attribute
-        ]
+        marks = _marked(shape)
         declared = declaration(shape.xml_namespace)
 
         def write_plain(tag: str, value: Any, parts: list[str]) -> None:
@@ -68,20 +104,35 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
 
     def list_(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
         assert shape.member is not None
-        item = self.of(shape.member)
         inner = shape.member.location_name or "member"
-
-        def write_flat(tag: str, value: Any, parts: list[str]) -> None:
-            for part in value:
-                item(tag, part, parts)
+        write_flat = self._items(shape.member)
 
         def write(tag: str, value: Any, parts: list[str]) -> None:
             parts.append(f"<{tag}>")
-            for part in value:
-                item(inner, part, parts)
+            write_flat(inner, value, parts)
             parts.append(f"</{tag}>")
 
         return write_flat if member.flattened or shape.flattened else write
+
+    def _items(self, member: Member) -> Callable[[str, Any, list[str]], None]:
+        """One element for each item of a list."""
+        shape = self.model.shape(member.shape)
+        if shape.type == "structure" and not shape.document and not _marked(shape):
+
+            def write_columns(tag: str, value: Any, parts: list[str]) -> None:
+                written = self._lists.get(member.shape)
+                if written is None:  # made when it is needed, as a structure may lead back to itself
+                    written = self._lists[member.shape] = self._columns(member.shape)
+                written(tag, value, parts)
+
+            return write_columns
+        item = self.of(member)
+
+        def write(tag: str, value: Any, parts: list[str]) -> None:
+            for part in value:
+                item(tag, part, parts)
+
+        return write
 
     def map_(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
         assert shape.key is not None
@@ -104,10 +155,24 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
         return write
 
     def scalar(self, member: Member, shape: Shape) -> Callable[[str, Any, list[str]], None]:
-        if shape.type in ("string", "character"):
-            return lambda tag, value, parts: parts.append(f"<{tag}>{xml.text(value)}</{tag}>")
         render = scalar_text(member, shape, timestamps.ISO8601, milliseconds=self._milliseconds)
         return lambda tag, value, parts: parts.append(f"<{tag}>{render(value)}</{tag}>")
+
+
+def _marked(shape: Shape) -> list[tuple[str, str]]:
+    """The members of a structure that are attributes of its element: their names there, and in the struct."""
+    return [
+        (member.location_name or key, member.attribute) for key, member in shape.members.items() if member.xml_attribute
+    ]
+
+
+def _element(part: Callable[[str, Any, list[str]], None], tag: str, value: Any) -> str:
+    """A value with its element, as one text; nothing for None."""
+    if value is None:
+        return ""
+    parts: list[str] = []
+    part(tag, value, parts)
+    return "".join(parts)
 
 
 def declaration(namespace: Namespace | None) -> str:
@@ -139,8 +204,7 @@ def scalar_text(member: Member, shape: Shape, form: str, *, milliseconds: bool =
     if shape.type == "blob":
         return lambda value: base64.b64encode(value).decode()
     if shape.type == "timestamp":
-        form = member.timestamp_format or shape.timestamp_format or form
-        return lambda value: timestamps.write(value, form, milliseconds=milliseconds)
+        return timestamps.writer(member.timestamp_format or shape.timestamp_format or form, milliseconds=milliseconds)
     return number_text if shape.type in ("double", "float") else str
 
 

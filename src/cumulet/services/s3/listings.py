@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -11,28 +13,32 @@ from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.services.s3 import acls
 from cumulet.services.s3.errors import invalid_argument
-from cumulet.services.s3.model import NULL, Bucket, Stored, is_version, order_of, quoted
+from cumulet.services.s3.model import NULL, Bucket, is_version, order_of, quoted
 from cumulet.services.s3.state import S3
 from cumulet.services.s3.walk import Item, Page, Version, walk, walk_versions
+from cumulet.storage.database import Row
 
 MOST = 1000
+_PLAIN = re.compile(r"[A-Za-z0-9/*\-._]*")  # what is the same in a URL
 
 
 def encoder(encoding_type: str | None) -> Any:
     """How keys are written in an answer; raises InvalidArgument for an unknown encoding type."""
     if encoding_type is None:
-        return _plain
+        return _as_it_is
     if encoding_type != "url":
         raise invalid_argument("Invalid Encoding Method specified in Request", "encoding-type", encoding_type)
     return _url
 
 
-def _plain(text: str | None) -> str | None:
+def _as_it_is(text: str | None) -> str | None:
     return text
 
 
 def _url(text: str | None) -> str | None:
-    return None if text is None else quote(text, safe="/*-._").replace("%20", "+").replace("~", "%7E")
+    if text is None or _PLAIN.fullmatch(text):
+        return text
+    return quote(text, safe="/*-._").replace("%20", "+").replace("~", "%7E")
 
 
 def check_most(value: int | None, name: str) -> int:
@@ -43,24 +49,27 @@ def check_most(value: int | None, name: str) -> int:
     return min(value, MOST)
 
 
-async def _page(s3: S3, bucket: Bucket, request: Any, after: str, limit: int) -> Page[Stored]:
-    async def fetch(start: str, end: str, count: int) -> list[Stored]:
-        return await s3.objects.page(bucket.id, start, end, count)
+async def _page(s3: S3, bucket: Bucket, request: Any, after: str, limit: int) -> Page[Row]:
+    async def fetch(start: str, end: str, count: int) -> list[Row]:
+        return await s3.objects.listed(bucket.id, start, end, count)
 
-    return await walk(fetch, lambda row: row.key, request.prefix or "", request.delimiter or "", after, limit)
+    return await walk(fetch, itemgetter(0), request.prefix or "", request.delimiter or "", after, limit)
 
 
-def _object(row: Stored, encode: Any, owner: api.Owner | None) -> api.Object:
-    return api.Object(
-        key=encode(row.key),
-        last_modified=row.modified,
-        e_tag=quoted(row.etag),
-        size=row.size,
-        storage_class=row.storage_class,
-        owner=owner,
-        checksum_algorithm=[row.algorithm] if row.algorithm else None,
-        checksum_type=row.checksum_type if row.algorithm else None,
-    )
+def _objects(page: Page[Row], encode: Any, owner: api.Owner | None) -> list[api.Object] | None:
+    return [
+        api.Object(
+            key=encode(key),
+            last_modified=modified,
+            e_tag=quoted(etag),
+            size=size,
+            storage_class=storage_class,
+            owner=owner,
+            checksum_algorithm=[algorithm] if algorithm else None,
+            checksum_type=checksum_type if algorithm else None,
+        )
+        for key, modified, etag, size, storage_class, algorithm, checksum_type in page.items
+    ] or None
 
 
 def _prefixes(page: Page[Any], encode: Any) -> list[api.CommonPrefix] | None:
@@ -81,7 +90,7 @@ async def list_objects(s3: S3, call: Call, request: api.ListObjectsRequest) -> a
         delimiter=encode(request.delimiter) or None,
         is_truncated=page.truncated,
         encoding_type=request.encoding_type,
-        contents=[_object(row, encode, owner) for row in page.items] or None,
+        contents=_objects(page, encode, owner),
         common_prefixes=_prefixes(page, encode),
     )
 
@@ -106,7 +115,7 @@ async def list_objects_v2(s3: S3, call: Call, request: api.ListObjectsV2Request)
         continuation_token=token,
         next_continuation_token=_to_token(page.last) if page.truncated else None,
         start_after=encode(request.start_after) if token is None else None,
-        contents=[_object(row, encode, owner) for row in page.items] or None,
+        contents=_objects(page, encode, owner),
         common_prefixes=_prefixes(page, encode),
     )
 

@@ -237,6 +237,15 @@ class Objects(Struct, frozen=True):
         )
         return [Stored(*row) for row in rows]
 
+    async def listed(self, bucket: int, start: str, end: str, limit: int) -> list[Row]:
+        """What listings show of current objects with start <= key < end, by key: key, time of modification, ETag, size,
+        storage class, algorithm and type of the checksum."""
+        return await self.db.read(
+            """SELECT key, modified, etag, size, storage_class, algorithm, checksum_type FROM s3_object
+               WHERE bucket = $1 AND key >= $2 AND key < $3 AND marker = 0 ORDER BY key LIMIT $4""",
+            (bucket, start, end, limit),
+        )
+
     async def versions(self, bucket: int, start: str, end: str, limit: int) -> list[tuple[Stored, bool]]:
         """All versions with start <= key < end, by key, then newest first; and whether each is the latest."""
         rows = await self.db.read(_BOTH, (bucket, start, end, limit))

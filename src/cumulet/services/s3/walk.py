@@ -39,7 +39,13 @@ async def walk(
         return page
     end = after_prefix(prefix) or LAST
     start = max(prefix, _next_start(after, prefix, delimiter))
-    batch = _FIRST_BATCH if delimiter else limit + 1
+    if not delimiter:
+        items = await fetch(start, end, limit + 1)
+        page.truncated = len(items) > limit
+        page.items = items[:limit]
+        page.last = key_of(page.items[-1]) if items else ""
+        return page
+    batch = _FIRST_BATCH
     while start < end:
         items = await fetch(start, end, batch)
         for item in items:
@@ -49,7 +55,7 @@ async def walk(
             if len(page.items) + len(page.prefixes) == limit:
                 page.truncated = True
                 return page
-            at = key.find(delimiter, len(prefix)) if delimiter else -1
+            at = key.find(delimiter, len(prefix))
             if at >= 0:
                 page.last = key[: at + len(delimiter)]
                 page.prefixes.append(page.last)
