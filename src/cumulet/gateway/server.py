@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import ssl as tls
 from collections.abc import Iterator
@@ -124,6 +125,13 @@ class Server:
         limits: Limits | None = None,
     ) -> Listener:
         """Accept on an address (port 0: any free one, see `address`). Raises OSError, as when the port is taken."""
+        if (family := _family(host)) is not None:
+            with contextlib.ExitStack() as opened:
+                sock = opened.enter_context(_tcp_socket(family))
+                sock.bind((host, port))
+                listener = await self.listen_socket(sock, ssl=ssl, handler=handler, limits=limits)
+                opened.pop_all()
+                return listener
         with self._listener(handler, limits) as listener:
             listening = await asyncio.get_running_loop().create_server(
                 lambda: Connection(listener), host, port, ssl=ssl, backlog=_BACKLOG
@@ -237,6 +245,14 @@ class Server:
                 connection.check(now)
         if any(listener.connections for listener in self.listeners):
             self.watch()
+
+
+def _family(host: str) -> int | None:
+    """Of an address; None for a name. Looking up what needs no look-up takes four threads and the tables of Unicode."""
+    try:
+        return socket.AF_INET if ipaddress.ip_address(host).version == 4 else socket.AF_INET6
+    except ValueError:
+        return None
 
 
 def _tcp_socket(family: int) -> socket.socket:

@@ -1,13 +1,15 @@
 """The managed policies that AWS itself publishes, as data: `data/aws_policies.json`."""
 
 from functools import cached_property
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from cumulet.kernel.ids import derived_id
 from cumulet.services.iam.model import Policy, Version
+
+_DATA = Path(__file__).with_name("data") / "aws_policies.json"
 
 
 class Published(Struct):
@@ -27,8 +29,8 @@ class Catalogue:
 
     @cached_property
     def policies(self) -> dict[str, Policy]:
-        data = (files("cumulet.services.iam") / "data" / "aws_policies.json").read_bytes()
-        return {policy.arn("aws"): policy for policy in map(_policy, msgspec.json.decode(data, type=list[Published]))}
+        published = msgspec.json.decode(_DATA.read_bytes(), type=list[Published])
+        return {policy.arn("aws"): policy for policy in map(_policy, published)}
 
     def get(self, arn: str) -> Policy | None:
         return self.policies.get(arn)

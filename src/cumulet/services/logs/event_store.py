@@ -1,11 +1,13 @@
 """Every query of CloudWatch Logs on events."""
 
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from msgspec import Struct
 
-from cumulet.api.logs import InputLogEvent
+from cumulet.api import logs as api
 from cumulet.services.logs.model import Event, Group, Position, Stream
 from cumulet.storage.database import Database, Row, Transaction
 
@@ -42,7 +44,7 @@ class EventStore:
         return Target(row[0], row[1], row[2], bool(row[3])) if row else None
 
     async def add(
-        self, target: Target, events: list[InputLogEvent], size: int, now: int, follow: Follow | None
+        self, target: Target, events: list[api.InputLogEvent], size: int, now: int, follow: Follow | None
     ) -> int | None:
         """Append events in one transaction; gives the stream's new sequence, None when it is gone."""
         async with self._db.transaction() as tx:
@@ -137,7 +139,7 @@ def _insert_statement(rows: int) -> str:
     return "INSERT INTO logs_event (grp, stream, time, sequence, ingested, message) VALUES " + ", ".join(places)  # noqa: S608
 
 
-async def _insert(tx: Transaction, target: Target, events: list[InputLogEvent], sequence: int, now: int) -> None:
+async def _insert(tx: Transaction, target: Target, events: list[api.InputLogEvent], sequence: int, now: int) -> None:
     """Many rows a statement, and few different statements, so that all of them stay prepared."""
     at = 0
     while at < len(events):

@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec import Struct, field
 
-from cumulet.api.logs import ResourceNotFoundException
+from cumulet.api import logs as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.clock import Clock
@@ -35,11 +35,11 @@ class Logs(Struct, frozen=True):
     async def group(self, call: Call, name: str) -> Group:
         group = await self.store.find_group(call.account, call.region, name)
         if group is None:
-            raise ResourceNotFoundException("The specified log group does not exist.")
+            raise api.ResourceNotFoundException("The specified log group does not exist.")
         return group
 
     async def stream(self, group: Group, name: str) -> Stream:
         stream = await self.store.find_stream(group, name)
         if stream is None:
-            raise ResourceNotFoundException("The specified log stream does not exist.")
+            raise api.ResourceNotFoundException("The specified log stream does not exist.")
         return stream

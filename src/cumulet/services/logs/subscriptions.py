@@ -6,7 +6,6 @@ docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 from __future__ import annotations
 
 import base64
-import gzip
 from collections.abc import Iterator
 
 import msgspec
@@ -180,6 +179,8 @@ def _parts(events: list[Event]) -> Iterator[list[Event]]:
 
 
 def _document(call: Call, request: api.PutLogEventsRequest, subscription: Subscription, events: list[Event]) -> bytes:
+    import gzip  # noqa: PLC0415  loaded with the first subscription that has something to say
+
     document = {
         "messageType": "DATA_MESSAGE",
         "owner": call.account,

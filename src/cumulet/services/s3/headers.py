@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html
 """
 
 import base64
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from typing import Any
 
 from cumulet.services.s3.errors import invalid_argument
@@ -16,6 +14,9 @@ _ENCODED_IN_WORDS = "=_?"
 
 def decoded_word(value: str) -> str:
     """RFC 2047 words that say nothing but printable ASCII become that; others stay as they were sent."""
+    from email.errors import HeaderParseError  # noqa: PLC0415  few clients write such words
+    from email.header import decode_header, make_header  # noqa: PLC0415
+
     try:
         text = str(make_header(decode_header(value)))
     except (HeaderParseError, ValueError, LookupError):
