@@ -41,11 +41,14 @@ _WHEN_CALLED = {
     "apigateway": ("apigateway", "apigateway_api"),
     "apigatewaymanagementapi": ("apigateway", "apigatewayv2"),
     "apigatewayv2": ("apigateway", "apigatewayv2"),
+    "dynamodb": ("dynamodb", "dynamodb"),
+    "dynamodbstreams": ("dynamodb", "dynamodb"),
     "efs": ("efs", "efs"),
     "events": ("events", "events"),
     "kms": ("kms", "kms"),
     "lambda-microvms": ("lambda", "lambda_microvms"),
     "lambda-web": ("lambda", "lambda_web"),
+    "sqs": ("sqs", "sqs"),
     "stepfunctions": ("stepfunctions", "stepfunctions_execution"),
 }
 """Services that wait for their first call on a node that never had one, with the database and the schema that it makes:
