@@ -10,7 +10,10 @@ import pytest
 from cumulet.storage.database import Conflict, Database
 from cumulet.storage.sqlite import SqliteDatabase
 
-ENGINES: dict[str, Callable[[Path], Database]] = {"sqlite": lambda folder: SqliteDatabase(folder / "records.db")}
+ENGINES: dict[str, Callable[[Path], Database]] = {
+    "sqlite": lambda folder: SqliteDatabase(folder / "records.db"),
+    "sqlite on a slow disk": lambda folder: SqliteDatabase(folder / "records.db", quick=0.0),
+}
 SCHEMA = ("CREATE TABLE item (name TEXT PRIMARY KEY, size BIGINT NOT NULL DEFAULT 0, body BYTEA)",)
 
 Scenario = Callable[[Database], Awaitable[None]]
@@ -44,6 +47,23 @@ def test_a_write_is_read_back_and_gives_its_returning_rows(run: Callable[[Scenar
         assert rows == [(42, "a")]
         assert await db.read_one("SELECT size FROM item WHERE name = $1", ("a",)) == (41,)
         assert await db.read_one("SELECT size FROM item WHERE name = $1", ("b",)) is None
+        assert db.read_at_once("SELECT name, size FROM item", ()) in (None, [("a", 41)])
+
+    run(scenario)
+
+
+def test_one_statement_alone_is_kept_or_refused_as_among_others(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        await db.write("INSERT INTO item (name) VALUES ($1)", ("a",))
+        with pytest.raises(Conflict):
+            await db.write("INSERT INTO item (name) VALUES ($1)", ("a",))
+        with pytest.raises(Exception, match="no such table"):
+            await db.write("DELETE FROM missing")
+        gone = asyncio.ensure_future(db.write("INSERT INTO item (name) VALUES ($1)", ("b",)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await db.write("INSERT INTO item (name) VALUES ($1)", ("c",))
+        assert set(await _names(db)) - {"b"} == {"a", "c"}
 
     run(scenario)
 

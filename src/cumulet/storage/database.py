@@ -49,6 +49,10 @@ class Database(Protocol):
         """Rows as last committed."""
         ...
 
+    def read_at_once(self, sql: str, values: Values = ()) -> list[Row] | None:
+        """As `read`, from an engine that has rows without being waited for; None from any other."""
+        ...
+
     async def read_one(self, sql: str, values: Values = ()) -> Row | None:
         """The first row, or None."""
         ...

@@ -8,7 +8,6 @@ connection, which sees only what is committed.
 
 import asyncio
 import contextlib
-import logging
 import queue
 import threading
 import time
@@ -20,14 +19,12 @@ from pathlib import Path
 import apsw
 
 from cumulet.storage.database import Conflict, Row, Statement, StorageError, Transaction, Values
-
-log = logging.getLogger(__name__)
+from cumulet.storage.sqlite_log import WriteAheadLog
 
 _CACHED_STATEMENTS = 256
 # Seconds a commit takes on average, below which it delays the loop less than a hop to a thread and back costs.
 _QUICK = 0.0006
 _WEIGHT = 1 / 16  # of the newest commit in that average
-_WAL_PAGES = 2_000  # 8 MB, copied into the database on the thread
 
 
 @lru_cache(4096)
@@ -150,9 +147,12 @@ class _Block:
 
 
 class SqliteDatabase:
-    """One file. Open it on the loop that uses it; one process at a time (the data folder's lock sees to that)."""
+    """One file. Open it on the loop that uses it; one process at a time (the data folder's lock sees to that).
 
-    def __init__(self, path: Path) -> None:
+    `quick`: commits that take more seconds than that on average are waited for on a thread.
+    """
+
+    def __init__(self, path: Path, quick: float = _QUICK) -> None:
         self._writer = _open(path)
         self._reader = _open(path)
         self._reader.pragma("query_only", True)
@@ -161,14 +161,17 @@ class SqliteDatabase:
         self._owner: _Turn | None = None
         self._committing = False
         self._scheduled = False
+        self._quick = quick
         self._commit_time = 0.0  # seconds, a running average
-        self._wal_pages = 0
-        self._writer.set_wal_hook(self._wal_grew)
+        self._log = WriteAheadLog(self._writer, path)
         self._commits: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._commit_loop, name=f"commit {path.name}", daemon=True)
         self._thread.start()
 
     async def read(self, sql: str, values: Values = ()) -> list[Row]:
+        return _run(self._reader, sql, values)
+
+    def read_at_once(self, sql: str, values: Values = ()) -> list[Row]:
         return _run(self._reader, sql, values)
 
     async def read_one(self, sql: str, values: Values = ()) -> Row | None:
@@ -262,27 +265,35 @@ class SqliteDatabase:
 
     def _pump(self) -> None:
         """Run what may run now; when nothing is left to join the group, have it committed."""
-        while self._pending and self._owner is None and not self._committing:
+        while self._pending and self._owner is None and not self._committing and not self._is_alone():
             item = self._pending.popleft()
             if isinstance(item, _Turn):
                 self._grant(item)
             elif not item.done.cancelled():
                 self._execute(item)
-        if self._group and not self._scheduled and not self._committing and self._owner is None:
+        if self._committing or self._owner is not None or self._scheduled:
+            return
+        if self._group or self._pending:
             self._scheduled = True
             # One trip through the loop lets every task that is ready add its statement to this group.
             asyncio.get_running_loop().call_soon(self._commit)
+
+    def _is_alone(self) -> bool:
+        """Whether all there is to do is one statement. It waits for others: without any it needs no BEGIN and no COMMIT."""
+        return len(self._pending) == 1 and not self._group and type(self._pending[0]) is _Job
 
     def _begin(self) -> None:
         if not self._writer.in_transaction:
             self._writer.execute("BEGIN IMMEDIATE")
 
-    def _execute(self, job: _Job) -> None:
+    def _execute(self, job: _Job, *, alone: bool = False) -> None:
+        """Run it within the group's transaction, or `alone` as one of its own, durable when this returns."""
         try:
             if isinstance(job, _Batch):
                 self._execute_all(job.statements)
             else:
-                self._begin()
+                if not alone:
+                    self._begin()
                 job.rows = _run(self._writer, job.sql, job.values)
         except Conflict as error:
             job.conflict = error
@@ -350,12 +361,17 @@ class SqliteDatabase:
 
     def _commit(self) -> None:
         self._scheduled = False
-        if self._owner is not None or self._committing or not self._group:
+        if self._owner is not None or self._committing:
+            return
+        quick = self._commit_time < self._quick and not self._log.is_long
+        if self._is_alone():
+            self._execute_alone(quick=quick)
+        if not self._group:
             return
         if not self._writer.in_transaction:
-            self._finish(None)
+            self._committed(None)
             return
-        if self._commit_time < _QUICK and self._wal_pages < _WAL_PAGES:
+        if quick:
             self._committed(self._end_transaction())
             return
         self._committing = True
@@ -363,11 +379,22 @@ class SqliteDatabase:
 
         def commit() -> None:
             failure = self._end_transaction()
-            if self._wal_pages >= _WAL_PAGES:
-                self._copy_wal()
+            if self._log.is_long:
+                self._log.copy()
             loop.call_soon_threadsafe(self._committed, failure)
 
         self._commits.put(commit)
+
+    def _execute_alone(self, *, quick: bool) -> None:
+        """The one statement that nothing joined. If its commit is for the thread, it becomes a group like any other."""
+        job = self._pending.popleft()
+        if job.done.cancelled():
+            return
+        assert isinstance(job, _Job)
+        started = time.perf_counter()
+        self._execute(job, alone=quick)
+        if quick:
+            self._measure(started)
 
     def _end_transaction(self) -> StorageError | None:
         started = time.perf_counter()
@@ -377,20 +404,12 @@ class SqliteDatabase:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             return StorageError(f"the change could not be made durable: {error}")
-        self._commit_time += (time.perf_counter() - started - self._commit_time) * _WEIGHT
+        self._measure(started)
         return None
 
-    def _copy_wal(self) -> None:
-        """A failure loses nothing: the log is still there, and the next commit tries again."""
-        try:
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._wal_pages = 0
-        except apsw.Error as error:
-            log.warning("the write-ahead log could not be copied into the database: %s", error)
-
-    def _wal_grew(self, _: apsw.Connection, __: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
+    def _measure(self, started: float) -> None:
+        """Add a commit to their average."""
+        self._commit_time += (time.perf_counter() - started - self._commit_time) * _WEIGHT
 
     def _committed(self, failure: StorageError | None) -> None:
         self._committing = False
@@ -422,4 +441,6 @@ def _open(path: Path) -> apsw.Connection:
         ("temp_store", "MEMORY"),
     ):
         connection.pragma(name, value)
+    # No plan depends on the values of one call: else a statement with an ORDER BY is prepared again for each.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
