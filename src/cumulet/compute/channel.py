@@ -16,6 +16,19 @@ Frame = tuple[int, bytes | None]
 """Its kind, and its payload; None where that was larger than allowed."""
 
 
+class _Header(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a runtime is told of an invocation beside the event: what there is of it."""
+
+    request_id: str
+    deadline_ms: int
+    function_arn: str
+    client_context: msgspec.Raw | None = None
+    identity: msgspec.Raw | None = None
+    trace: str = ""
+    environment: Mapping[str, str] = {}
+    tenant_id: str = ""
+
+
 class FrameChannel(asyncio.Protocol):
     """The platform's end. `on_frame` gets each frame; `on_end` is called once when the other side closes or misbehaves."""
 
@@ -37,16 +50,16 @@ class FrameChannel(asyncio.Protocol):
     def invoke(self, invocation: Invocation) -> None:
         """Send an event; the answer comes as a frame."""
         header = _encode(
-            {
-                "request_id": invocation.request_id,
-                "deadline_ms": invocation.deadline_ms,
-                "function_arn": invocation.function_arn,
-                "client_context": msgspec.Raw(invocation.client_context or b"null"),
-                "identity": msgspec.Raw(invocation.identity or b"null"),
-                "trace": invocation.trace,
-                "environment": invocation.environment,
-                "tenant_id": invocation.tenant_id,
-            }
+            _Header(
+                request_id=invocation.request_id,
+                deadline_ms=invocation.deadline_ms,
+                function_arn=invocation.function_arn,
+                client_context=msgspec.Raw(invocation.client_context) if invocation.client_context else None,
+                identity=msgspec.Raw(invocation.identity) if invocation.identity else None,
+                trace=invocation.trace,
+                environment=invocation.environment,
+                tenant_id=invocation.tenant_id,
+            )
         )
         assert self._transport is not None
         self.limit = invocation.max_response

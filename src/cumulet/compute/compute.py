@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import os
 import socket
 import time
@@ -17,6 +18,7 @@ from cumulet.compute.fleet import Fleet
 from cumulet.compute.level import Level, detect
 from cumulet.compute.machines import BootedMachine, Machines
 from cumulet.compute.model import (
+    ComputeUnavailable,
     EnvironmentInfo,
     EnvironmentStatus,
     FunctionSpec,
@@ -73,7 +75,6 @@ class Compute:
     async def start(self) -> None:
         """Begin; returns at once, while the supervisor comes up in the background."""
         config = self._config
-        self._catalogue.refresh()
         names = resolver()
         self._platform = Platform(name_servers(names), self._on_endpoint)
         order = {
@@ -93,9 +94,18 @@ class Compute:
             self._supervision.start()
         self._pool = Pool(self._supervision, self._tasks, config.level, config.trusting)
         self._fleet.open(self._pool, self._platform)
-        if (preferred := self._catalogue.find(config.preferred_runtime or python.own())) is not None:
-            self._pool.prepare(preferred.lean or preferred.for_function(_USUAL_MB, {}))
+        self._tasks.start("compute: first blank", self._make_first(self._supervision, self._pool))
         self._tasks.start("compute: reap", self._reap())
+
+    async def _make_first(self, supervision: Supervision, pool: Pool) -> None:
+        """See what runs here, and have a blank of what most functions want: once the supervisor is there, which takes
+        longer than the first calls of an API that come meanwhile."""
+        if self._config.level != "process":
+            with contextlib.suppress(ComputeUnavailable):
+                await supervision.up()
+        preferred = self._catalogue.find(self._config.preferred_runtime or python.own())
+        if preferred is not None:
+            pool.prepare(preferred.lean or preferred.for_function(_USUAL_MB, {}))
 
     async def stop(self) -> None:
         """End every environment and everything that made them."""
@@ -211,7 +221,13 @@ class Compute:
                 return await self._shared.invoke(spec, invocation, on_environment, on_event)
             warm = self._fleet.take_idle(spec.key)
             if warm is not None:
-                return await self._invoke_warm(warm, spec, invocation, on_environment, on_event)
+                warm.wake()
+                info = warm.known_as
+                if on_environment is not None:
+                    on_environment(info)
+                if on_event is not None:
+                    on_event(info)
+                return await self._invoke_in(warm, spec, invocation, spec.timeout)
             if spec.snapshot:
                 return await self._snapshots.invoke(spec, invocation, on_environment, on_event)
             return await self._invoke_cold(spec, invocation, on_environment, on_event)
@@ -297,22 +313,6 @@ class Compute:
             return False
         self._fleet.release(environment)
         return True
-
-    async def _invoke_warm(
-        self,
-        environment: Environment,
-        spec: FunctionSpec,
-        invocation: Invocation,
-        on_environment: OnEnvironment | None,
-        on_event: OnEvent | None,
-    ) -> Outcome:
-        environment.wake()
-        info = self._fleet.info(environment, spec, cold=False)
-        if on_environment is not None:
-            on_environment(info)
-        if on_event is not None:
-            on_event(info)
-        return await self._invoke_in(environment, spec, invocation, spec.timeout)
 
     async def _invoke_in(
         self,

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+import msgspec
+
 from cumulet.compute import documents
 from cumulet.compute.alarm import Alarm
 from cumulet.compute.channel import Frame, FrameChannel
@@ -77,6 +79,8 @@ class Environment:
         self._freeze_after = _FREEZE_AFTER
         self._on_log: OnLog | None = None
         self._info: EnvironmentInfo | None = None
+        self.known_as: EnvironmentInfo
+        """What others are told of it from its second invocation on; set with its function."""
         self._channel: FrameChannel | None = None
         self._api: RuntimeApi | None = None
         self._inside: InsideApi | None = None
@@ -110,6 +114,7 @@ class Environment:
     def start(self, spec: FunctionSpec, info: EnvironmentInfo, variables: dict[str, str], on_log: OnLog) -> None:
         """Give it its function, which begins to load."""
         self.key, self._info, self._on_log = spec.key, info, on_log
+        self.known_as = msgspec.structs.replace(info, cold=False, endpoint_port=0)
         self.started = time.perf_counter()
         self._spec, self._began = spec, time.time()  # noqa: TID251 - functions live in real time
         self.hull.on_message = self._on_hull_message
@@ -173,7 +178,12 @@ class Environment:
             stream.attach(events.pause, events.resume)
         self.started = time.perf_counter()
         events.invoke(invocation)
-        kind, payload = await self._next_frame(limit)
+        deadline = self._deadline
+        deadline.set(self._loop.time() + limit)
+        try:
+            kind, payload = await self._frame
+        finally:
+            deadline.clear()
         if kind not in _ANSWERS:
             raise Ended("crash")
         duration = time.perf_counter() - self.started

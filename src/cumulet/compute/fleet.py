@@ -87,12 +87,6 @@ class Fleet:
         idle = self._idle.get(key)
         return idle.pop() if idle else None
 
-    def info(self, environment: Environment, spec: FunctionSpec, *, cold: bool) -> EnvironmentInfo:
-        """An environment as others see it."""
-        listeners = environment.hull.listeners
-        port = listeners[0].getsockname()[1] if cold and listeners else 0
-        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=cold, endpoint_port=port)
-
     async def connect(self, key: str, port: int) -> socket.socket:
         """A connection to what listens on a port inside the environment of a debugged function. Raises OSError."""
         for environment in list(self._all.values()):
@@ -114,7 +108,7 @@ class Fleet:
         environment.key, environment.kept = spec.key, spec.kept
         environment.hull.ending.add_done_callback(lambda _: self._end_idle(environment))
         try:
-            info = self.info(environment, spec, cold=True)
+            info = self._info(environment, spec)
             if known_as:
                 info = msgspec.structs.replace(info, id=known_as)
             environment.on_platform = self._on_platform
@@ -146,6 +140,11 @@ class Fleet:
             self.end(environment)
             raise
         return environment, info
+
+    def _info(self, environment: Environment, spec: FunctionSpec) -> EnvironmentInfo:
+        listeners = environment.hull.listeners
+        port = listeners[0].getsockname()[1] if listeners else 0
+        return EnvironmentInfo(id=environment.id, key=spec.key, runtime=spec.runtime, cold=True, endpoint_port=port)
 
     def _few(self, environment: Environment, variables: dict[str, str]) -> dict[str, str]:
         """Of the variables, those that a program finds which is no function."""

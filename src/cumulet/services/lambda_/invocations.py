@@ -44,7 +44,7 @@ async def invoke(lambda_: Lambda, call: Call, request: api.InvocationRequest) ->
     return api.InvocationResponse(
         status_code=200,
         payload=outcome.payload,
-        executed_version=run.target.version.number,
+        executed_version=run.target.number,
         function_error=function_error(outcome),
         log_result=base64.b64encode(run.tail()).decode() if request.log_type == "Tail" else None,
         trace_id=run.trace,

@@ -109,7 +109,7 @@ class Run:
         """
         lambda_, target = self._lambda, self.target
         series = lambda_.metrics.of(target, self._reference.qualifier)
-        self._follow(trace, series)
+        self._follow(trace, series, lambda_.clock.now())
         invocation = self._invocation = Invocation(
             request_id=self.request_id,
             payload=payload,
@@ -122,7 +122,7 @@ class Run:
             stream=stream,
         )
         managed = target.managed
-        pool = None if managed else lambda_.provisioner.find(target.key, target.version.number)
+        pool = None if managed else lambda_.provisioner.find(target.key, target.number)
         spec = pool.spec if pool is not None else None
         try:
             if pool is not None and spec is not None and lambda_.compute.idle(spec.key):
@@ -242,10 +242,9 @@ class Run:
             lambda_.provisioner.lost(pool)
         return outcome
 
-    def _follow(self, trace: str, series: Series) -> None:
+    def _follow(self, trace: str, series: Series, now: float) -> None:
         """Take the place in the chain of invocations that led here; raises RecursiveInvocationException at its end."""
         target = self.target
-        now = self._lambda.clock.now()
         self.trace, before = lineage.step(trace, target.lineage, now)
         if target.traced and "Sampled" not in trace and _is_sampled(target, now):
             self.trace = self.trace.replace("Sampled=0", "Sampled=1")
@@ -292,14 +291,15 @@ class Run:
         if self._stream is not None and not self._started:
             self._started = True
             now = self._lambda.clock.now()
-            self._lambda.logs.add(self._stream, reports.start(self.target, self._invocation, now), platform=True)
+            text = reports.start(self.target, self._invocation, now)
+            self._lambda.logs.add(self._stream, text, platform=True, now=now)
 
     def _report(self) -> None:
         self._start()  # of an environment that died before it got the event
         if self._stream is not None:
             now = self._lambda.clock.now()
             for line in reports.end(self.target, self._invocation, self.outcome, now):
-                self._lambda.logs.add(self._stream, line, platform=True)
+                self._lambda.logs.add(self._stream, line, platform=True, now=now)
 
 
 def open_environment(

@@ -86,7 +86,7 @@ async def invoke_with_response_stream(
     await streamed.begin(checked(request.payload), context=context, trace=call.trace)
     return api.InvokeWithResponseStreamResponse(
         status_code=200,
-        executed_version=streamed.run.target.version.number,
+        executed_version=streamed.run.target.number,
         trace_id=streamed.run.trace,
         event_stream=_events(streamed, tail=request.log_type == "Tail"),
     )

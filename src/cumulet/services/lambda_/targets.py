@@ -40,11 +40,13 @@ class Target:
         "durable",
         "function",
         "idles",
+        "json_logs",
         "key",
         "lineage",
         "log_group",
         "managed",
         "memory",
+        "number",
         "principal",
         "renew",
         "sample_at",
@@ -63,6 +65,7 @@ class Target:
         self.key = key
         self.function = function
         self.version = version
+        self.number = version.number
         self.durable = configuration.durable_config is not None
         self.idles = can_idle(version)
         self.snapshots = is_on(configuration)
@@ -71,6 +74,7 @@ class Target:
         self.timeout = float(configuration.timeout or 3)
         logging = configuration.logging_config
         self.log_group = (logging.log_group if logging else None) or f"/aws/lambda/{key.name}"
+        self.json_logs = logging is not None and logging.log_format == "JSON"
         self.lineage = name_of(key)
         self.tenancy = configuration.tenancy_config is not None
         self.storage_mb = storage.size if (storage := configuration.ephemeral_storage) else 512

@@ -140,9 +140,9 @@ class Loaded:
         """The answer's kind and document."""
         self._output.request_id = header["request_id"]
         self._output.tenant_id = header.get("tenant_id") or None
-        if header["environment"]:
+        if "environment" in header:
             os.environ.update(header["environment"])
-        if header["trace"]:
+        if header.get("trace"):
             trace.set_trace(header["trace"])
         try:
             result = self._handler(_decode(event), LambdaContext(header, self._function))
@@ -250,9 +250,7 @@ def _rehearse_life() -> None:
 def _rehearse_invocation(loaded: Loaded) -> None:
     here, there = socket.socketpair()
     channel, platform = frames.Frames(there), frames.Frames(here)
-    header = json.dumps(
-        {"request_id": "", "function_arn": "", "deadline_ms": 0, "environment": {}, "trace": ""}
-    ).encode()
+    header = json.dumps({"request_id": "", "function_arn": "", "deadline_ms": 0, "trace": "Root=1"}).encode()
     here.sendall(frames.HEAD.pack(frames.INVOKE, len(header), 2) + header + b"{}")
     received = channel.receive()
     assert received is not None

@@ -32,6 +32,8 @@ _OVERHEAD = 26
 """What PutLogEvents counts for each event beside its text. Its limits are 10,000 events and 1,048,576 bytes; fewer events
 a call keep the loop free for invocations in between."""
 _LONGEST = 262_144 - _OVERHEAD
+_WIDEST = 4
+"""Bytes of a character at most."""
 _AT_ONCE = 4
 _KEPT = 4096
 _TRIES = 5
@@ -54,7 +56,7 @@ class LogStream:
         self.group = group
         self.name = name
         self.principal = principal
-        self.events: list[tuple[int, str]] = []
+        self.events: list[api.InputLogEvent] = []
         self.size = 0
         self.lost = 0
         self.created = False
@@ -128,14 +130,14 @@ class LogWriter:
         if stream is not None and isinstance(stream.style, Style):
             self.add(stream, of_platform(stream.style, kind, record, self._clock.now()))
 
-    def add(self, stream: LogStream, text: str, *, platform: bool = False) -> None:
-        """Queue one event; a text too long for one becomes several, an empty one none.
+    def add(self, stream: LogStream, text: str, *, platform: bool = False, now: float | None = None) -> None:
+        """Queue one event, of the time `now` where that is known; a text too long for one becomes several, an empty one none.
 
         What the `platform` says of an invocation has room of its own, so that a function cannot drown its reports.
         """
         if not text:
             return
-        if len(text) * 4 > _LONGEST and len(pieces := _pieces(text)) > 1:
+        if len(text) * _WIDEST > _LONGEST and len(pieces := _pieces(text)) > 1:
             for piece in pieces:
                 self.add(stream, piece)
             return
@@ -143,20 +145,21 @@ class LogWriter:
         if self._waiting + size > self._limit * (1 + platform):
             stream.lost += 1
             return
+        moment = int((self._clock.now() if now is None else now) * 1000)
         if platform and stream.lost:
-            self._own_up(stream)
-        stream.events.append((int(self._clock.now() * 1000), text))
+            self._own_up(stream, moment)
+        stream.events.append(api.InputLogEvent(timestamp=moment, message=text))
         stream.size += size
         self._waiting += size
         if stream not in self._dirty:
             self._dirty[stream] = None
             self._wake.set()
 
-    def _own_up(self, stream: LogStream) -> None:
+    def _own_up(self, stream: LogStream, moment: int) -> None:
         """Say in the log, where they would have been, how many lines are missing."""
         text = f"{stream.lost} log lines were dropped: too many waited to be written\n"
         stream.lost = 0
-        stream.events.append((int(self._clock.now() * 1000), text))
+        stream.events.append(api.InputLogEvent(timestamp=moment, message=text))
         stream.size += len(text) + _OVERHEAD
         self._waiting += len(text) + _OVERHEAD
 
@@ -188,14 +191,14 @@ class LogWriter:
 
     async def _write(self, stream: LogStream) -> None:
         if stream.lost:
-            self._own_up(stream)
+            self._own_up(stream, int(self._clock.now() * 1000))
         events, stream.events = stream.events, []
-        self._waiting -= stream.size
-        stream.size = 0
+        size, stream.size = stream.size, 0
+        self._waiting -= size
         try:
             if not stream.created:
                 await self._create(stream)
-            for batch in _batches(events):
+            for batch in _batches(events, size):
                 await self._put(stream, batch)
                 del events[: len(batch)]
             stream.failures = 0
@@ -215,13 +218,13 @@ class LogWriter:
             self._refused.add(stream.key)
             log.warning("%s writes no logs: %s", stream.key.arn, reason)
 
-    def _failed(self, stream: LogStream, events: list[tuple[int, str]], reason: str) -> None:
+    def _failed(self, stream: LogStream, events: list[api.InputLogEvent], reason: str) -> None:
         """Keep the events for the next round, a few times over."""
         stream.failures += 1
         if stream.failures >= _TRIES:
             log.warning("%d log events of %s were lost: %s", len(events), stream.key.arn, reason)
             return
-        size = sum(len(text) + _OVERHEAD for _, text in events)
+        size = sum(len(event.message) + _OVERHEAD for event in events)
         stream.events = events + stream.events
         stream.size += size
         self._waiting += size
@@ -256,21 +259,24 @@ class LogWriter:
         stream.created = True
 
 
-def _batches(events: list[tuple[int, str]]) -> list[list[api.InputLogEvent]]:
-    """Within the limits of PutLogEvents."""
+def _batches(events: list[api.InputLogEvent], size: int) -> list[list[api.InputLogEvent]]:
+    """Within the limits of PutLogEvents. `size` is of all of them, in characters."""
+    if size * _WIDEST <= _BATCH:
+        return [events[start : start + _EVENTS] for start in range(0, len(events), _EVENTS)]
     batches: list[list[api.InputLogEvent]] = []
     batch: list[api.InputLogEvent] = []
     size = 0
-    for timestamp, text in events:
+    for event in events:
+        text = event.message
         cost = (len(text) if text.isascii() else len(text.encode())) + _OVERHEAD
         if batch and (len(batch) == _EVENTS or size + cost > _BATCH):
             batches.append(batch)
             batch, size = [], 0
-        batch.append(api.InputLogEvent(timestamp=timestamp, message=text))
+        batch.append(event)
         size += cost
     return [*batches, batch] if batch else batches
 
 
 def _pieces(text: str) -> list[str]:
-    step = _LONGEST if text.isascii() else _LONGEST // 4
+    step = _LONGEST if text.isascii() else _LONGEST // _WIDEST
     return [text[start : start + step] for start in range(0, len(text), step)]

@@ -26,7 +26,7 @@ class Style:
 
     def __init__(self, target: Target) -> None:
         logging = target.version.configuration.logging_config
-        self.json = logging is not None and logging.log_format == "JSON"
+        self.json = target.json_logs
         self.system = _INFO
         self.application = 0
         if logging is not None and self.json:
@@ -50,11 +50,6 @@ class Style:
         return _APPLICATION_LEVELS.get(level.upper(), self.application) >= self.application
 
 
-def is_json(target: Target) -> bool:
-    logging = target.version.configuration.logging_config
-    return logging is not None and logging.log_format == "JSON"
-
-
 def billed(outcome: Outcome) -> int:
     """Milliseconds: an initialisation on demand counts, one ahead of events does not."""
     return math.ceil((outcome.duration + (outcome.init_duration or outcome.restore_duration or 0.0)) * 1000)
@@ -64,28 +59,28 @@ def init_start(target: Target, now: float, kind: str = "on-demand") -> str:
     configuration = target.version.configuration
     runtime = configuration.runtime or ""
     arn = configuration.runtime_version_config.runtime_version_arn if configuration.runtime_version_config else ""
-    if is_json(target):
+    if target.json_logs:
         record = {
             "initializationType": kind,
             "phase": "init",
             "runtimeVersion": runtime,
             "runtimeVersionArn": arn,
             "functionName": target.key.name,
-            "functionVersion": target.version.number,
+            "functionVersion": target.number,
         }
         return _json(target, now, "platform.initStart", record, _INFO if runtime else _DEBUG)
     return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}\n"
 
 
 def start(target: Target, invocation: Invocation, now: float) -> str:
-    if is_json(target):
-        return _json(target, now, "platform.start", _sampled(records.start(invocation, target.version.number)), _INFO)
-    return f"START RequestId: {invocation.request_id} Version: {target.version.number}\n"
+    if target.json_logs:
+        return _json(target, now, "platform.start", _sampled(records.start(invocation, target.number)), _INFO)
+    return f"START RequestId: {invocation.request_id} Version: {target.number}\n"
 
 
 def end(target: Target, invocation: Invocation, outcome: Outcome, now: float) -> list[str]:
     """END and REPORT, and before them what is said of an end that is no answer."""
-    if is_json(target):
+    if target.json_logs:
         return _json_end(target, invocation, outcome, now)
     id_ = invocation.request_id
     lines = [f"END RequestId: {id_}\n", report(target, invocation, outcome)]
