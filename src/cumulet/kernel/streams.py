@@ -49,6 +49,23 @@ class _Once:
         return data
 
 
+def at_once(stream: Stream) -> bytes | None:
+    """The whole of a stream whose bytes are in memory, which nothing has to be awaited for; None of any other.
+
+    Raises what reading it does. A stream over another says by `in_memory` whether that one is.
+    """
+    if isinstance(stream, BytesStream):
+        return stream.data
+    if not getattr(stream, "in_memory", False):
+        return None
+    try:
+        read_all(stream).send(None)
+    except StopIteration as end:
+        whole: bytes = end.value
+        return whole
+    raise AssertionError("bytes in memory had to be waited for")
+
+
 async def read_all(stream: Stream) -> bytes:
     """The whole of a stream; for streams whose size something else has bounded."""
     if isinstance(stream, BytesStream):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from cumulet.kernel import checksums
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.streams import Stream
+from cumulet.kernel.streams import BytesStream, Stream
 from cumulet.wire.signed import ALGORITHM, Signed, sign_text
 from cumulet.wire.signing_errors import MISMATCH_S3
 
@@ -97,6 +97,10 @@ class ChunkedStream:
     @property
     def length(self) -> int | None:
         return self._length
+
+    @property
+    def in_memory(self) -> bool:
+        return isinstance(self._source, BytesStream)
 
     @property
     def announced(self) -> tuple[str, ...]:

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.streams import BytesStream, Stream, read_all
+from cumulet.kernel.streams import BytesStream, Stream, at_once, read_all
 from cumulet.wire.aws_chunked import ChunkedStream, ChunkSigner
 from cumulet.wire.http import HttpRequest
 from cumulet.wire.signed import Signed
@@ -45,9 +45,23 @@ def checked(request: HttpRequest, signed: Signed | None, secret: str | None) -> 
     )
 
 
-async def check_content(request: HttpRequest, signed: Signed | None, secret: str | None) -> None:
-    """The same for a body that has been read whole: `request.content` becomes the payload, once it is right."""
-    request.content = await read_all(checked(request, signed, secret))
+def check_content(request: HttpRequest, signed: Signed | None, secret: str | None) -> Awaitable[None] | None:
+    """The same for a body that has been read whole: `request.content` becomes the payload, once it is right.
+
+    What it gives back has to be awaited; there is nothing to wait for where the body is in memory.
+    """
+    stream = checked(request, signed, secret)
+    if stream is request.body:
+        return None
+    content = at_once(stream)
+    if content is None:
+        return _read(request, stream)
+    request.content, request.body = content, BytesStream(content)
+    return None
+
+
+async def _read(request: HttpRequest, stream: Stream) -> None:
+    request.content = await read_all(stream)
     request.body = BytesStream(request.content)
 
 
@@ -81,6 +95,10 @@ class HashedStream:
     @property
     def length(self) -> int | None:
         return self._source.length
+
+    @property
+    def in_memory(self) -> bool:
+        return isinstance(self._source, BytesStream)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._pieces = aiter(self._source)

@@ -4,7 +4,7 @@ https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 """
 
-import base64
+import binascii
 from functools import cached_property
 from typing import Any
 
@@ -39,7 +39,7 @@ _ELEMENTS = {
 
 def host_id(request_id: str) -> str:
     """An x-amz-id-2: 76 characters that go with a request id."""
-    return base64.b64encode((request_id * 2).encode()[:57]).decode()
+    return binascii.b2a_base64((request_id * 2)[:57].encode(), newline=False).decode()
 
 
 def malformed() -> AwsError:

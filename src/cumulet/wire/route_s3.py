@@ -53,11 +53,12 @@ class S3Table:
             for found in self._by_param.get((method, kind, name), ()):
                 if found.fits(params, headers) and (best is None or found.weight > best.weight):
                     best = found
-        if best is None:
-            best = next((found for found in self._plain.get((method, kind), ()) if found.fits(params, headers)), None)
-        if best is None:
-            return None
-        return best.operation, place
+        if best is not None:
+            return best.operation, place
+        for found in self._plain.get((method, kind), ()):  # no parameters are asked of these
+            if not found.headers or found.headers <= headers.keys():
+                return found.operation, place
+        return None
 
 
 def labels(path: str, host_bucket: str) -> dict[str, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from operator import attrgetter
 from typing import Any
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.streams import BytesStream
 from cumulet.services.s3 import checksums, cipher, conditions, events, headers, sse_kms
 from cumulet.services.s3.errors import error, invalid_request
 from cumulet.services.s3.facts import ARCHIVED, check_key, encoded, encryption_members, facts_of, storage_class
 from cumulet.services.s3.intake import Taken, promise_of, taken_in
 from cumulet.services.s3.lifecycle import expiration_of
-from cumulet.services.s3.model import Bucket, Facts, Stored, quoted
+from cumulet.services.s3.model import Bucket, Facts, Part, Stored, quoted
 from cumulet.services.s3.ranges import byte_range
 from cumulet.services.s3.reading import Gone, open_bytes
 from cumulet.services.s3.state import S3, access_denied
@@ -22,6 +24,9 @@ _OVERRIDES = (
     "cache_control", "content_disposition", "content_encoding", "content_language", "content_type", "expires",
 )  # fmt: skip
 _overrides = attrgetter(*(f"response_{name}" for name in _OVERRIDES))
+_NO_OVERRIDES = (None,) * len(_OVERRIDES)
+_conditions = attrgetter("if_match", "if_none_match", "if_modified_since", "if_unmodified_since")
+_NO_CONDITIONS = (None,) * 4
 _ATTEMPTS = 3
 
 
@@ -76,14 +81,34 @@ def put_answer(bucket: Bucket, row: Stored, facts: Facts) -> api.PutObjectOutput
     return answer
 
 
-async def get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.GetObjectOutput:
+def get_object(
+    s3: S3, call: Call, request: api.GetObjectRequest
+) -> api.GetObjectOutput | Coroutine[Any, Any, api.GetObjectOutput]:
+    """An object whose bytes are in its row is answered at once."""
+    bucket = _known_bucket(s3, request)
+    found = s3.objects.current_at_once(bucket.id, request.key) if bucket is not None else None
+    if bucket is None or found is None:
+        return _get_object(s3, call, request)
+    row, data = found
+    facts = row.details()
+    if data is None or row.marker or facts.customer_key_md5 or facts.kms_data_key:
+        return _get_object(s3, call, request)
+    unlock(facts, request)
+    answer = api.GetObjectOutput()
+    start, end = _describe(s3, bucket, request, row, facts, answer)
+    check_retrievable(row, facts)
+    answer.body = BytesStream(data if end - start == len(data) else data[start:end])
+    return answer
+
+
+async def _get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.GetObjectOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     for attempt in range(_ATTEMPTS):
         row, data = await find(s3, bucket, request.key, request.version_id)
         facts = row.details()
         key = unlock(facts, request) or await sse_kms.open_key(s3, call, bucket, request.key, facts)
         answer = api.GetObjectOutput()
-        start, end = await _describe(s3, bucket, request, row, facts, answer)
+        start, end = _describe(s3, bucket, request, row, facts, answer, await _part_asked_for(s3, request, row))
         check_retrievable(row, facts)
         try:
             answer.body = await open_bytes(s3, row, data, start, end, key)
@@ -95,16 +120,46 @@ async def get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.G
     raise AssertionError("unreachable")
 
 
-async def head_object(s3: S3, call: Call, request: api.HeadObjectRequest) -> api.HeadObjectOutput:
+def head_object(
+    s3: S3, call: Call, request: api.HeadObjectRequest
+) -> api.HeadObjectOutput | Coroutine[Any, Any, api.HeadObjectOutput]:
+    bucket = _known_bucket(s3, request)
+    row = s3.objects.current_row_at_once(bucket.id, request.key) if bucket is not None else None
+    if bucket is None or row is None or row.marker:
+        return _head_object(s3, call, request)
+    return _head(s3, bucket, request, row)
+
+
+async def _head_object(s3: S3, call: Call, request: api.HeadObjectRequest) -> api.HeadObjectOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     row, _ = await find(s3, bucket, request.key, request.version_id, "HEAD")
+    return _head(s3, bucket, request, row, await _part_asked_for(s3, request, row))
+
+
+def _head(
+    s3: S3, bucket: Bucket, request: api.HeadObjectRequest, row: Stored, part: Part | None = None
+) -> api.HeadObjectOutput:
     facts = row.details()
     unlock(facts, request)
     answer = api.HeadObjectOutput()
-    await _describe(s3, bucket, request, row, facts, answer)
+    _describe(s3, bucket, request, row, facts, answer, part)
     if row.storage_class in ARCHIVED and facts.restore:
         answer.restore = facts.restore
     return answer
+
+
+def _known_bucket(s3: S3, request: Any) -> Bucket | None:
+    """The bucket of a read that may be answered at once: it is in memory, and the current version is asked for, not a part."""
+    if request.version_id is not None or request.part_number is not None:
+        return None
+    return s3.known(request.bucket, request.expected_bucket_owner)
+
+
+async def _part_asked_for(s3: S3, request: Any, row: Stored) -> Part | None:
+    """The part of a multipart object that a read names, if there is such a part."""
+    if request.part_number is None or not row.upload:
+        return None
+    return await s3.uploads.part(row.upload, request.part_number)
 
 
 def unlock(facts: Facts, request: Any, prefix: str = "sse") -> bytes:
@@ -135,16 +190,16 @@ def check_retrievable(row: Stored, facts: Facts) -> None:
         )
 
 
-async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int]:
-    """Check the request's conditions and fill in everything but the body; gives the range that was asked for."""
-    conditions.check_read(
-        row,
-        request.if_match,
-        request.if_none_match,
-        request.if_modified_since,
-        request.if_unmodified_since,
-        s3.clock.now(),
-    )
+def _describe(
+    s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Facts, answer: Any, part: Part | None = None
+) -> tuple[int, int]:
+    """Check the request's conditions and fill in everything but the body; gives the range that was asked for.
+
+    `part` is the one that the request names, if there is such a part.
+    """
+    asked = _conditions(request)
+    if asked != _NO_CONDITIONS:
+        conditions.check_read(row, *asked, s3.clock.now())
     answer.accept_ranges = "bytes"
     answer.last_modified = row.modified
     answer.e_tag = quoted(row.etag)
@@ -156,15 +211,17 @@ async def _describe(s3: S3, bucket: Bucket, request: Any, row: Stored, facts: Fa
     if request.part_number is None:
         start, end, checksum = _extent(request, row, facts, answer)
     else:
-        start, end, checksum = await _part_extent(s3, request, row, facts, answer)
+        start, end, checksum = _part_extent(request, row, facts, answer, part)
     answer.content_length = end - start
     if checksum and (request.checksum_mode or "").upper() == "ENABLED":
         setattr(answer, checksums.MEMBERS[row.algorithm], checksum)
         answer.checksum_type = row.checksum_type
     _describe_facts(facts, answer)
-    for name, override in zip(_OVERRIDES, _overrides(request), strict=True):
-        if override is not None:
-            setattr(answer, name, headers.checked_override(name, override))
+    overrides = _overrides(request)
+    if overrides != _NO_OVERRIDES:
+        for name, override in zip(_OVERRIDES, overrides, strict=True):
+            if override is not None:
+                setattr(answer, name, headers.checked_override(name, override))
     return start, end
 
 
@@ -195,14 +252,13 @@ def _extent(request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, 
     return start, end, facts.checksum if end - start == row.size else ""
 
 
-async def _part_extent(s3: S3, request: Any, row: Stored, facts: Facts, answer: Any) -> tuple[int, int, str]:
+def _part_extent(request: Any, row: Stored, facts: Facts, answer: Any, part: Part | None) -> tuple[int, int, str]:
     """As `_extent`, of a part."""
     if request.range:
         raise invalid_request("Cannot specify both Range header and partNumber query parameter")
     number, count = request.part_number, facts.parts or 1
     start, end, checksum = 0, row.size, facts.checksum
-    part = await s3.uploads.part(row.upload, number) if row.upload else None
-    if row.upload and part is not None:
+    if part is not None:
         start, end = part.start, part.start + part.size
         answer.parts_count = count
         if row.checksum_type == checksums.COMPOSITE:

@@ -45,13 +45,20 @@ class S3(Struct, eq=False):
 
     async def bucket(self, call: Call, name: str, owner: str | None = None) -> Bucket:
         """The bucket of that name. `owner` is the account that the caller expects to own it."""
-        bucket = self.cache.get(name)
+        bucket = self.known(name, owner)
         if bucket is None:
             bucket = await self.buckets.find(name)
             if bucket is None:
                 raise no_such_bucket(name)
             self.cache[name] = bucket
-        if owner is not None:
+            if owner is not None:
+                check_owner(bucket, owner)
+        return bucket
+
+    def known(self, name: str, owner: str | None = None) -> Bucket | None:
+        """As `bucket`, of those that are in memory; None for any other."""
+        bucket = self.cache.get(name)
+        if bucket is not None and owner is not None:
             check_owner(bucket, owner)
         return bucket
 

@@ -155,6 +155,16 @@ class Objects(Struct, frozen=True):
         """What the key is now, with its inline bytes; may be a delete marker."""
         return _with_data(await self.db.read_one(_CURRENT, (bucket, key)))
 
+    def current_at_once(self, bucket: int, key: str) -> tuple[Stored, bytes | None] | None:
+        """As `current`; also None from an engine that has to be waited for."""
+        rows = self.db.read_at_once(_CURRENT, (bucket, key))
+        return _with_data(rows[0]) if rows else None
+
+    def current_row_at_once(self, bucket: int, key: str) -> Stored | None:
+        """As `current_at_once`, without the bytes."""
+        rows = self.db.read_at_once(_CURRENT_ROW, (bucket, key))
+        return Stored(*rows[0]) if rows else None
+
     async def version(self, bucket: int, key: str, version: str) -> tuple[Stored, bytes | None] | None:
         row = await self.db.read_one(f"{_CURRENT} AND version = $3", (bucket, key, version))
         return _with_data(row or await self.db.read_one(_OLDER, (bucket, key, version)))
