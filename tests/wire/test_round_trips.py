@@ -30,14 +30,15 @@ SHADOWED = {
 }
 # Services whose tags are at an address of Lambda's own: the kind of the resource tells which is meant.
 TAGGED = {"lambda-microvms": "arn:aws:lambda:us-east-1:123456789012:microvm-image:image-1"}
+Unvalidated = Callable[[ServiceWire, str, str], Any]
 EXAMPLES = settings(
     derandomize=True, database=None, deadline=None, max_examples=3, suppress_health_check=list(HealthCheck)
 )
 
 
-def unvalidated(wire: ServiceWire, name: str, protocol: str) -> Any:
-    """A codec that takes any values: these tests are about their form."""
-    codec = wire.codec(name, protocol)
+@pytest.fixture
+def unvalidated(monkeypatch: pytest.MonkeyPatch) -> Unvalidated:
+    """Gives a codec that takes any values: these tests are about their form."""
 
     class Free:
         def __call__(self, *_: Any, **__: Any) -> None:
@@ -45,15 +46,13 @@ def unvalidated(wire: ServiceWire, name: str, protocol: str) -> Any:
 
         payload = __call__
 
-    codec.check = Free()  # type: ignore[assignment]  # stands in for the validation, which has tests of its own
-    return codec
+    def free(wire: ServiceWire, name: str, protocol: str) -> Any:
+        codec = wire.codec(name, protocol)
+        # It stands in for the validation, which has tests of its own.
+        monkeypatch.setattr(codec, "check", Free())
+        return codec
 
-
-@pytest.fixture(autouse=True)
-def fresh_wires() -> Any:
-    load.cache_clear()
-    yield
-    load.cache_clear()
+    return free
 
 
 def operations(service: str, protocol: str = "") -> list[OperationModel]:
@@ -71,7 +70,7 @@ def for_random_values(check: Callable[[Random], None]) -> None:
 
 
 @pytest.mark.parametrize(("service", "protocol"), CASES, ids=str)
-def test_requests(service: str, protocol: str) -> None:
+def test_requests(service: str, protocol: str, unvalidated: Unvalidated) -> None:
     wire = load(service)
     for operation in operations(service, protocol):
         codec = unvalidated(wire, operation.name, protocol)

@@ -7,30 +7,36 @@ import random
 import secrets
 
 _plain = random.Random()  # noqa: S311  seeded by the system; for nothing secret
-_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
-
-_DIGITS = 32
+_AT_ONCE = 64
+_UUID = 36
+_PLACES = [place for place in range(_UUID) if place not in (8, 13, 18, 23)]
+_VARIANT = bytes.maketrans(b"0123456789abcdef", b"89ab" * 4)
 _unused: list[str] = []
 os.register_at_fork(after_in_child=_unused.clear)  # no two processes may give the same
 
 
-def _random_digits() -> str:
-    """32 random hexadecimal digits, of many that are fetched at once: a call of the system's is most of the cost of one."""
+def new_id() -> str:
+    """A version 4 UUID: request ids, message ids, revision ids."""
     try:
         return _unused.pop()
     except IndexError:  # on whatever thread
-        text = os.urandom(_DIGITS * 64).hex()
-        _unused.extend(text[start : start + _DIGITS] for start in range(_DIGITS, len(text), _DIGITS))
-        return text[:_DIGITS]
+        made = _uuids()
+        _unused.extend(made[1:])
+        return made[0]
 
 
-def new_id() -> str:
-    """A version 4 UUID: request ids, message ids, revision ids."""
-    text = _random_digits()
-    # By hand, as every request needs one and the uuid module takes four times as long.
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
+def _uuids() -> list[str]:
+    """Many at a time, as every request needs one: all their digits of one place are put in at once. The uuid module takes ten times as long."""
+    digits = os.urandom(_AT_ONCE * 16).hex().encode()
+    text = bytearray(b"-" * (_AT_ONCE * _UUID))
+    for number, place in enumerate(_PLACES):
+        text[place::_UUID] = digits[number :: len(_PLACES)]
+    text[14::_UUID] = b"4" * _AT_ONCE
+    text[19::_UUID] = text[19::_UUID].translate(_VARIANT)
+    made = text.decode()
+    return [made[start : start + _UUID] for start in range(0, len(made), _UUID)]
 
 
 def unique_id(prefix: str, length: int = 21) -> str:

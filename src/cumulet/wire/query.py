@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
+from msgspec import Struct
+
 from cumulet.api.model import Member, Shape
 from cumulet.kernel.errors import AwsError
 from cumulet.wire import xml
@@ -24,14 +26,11 @@ MAX_DEPTH = 100
 FORM = "application/x-www-form-urlencoded"
 
 
-class Tree:
+class Tree(Struct):
     """The fields of a form by the parts of their dotted names."""
 
-    __slots__ = ("below", "value")
-
-    def __init__(self) -> None:
-        self.value: str | None = None
-        self.below: dict[str, Tree] = {}
+    value: str | None = None
+    below: dict[str, "Tree"] = {}
 
     def items(self) -> list["Tree"]:
         """The values below in the order of their numbers; names that are no numbers are left out."""
@@ -59,10 +58,15 @@ def pairs(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def holds_form(request: HttpRequest) -> bool:
+    """Whether the body may be a form, by its type."""
+    return request.headers.get("content-type", FORM).startswith(FORM)
+
+
 def form(request: HttpRequest) -> list[tuple[str, str]]:
     """All parameters of a query call: of the address and, when it holds a form, of the body."""
     found = pairs(request.query) if request.query else []
-    if request.content and request.headers.get("content-type", FORM).startswith(FORM):
+    if request.content and holds_form(request):
         found += pairs(request.content.decode("utf-8", "replace"))
     return found
 
@@ -72,6 +76,9 @@ def tree(fields: list[tuple[str, str]]) -> Tree:
     root = Tree()
     for name, value in fields:
         node = root
+        if "." not in name and name not in root.below:
+            root.below[name] = Tree(value)
+            continue
         parts = name.split(".")
         if len(parts) > MAX_DEPTH:
             raise AwsError(f"The parameter {name[:100]} is nested too deeply", code="MalformedQueryString")
@@ -195,8 +202,7 @@ class QueryCodec(Codec):
     def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
         fields = tree(form(request) if match.fields is None else match.fields)
         if "QueueUrl" in match.labels and "QueueUrl" not in fields.below:
-            fields.below["QueueUrl"] = Tree()
-            fields.below["QueueUrl"].value = match.labels["QueueUrl"]
+            fields.below["QueueUrl"] = Tree(match.labels["QueueUrl"])
         value = self._read(fields)
         self.check(value, nulls=True)
         return value

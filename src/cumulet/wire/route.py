@@ -19,7 +19,7 @@ from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.json import JsonErrors
 from cumulet.wire.paths import Params, PathTable
-from cumulet.wire.query import FORM, QueryErrors, form, pairs
+from cumulet.wire.query import FORM, QueryErrors, form, holds_form, pairs
 from cumulet.wire.rest_json import RestJsonErrors
 from cumulet.wire.route_s3 import S3Table, bucket_of_host
 from cumulet.wire.services import CBOR, ServiceWire
@@ -75,6 +75,8 @@ _TAGGED_BESIDE_LAMBDA = {"microvm-image": "lambda-microvms"}
 _LAMBDA_PATH = re.compile(r"/20\d\d-\d\d-\d\d/")
 _QUEUE_PATH = re.compile(r"/(?:queue/[^/]+/)?\d{12}/[A-Za-z0-9_.-]+/?")
 CONNECTIONS = "/@connections/"
+_LONGEST_REMEMBERED = 512
+"""Characters of a path or target whose route is remembered: a service's own are far shorter, and clients send whatever they like."""
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)/?")
 
 
@@ -138,7 +140,7 @@ def resolve(request: HttpRequest) -> Route:
     """The route of a request. Raises RouteError."""
     target = request.headers.get("x-amz-target")
     if target is not None:
-        return _by_target(request, target)
+        return _by_target(request, target) or _without_target(request, target)
     if request.path.startswith("/service/"):
         found = _RPC_PATH.fullmatch(request.path)
         if found is not None and found[1] in _TARGETS:
@@ -172,11 +174,9 @@ def _kind_of(arn: str) -> str:
     return parts[5] if len(parts) == 7 else ""
 
 
-def _path_of(request: HttpRequest, service: str) -> str:
+def _path_of(path: str, service: str) -> str:
     """The path in which an operation is looked for: behind a stage, where the service's endpoints have one."""
-    if service != "apigatewaymanagementapi":
-        return request.path
-    return request.path[max(0, request.path.find(CONNECTIONS)) :]
+    return path[max(0, path.find(CONNECTIONS)) :] if service == "apigatewaymanagementapi" else path
 
 
 def _route(wire: ServiceWire, operation: str, protocol: str, match: Match = NO_MATCH) -> Route:
@@ -193,26 +193,32 @@ def _refuse(service: str, codec: ErrorCodec, message: str) -> NoReturn:
 def _scope(request: HttpRequest) -> str:
     """The service in the credential scope of a signature; empty for an unsigned request."""
     credential = request.headers.get("authorization", "")
+    # Clients write the signature last. What comes before it is the same in all requests of a client for a day.
+    before = credential.rpartition("Signature=")[0]
+    if before and len(before) <= LONGEST_CREDENTIAL and (named := _scope_before(before)) is not None:
+        return named
     start = credential.find("Credential=")
     if start >= 0:
-        return _remembered(credential[start + 11 :].partition(",")[0])
+        return _service_in(credential[start + 11 :].partition(",")[0])
     if credential.startswith("AWS ") or "AWSAccessKeyId=" in request.query:
         return "s3"
     if "Amz-Credential=" in request.query:
         for name, value in pairs(request.query):
             if name.lower() == "x-amz-credential":
-                return _remembered(value)
+                return _service_in(value)
     return ""
 
 
-def _remembered(credential: str) -> str:
-    """As `_service_in`; what is far too long for a credential is no use to remember."""
-    return _service_in(credential) if len(credential) <= LONGEST_CREDENTIAL else ""
-
-
 @lru_cache(1024)
+def _scope_before(text: str) -> str | None:
+    _, found, named = text.partition("Credential=")
+    credential, ended, _ = named.partition(",")
+    return _service_in(credential) if found and ended else None
+
+
 def _service_in(credential: str) -> str:
-    parts = credential.split("/")
+    """The service in a credential; what is far too long for one has none."""
+    parts = credential.split("/") if len(credential) <= LONGEST_CREDENTIAL else []
     return parts[-2].strip().lower() if len(parts) >= 5 else ""
 
 
@@ -306,35 +312,66 @@ def _params(query: str) -> Params:
 
 
 def _rest_json(request: HttpRequest, service: str, params: Params) -> Route:
+    hal = service == "apigateway" and "application/json" not in request.headers.get("accept", "").lower()
+    if params or len(request.path) > _LONGEST_REMEMBERED:
+        return _by_address(service, request.method, request.path, hal, params)
+    return _remembered_address(service, request.method, request.path, hal)
+
+
+@lru_cache(1024)
+def _remembered_address(service: str, method: str, path: str, hal: bool) -> Route:
+    return _by_address(service, method, path, hal, {})
+
+
+def _by_address(service: str, method: str, path: str, hal: bool, params: Params) -> Route:
     wire = services.load(service)
     if "rest-json" not in wire.protocols:
-        _refuse(service, wire.errors(), f"{request.method} {request.path} names no operation of {service}")
-    matched = _paths(service).match(request.method, _path_of(request, service), params)
+        _refuse(service, wire.errors(), f"{method} {path} names no operation of {service}")
+    matched = _paths(service).match(method, _path_of(path, service), params)
     if matched is None:
-        message = f"{request.method} {request.path} is no operation of {service}"
+        message = f"{method} {path} is no operation of {service}"
         raise RouteError(service, AwsError(message, code="UnknownOperationException", status=404), wire.errors())
     operation, labels = matched
-    hal = service == "apigateway" and "application/json" not in request.headers.get("accept", "").lower()
     return Route(service, operation, wire.codec(operation, "rest-json"), Match(labels, params), wire.signing_name, hal)
 
 
-def _by_target(request: HttpRequest, target: str) -> Route:
+_FORMS = {"application/x-amz-json-1.1": "1.1", "application/x-amz-cbor-1.1": "cbor"}
+"""What the Content-Type of a request with a target says of its body."""
+
+
+def _by_target(request: HttpRequest, target: str) -> Route | None:
+    """The route to what X-Amz-Target names; None when that is nothing."""
+    if len(target) > _LONGEST_REMEMBERED:
+        return None
+    kind = request.headers.get("content-type")
+    version = "" if kind is None else _FORMS.get(kind[:26], "1.0")
+    return _remembered_target(target, version)
+
+
+@lru_cache(1024)
+def _remembered_target(target: str, version: str) -> Route | None:
     prefix, _, operation = target.rpartition(".")
     service = _TARGETS.get(prefix.rpartition(".")[2], "")
     if not service:
-        scope = _scope(request)
-        service = _service_of(scope)
-        if not service and scope:
-            _foreign(request, scope)
-        codec = services.load(service).errors() if service else JsonErrors(_nobody())
-        _refuse(service, codec, f"X-Amz-Target {target} names no service here")
+        return None
     wire = services.load(service)
-    version = "1.1" if request.headers.get("content-type", "").startswith("application/x-amz-json-1.1") else "1.0"
     if operation not in wire.model.operations:
-        _refuse(service, wire.errors("json"), f"{operation} is no operation of {service}")
-    if wire.model.metadata.json_version == version or "content-type" not in request.headers:
-        return _route(wire, operation, "json")
-    return _route(wire, operation, f"json-{version}")
+        return None
+    own = not version or wire.model.metadata.json_version == version
+    return _route(wire, operation, "json" if own else f"json-{version}")
+
+
+def _without_target(request: HttpRequest, target: str) -> NoReturn:
+    prefix, _, operation = target.rpartition(".")
+    service = _TARGETS.get(prefix.rpartition(".")[2], "")
+    if service:
+        _refuse(service, services.load(service).errors("json"), f"{operation} is no operation of {service}")
+    scope = _scope(request)
+    service = _service_of(scope)
+    if not service and scope:
+        _foreign(request, scope)
+    codec = services.load(service).errors() if service else JsonErrors(_nobody())
+    _refuse(service, codec, f"X-Amz-Target {target} names no service here")
 
 
 def _rpc(service: str, operation: str) -> Route:
@@ -348,11 +385,33 @@ def _rpc(service: str, operation: str) -> Route:
 
 
 def _by_action(request: HttpRequest, service: str) -> Route:
-    wire = services.load(service)
+    if service != "sqs" and _is_bare(request):
+        return _bare(service, request.content)
     try:
         fields = form(request)
     except AwsError as error:
-        raise RouteError(service, error, wire.errors("query")) from None
+        raise RouteError(service, error, services.load(service).errors("query")) from None
+    labels = {}
+    if service == "sqs" and _QUEUE_PATH.fullmatch(request.path):
+        labels["QueueUrl"] = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"
+    return _by_fields(service, fields, labels)
+
+
+def _is_bare(request: HttpRequest) -> bool:
+    """Whether its form has room for the names of operation and version alone, as many of STS and IAM do."""
+    content = request.content
+    return (
+        content.count(b"&") == 1 and len(content) <= _LONGEST_REMEMBERED and not request.query and holds_form(request)
+    )
+
+
+@lru_cache(1024)
+def _bare(service: str, content: bytes) -> Route:
+    return _by_fields(service, pairs(content.decode("utf-8", "replace")), {})
+
+
+def _by_fields(service: str, fields: list[tuple[str, str]], labels: dict[str, str]) -> Route:
+    wire = services.load(service)
     for name, value in fields:
         if name == "Action":
             action = value
@@ -365,9 +424,6 @@ def _by_action(request: HttpRequest, service: str) -> Route:
         unknown = f"Could not find operation {action} for version {version}"
         message = f"The action {action} is not valid for this endpoint." if service == "sqs" else unknown
         raise RouteError(service, AwsError(message, code="InvalidAction"), wire.errors("query"))
-    labels = {}
-    if service == "sqs" and _QUEUE_PATH.fullmatch(request.path):
-        labels["QueueUrl"] = f"{request.scheme}://{request.headers.get('host', '')}{request.path}"
     return _route(wire, action, "query", Match(labels, fields=fields))
 
 

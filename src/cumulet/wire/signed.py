@@ -29,7 +29,7 @@ class Scope(Struct, frozen=True):
     service: str
 
 
-class Signed(Struct, frozen=True, kw_only=True):
+class Signed(Struct, frozen=True):
     """A signature and all that it names. `signed_headers` are lower case, in the order given; `timestamp` is ISO 8601 basic.
 
     `payload` is the x-amz-content-sha256 of the request ("" without): a hash, or how the body is signed.
@@ -44,9 +44,9 @@ class Signed(Struct, frozen=True, kw_only=True):
     signature: str
     timestamp: str
     session_token: str | None = None
+    payload: str = ""
     presigned: bool = False
     expires: int = 0
-    payload: str = ""
     version: Literal[2, 4] = 4
 
     @property

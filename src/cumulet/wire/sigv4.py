@@ -8,6 +8,8 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
+from msgspec import Struct
+
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.wire import signing_errors as errors
 from cumulet.wire import sigv2
@@ -52,6 +54,7 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 # Sent with a signature, but never part of what S3 wants signed.
 _MAY_BE_UNSIGNED = frozenset({"x-amz-content-sha256"})
 _BETWEEN = (" ", ",")
+_LONGEST_CLAIM = 4096
 _QUERY_NAMES = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders")
 _INCOMPLETE_QUERY = (
     "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date,"
@@ -105,39 +108,65 @@ def verify(request: HttpRequest, signed: Signed, secret: str | None, now: float,
 # --- parsing
 
 
+class _Claim(Struct, frozen=True):
+    """What an Authorization header says before its signature: the same in all requests of a client for a day."""
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+
+
 def _from_header(request: HttpRequest, authorization: str, style: Style) -> Signed:
-    # Clients write the signature last. What comes before it is the same in all requests of a client for a day.
+    headers = request.headers
+    timestamp = headers.get("x-amz-date") or _from_date(headers.get("date", ""))
+    # Clients write the signature last.
+    before, _, signature = authorization.rpartition("Signature=")
+    claim = _claim(before) if "," not in signature and len(before) <= _LONGEST_CLAIM else None
+    if claim is None or not signature or claim.date != timestamp[:8] or epoch(timestamp) is None:
+        claim, signature = _read_header(authorization, timestamp, style)
+    return Signed(
+        claim.access_key,
+        claim.date,
+        claim.region,
+        claim.service,
+        claim.signed_headers,
+        signature.strip(),
+        timestamp,
+        headers.get("x-amz-security-token"),
+        headers.get("x-amz-content-sha256", ""),
+    )
+
+
+@lru_cache(1024)
+def _claim(before: str) -> _Claim | None:
+    """The claim of a header whose signature is its last part; None where more is to be said about it."""
+    parts = _parts(before) if before[-1:] in _BETWEEN else {}
+    credential = _credential(parts.get("Credential", ""))
+    if credential is None or not parts.get("SignedHeaders"):
+        return None
+    return _Claim(*credential, _names(parts["SignedHeaders"]))
+
+
+def _read_header(authorization: str, timestamp: str, style: Style) -> tuple[_Claim, str]:
+    """The claim and the signature of any header. Raises the style's error for a malformed one."""
     before, _, signature = authorization.rpartition("Signature=")
     if before[-1:] in _BETWEEN and "," not in signature:
-        parts = _parts(before)
+        parts = _parts(before) | {"Signature": signature}
     else:
         parts = _parts(authorization)
-        signature = parts.get("Signature", "")
-    if not (signature and parts.get("Credential") and parts.get("SignedHeaders")):
-        held = parts | {"Signature": signature}
-        absent = [name for name in ("Credential", "Signature", "SignedHeaders") if not held.get(name)]
+    absent = [name for name in ("Credential", "Signature", "SignedHeaders") if not parts.get(name)]
+    if absent:
         raise errors.incomplete_header(style, authorization, absent)
     credential = _credential(parts["Credential"])
     if credential is None:
         raise errors.bad_credential(style, parts["Credential"], authorization, presigned=False)
-    headers = request.headers
-    timestamp = headers.get("x-amz-date") or _from_date(headers.get("date", ""))
     if epoch(timestamp) is None:
         raise errors.no_date(style, authorization)
-    access_key, date, region, service = credential
-    if date != timestamp[:8]:
-        raise errors.bad_scope_date(style, date, timestamp, presigned=False)
-    return Signed(
-        access_key=access_key,
-        date=date,
-        region=region,
-        service=service,
-        signed_headers=_names(parts["SignedHeaders"]),
-        signature=signature.strip(),
-        timestamp=timestamp,
-        session_token=headers.get("x-amz-security-token"),
-        payload=headers.get("x-amz-content-sha256", ""),
-    )
+    if credential[1] != timestamp[:8]:
+        raise errors.bad_scope_date(style, credential[1], timestamp, presigned=False)
+    return _Claim(*credential, _names(parts["SignedHeaders"])), parts["Signature"]
 
 
 def _from_query(request: HttpRequest, found: dict[str, str], style: Style) -> Signed:
@@ -187,9 +216,8 @@ def _expires(text: str, style: Style) -> int:
     return seconds
 
 
-@lru_cache(1024)
 def _parts(text: str) -> dict[str, str]:
-    """The names and values of an Authorization header. Shared: do not change it."""
+    """The names and values of an Authorization header."""
     found: dict[str, str] = {}
     for part in text[len(ALGORITHM) :].split(","):
         name, _, value = part.strip().partition("=")
@@ -199,18 +227,14 @@ def _parts(text: str) -> dict[str, str]:
 
 def _credential(text: str) -> tuple[str, str, str, str] | None:
     """The parts of a credential scope; None for what is none."""
-    return _split(text) if len(text) <= LONGEST_CREDENTIAL else None
-
-
-@lru_cache(1024)
-def _split(text: str) -> tuple[str, str, str, str] | None:
+    if len(text) > LONGEST_CREDENTIAL:
+        return None
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or not all(parts) or parts[4] != "aws4_request":
         return None
     return parts[0], parts[1], parts[2], parts[3]
 
 
-@lru_cache(1024)
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.lower() for name in text.split(";"))
 
