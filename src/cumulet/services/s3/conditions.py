@@ -63,6 +63,8 @@ def _matches(sent: str, etag: str) -> bool:
 
 def check_write_headers(if_match: str | None, if_none_match: str | None) -> None:
     """Which conditions S3 takes on writes at all."""
+    if if_match is None and if_none_match is None:
+        return
     if if_match is not None and if_none_match is not None:
         raise unsupported_header(
             "If-Match,If-None-Match", "Multiple conditional request headers present in the request"

@@ -1,6 +1,7 @@
 """What a write request says about the object besides its bytes: metadata, tags, encryption, lock, storage class."""
 
 import re
+from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,8 @@ HEADERS = (
     "content_type", "cache_control", "content_disposition", "content_encoding", "content_language",
     "website_redirect_location",
 )  # fmt: skip
+_headers = attrgetter(*HEADERS)
+_NO_HEADERS = (None,) * len(HEADERS)
 _ENCRYPTIONS = {"AES256", "aws:kms", "aws:kms:dsse"}
 _TAG = re.compile(r"[\w\s_.:/=+\-@]*", re.UNICODE)
 _RESERVED = "System tags cannot be added/updated by requester"
@@ -69,11 +72,10 @@ def facts_of(s3: S3, bucket: Bucket, request: Any) -> tuple[Facts, bytes]:
 
 
 def headers_of(request: Any) -> dict[str, str]:
-    found = {}
-    for name in HEADERS:
-        value = getattr(request, name)
-        if value is not None:
-            found[name] = value
+    values = _headers(request)
+    if values == _NO_HEADERS:
+        return {}
+    found = {name: value for name, value in zip(HEADERS, values, strict=True) if value is not None}
     encoding = found.get("content_encoding")
     if encoding is not None and "aws-chunked" in encoding:
         rest = [one for one in encoding.split(",") if one.strip() != "aws-chunked"]

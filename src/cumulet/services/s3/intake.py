@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from cumulet.kernel import checksums as digests
-from cumulet.kernel.streams import BytesStream, Stream
+from cumulet.kernel.streams import BytesStream, Stream, at_once
 from cumulet.services.s3 import checksums, cipher
 from cumulet.services.s3.errors import error
 from cumulet.services.s3.model import INLINE, LARGEST_PUT
@@ -138,12 +138,8 @@ class _Sink:
 
     def _checked(self, trailers: dict[str, str], blob: str) -> Taken:
         promise, calculated = self._promise, self._md5.digest()
-        late = trailers[digests.header(promise.algorithm)] if promise.trailing else ""
-        checksum = self._checksum.base64() if self._checksum is not None else late
-        if promise.value and promise.value != checksum:
-            raise checksums.mismatch(promise.algorithm)
-        if promise.md5 is not None and promise.md5 != calculated:
-            raise checksums.wrong_md5(promise.md5, calculated, part=promise.part)
+        checksum = self._checksum.base64() if self._checksum is not None else _late(promise, trailers)
+        _check(promise, checksum, calculated)
         data = None if blob else b"".join(self._pieces)
         nonce = self._cipher.nonce if self._cipher else ""
         also = self._also.base64() if self._also is not None else checksum
@@ -152,6 +148,34 @@ class _Sink:
     async def close(self) -> None:
         if self._manager is not None:
             await self._manager.__aexit__(None, None, None)
+
+
+def _late(promise: Promise, trailers: dict[str, str]) -> str:
+    """The checksum that came after the bytes."""
+    return trailers[digests.header(promise.algorithm)] if promise.trailing else ""
+
+
+def _check(promise: Promise, checksum: str, md5: bytes) -> None:
+    if promise.value and promise.value != checksum:
+        raise checksums.mismatch(promise.algorithm)
+    if promise.md5 is not None and promise.md5 != md5:
+        raise checksums.wrong_md5(promise.md5, md5, part=promise.part)
+
+
+def taken_at_once(body: Stream | None, promise: Promise) -> Taken | None:
+    """As `taken_in`, of what is in memory, small, and kept as it came; None of any other body."""
+    if body is None or body.length is None or body.length > INLINE or promise.customer_key or promise.also:
+        return None
+    data = at_once(body)
+    if data is None:
+        return None
+    md5 = hashlib.md5(data, usedforsecurity=False).digest()
+    if promise.trailing:
+        checksum = _late(promise, getattr(body, "trailers", {}))
+    else:
+        checksum = digests.of(promise.algorithm, data)
+    _check(promise, checksum, md5)
+    return Taken(len(data), md5.hex(), promise.algorithm, checksum, data, "", also=checksum)
 
 
 def too_large(size: int) -> Exception:

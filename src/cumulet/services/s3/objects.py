@@ -12,7 +12,7 @@ from cumulet.kernel.streams import BytesStream
 from cumulet.services.s3 import checksums, cipher, conditions, events, headers, sse_kms
 from cumulet.services.s3.errors import error, invalid_request
 from cumulet.services.s3.facts import ARCHIVED, check_key, encoded, encryption_members, facts_of, storage_class
-from cumulet.services.s3.intake import Taken, promise_of, taken_in
+from cumulet.services.s3.intake import Taken, promise_of, taken_at_once, taken_in
 from cumulet.services.s3.lifecycle import expiration_of
 from cumulet.services.s3.model import Bucket, Facts, Part, Stored, quoted
 from cumulet.services.s3.ranges import byte_range
@@ -30,29 +30,38 @@ _NO_CONDITIONS = (None,) * 4
 _ATTEMPTS = 3
 
 
-async def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.PutObjectOutput:
-    return await _put(s3, call, request, events.PUT)
+def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> Coroutine[Any, Any, api.PutObjectOutput]:
+    return _put(s3, call, request, events.PUT)
 
 
-async def post_object(s3: S3, call: Call, request: api.PutObjectRequest) -> api.PutObjectOutput:
+def post_object(s3: S3, call: Call, request: api.PutObjectRequest) -> Coroutine[Any, Any, api.PutObjectOutput]:
     """PostObject, which no model has: a put by an HTML form, which the gateway has checked and taken apart."""
-    return await _put(s3, call, request, events.POST)
+    return _put(s3, call, request, events.POST)
 
 
 async def _put(s3: S3, call: Call, request: api.PutObjectRequest, event: str) -> api.PutObjectOutput:
-    bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
+    bucket = s3.known(request.bucket, request.expected_bucket_owner) or await s3.bucket(
+        call, request.bucket, request.expected_bucket_owner
+    )
     check_key(request.key)
     conditions.check_write_headers(request.if_match, request.if_none_match)
     kind = storage_class(request)
     facts, key = facts_of(s3, bucket, request)
     promise = promise_of(request)
-    promise.customer_key = key or await sse_kms.new_key(s3, call, bucket, request.key, facts, request)
+    if not key and facts.encryption in sse_kms.METHODS:
+        key = await sse_kms.new_key(s3, call, bucket, request.key, facts, request)
+    promise.customer_key = key
     check = None
     if request.if_match is not None or request.if_none_match is not None:
 
         def check(current: Stored | None) -> None:
             conditions.check_write(current, request.key, request.if_match, request.if_none_match)
 
+    taken = taken_at_once(request.body, promise)
+    if taken is not None:
+        row = new_row(s3, bucket, request.key, taken, facts, kind)
+        await keep(s3, call, bucket, row, taken.data, event, check)
+        return put_answer(bucket, row, facts)
     async with taken_in(s3, request.body, promise) as taken:
         row = new_row(s3, bucket, request.key, taken, facts, kind)
         await keep(s3, call, bucket, row, taken.data, event, check)

@@ -21,14 +21,14 @@ from cumulet.services.s3.errors import error, invalid_argument
 from cumulet.services.s3.model import Bucket, Facts
 from cumulet.services.s3.state import S3
 
-_METHODS = ("aws:kms", "aws:kms:dsse")
+METHODS = ("aws:kms", "aws:kms:dsse")
 _OWN_KEY = "alias/aws/s3"
 _CONTEXT_HEADER = "x-amz-server-side-encryption-context"
 
 
 async def new_key(s3: S3, call: Call, bucket: Bucket, key: str, facts: Facts, request: Any) -> bytes:
     """The data key of a new object or upload, noted in its facts; empty when KMS has no part in its encryption."""
-    if facts.encryption not in _METHODS:
+    if facts.encryption not in METHODS:
         return b""
     facts.kms_context = _context_of(request)
     wanted = api.GenerateDataKeyRequest(

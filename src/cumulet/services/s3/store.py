@@ -4,9 +4,10 @@
 object and a listing is a range scan by (bucket, key); `s3_older` holds the versions below it, newest first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from cumulet.services.s3.model import NULL, Bucket, Stored
 from cumulet.storage.database import Database, Row, Transaction
@@ -65,10 +66,7 @@ _BOTH = f"""SELECT {_VERSION}, 1 AS latest FROM s3_object WHERE bucket = $1 AND 
 
 
 def _values(row: Stored, data: bytes | None) -> tuple[object, ...]:
-    return (
-        row.bucket, row.key, row.order, row.version, row.marker, row.size, row.etag, row.modified, row.storage_class,
-        row.algorithm, row.checksum_type, row.upload, row.blob, row.facts, data,
-    )  # fmt: skip
+    return (*astuple(row), data)
 
 
 class Buckets(Struct, frozen=True):
@@ -169,9 +167,9 @@ class Objects(Struct, frozen=True):
         row = await self.db.read_one(f"{_CURRENT} AND version = $3", (bucket, key, version))
         return _with_data(row or await self.db.read_one(_OLDER, (bucket, key, version)))
 
-    async def replace_plain(self, row: Stored, data: bytes | None) -> bool:
-        """Write an unversioned object in one statement, if what it replaces (if anything) is inline as well."""
-        return bool(await self.db.write(_REPLACE_PLAIN, _values(row, data)))
+    def replace_plain(self, row: Stored, data: bytes | None) -> Awaitable[list[Row]]:
+        """Write an unversioned object in one statement, if what it replaces (if anything) is inline as well: gives a row then."""
+        return self.db.write(_REPLACE_PLAIN, _values(row, data))
 
     async def current_in(self, tx: Transaction, bucket: int, key: str) -> Stored | None:
         rows = await tx.read(_CURRENT_ROW, (bucket, key))

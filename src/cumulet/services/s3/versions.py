@@ -57,7 +57,7 @@ async def keep(
 
     `check` sees what the key was at that moment, and raises when a condition does not hold.
     """
-    now = await s3.bucket(call, bucket.name)
+    now = s3.known(bucket.name) or await s3.bucket(call, bucket.name)
     if now.id == bucket.id:
         bucket = now  # its versioning may have changed while the bytes came in
     row.order = s3.next_order()
