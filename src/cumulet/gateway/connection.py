@@ -78,7 +78,6 @@ class Connection(asyncio.Protocol):
         self._rest = b""  # received, not yet parsed: the pipeline is full, or an upgrade is being answered
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
-        self._head_sent = False
         self._closed = False  # no more answers are written
         self._ended = False  # the client has ended its side
         self._linger_until = 0.0
@@ -251,7 +250,6 @@ class Connection(asyncio.Protocol):
     def _start(self, exchange: Exchange, *, at_once: bool) -> None:
         """Call the handler; what it has to wait for runs in a task, as does what is not answered `at_once`."""
         self._current = exchange
-        self._head_sent = False
         request, body = exchange.request, exchange.body
         held = 0
         if body is not None and exchange.complete:
@@ -273,15 +271,14 @@ class Connection(asyncio.Protocol):
 
     def _answer_at_once(self, exchange: Exchange, response: HttpResponse, body: bytes) -> None:
         try:
-            self._settle(exchange, response)
             self._answer_bytes(exchange, response, body)
         except Exception as error:  # noqa: BLE001 -- as in `_serve`
             self._break_off(exchange, error)
             return
-        if self._writable is None:
-            self._finish(exchange, response)
-        else:
+        if self._writable is not None:
             self._task = self._loop.create_task(self._finish_written(exchange, response, self._writable))
+        else:
+            self._finish(exchange, response)
 
     async def _finish_written(self, exchange: Exchange, response: HttpResponse, written: asyncio.Future[None]) -> None:
         try:
@@ -308,7 +305,6 @@ class Connection(asyncio.Protocol):
             await end(response.body)
             return
         try:
-            self._settle(exchange, response)
             body = response.body
             if isinstance(body, (bytes, bytearray, memoryview)):  # a tuple: a union is checked in thrice the time
                 self._answer_bytes(exchange, response, body)
@@ -328,7 +324,7 @@ class Connection(asyncio.Protocol):
     def _break_off(self, exchange: Exchange, error: Exception) -> None:
         """The answer could not be sent, or not to its end."""
         tell(exchange.request, error)
-        if self._head_sent:
+        if exchange.answered:
             self._transport.abort()
         else:
             self._refuse(Refused(500, "InternalFailure"))
@@ -398,15 +394,18 @@ class Connection(asyncio.Protocol):
         if sent != length:
             raise ValueError(f"content-length said {length} bytes, the body had {sent} or more")
 
-    def _settle(self, exchange: Exchange, response: HttpResponse) -> None:
-        """Decide whether the connection can live on after this answer."""
+    def _settle(self, exchange: Exchange, asked: str | None) -> str:
+        """Decide whether the connection can live on after this answer; the line that says so, where it takes one."""
         if exchange.keep_alive and (
-            self._owner.draining
+            asked == "close"
+            or self._owner.draining
             or self._ended
             or (not exchange.complete and not self._can_discard(exchange))
-            or response.headers.get("Connection") == "close"
         ):
             exchange.keep_alive = False
+        if not exchange.keep_alive:
+            return "Connection: close\r\n"
+        return "Connection: keep-alive\r\n" if exchange.http10 or asked == "keep-alive" else ""
 
     def _can_discard(self, exchange: Exchange) -> bool:
         body = exchange.body
@@ -417,18 +416,14 @@ class Connection(asyncio.Protocol):
         return body.length - body.received <= self._limits.drain_size
 
     def _head(self, exchange: Exchange, response: HttpResponse, framing: str) -> bytes:
-        if response.status == _SWITCHING:
-            framing = "Connection: Upgrade\r\n"
-        elif not exchange.keep_alive:
-            framing += "Connection: close\r\n"
-        elif exchange.http10 or response.headers.get("Connection") == "keep-alive":
-            framing += "Connection: keep-alive\r\n"
+        connection = self._settle(exchange, response.headers.get("Connection"))
+        framing = "Connection: Upgrade\r\n" if response.status == _SWITCHING else framing + connection
         if response.cookies:
-            framing += "".join([f"Set-Cookie: {cookie}\r\n" for cookie in response.cookies])
+            framing += more_lines([("Set-Cookie", cookie) for cookie in response.cookies])
         if response.more:
             framing += more_lines(response.more)
         head = encode_head(response.status, response.headers, framing, self._owner.dates.line())
-        self._head_sent = True
+        exchange.answered = True
         return head
 
     def _write(self, head: bytes, body: bytes | bytearray | memoryview) -> None:
@@ -444,7 +439,7 @@ class Connection(asyncio.Protocol):
         self._idle_since = self._loop.time()
         if exchange.body is not None:
             exchange.body.drop()
-        if isinstance(response, Upgrade):
+        if response.status == _SWITCHING and isinstance(response, Upgrade):
             self._switch(response)
         elif self._closed:
             self._current = None

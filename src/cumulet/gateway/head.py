@@ -6,25 +6,44 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 
+from msgspec import Struct
+
 # What frames the message is the connection's to say.
 _FRAMING = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
-_OWN = {"date", "server"}
+_SERVER = "Server: cumulet\r\n"
 
 
-@lru_cache(1024)
-def _kind(name: str) -> str:
-    """What to do with a header: "" to send it, its lower-case name when it is one of ours, "drop" when it frames."""
-    key = name.lower()
-    return "drop" if key in _FRAMING else key if key in _OWN else ""
+class _Template(Struct, frozen=True):
+    """What heads of the same status and names of headers have in common: `text` takes the values."""
+
+    text: str
+    lines: int
+    has_date: bool
+    has_server: bool
 
 
 @lru_cache(256)
-def _status_line(status: int) -> str:
+def _template(status: int, names: tuple[str, ...]) -> _Template:
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
         phrase = "Status"
-    return f"HTTP/1.1 {status} {phrase}\r\n"
+    lines = [f"HTTP/1.1 {status} {phrase}\r\n"]
+    text = lines[0]
+    for name in names:
+        if name.lower() in _FRAMING:
+            text += "%.0s"  # takes the value, and nothing of it
+        else:
+            text += name.replace("%", "%%") + ": %s\r\n"
+            lines.append(name)
+    keys = {name.lower() for name in names}
+    _check(text, len(lines))
+    return _Template(text, len(lines), "date" in keys, "server" in keys)
+
+
+def _check(text: str, lines: int) -> None:
+    if text.count("\n") != lines or text.count("\r") != lines or "\0" in text:
+        raise ValueError("a header of the answer holds a line break or a NUL")
 
 
 class Dates:
@@ -44,15 +63,17 @@ class Dates:
 
 
 def more_lines(headers: Iterable[tuple[str, str]]) -> str:
-    """Lines for `framing`, of headers that may come several times; without those that frame or are ours.
+    """Lines for `framing`, of headers that may come several times; without those that frame.
 
     Raises ValueError when one would break out of its line.
     """
-    lines = [f"{name}: {value}\r\n" for name, value in headers if not _kind(name)]
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _NOT_TWICE]
     text = "".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
-        raise ValueError("a header of the answer holds a line break")
+    _check(text, len(lines))
     return text
+
+
+_NOT_TWICE = _FRAMING | {"date", "server"}
 
 
 def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str) -> bytes:
@@ -60,21 +81,13 @@ def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str
 
     Raises ValueError when a header would break out of its line.
     """
-    server = "Server: cumulet\r\n"
-    lines = [_status_line(status)]
-    for name, value in headers.items():
-        if kind := _kind(name):
-            if kind == "drop":
-                continue
-            if kind == "date":
-                date = ""
-            else:
-                server = ""
-        lines.append(f"{name}: {value}\r\n")
-    breaks = len(lines) + 1 + framing.count("\n") + bool(date) + bool(server)
-    text = f"{''.join(lines)}{framing}{date}{server}\r\n"
-    if text.count("\n") != breaks or text.count("\r") != breaks or "\0" in text:
-        raise ValueError("a header of the answer holds a line break or a NUL")
+    template = _template(status, tuple(headers))
+    text = template.text % tuple(headers.values())
+    _check(text, template.lines)
+    if template.has_date:
+        date = ""
+    server = "" if template.has_server else _SERVER
+    text = f"{text}{framing}{date}{server}\r\n"
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

@@ -5,14 +5,16 @@ from collections.abc import Callable
 from functools import lru_cache
 
 import httptools
+from msgspec import Struct
 
 from cumulet.gateway.body import Flow, IncompleteBody, RequestBody
 from cumulet.gateway.limits import Limits
 from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import BytesStream
 from cumulet.kernel.web import Tls
-from cumulet.wire.http import HttpRequest
+from cumulet.wire.http import HeaderLines, HttpRequest
 
+_BLANKS = " \t"
 _EMPTY = BytesStream(b"")
 # Input is parsed in slices, so that one read full of tiny requests cannot outrun the pipeline's bound.
 _SLICE = 16_384
@@ -27,30 +29,34 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Exchange:
-    """One request, and what the connection must know to answer it."""
+class Exchange(Struct):
+    """One request, and what the connection must know to answer it. `body` is None where it has none."""
 
-    __slots__ = ("awaits_continue", "body", "complete", "discard", "http10", "keep_alive", "request", "upgrade")
-
-    def __init__(self, request: HttpRequest, body: RequestBody | None, *, keep_alive: bool, http10: bool) -> None:
-        self.request = request
-        self.body = body
-        self.keep_alive = keep_alive
-        self.http10 = http10
-        self.complete = False  # the request has arrived whole
-        self.discard = False  # it is answered; what still comes of it is thrown away
-        self.awaits_continue = False  # the client sends the body once it gets 100
-        self.upgrade = False  # what follows may be another protocol (WebSocket)
+    request: HttpRequest
+    body: RequestBody | None
+    keep_alive: bool
+    http10: bool
+    complete: bool = False  # the request has arrived whole
+    discard: bool = False  # it is answered; what still comes of it is thrown away
+    awaits_continue: bool = False  # the client sends the body once it gets 100
+    answered: bool = False  # the answer's head is made
 
 
-_NAMES: dict[bytes, str] = {}  # names seen before, in small letters
+class _Names(Struct, frozen=True):
+    """What the names of a head's headers say by themselves. A client sends the same ones again and again."""
+
+    keys: tuple[str, ...]  # in small letters
+    repeated: bool  # some come more than once
+    special: frozenset[str]  # those of `_SPECIAL` among them
 
 
-def _header_name(name: bytes) -> str:
-    key = name.decode("latin-1").lower()
-    if len(_NAMES) < 1024:
-        _NAMES[name] = key
-    return key
+_SPECIAL = frozenset({"connection", "content-length", "expect", "transfer-encoding", "upgrade"})
+
+
+@lru_cache(256)
+def _names(names: tuple[bytes, ...]) -> _Names:
+    keys = tuple([name.decode("latin-1").lower() for name in names])
+    return _Names(keys, len(set(keys)) < len(keys), _SPECIAL.intersection(keys))
 
 
 class RequestReader:
@@ -70,10 +76,12 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: dict[str, str] = {}
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
+        self._small = min(limits.head, _SLICE)
+        self._names: list[bytes] = []
+        self._values: list[bytes] = []
+        self._fed = 0  # size of the piece that is being parsed
         self._received = 0
-        self._unfinished = 0
+        self._unfinished = 0  # bytes fed since there was progress: no less than what the parser holds
         self._refusal: Refused | None = None
         self._resuming = False  # the parser reads a head that we wrote, to go on with a body after an ignored upgrade
         self.in_head = False  # a head has begun and is not complete
@@ -105,6 +113,8 @@ class RequestReader:
         return body.length - body.received if body is not None and body.length is not None else 0
 
     def _parse(self, piece: bytes | memoryview) -> bytes:
+        self._fed = len(piece)
+        self._unfinished += self._fed
         try:
             self._parser.feed_data(piece)
         except httptools.HttpParserUpgrade as stop:
@@ -115,19 +125,16 @@ class RequestReader:
             self._fail_body()
             raise self._refusal or Refused(400, str(error)) from None
         if self.in_head or self.incoming is not None:
-            self._check_unfinished(len(piece))
+            self._check_unfinished()
         return b""
 
-    def _check_unfinished(self, fed: int) -> None:
+    def _check_unfinished(self) -> None:
         """Bound what the parser holds of an unfinished line: a header, a trailer, a chunk's extension."""
-        exchange = self.incoming
-        received = exchange.body.received if exchange is not None and exchange.body is not None else 0
-        if received != self._received:
-            self._received = received
+        body = self.incoming.body if self.incoming is not None else None
+        if body is not None and body.received != self._received:
+            self._received = body.received
             self._unfinished = 0
-            return
-        self._unfinished += fed
-        if self._unfinished > self._limits.head + _SLICE:
+        elif self._unfinished > self._limits.head + _SLICE:
             self._fail_body()
             raise Refused(431, f"the request line and headers are larger than {self._limits.head} bytes")
 
@@ -145,62 +152,45 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self.in_head = True
         self._url = b""
-        self._headers = {}
-        self._head_size = 0
-        self._unfinished = 0
+        self._names = []
+        self._values = []
+        self._received = 0
+        self._unfinished = self._fed
 
     def on_url(self, url: bytes) -> None:
         self._url += url
-        self._head_size += len(url)
-        if self._head_size > self._head_limit:
+        if len(self._url) > self._head_limit:
             self._refuse_head(414)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Only kept, as this is called most: what there is to see is seen in one go. `_check_unfinished` bounds them.
         if self.incoming is None:  # else trailers: none of our protocols sign or need them
-            self._fields.append((name, value))
-
-    def _take_headers(self) -> dict[str, str]:
-        headers = self._headers
-        size = self._head_size
-        for name, value in self._fields:
-            size += len(name) + len(value) + 4
-            key = _NAMES.get(name) or _header_name(name)
-            text = value.decode("latin-1")
-            if text[-1:] in _BLANKS:
-                text = text.rstrip(" \t")
-                if key == "transfer-encoding":  # for the parser it is then another coding
-                    self._refuse(400, "blanks after the transfer encoding")
-            if key in headers:
-                if key in _ONCE:
-                    self._refuse(400, f"duplicate {key} header")
-                headers[key] += "," + text
-            else:
-                headers[key] = text
-        if size > self._head_limit:
-            self._refuse_head(431)
-        self._head_size = 0
-        return headers
+            self._names.append(name)
+            self._values.append(value)
 
     def on_headers_complete(self) -> None:
         self.in_head = False
-        self._unfinished = 0
         if self._resuming:
             return
+        names = self._look_at_names()
+        headers = self._headers = self._joined(names.keys) if names.repeated else self._named(names.keys)
+        self._unfinished = self._fed
         parser = self._parser
-        headers = self._take_headers()
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0"):
-            self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+        keep_alive = parser.should_keep_alive()
+        http10 = False
+        if not keep_alive or "connection" in names.special:  # HTTP/1.1 alone goes on without being told to
+            version = parser.get_http_version()
+            if version not in ("1.1", "1.0"):
+                self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+            http10 = version == "1.0"
         method = parser.get_method()
         path, query, authority = self._target(method)
         host = headers.get("host", "")
-        if not _is_host(host) and (version == "1.1" or host):
+        if not _is_host(host) and (host or not http10):
             self._refuse(400, "a valid host header is required")
         if authority and headers.setdefault("host", authority).lower() != authority.lower():
             self._refuse(400, "the request target and the host header name different hosts")
-        body = self._body(headers, version)
-        lines, self._fields = self._fields, []
+        body = self._body(names, http10=http10) if names.special else None
         request = HttpRequest(
             method.decode("latin-1"),
             path,
@@ -210,18 +200,16 @@ class RequestReader:
             self._scheme,
             self._peer,
             b"",
-            lines,
+            HeaderLines(self._names, self._values),
             self._tls,
             self.presence,
         )
-        exchange = Exchange(request, body, keep_alive=parser.should_keep_alive(), http10=version == "1.0")
-        if "expect" in headers:
+        exchange = Exchange(request, body, keep_alive, http10)
+        if "expect" in names.special:
             if headers["expect"].lower() != "100-continue":
                 self._refuse(417, "the only expectation met here is 100-continue")
-            exchange.awaits_continue = version == "1.1"
-        if "upgrade" in headers and parser.should_upgrade():
-            exchange.upgrade = headers["upgrade"].lower() == "websocket" and body is None
-        self.last = not exchange.keep_alive
+            exchange.awaits_continue = not http10
+        self.last = not keep_alive
         self.incoming = exchange
         self._opened(exchange)
 
@@ -245,6 +233,35 @@ class RequestReader:
             exchange.body.finish()
 
     # --- parts
+
+    def _look_at_names(self) -> _Names:
+        names = tuple(self._names)
+        if self._unfinished <= self._small:
+            return _names(names)
+        if (
+            sum(map(len, self._names)) + sum(map(len, self._values)) + 4 * len(names) + len(self._url)
+            > self._head_limit
+        ):
+            self._refuse_head(431)
+        return _names.__wrapped__(names)  # what is kept is bounded in its size, too
+
+    def _named(self, keys: tuple[str, ...]) -> dict[str, str]:
+        headers = {}
+        for key, value in zip(keys, self._values, strict=True):
+            headers[key] = value.decode("latin-1").rstrip(_BLANKS)
+        return headers
+
+    def _joined(self, keys: tuple[str, ...]) -> dict[str, str]:
+        headers: dict[str, str] = {}
+        for key, value in zip(keys, self._values, strict=True):
+            text = value.decode("latin-1").rstrip(_BLANKS)
+            if key not in headers:
+                headers[key] = text
+            elif key in _ONCE:
+                self._refuse(400, f"duplicate {key} header")
+            else:
+                headers[key] += "," + text
+        return headers
 
     def _skipped_body(self) -> bool:
         """Whether the parser passes the body by, taking it for the protocol that an upgrade asks for."""
@@ -286,11 +303,17 @@ class RequestReader:
         path, _, query = url.partition("?")
         return path, query, authority
 
-    def _body(self, headers: dict[str, str], version: str) -> RequestBody | None:
+    def _body(self, names: _Names, *, http10: bool) -> RequestBody | None:
+        headers = self._headers
         coding = headers.get("transfer-encoding")
         if coding is not None:
-            if version == "1.0" or coding.lower() != "chunked":
+            if http10 or coding.lower() != "chunked":
                 self._refuse(501, "the only transfer encoding taken is chunked, in HTTP/1.1")
+            if self._values[names.keys.index("transfer-encoding")][-1:] in (
+                b" ",
+                b"	",
+            ):  # for the parser it is another coding
+                self._refuse(400, "blanks after the transfer encoding")
             return RequestBody(self._flow, None)
         length = int(headers.get("content-length", "0"))
         return RequestBody(self._flow, length) if length else None
@@ -304,7 +327,6 @@ class RequestReader:
 
 
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "authorization", "expect", "content-type"})
-_BLANKS = frozenset({" ", "\t"})
 # RFC 3986's, without the comma: two hosts joined are none.
 _HOST = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _CHUNKED = "transfer-encoding: chunked"

@@ -1,12 +1,22 @@
 """HTTP messages as the protocols see them: no sockets, no parsing."""
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import Stream
 from cumulet.kernel.web import Tls
+
+
+class HeaderLines(Struct):
+    """Names and values as they were sent, in order, undecoded; gives them in pairs."""
+
+    names: Sequence[bytes]
+    values: Sequence[bytes]
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        return zip(self.names, self.values, strict=True)
 
 
 class HttpRequest(Struct):
@@ -26,7 +36,7 @@ class HttpRequest(Struct):
     scheme: str = "http"
     peer: str = "127.0.0.1"
     content: bytes = b""
-    lines: Sequence[tuple[bytes, bytes]] = ()
+    lines: Iterable[tuple[bytes, bytes]] = ()
     tls: Tls | None = None
     presence: Presence | None = None
 
