@@ -93,7 +93,7 @@ class Node:
             self._authority = Authority(self.config.data / "names")
             await self._listen()
             if not self._authority.prepare(real_time()):
-                self._tasks.start("certificates", self._authority.make())
+                self._tasks.start("certificates", self._certify())
             self._compute = self._assembly.compute = self._make_compute()
             await self._compute.start()
         except BaseException:
@@ -306,6 +306,11 @@ class Node:
 
         state = await self._state("stepfunctions")
         return workflow_pages.Bench(state.mocks, partial(debugging.watch, state), partial(debugging.go_on, state))
+
+    async def _certify(self) -> None:
+        """Have the certificates for AWS's names made, which takes a process half a second."""
+        await asyncio.sleep(_WARM_UP_DELAY)
+        await self._authority.make()
 
     async def _warm_up(self) -> None:
         """Start services, so that queued work of the last run goes on without waiting for a first call."""

@@ -21,9 +21,16 @@ class Catalogue:
 
     def __init__(self, config: ComputeConfig) -> None:
         self._config = config
-        self._runtimes: dict[str, Runtime] = {}
+        self._found: dict[str, Runtime] | None = None
         self._looked = 0.0
         self._installer = Installer(config.folder, config.search_path, allowed=config.install_runtimes)
+
+    @property
+    def _runtimes(self) -> dict[str, Runtime]:
+        """By identifier, as they were at the last look; the first is when somebody asks."""
+        if self._found is None:
+            self.refresh()
+        return self._found or {}
 
     def paths(self) -> dict[str, str]:
         """Runtime identifiers that work here, and the interpreter of each."""
@@ -31,7 +38,7 @@ class Catalogue:
 
     def refresh(self) -> None:
         """See what has been installed or removed since."""
-        self._runtimes = self._find()
+        self._found = self._find()
 
     def find(self, name: str) -> Runtime | None:
         """One that was there at the last look."""

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from cumulet.kernel.config import NotToBeHad
@@ -59,9 +60,9 @@ class DataFolder:
         write_durably(self.path / "clock", repr(offset).encode())
 
     def announce(self, endpoint: str, version: str) -> None:
-        """Tell the command line where the node is."""
+        """Tell the command line where the node is: at once or not at all, and for no longer than the machine runs."""
         node = {"pid": os.getpid(), "endpoint": endpoint, "version": version}
-        write_durably(self.path / "node.json", json.dumps(node).encode())
+        _replace(self.path / "node.json", json.dumps(node).encode(), lambda file: None)
 
     def release(self) -> None:
         """Let go of the folder."""
@@ -71,16 +72,20 @@ class DataFolder:
 
 def write_durably(path: Path, data: bytes) -> None:
     """Replace a small file: after a crash it has the old content or the new, never half of either."""
-    temporary = path.with_name(path.name + ".new")
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, data)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    temporary.replace(path)
+    _replace(path, data, os.fsync)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _replace(path: Path, data: bytes, sync: Callable[[int], None]) -> None:
+    temporary = path.with_name(path.name + ".new")
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, data)
+        sync(file)
+    finally:
+        os.close(file)
+    temporary.replace(path)

@@ -140,9 +140,11 @@ def _numbers(path: Path) -> list[int]:
 def _is(interpreter: Path, version: str) -> bool:
     """A real interpreter of this version: its library is beside it, and only its, or it says its version in its name."""
     try:
+        if not interpreter.is_file():  # as most candidates; to resolve one takes ten times as long
+            return False
         real = interpreter.resolve()
         libraries = real.parent.parent / "lib" / "ruby"
-        if not real.is_file() or not _has(libraries, version):
+        if not _has(libraries, version):
             return False
     except OSError:
         return False
