@@ -31,6 +31,7 @@ _LIMITS = {
     "dynamodb": "cumulet.services.dynamodb.limits",
     "efs": "cumulet.services.efs.limits",
     "gateway": "cumulet.gateway.limits",
+    "kinesis": "cumulet.services.kinesis.limits",
     "lambda": "cumulet.services.lambda_.limits",
     "lambda-microvms": "cumulet.services.lambda_.microvms.limits",
     "lambda-web": "cumulet.services.lambda_.web.limits",
@@ -45,6 +46,7 @@ _WHEN_CALLED = {
     "dynamodbstreams": ("dynamodb", "dynamodb"),
     "efs": ("efs", "efs"),
     "events": ("events", "events"),
+    "kinesis": ("kinesis", "kinesis"),
     "kms": ("kms", "kms"),
     "lambda-microvms": ("lambda", "lambda_microvms"),
     "lambda-web": ("lambda", "lambda_web"),
@@ -129,6 +131,7 @@ class Assembly:
             "efs": self._efs,
             "events": self._events,
             "iam": self._iam,
+            "kinesis": self._kinesis,
             "kms": self._kms,
             "lambda": self._lambda,
             "lambda-core": self._lambda_core,
@@ -281,6 +284,17 @@ class Assembly:
         from cumulet.services import iam
 
         return iam.build(**self._stored("iam"), signals=self._signals, secret=self.folder.key())
+
+    def _kinesis(self) -> Service:
+        from cumulet.services import kinesis
+
+        return kinesis.build(
+            **self._stored("kinesis"),
+            signals=self._signals,
+            calls=self._services,
+            secret=self.folder.key(),
+            limits=self._limits("kinesis"),
+        )
 
     def _kms(self) -> Service:
         from cumulet.services import kms

@@ -66,7 +66,7 @@ def test_an_unknown_service(connection: http.client.HTTPConnection, account: str
 
 def test_an_operation_that_is_not_there_yet_says_so(client: Callable[..., Any]) -> None:
     with pytest.raises(ClientError) as caught:
-        client("kinesis").list_streams()
+        client("firehose").list_delivery_streams()
     assert caught.value.response["Error"]["Code"] == "NotImplemented"
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
     with pytest.raises(ClientError) as caught:

@@ -23,6 +23,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.kernel.streams import BytesStream
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
+from cumulet.wire.amz_cbor import AmzCborCodec
 from cumulet.wire.cbor import CborCodec
 from cumulet.wire.codec import Codec
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 MEBIBYTE: Final = 1_048_576
 # Bodies that are read whole; streamed ones (objects) have no limit here.
-CONTENT_LIMITS: Final = {"lambda": 70_167_211, "s3": 16 * MEBIBYTE}
+CONTENT_LIMITS: Final = {"kinesis": 16 * MEBIBYTE, "lambda": 70_167_211, "s3": 16 * MEBIBYTE}
 DEFAULT_CONTENT_LIMIT: Final = 12 * MEBIBYTE
 LARGE_XML: Final = 65_536
 
@@ -88,6 +89,7 @@ def _is_plain(host: str) -> bool:
 
 # Which family of errors a service answers a bad signature with.
 STYLES: Final[dict[type[Codec], sigv4.Style]] = {
+    AmzCborCodec: "json",
     CborCodec: "json",
     JsonCodec: "json",
     QueryCodec: "query",

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.kernel.call import Call
-from cumulet.policy import addresses
+from cumulet.policy import addresses, shard_iterators
 
 ANYTHING = ("*",)
 
@@ -162,6 +162,11 @@ def _table(call: Call, name: str, request: Struct) -> str:
 def _stream(_: Call, iterator: str, __: Struct) -> str:
     """The stream in a shard iterator."""
     return iterator.partition("|")[0]
+
+
+def _of_iterator(_: Call, text: str, __: Struct) -> str:
+    """The stream of a shard iterator of Kinesis, or of a page of its shards."""
+    return shard_iterators.stream_of(text) or "*"
 
 
 def _streams(call: Call, name: str, request: Struct) -> str:
@@ -313,10 +318,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "dynamodbstreams": (Rule("stream_arn", _itself), Rule("shard_iterator", _stream), Rule("table_name", _streams)),
     "kinesis": (
+        Rule("shard_iterator", _of_iterator),
+        Rule("consumer_arn", _itself),
         Rule("stream_arn", _itself),
         Rule("stream_name", _arn("kinesis", "stream/{}")),
-        Rule("consumer_arn", _itself),
         Rule("resource_arn", _itself),
+        Rule("next_token", _of_iterator),
     ),
     "firehose": (Rule("delivery_stream_name", _arn("firehose", "deliverystream/{}")),),
     "events": (

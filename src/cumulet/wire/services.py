@@ -5,6 +5,7 @@ from typing import Any
 
 from cumulet.api.model import MODELS, Model
 from cumulet.api.model import load as load_model
+from cumulet.wire.amz_cbor import AmzCborCodec, AmzCborErrors
 from cumulet.wire.cbor import CborCodec, CborErrors
 from cumulet.wire.codec import Codec, ErrorCodec
 from cumulet.wire.context import Context
@@ -18,6 +19,7 @@ _CODECS: dict[str, tuple[Any, Any]] = {
     "json": (JsonCodec, JsonErrors),
     "json-1.0": (lambda context, name: JsonCodec(context, name, "1.0"), JsonErrors),
     "json-1.1": (lambda context, name: JsonCodec(context, name, "1.1"), JsonErrors),
+    "json-cbor": (AmzCborCodec, AmzCborErrors),
     "query": (QueryCodec, QueryErrors),
     "rest-json": (RestJsonCodec, RestJsonErrors),
     "rest-xml": (RestXmlCodec, RestXmlErrors),
