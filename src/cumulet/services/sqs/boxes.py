@@ -1,10 +1,12 @@
 """Queries on messages. The taking of messages here is that of standard queues; FIFO queues have `lanes.py`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from cumulet.services.sqs.model import BULK_BYTES, MOST_ENTRIES, Message, earliest_seq
 from cumulet.services.sqs.receipt import Receipt
@@ -67,14 +69,8 @@ def insertion(count: int) -> str:
 
 
 def values_of(messages: Sequence[Message]) -> Values:
-    return [value for m in messages for value in row_of(m)]
-
-
-def row_of(m: Message) -> tuple[object, ...]:
-    return (
-        *(m.box, m.seq, m.id, m.body, m.attributes, m.sender, m.sent, m.hidden_until, m.first_received),
-        *(m.receive_count, m.group, m.deduplication, m.trace, m.source_arn),
-    )
+    """What `insertion` takes: a message's members are in the order of COLUMNS."""
+    return tuple(chain.from_iterable(map(astuple, messages)))
 
 
 class MessageStore(Struct, frozen=True):
@@ -82,9 +78,9 @@ class MessageStore(Struct, frozen=True):
 
     db: Database
 
-    async def add(self, messages: Sequence[Message]) -> None:
+    def add(self, messages: Sequence[Message]) -> Awaitable[object]:
         """Put messages in, all or none."""
-        await self.db.write(insertion(len(messages)), values_of(messages))
+        return self.db.write(insertion(len(messages)), values_of(messages))
 
     async def any_visible(self, box: int, now: float) -> bool:
         row = await self.db.read_one(

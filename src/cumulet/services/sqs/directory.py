@@ -25,13 +25,17 @@ class Directory:
         self._changes = 0
         signals.subscribe(_TOPIC, self._changed)
 
+    def known(self, key: Key) -> Queue | None:
+        """As `find`, of those that are remembered; None for any other."""
+        held = self._found.get(key)
+        return held[1] if held is not None and self._clock.now() < held[0] else None
+
     async def find(self, key: Key) -> Queue | None:
         """The queue of an account, a region and a name."""
-        now = self._clock.now()
-        held = self._found.get(key)
-        if held is not None and now < held[0]:
-            return held[1]
-        changes = self._changes
+        held = self.known(key)
+        if held is not None:
+            return held
+        now, changes = self._clock.now(), self._changes
         queue = await self._store.find(*key)
         if queue is not None and changes == self._changes:
             if len(self._found) >= _MOST:

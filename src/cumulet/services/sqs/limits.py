@@ -42,9 +42,13 @@ class InFlight:
         self._free: dict[int, int] = {}
         self._counted: dict[int, float] = {}
 
+    def allowance(self, box: int) -> int:
+        """How many messages may be taken before it is counted again; none when it is time for that."""
+        return self._free.get(box, 0)
+
     async def room(self, box: int, now: float) -> int:
         """How many more messages may be taken from this box."""
-        free = self._free.get(box, 0)
+        free = self.allowance(box)
         if free <= 0 and now >= self._counted.get(box, 0.0) + 1.0:
             free = MOST_IN_FLIGHT - await self._messages.in_flight(box, now)
             self._free[box] = free

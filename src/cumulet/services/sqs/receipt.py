@@ -1,6 +1,5 @@
 """Receipt handles: opaque to clients, and self-describing so that none has to be stored."""
 
-import base64
 import binascii
 import hashlib
 import struct
@@ -24,7 +23,7 @@ class Receipt(NamedTuple):
 
     def handle(self) -> str:
         payload = _LAYOUT.pack(*self)
-        return base64.b64encode(_PREFIX + payload + _checksum(payload)).decode()
+        return binascii.b2a_base64(_PREFIX + payload + _checksum(payload), newline=False).decode()
 
 
 def parse(queue: int, handle: str) -> Receipt:

@@ -38,7 +38,7 @@ Given = list[tuple[Message, float]]
 
 
 async def receive_message(sqs: Sqs, call: Call, request: api.ReceiveMessageRequest) -> api.ReceiveMessageResult:
-    queue = await sqs.queue(call, request.queue_url)
+    queue = sqs.known(call, request.queue_url) or await sqs.queue(call, request.queue_url)
     limit = _limit(request, MOST_IN_BULK if call.bulk else MOST_ENTRIES)
     visibility = _visibility(queue, request)
     wait = _wait(queue, request)
@@ -127,14 +127,16 @@ async def _take(
     store = sqs.lanes if queue.fifo else sqs.messages
     if look and not await store.any_visible(queue.box, now):
         return []
-    room = await sqs.in_flight.room(queue.box, now)
+    room = sqs.in_flight.allowance(queue.box)
+    if room <= 0:
+        room = await sqs.in_flight.room(queue.box, now)
     if room <= 0:
         if short and not queue.fifo:
             raise api.OverLimit("Too many messages are in flight for this queue. Delete messages, then receive more.")
         return []
     limit = min(limit, room)
     rules = Rules(now, now + visibility, now - queue.settings.retention, queue.settings.max_receive_count)
-    dead = await _dead_letters(sqs, queue)
+    dead = await _dead_letters(sqs, queue) if queue.settings.dead_letter_arn else None
     taken = await (_take_fifo if queue.fifo else _take_standard)(sqs, queue, limit, rules, dead)
     if taken:
         sqs.in_flight.took(queue.box, len(taken))
@@ -144,8 +146,6 @@ async def _take(
 
 async def _dead_letters(sqs: Sqs, queue: Queue) -> Dead | None:
     """Where messages go that were received too often; nowhere while that queue is not there."""
-    if not queue.settings.dead_letter_arn:
-        return None
     target = await sqs.queue_by_arn(queue.settings.dead_letter_arn)
     return Dead(target.box, queue.arn) if target else None
 

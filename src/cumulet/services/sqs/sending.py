@@ -23,7 +23,7 @@ _NO_DEDUPLICATION = (
 
 
 async def send_message(sqs: Sqs, call: Call, request: api.SendMessageRequest) -> api.SendMessageResult:
-    queue = await sqs.queue(call, request.queue_url)
+    queue = sqs.known(call, request.queue_url) or await sqs.queue(call, request.queue_url)
     _check_lane(queue, request)
     message = _draft(sqs, call, queue, request, _check(queue, request))
     if content.size(request.message_body, request.message_attributes) > queue.settings.maximum_size:

@@ -37,6 +37,10 @@ class Sqs(Struct, frozen=True):
     movers: Movers
     rename_seconds: float
 
+    def known(self, call: Call, url: str) -> Queue | None:
+        """As `queue`, of those that are remembered; None for any other."""
+        return self.directory.known(queue_key(call, url))
+
     async def queue(self, call: Call, url: str) -> Queue:
         """The queue a URL names; raises QueueDoesNotExist."""
         queue = await self.directory.find(queue_key(call, url))
