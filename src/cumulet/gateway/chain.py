@@ -128,7 +128,9 @@ class Gateway:
                     return self._go_on(exchange, waiting, steps)
         except Exception as error:  # noqa: BLE001  it is told and answered
             self._explain(exchange, error)
-        return self._share(exchange) if _is_cross_origin(exchange) else self._finish(exchange)
+        if "origin" in request.headers and _is_of_s3(exchange):
+            return self._share(exchange)
+        return self._finish(exchange)
 
     async def _go_on(self, exchange: Exchange, waiting: Awaitable[object], steps: Iterator[Step]) -> HttpResponse:
         """As `serve`, from the first step that has to wait."""
@@ -139,7 +141,9 @@ class Gateway:
                     await again
         except Exception as error:  # noqa: BLE001  as above
             self._explain(exchange, error)
-        return await self._share(exchange) if _is_cross_origin(exchange) else self._finish(exchange)
+        if "origin" in exchange.request.headers and _is_of_s3(exchange):
+            return await self._share(exchange)
+        return self._finish(exchange)
 
     def _explain(self, exchange: Exchange, error: Exception) -> None:
         """The answer that tells the client of what ended the steps."""
@@ -164,6 +168,7 @@ class Gateway:
         exchange.error = "InternalFailure"
 
     async def _share(self, exchange: Exchange) -> HttpResponse:
+        """As `_finish`, with what a bucket lets pages of other sites read."""
         await browsers.share(self.dispatcher, exchange.request, exchange.response)
         return self._finish(exchange)
 
@@ -207,9 +212,8 @@ class Answered(Exception):
         self.response = response
 
 
-def _is_cross_origin(exchange: Exchange) -> bool:
-    """Whether a page of another site may want to read what S3 answers."""
-    return "origin" in exchange.request.headers and getattr(exchange, "style", "") == "s3"
+def _is_of_s3(exchange: Exchange) -> bool:
+    return getattr(exchange, "style", "") == "s3"
 
 
 def find_operation(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
@@ -287,25 +291,22 @@ async def _identify(gateway: Gateway, exchange: Exchange) -> None:
 
 
 def _admit(gateway: Gateway, exchange: Exchange, credential: Credential) -> None:
-    request, signed = exchange.request, exchange.signed
+    request, signed, principal = exchange.request, exchange.signed, credential.principal
     exchange.credential = credential
+    endpoint = f"{request.scheme}://{request.headers.get('host', 'localhost')}"
+    if exchange.route.service == "apigatewaymanagementapi":
+        endpoint += request.path.partition(route.CONNECTIONS)[0]  # the stage of a WebSocket API
     exchange.call = Call(
-        account=credential.principal.account or gateway.authenticator.account,
+        account=principal.account or gateway.authenticator.account,
         region=(signed.region if signed is not None else "") or gateway.region,
-        principal=credential.principal,
+        principal=principal,
         request_id=exchange.request_id,
-        endpoint=_endpoint(request, exchange.route.service),
+        endpoint=endpoint,
         source_ip=request.peer,
         trace=request.headers.get("x-amzn-trace-id", ""),
         access_key=credential.access_key,
         presence=request.presence,
     )
-
-
-def _endpoint(request: HttpRequest, service: str) -> str:
-    """The base address that the client used, which has a stage in its path where that is of a WebSocket API."""
-    base = f"{request.scheme}://{request.headers.get('host', 'localhost')}"
-    return base + request.path.partition(route.CONNECTIONS)[0] if service == "apigatewaymanagementapi" else base
 
 
 def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
@@ -325,7 +326,8 @@ def decode(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """The operation's struct, valid by the service's model."""
     if exchange.style == "s3" and len(exchange.request.content) > LARGE_XML:
         return _decode_aside(exchange)
-    exchange.struct = exchange.route.decode(exchange.request)
+    found = exchange.route
+    exchange.struct = found.codec.decode(exchange.request, found.match)
     return None
 
 
@@ -353,9 +355,10 @@ async def _run(exchange: Exchange, running: Awaitable[Any]) -> None:
 
 def encode(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """The result in the protocol the client spoke."""
-    if exchange.route.hal:
+    found = exchange.route
+    if found.hal:
         return _encode_aside(exchange)
-    exchange.response = exchange.route.encode(exchange.result, exchange.request_id)
+    exchange.response = found.codec.encode(exchange.result, exchange.request_id)
     return None
 
 

@@ -89,12 +89,10 @@ class Dispatcher:
         """As `run`: the result where nothing has to be waited for, else a coroutine that gives it."""
         running = self._services.get(service)
         found = running.operations.get(operation) if running is not None else None
-        if running is None or found is None or self._needs_check(call, credential):
+        authorizer = self.authorizer
+        if running is None or found is None or (authorizer is not None and authorizer.needs_check(call, credential)):
             return self._run(call, service, operation, request, credential)
         return found.run(running.state, call, request)
-
-    def _needs_check(self, call: Call, credential: Credential | None) -> bool:
-        return self.authorizer is not None and self.authorizer.needs_check(call, credential)
 
     async def _run(
         self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None

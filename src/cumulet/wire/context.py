@@ -94,21 +94,22 @@ class Checker:
         self._schema_code = self._quirks.schema_codes.get(name, "MalformedXML")
         self._prefix = f"{validate.lower(name)}Input." if self._quirks.input_prefix else ""
         self._located = _located(context, operation) if self._prefix else frozenset()
-        self._slow: validate.Check | None = None
-        self._slow_made = False
         self._fast: validate.Check | None = None
         if self._quirks.validation != "schema":
             self._fast = context.validator.request(operation.input)
 
     def __call__(self, request: Any, *, nulls: bool = False) -> None:
         """Raise AwsError when the request breaks its model. `nulls`: required members may be missing."""
-        if nulls:
-            self._all(request)
-        elif self._fast is not None:
+        check = self._with_nulls if nulls else self._fast
+        if check is not None:
             problems: list[str] = []
-            self._fast(request, "", problems)
+            check(request, "", problems)
             if problems:
                 raise self._error(problems)
+
+    @cached_property
+    def _with_nulls(self) -> validate.Check | None:
+        return self._context.null_validator.request(self._operation.input)
 
     def payload(self, value: Any, shape_name: str) -> None:
         """Check a body against its schema, where that is how the service sees it: S3."""
@@ -118,17 +119,6 @@ class Checker:
             check(value, "", problems)
         if problems:
             raise AwsError(MALFORMED_XML, code=self._schema_code)
-
-    def _all(self, request: Any) -> None:
-        if not self._slow_made:
-            self._slow = self._context.null_validator.request(self._operation.input)
-            self._slow_made = True
-        if self._slow is None:
-            return
-        problems: list[str] = []
-        self._slow(request, "", problems)
-        if problems:
-            raise self._error(problems)
 
     def _error(self, problems: list[str]) -> AwsError:
         if self._quirks.validation == "model":

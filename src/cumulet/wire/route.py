@@ -95,7 +95,7 @@ class Route(Struct, frozen=True):
         return self.codec.decode(request, self.match)
 
     def encode(self, result: Any, request_id: str) -> HttpResponse:
-        """The answer for a result, in the form that the client asked for."""
+        """The answer for a result, in the form that the client asked for: the codec's own but for HAL."""
         response = self.codec.encode(result, request_id)
         output = self.codec.output
         if self.hal and output is not None and not output.payload:
