@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cumulet.api import apigateway as api
+from cumulet.delivery.objects import TooLarge, read_object
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
@@ -54,20 +55,13 @@ async def _load(calls: Calls, call: Call, trust: api.MutualTlsAuthentication, no
     place = _URI.fullmatch(uri)
     if place is None:
         raise BadTruststore("Invalid truststore URI. It must be an S3 location such as s3://bucket/key")
-    from cumulet.api.s3 import GetObjectOutput, GetObjectRequest  # noqa: PLC0415  made when first named
-
-    request = GetObjectRequest(bucket=place[1], key=place[2], version_id=version)
     try:
-        answer: GetObjectOutput = await calls.run(call, "s3", "GetObject", request)
+        data, _ = await read_object(calls, call, place[1], place[2], version=version, limit=_LARGEST)
     except AwsError as error:
         raise BadTruststore(f"Unable to read the truststore {uri} from S3: {error.code}: {error.message}") from error
-    data = bytearray()
-    if answer.body is not None:
-        async for piece in answer.body:
-            data += piece
-            if len(data) > _LARGEST:
-                raise BadTruststore(f"The truststore {uri} is larger than 1 MB")
-    return check(bytes(data).decode("ascii", "replace"), uri, now)
+    except TooLarge:
+        raise BadTruststore(f"The truststore {uri} is larger than 1 MB") from None
+    return check(data.decode("ascii", "replace"), uri, now)
 
 
 def same(one: api.MutualTlsAuthentication, other: api.MutualTlsAuthentication) -> bool:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from cumulet.api import lambda_ as api
-from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
+from cumulet.delivery.objects import TooLarge, read_object
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.errors import invalid, package_too_large
@@ -41,23 +41,16 @@ async def fetch(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, api
 
 
 async def _from_s3(lambda_: Lambda, call: Call, source: Source) -> tuple[bytes, str | None]:
-    request = GetObjectRequest(
-        bucket=source.s3_bucket or "", key=source.s3_key or "", version_id=source.s3_object_version
-    )
+    limit = lambda_.limits.code_size_unzipped
+    bucket, key, version = source.s3_bucket or "", source.s3_key or "", source.s3_object_version
     try:
-        answer: GetObjectOutput = await lambda_.calls.run(call, "s3", "GetObject", request)
+        return await read_object(lambda_.calls, call, bucket, key, version=version, limit=limit)
     except AwsError as error:
         raise invalid(
             f"Error occurred while GetObject. S3 Error Code: {error.code}. S3 Error Message: {error.message}"
         ) from error
-    limit = lambda_.limits.code_size_unzipped
-    data = bytearray()
-    if answer.body is not None:
-        async for piece in answer.body:
-            data += piece
-            if len(data) > limit:
-                raise package_too_large(limit)
-    return bytes(data), answer.version_id
+    except TooLarge:
+        raise package_too_large(limit) from None
 
 
 @asynccontextmanager

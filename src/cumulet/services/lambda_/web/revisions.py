@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from msgspec.structs import replace
 
 from cumulet.api import lambda_web as api
-from cumulet.api.s3 import GetObjectOutput, GetObjectRequest
+from cumulet.delivery.objects import TooLarge, read_object
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
@@ -157,18 +157,13 @@ async def _check_role(web: Web, key: WebKey, role: str) -> None:
 
 async def _read(web: Web, call: Call, source: api.S3Object) -> tuple[bytes, str | None]:
     """The object, and its version where its bucket keeps them."""
-    request = GetObjectRequest(bucket=source.bucket, key=source.key, version_id=source.version_id)
+    most = web.limits.code_size
     try:
-        answer: GetObjectOutput = await web.calls.run(call, "s3", "GetObject", request)
+        return await read_object(web.calls, call, source.bucket, source.key, version=source.version_id, limit=most)
     except AwsError as error:
         raise invalid(f"The code could not be read from S3: {error.code}: {error.message}") from error
-    data = bytearray()
-    if answer.body is not None:
-        async for piece in answer.body:
-            data += piece
-            if len(data) > web.limits.code_size:
-                raise invalid(f"The deployment package is larger than {web.limits.code_size} bytes.")
-    return bytes(data), answer.version_id
+    except TooLarge:
+        raise invalid(f"The deployment package is larger than {most} bytes.") from None
 
 
 async def _keep(web: Web, data: bytes) -> Package:

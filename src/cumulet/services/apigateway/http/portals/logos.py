@@ -10,6 +10,7 @@ import re
 import msgspec
 from msgspec import Struct
 
+from cumulet.delivery.objects import TooLarge, read_object
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
@@ -38,21 +39,13 @@ async def read(calls: Calls, call: Call, uri: str) -> Logo:
         raise bad(
             "Invalid logo URI. It must be an S3 location of a .svg, .png or .jpg file, such as s3://bucket/logo.png"
         )
-    from cumulet.api.s3 import GetObjectOutput, GetObjectRequest  # noqa: PLC0415  made when first named
-
     try:
-        answer: GetObjectOutput = await calls.run(
-            call, "s3", "GetObject", GetObjectRequest(bucket=place[1], key=place[2])
-        )
+        data, _ = await read_object(calls, call, place[1], place[2], limit=_LARGEST)
     except AwsError as error:
         raise bad(f"Unable to read the logo {uri} from S3: {error.code}: {error.message}") from error
-    data = bytearray()
-    if answer.body is not None:
-        async for piece in answer.body:
-            data += piece
-            if len(data) > _LARGEST:
-                raise bad(f"The logo {uri} is larger than 1 MB")
-    return Logo(kind, bytes(data))
+    except TooLarge:
+        raise bad(f"The logo {uri} is larger than 1 MB") from None
+    return Logo(kind, data)
 
 
 async def kept(tx: Transaction, portal: str) -> msgspec.Raw:
