@@ -59,6 +59,11 @@ class Invoker:
             self._acting = acting = (target, await _credentials(lambda_, target))
         return _call(self._mapping, acting[1])
 
+    @property
+    def role(self) -> str:
+        """The ARN of the role that `as_role` last gave a call of; empty before."""
+        return (self._acting[0].version.configuration.role or "") if self._acting is not None else ""
+
     @staticmethod
     async def role_call(lambda_: Lambda, mapping: Mapping) -> Call:
         """The same for a mapping that nothing works for yet."""

@@ -9,6 +9,7 @@ from cumulet.services.lambda_.sources.calls import Invoker
 from cumulet.services.lambda_.sources.checkpoints import StoredLedger
 from cumulet.services.lambda_.sources.dynamodb import DynamoDbSource
 from cumulet.services.lambda_.sources.filters import compile_filters
+from cumulet.services.lambda_.sources.kinesis import KinesisSource
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.operations import check_tagged
 from cumulet.services.lambda_.sources.port import QueueSource, ShardSource
@@ -46,6 +47,7 @@ STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {
     "dynamodb": lambda lambda_, mapping, invoker: DynamoDbSource(
         mapping, lambda_.calls, lambda_.signals, invoker.as_role
     ),
+    "kinesis": lambda lambda_, mapping, invoker: KinesisSource(mapping, lambda_.calls, lambda_.signals, invoker),
 }
 """The same for streams."""
 

@@ -31,7 +31,7 @@ _ANY = frozenset({"TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"})
 
 SQS = Kind(name="sqs", batch=10, most=10_000, free=10, here=True)
 SQS_FIFO = Kind(name="sqs", batch=10, most=10, free=10, here=True)
-KINESIS = Kind(name="kinesis", batch=100, most=10_000, stream=True, ordered=True, positions=_ANY)
+KINESIS = Kind(name="kinesis", batch=100, most=10_000, stream=True, ordered=True, positions=_ANY, here=True)
 DYNAMODB = Kind(
     name="dynamodb",
     batch=100,

@@ -47,18 +47,15 @@ def find_kind(request: api.CreateEventSourceMappingRequest, region: str, now: fl
     there = (request.event_source_arn or "").split(":")[3]
     if there and there != region:
         raise invalid(f"The event source must be in the function's region ({region}), not in {there}.")
+    if kind is KINESIS and (request.starting_position_timestamp or 0.0) > now:
+        raise invalid("StartingPositionTimestamp cannot be in the future.")
     return kind
 
 
 def check_here(kind: Kind, configuration: api.EventSourceMappingConfiguration) -> None:
-    """Raises NotImplementedHere for a kind whose service this node does not have, and for what it cannot do of others.
-
-    Without Kinesis no stream exists, for which AWS has an answer: InvalidParameterValueException.
-    """
+    """Raises NotImplementedHere for a kind whose service this node does not have, and for what it cannot do of others."""
     if kind is KAFKA_OWN:
         kafka.check_here(configuration)
-    if kind is KINESIS:
-        raise invalid(f"Stream not found: {configuration.event_source_arn}")
     if not kind.here:
         raise _missing(f"Reading from {_WIRE.get(kind.name, kind.name)}")
 
