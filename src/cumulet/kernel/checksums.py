@@ -110,9 +110,9 @@ def new(algorithm: str) -> Checksum:
 
 def of(algorithm: str, data: bytes) -> str:
     """The base64 checksum of bytes in memory."""
-    checksum = new(algorithm)
-    checksum.update(data)
-    return checksum.base64()
+    running = _MAKE[algorithm]()
+    running.update(data)
+    return base64.b64encode(running.digest()).decode("ascii")
 
 
 def header(algorithm: str) -> str:

@@ -252,8 +252,9 @@ class RestCodec(Codec):
             status = getattr(result, self._status_attribute) or status
         if self._typed:
             headers.pop("Content-Type", None)
-        for (name, write), value in zip(self._out_headers, self._out_values(result), strict=True):
+        for index, value in enumerate(self._out_values(result)):  # of forty that an object may have, most are None
             if value is not None:
+                name, write = self._out_headers[index]
                 headers[name] = write(value)
         for prefix, attribute in self._out_maps:
             for name, value in (getattr(result, attribute) or {}).items():

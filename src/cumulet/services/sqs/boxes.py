@@ -30,17 +30,21 @@ _RETURNED = (
 )
 
 
-_FIRST = (
-    "SELECT (SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until = 0 ORDER BY seq LIMIT 1), "
-    "(SELECT seq FROM sqs_message WHERE box = $1 AND hidden_until > 0 AND hidden_until <= $2 "
-    "ORDER BY hidden_until, seq LIMIT 1)"
-)
 # It looks at hidden_until again for engines that run transactions side by side: what another receive just hid is not
 # given twice. One statement a message: of an IN list SQLite makes a scan of the box.
 _HIDE = (
     "UPDATE sqs_message SET hidden_until = $1, receive_count = receive_count + 1, "  # noqa: S608  constants
     "first_received = COALESCE(first_received, $2) WHERE box = $3 AND seq = $4 AND hidden_until <= $2 "
     f"RETURNING {COLUMNS}"
+)
+
+
+# One alone needs no transaction: the first of the untouched or of the returned, whichever was sent first.
+_HIDE_FIRST = _HIDE.replace(
+    "$4",
+    "(SELECT min(seq) FROM (SELECT (SELECT seq FROM sqs_message WHERE box = $3 AND hidden_until = 0 ORDER BY seq LIMIT 1) AS seq "
+    "UNION ALL SELECT (SELECT seq FROM sqs_message WHERE box = $3 AND hidden_until > 0 AND hidden_until <= $2 "
+    "ORDER BY hidden_until, seq LIMIT 1)) AS firsts)",
 )
 
 
@@ -90,18 +94,16 @@ class MessageStore(Struct, frozen=True):
 
     async def take(self, box: int, limit: int, now: float, hidden_until: float) -> list[Message]:
         """Hide up to `limit` visible messages and give them, in the order they were sent as far as it is known."""
+        if limit == 1:
+            return [Message(*row) for row in await self.db.write(_HIDE_FIRST, (hidden_until, now, box))]
         async with self.db.transaction() as tx:
             if limit > MOST_ENTRIES:
                 limit = await _bounded(tx, box, limit)
-            if limit == 1:
-                [found] = await tx.read(_FIRST, (box, now))
-            else:
-                rows, returned = await tx.read(_UNTOUCHED, (box, limit)), await tx.read(_RETURNED, (box, now, limit))
-                if len(rows) > 1 and not returned and await _adjoining(tx, box, rows[0][0], rows[-1][0], len(rows)):
-                    given = await tx.write(_HIDE_RANGE, (hidden_until, now, box, rows[0][0], rows[-1][0]))
-                    return [Message(*row) for row in sorted(given, key=_SEQ)]
-                found = tuple(seq for (seq,) in rows + returned)
-            numbers = sorted(seq for seq in found if seq is not None)[:limit]
+            rows, returned = await tx.read(_UNTOUCHED, (box, limit)), await tx.read(_RETURNED, (box, now, limit))
+            if len(rows) > 1 and not returned and await _adjoining(tx, box, rows[0][0], rows[-1][0], len(rows)):
+                given = await tx.write(_HIDE_RANGE, (hidden_until, now, box, rows[0][0], rows[-1][0]))
+                return [Message(*row) for row in sorted(given, key=_SEQ)]
+            numbers = sorted(seq for (seq,) in rows + returned)[:limit]
             return [Message(*row) for seq in numbers for row in await tx.write(_HIDE, (hidden_until, now, box, seq))]
 
     async def next_due(self, box: int, now: float) -> float | None:
