@@ -68,6 +68,7 @@ _MOUNT_SETATTR = 442
 _OPENAT2 = 437
 _BELOW = 0x01 | 0x02 | 0x04 | 0x08  # RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
 _MOUNT_ATTR_IDMAP = 0x100000
+_MADV_DONTFORK = 10
 
 _signal: Any = importlib.import_module("_signal")
 
@@ -78,6 +79,8 @@ _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
 _libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
 _libc.unshare.argtypes = [ctypes.c_int]
+_libc.__errno_location.restype = ctypes.c_void_p
+_libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _libc.clone.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p]
 
 
@@ -218,6 +221,16 @@ def fork_in_new_pid_namespace() -> int:
     else:
         ctypes.pythonapi.PyOS_AfterFork_Parent()
     return _check(pid, "clone")
+
+
+def thread_storage() -> int:
+    """An address within what the C library keeps for the thread that calls."""
+    return int(_libc.__errno_location() or 0)
+
+
+def keep_from_copies(address: int, length: int) -> None:
+    """Have copies of this process not get this part of its memory."""
+    _check(_libc.madvise(address, length, _MADV_DONTFORK), "madvise")
 
 
 def clone_waiting(flags: int, stack: ctypes.Array[ctypes.c_char]) -> int:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import mmap
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from pathlib import Path
 
 from cumulet.compute.linux import syscalls
 from cumulet.compute.sandbox import messages
@@ -19,7 +22,10 @@ from cumulet.compute.sandbox import messages
 _PLACE = "/mnt"
 _STACK = 64 * 1024
 _AT_ONCE = 4
-"""After each copy, what this process touches is copied: less for several made in a row."""
+"""Asking for them costs more than they do."""
+_NEEDED = ("libc.", "libc-", "ld-", "ld.")
+"""The C library and the loader, which is the C library of musl."""
+_LARGE = 1 << 20
 
 
 class Inits:
@@ -31,6 +37,7 @@ class Inits:
         if os.fork() == 0:
             try:
                 syscalls.close_all_but([theirs.fileno()])
+                _keep_to_itself()
                 _give_up()
                 _serve(theirs)
             finally:
@@ -45,6 +52,25 @@ class Inits:
             if answer is None or not self._ready:
                 raise OSError("no process can be made in a pid namespace of its own")
         return self._ready.pop()
+
+
+def _keep_to_itself() -> None:
+    """Leave the interpreter out of copies: making one that has none of it takes a fifth of the time."""
+    for first, length in list(_interpreter()):
+        syscalls.keep_from_copies(first, length)
+
+
+def _interpreter() -> Iterator[tuple[int, int]]:
+    """Where it is in this process's memory: all but the C library, with what is small and without a name, where the C library
+    keeps its own, and what the kernel gives."""
+    storage = syscalls.thread_storage()
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, _, _, _, _, *names = line.split(maxsplit=5)
+        first, end = (int(number, 16) for number in place.split("-"))
+        name = names[0].rpartition("/")[2] if names else ""
+        kept = name.startswith(("[", *_NEEDED)) if name else end - first < _LARGE
+        if name == "[heap]" or not (kept or first <= storage < end):
+            yield first, end - first
 
 
 def _give_up() -> None:
@@ -62,7 +88,8 @@ def _give_up() -> None:
 
 
 def _serve(orders: socket.socket) -> None:
-    stack = ctypes.create_string_buffer(_STACK)
+    memory = mmap.mmap(-1, _STACK, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    stack = (ctypes.c_char * _STACK).from_buffer(memory)
     at_once = 1  # a node at rest has one environment
     while True:
         order, _ = messages.receive(orders)
