@@ -408,8 +408,10 @@ class SqliteDatabase:
         return None
 
     def _measure(self, started: float) -> None:
-        """Add a commit to their average."""
-        self._commit_time += (time.perf_counter() - started - self._commit_time) * _WEIGHT
+        """Add a commit to their average, none as more than twice what is quick: a few that a busy machine held up for
+        milliseconds say nothing of the disk."""
+        seconds = min(time.perf_counter() - started, 2 * self._quick)
+        self._commit_time += (seconds - self._commit_time) * _WEIGHT
 
     def _committed(self, failure: StorageError | None) -> None:
         self._committing = False

@@ -12,6 +12,7 @@ from cumulet.services.dynamodb.expressions import (
     OF_UPDATE,
     OF_WRITE,
     Condition,
+    Kinds,
     LegacyCondition,
     LegacyUpdate,
     Projection,
@@ -28,8 +29,9 @@ AnyCondition = Condition | LegacyCondition
 AnyUpdate = Update | LegacyUpdate
 Route = tuple[str | int, ...]
 
-OF_TRANSACTED = (("condition_expression",), ())
-OF_TRANSACTED_UPDATE = (("update_expression", "condition_expression"), ())
+OF_TRANSACTED = Kinds(("condition_expression",))
+OF_TRANSACTED_GET = Kinds(("projection_expression",))
+OF_TRANSACTED_UPDATE = Kinds(("update_expression", "condition_expression"))
 
 
 def check_write(request: api.PutItemInput | api.DeleteItemInput) -> None:

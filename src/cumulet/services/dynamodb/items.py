@@ -25,11 +25,12 @@ from cumulet.services.dynamodb.asked import (
 )
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.errors import invalid, no_such_resource
+from cumulet.services.dynamodb.expressions import Projection
 from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.keys import check_index_keys, check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item, encode_item
-from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.state import Answer, DynamoDb
 from cumulet.services.dynamodb.values import MOST_BYTES, Item, check_item, item_size
 from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 from cumulet.services.dynamodb.vectors.entries import write_bytes
@@ -177,18 +178,41 @@ def written_units(table: Table, written: Written) -> tuple[float, dict[str, floa
     return capacity.write_units(written.old, written.new), by_index
 
 
-async def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) -> api.GetItemOutput:
+def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) -> Answer[api.GetItemOutput]:
     check_get(request)
     check_item(request.key)
     projection = projection_of(request)
+    table = dynamodb.held(call, request.table_name)
+    if table is not None:
+        place = _place(dynamodb, table, request, projection)
+        found = rows.get_at_once(dynamodb.db, table, place)
+        if found is not None:
+            return _got(dynamodb, table, request, projection, found[0] if found else None)
+    return _get_later(dynamodb, call, request, projection)
+
+
+async def _get_later(
+    dynamodb: DynamoDb, call: Call, request: api.GetItemInput, projection: Projection | None
+) -> api.GetItemOutput:
     table = await dynamodb.table(call, request.table_name)
+    place = _place(dynamodb, table, request, projection)
+    return _got(dynamodb, table, request, projection, await rows.get(dynamodb.db, table, place))
+
+
+def _place(dynamodb: DynamoDb, table: Table, request: api.GetItemInput, projection: Projection | None) -> Address:
+    """Where the item is, once nothing speaks against reading it."""
     check_key(table.key, request.key)
     if projection is not None:
         check_routes(table, projection.routes)
+    if dynamodb.meter is not None:
+        dynamodb.meter.admit(table, "read")
+    return address(table.key, request.key)
+
+
+def _got(
+    dynamodb: DynamoDb, table: Table, request: api.GetItemInput, projection: Projection | None, held: Stored | None
+) -> api.GetItemOutput:
     meter = dynamodb.meter
-    if meter is not None:
-        meter.admit(table, "read")
-    held = await rows.get(dynamodb.db, table, address(table.key, request.key))
     consumed = None
     if meter is not None or capacity.wanted(request.return_consumed_capacity):
         spent = Consumed(table)

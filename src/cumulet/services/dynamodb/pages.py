@@ -57,24 +57,51 @@ class Source(Struct, frozen=True):
     whole: bool = False
 
 
-async def read(
-    db: Database, source: Source, what: Range, after: Position | None, limit: int, *, forward: bool = True
-) -> Page:
-    """One page, beginning after a position."""
-    rows: list[Row] = []
-    total = 0
-    count = min(limit, _ROWS)
-    while True:
-        sql, values = _statement(source, what, after, forward=forward)
-        found = await db.read(sql, (*values, count))
-        total += sum([row[1] or row[2] for row in found])
-        if total >= PAGE_BYTES:
-            return _cut(rows + found)
-        rows += found
-        if len(rows) == limit or len(found) < count:
-            return Page(rows, full=len(rows) == limit, bytes=total)
-        after = tuple(found[-1][3:])
-        count = min(limit - len(rows), _ROWS)
+class Reading:
+    """One page that is read: up to `limit` rows, beginning after a position."""
+
+    def __init__(
+        self, source: Source, what: Range, after: Position | None, limit: int, *, forward: bool = True
+    ) -> None:
+        self.source = source
+        self._what = what
+        self._after = after
+        self._limit = limit
+        self._forward = forward
+        self._rows: list[Row] = []
+        self._bytes = 0
+        self._count = 0
+
+    def at_once(self, db: Database) -> Page | None:
+        """The page; None where the database has to be waited for."""
+        while (found := db.read_at_once(*self._next())) is not None:
+            if (page := self._take(found)) is not None:
+                return page
+        return None
+
+    async def page(self, db: Database) -> Page:
+        while (page := self._take(await db.read(*self._next()))) is None:
+            pass
+        return page
+
+    def _next(self) -> tuple[str, list[Any]]:
+        """The statement that reads the next rows, with its values."""
+        self._count = min(self._limit - len(self._rows), _ROWS)
+        sql, values = _statement(self.source, self._what, self._after, forward=self._forward)
+        values.append(self._count)
+        return sql, values
+
+    def _take(self, found: list[Row]) -> Page | None:
+        """The page, if these rows are its last."""
+        self._bytes += sum([row[1] or row[2] for row in found])
+        rows = self._rows + found if self._rows else found
+        if self._bytes >= PAGE_BYTES:
+            return _cut(rows)
+        if len(rows) == self._limit or len(found) < self._count:
+            return Page(rows, full=len(rows) == self._limit, bytes=self._bytes)
+        self._rows = rows
+        self._after = tuple(found[-1][3:])
+        return None
 
 
 def _cut(rows: list[Row]) -> Page:

@@ -28,9 +28,9 @@ from cumulet.services.dynamodb.expressions import (
 )
 from cumulet.services.dynamodb.keys import check_key, held
 from cumulet.services.dynamodb.model import ACTIVE, Index, Key, Table
-from cumulet.services.dynamodb.pages import BODY, ITEM_SIZE, Page, Position, Range, Source
-from cumulet.services.dynamodb.rows import address, decode_item
-from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.pages import BODY, ITEM_SIZE, Page, Position, Range, Reading, Source
+from cumulet.services.dynamodb.rows import address, decode_item, decode_parts
+from cumulet.services.dynamodb.state import Answer, DynamoDb
 from cumulet.services.dynamodb.values import Item, check_value
 
 Request = api.QueryInput | api.ScanInput
@@ -48,7 +48,7 @@ class Asked(Struct):
     terms: tuple[KeyTerm, ...]
 
 
-async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.QueryOutput:
+def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> Answer[api.QueryOutput]:
     if request.limit is not None and request.limit < 1:
         raise unfit("Limit", LEAST_ONE)
     check_parameters(request, OF_QUERY)
@@ -60,23 +60,11 @@ async def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> api.
     if request.key_conditions is not None:
         asked.terms = key_terms(request.key_conditions)
     _check_select(request, asked)
-    table = await dynamodb.table(call, request.table_name)
-    index = _index(table, request)
-    key = index.key if index is not None else table.key
-    what = pages.matching(key, key_condition(asked.terms, key.hashes, key.ranges))
-    after = _query_start(table, index, request.exclusive_start_key, what)
-    _check_asked(table, asked)
-    _check_filtered(key, asked, "Filter Expression" if request.filter_expression is not None else "QueryFilter")
-    source = _source(table, index, request, asked)
-    forward = request.scan_index_forward is not False
-    _admit(dynamodb, source)
-    page = await pages.read(dynamodb.db, source, what, after, request.limit or _NO_LIMIT, forward=forward)
-    answer: api.QueryOutput = _answer(api.QueryOutput, request, source, page, asked)
-    answer.consumed_capacity = _consumed(dynamodb, request, source, page)
+    answer: Answer[api.QueryOutput] = _read(dynamodb, call, request, asked)
     return answer
 
 
-async def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> api.ScanOutput:
+def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> Answer[api.ScanOutput]:
     check_limit(request.limit)
     check_parameters(request, OF_SCAN)
     old_filter = filter_condition(request.scan_filter, request.conditional_operator)
@@ -84,17 +72,45 @@ async def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> api.Sc
     _check_segment(request)
     asked = _asked(request, None, old_filter)
     _check_select(request, asked)
-    table = await dynamodb.table(call, request.table_name)
-    index = _index(table, request)
-    what = pages.segment(request.segment or 0, request.total_segments or 1)
-    after = _scan_start(table, index, request, what)
-    _check_asked(table, asked)
-    source = _source(table, index, request, asked)
-    _admit(dynamodb, source)
-    page = await pages.read(dynamodb.db, source, what, after, request.limit or _NO_LIMIT)
-    answer: api.ScanOutput = _answer(api.ScanOutput, request, source, page, asked)
-    answer.consumed_capacity = _consumed(dynamodb, request, source, page)
+    answer: Answer[api.ScanOutput] = _read(dynamodb, call, request, asked)
     return answer
+
+
+def _read(dynamodb: DynamoDb, call: Call, request: Request, asked: Asked) -> Any:
+    """The answer, of a table that is in memory and rows that are there at once; else what waits for them."""
+    table = dynamodb.held(call, request.table_name)
+    if table is not None:
+        reading = _reading(dynamodb, table, request, asked)
+        page = reading.at_once(dynamodb.db)
+        if page is not None:
+            return _answer(dynamodb, request, reading.source, page, asked)
+    return _read_later(dynamodb, call, request, asked)
+
+
+async def _read_later(dynamodb: DynamoDb, call: Call, request: Request, asked: Asked) -> Any:
+    reading = _reading(dynamodb, await dynamodb.table(call, request.table_name), request, asked)
+    return _answer(dynamodb, request, reading.source, await reading.page(dynamodb.db), asked)
+
+
+def _reading(dynamodb: DynamoDb, table: Table, request: Request, asked: Asked) -> Reading:
+    """What to read of the table, once nothing speaks against it."""
+    index = _index(table, request)
+    forward = True
+    if isinstance(request, api.QueryInput):
+        key = index.key if index is not None else table.key
+        what = pages.matching(key, key_condition(asked.terms, key.hashes, key.ranges))
+        after = _query_start(table, index, request.exclusive_start_key, what)
+        _check_asked(table, asked)
+        _check_filtered(key, asked, "Filter Expression" if request.filter_expression is not None else "QueryFilter")
+        forward = request.scan_index_forward is not False
+    else:
+        what = pages.segment(request.segment or 0, request.total_segments or 1)
+        after = _scan_start(table, index, request, what)
+        _check_asked(table, asked)
+    source = _source(table, index, request, asked)
+    if dynamodb.meter is not None:
+        dynamodb.meter.admit(table, "read", index)
+    return Reading(source, what, after, request.limit or _NO_LIMIT, forward=forward)
 
 
 def _asked(request: Request, keys: str | None, old_filter: AnyCondition | None) -> Asked:
@@ -285,8 +301,9 @@ def _scan_start(table: Table, index: Index | None, request: api.ScanInput, what:
     return position
 
 
-def _answer(output: Callable[..., Any], request: Request, source: Source, page: Page, asked: Asked) -> Any:
+def _answer(dynamodb: DynamoDb, request: Request, source: Source, page: Page, asked: Asked) -> Any:
     """The page as the request wants it."""
+    output: Callable[..., Any] = api.QueryOutput if isinstance(request, api.QueryInput) else api.ScanOutput
     items: list[Any]
     if asked.filter is None and asked.projection is None:
         items = [Raw(row[BODY]) for row in page.rows]
@@ -297,6 +314,7 @@ def _answer(output: Callable[..., Any], request: Request, source: Source, page: 
         count=len(items),
         scanned_count=len(page.rows),
         last_evaluated_key=_last_key(source, page) if page.full else None,
+        consumed_capacity=_consumed(dynamodb, request, source, page),
     )
 
 
@@ -310,17 +328,12 @@ def _picked(page: Page, asked: Asked) -> list[Any]:
     return picked
 
 
-def _last_key(source: Source, page: Page) -> Item:
-    item = decode_item(page.rows[-1][BODY])
+def _last_key(source: Source, page: Page) -> Any:
+    item = decode_parts(page.rows[-1][BODY])
     names = dict.fromkeys(source.table.key.names)
     if source.index is not None:
         names |= dict.fromkeys(source.index.key.names)
     return {name: item[name] for name in names}
-
-
-def _admit(dynamodb: DynamoDb, source: Source) -> None:
-    if dynamodb.meter is not None:
-        dynamodb.meter.admit(source.table, "read", source.index)
 
 
 def _consumed(dynamodb: DynamoDb, request: Request, source: Source, page: Page) -> api.ConsumedCapacity | None:

@@ -12,6 +12,8 @@ from cumulet.services.dynamodb.values import Item, key_bytes
 from cumulet.storage.database import Database, Transaction
 
 encode_item = msgspec.json.Encoder().encode
+decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+"""An item's attributes from its row, each as its JSON: for answers that show some of them."""
 _decoders: list[msgspec.json.Decoder[Item]] = []
 
 _GET = "SELECT body, size FROM ddb_item WHERE tbl = $1 AND hash = $2 AND range = $3"
@@ -92,6 +94,12 @@ def entry_address(key: Key, item: Item) -> Address | None:
     except KeyError:
         return None
     return address(key, item)
+
+
+def get_at_once(db: Database, table: Table, place: Address) -> list[Stored] | None:
+    """The item at an address, as committed, if there is one; None where the database has to be waited for."""
+    rows = db.read_at_once(_GET, (table.id, place.hash, place.range))
+    return None if rows is None else [Stored(*row) for row in rows]
 
 
 async def get(source: Database | Transaction, table: Table, place: Address) -> Stored | None:

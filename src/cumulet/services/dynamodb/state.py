@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +24,18 @@ from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.workers import Builder, Measurer, Sweeper
 from cumulet.storage.database import Database, Transaction
 from cumulet.storage.signals import Signals
+
+T = TypeVar("T")
+Answer: TypeAlias = T | Coroutine[Any, Any, T]
+"""What an operation gives that seldom has to wait: its result, or what gives it."""
+
+
+async def awaited(answer: Answer[T]) -> T:
+    """The result of such an operation, for those that have to wait anyhow."""
+    if isinstance(answer, Coroutine):
+        result: T = await answer
+        return result
+    return answer
 
 
 class DynamoDb(Struct, frozen=True):
@@ -44,10 +57,17 @@ class DynamoDb(Struct, frozen=True):
     meter: Meter | None = None
     """None where throughput is counted only."""
 
+    def held(self, call: Call, given: str) -> Table | None:
+        """As `table`, where no more than a look is needed: the name is none of an ARN, and the table is in memory."""
+        table = self.directory.held((call.account, call.region, given))
+        return None if table is None or table.status == CREATING else table
+
     async def table(self, call: Call, given: str) -> Table:
         """The table that an operation on items names. Raises ResourceNotFoundException, which does not repeat the name."""
-        place = names.place(call, given, of_items=True)
-        table = self.directory.held(place) or await self.directory.find(place)
+        table = self.held(call, given)
+        if table is not None:
+            return table
+        table = await self.directory.find(names.place(call, given, of_items=True))
         if table is None or table.status == CREATING:
             raise no_such_resource()
         return table

@@ -17,6 +17,7 @@ from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import capacity, items, rows
 from cumulet.services.dynamodb.asked import (
     OF_TRANSACTED,
+    OF_TRANSACTED_GET,
     OF_TRANSACTED_UPDATE,
     AnyCondition,
     check_routes,
@@ -28,7 +29,7 @@ from cumulet.services.dynamodb.asked import (
 from cumulet.services.dynamodb.capacity import Consumed
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.expressions import OF_GET, Projection, check_parameters
+from cumulet.services.dynamodb.expressions import Projection, check_parameters
 from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.items import Change, Updating, Written, now_in, shown, stored, written_units
 from cumulet.services.dynamodb.keys import check_item_keys, check_key
@@ -91,7 +92,7 @@ async def transact_get_items(
     gets = [each.get for each in request.transact_items]
     projections = []
     for get in gets:
-        check_parameters(get, (OF_GET[0], ()))
+        check_parameters(get, OF_TRANSACTED_GET)
         check_item(get.key)
         projections.append(projection_of(get))
     places = []

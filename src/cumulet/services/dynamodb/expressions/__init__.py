@@ -20,6 +20,7 @@ from cumulet.services.dynamodb.expressions.parameters import (
     OF_SCAN,
     OF_UPDATE,
     OF_WRITE,
+    Kinds,
     check_parameters,
 )
 from cumulet.services.dynamodb.expressions.projections import Projection
@@ -37,6 +38,7 @@ __all__ = [
     "KeyCondition",
     "KeyTerm",
     "Keys",
+    "Kinds",
     "LegacyCondition",
     "LegacyUpdate",
     "Projection",

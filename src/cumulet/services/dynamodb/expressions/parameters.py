@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from cumulet.services.dynamodb.errors import invalid
 
-OF_WRITE = (("condition_expression",), ("expected", "conditional_operator"))
-OF_UPDATE = (
+
+class Kinds:
+    """The expression parameters of an operation, and the others that say the same, by their names in the request."""
+
+    __slots__ = ("expressions", "others", "read", "valued")
+
+    def __init__(self, expressions: tuple[str, ...], others: tuple[str, ...] = ()) -> None:
+        self.expressions = expressions
+        self.others = others
+        self.valued = tuple([name for name in expressions if name != "projection_expression"])
+        """Those that values can be for."""
+        values = ("expression_attribute_values",) if self.valued else ()
+        self.read = attrgetter(*expressions, *others, "expression_attribute_names", *values)
+        """What a request has of them all, as most have none."""
+
+
+OF_WRITE = Kinds(("condition_expression",), ("expected", "conditional_operator"))
+OF_UPDATE = Kinds(
     ("update_expression", "condition_expression"),
     ("attribute_updates", "expected", "conditional_operator"),
 )
-OF_GET = (("projection_expression",), ("attributes_to_get",))
-OF_SCAN = (
+OF_GET = Kinds(("projection_expression",), ("attributes_to_get",))
+OF_SCAN = Kinds(
     ("projection_expression", "filter_expression"),
     ("attributes_to_get", "scan_filter", "conditional_operator"),
 )
-OF_QUERY = (
+OF_QUERY = Kinds(
     ("projection_expression", "filter_expression", "key_condition_expression"),
     ("attributes_to_get", "query_filter", "conditional_operator", "key_conditions"),
 )
-Kinds = tuple[tuple[str, ...], tuple[str, ...]]
-"""The expression parameters of an operation, and the others, by their names in the request."""
 
 
 def check_parameters(request: Any, kinds: Kinds) -> None:
     """Refuse a request that mixes them, or has placeholders without expressions. Raises ValidationException."""
-    expressions, others = kinds
-    given = [name for name in expressions if getattr(request, name) is not None]
+    held = kinds.read(request)
+    if held.count(None) == len(held):
+        return
+    given = [name for name, value in zip(kinds.expressions, held, strict=False) if value is not None]
     if given:
-        mixed = [name for name in others if getattr(request, name) is not None]
+        mixed = [name for name in kinds.others if getattr(request, name) is not None]
         if "key_conditions" in mixed and request.key_condition_expression is None:
             mixed.remove("key_conditions")  # they may come with a FilterExpression
         if mixed:
@@ -39,8 +56,8 @@ def check_parameters(request: Any, kinds: Kinds) -> None:
             )
     elif request.expression_attribute_names is not None:
         raise invalid("ExpressionAttributeNames can only be specified when using expressions")
-    valued = [name for name in expressions if name != "projection_expression"]
-    if valued and request.expression_attribute_values is not None and not set(valued) & set(given):
+    valued = kinds.valued
+    if valued and request.expression_attribute_values is not None and not any(name in given for name in valued):
         raise invalid(
             "ExpressionAttributeValues can only be specified when using expressions: "
             f"{' and '.join(map(wire_name, valued))} {'are' if len(valued) > 1 else 'is'} null"

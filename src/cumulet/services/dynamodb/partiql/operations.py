@@ -28,7 +28,7 @@ from cumulet.services.dynamodb.partiql.plans import Reading, Writing, where_plan
 from cumulet.services.dynamodb.partiql.plans import reading as plan_reading
 from cumulet.services.dynamodb.partiql.plans import writing as plan_writing
 from cumulet.services.dynamodb.partiql.statements import Delete, Exists, Insert, Select, Statement, Update
-from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.state import DynamoDb, awaited
 from cumulet.services.dynamodb.values import Item, check_value
 
 DUPLICATE = "Duplicate primary key exists in table"
@@ -209,9 +209,9 @@ async def _select(dynamodb: DynamoDb, call: Call, bound: Bound, select: Select, 
     found: api.QueryOutput | api.ScanOutput
     if plan.keys is not None:
         query = api.QueryInput(**asked, key_condition_expression=plan.keys, scan_index_forward=plan.forward)
-        found = await reading.query(dynamodb, call, query)
+        found = await awaited(reading.query(dynamodb, call, query))
     else:
-        found = await reading.scan(dynamodb, call, api.ScanInput(**asked))
+        found = await awaited(reading.scan(dynamodb, call, api.ScanInput(**asked)))
     return Result(
         shown(plan, cast("list[Any]", found.items or [])),
         _token(found.last_evaluated_key),

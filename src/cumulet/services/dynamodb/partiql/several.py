@@ -13,7 +13,7 @@ from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.partiql.operations import DUPLICATE, Bound, Result, run, shown, worded, written
 from cumulet.services.dynamodb.partiql.plans import reading, writing
 from cumulet.services.dynamodb.partiql.statements import Delete, Exists, Insert, Select, Update
-from cumulet.services.dynamodb.state import DynamoDb
+from cumulet.services.dynamodb.state import DynamoDb, awaited
 
 _CODES = {
     "ValidationException": "ValidationError",
@@ -96,18 +96,15 @@ async def _item(
         )
         return await run(dynamodb, call, bound, request)
     with worded():
-        found = await items.get_item(
-            dynamodb,
-            call,
-            api.GetItemInput(
-                table_name=select.table,
-                key=bound.key(plan.item),
-                projection_expression=plan.projection,
-                expression_attribute_names=_projected_names(plan.projection, plan.names),
-                consistent_read=consistent,
-                return_consumed_capacity=capacity,
-            ),
+        get = api.GetItemInput(
+            table_name=select.table,
+            key=bound.key(plan.item),
+            projection_expression=plan.projection,
+            expression_attribute_names=_projected_names(plan.projection, plan.names),
+            consistent_read=consistent,
+            return_consumed_capacity=capacity,
         )
+        found = await awaited(items.get_item(dynamodb, call, get))
     rows = shown(plan, [found.item]) if found.item is not None else []
     return Result(rows, consumed=found.consumed_capacity)
 
