@@ -408,3 +408,15 @@ def test_takes_json_with_space_or_a_mark_around_it(machine: Machine) -> None:
         assert json.loads(outcome["payload"]) == [json.loads(event.removeprefix("\ufeff"))]
     outcome = machine.ask("invoke", spec=function, payload="1 2")
     assert json.loads(outcome["payload"])["errorType"] == "Runtime.UnmarshalError"
+
+
+def test_answers_with_what_was_part_of_a_circle_before(machine: Machine) -> None:
+    function = machine.function("""
+        inner = []
+        def handler(event, context):
+            inner[:] = [inner] if event == "circle" else [event]
+            return {"a": [inner]}
+    """)
+    refused = json.loads(machine.invoke(function, "circle")["payload"])
+    assert refused["errorMessage"] == "Unable to marshal response: Circular reference detected"
+    assert machine.result(function, "line") == {"a": [["line"]]}

@@ -37,7 +37,7 @@ class Frames:
         poll.register(channel, select.POLLIN)
         self._wait = poll.poll
 
-    def receive(self) -> tuple[dict[str, Any], bytes] | None:
+    def receive(self) -> tuple[dict[str, Any], bytes | bytearray] | None:
         """The next invocation's header and event; None when the platform is gone."""
         data = self._rest
         if not data:
@@ -49,15 +49,19 @@ class Frames:
                 return None
             data += more
         _, header_length, payload_length = HEAD.unpack_from(data)
-        end = HEAD.size + header_length + payload_length
-        if len(data) < end:
-            data = self._fill(data, end)
-        self._rest = data[end:]
         start = HEAD.size + header_length
+        end = start + payload_length
+        if len(data) < end:
+            self._rest = b""
+            whole = self._fill(data, end)
+            header, _ = parse(whole[HEAD.size : start].decode())
+            del whole[:start]  # which copies nothing
+            return header, whole
+        self._rest = data[end:]
         header, _ = parse(data[HEAD.size : start].decode())
         return header, data[start:end]
 
-    def _fill(self, data: bytes, length: int) -> bytes:
+    def _fill(self, data: bytes, length: int) -> bytearray:
         whole = bytearray(length)
         whole[: len(data)] = data
         view, filled = memoryview(whole), len(data)
@@ -66,7 +70,8 @@ class Frames:
             if not count:
                 raise EOFError("the platform closed the channel within a frame")
             filled += count
-        return bytes(whole)
+        view.release()
+        return whole
 
     def send(self, kind: int, payload: bytes) -> None:
         self._channel.sendall(HEAD.pack(kind, 0, len(payload)) + payload)

@@ -139,9 +139,9 @@ class Loaded:
         self._handler = handler_
         self._output = output
         self._function = Function()
-        self._encoder = json.JSONEncoder(ensure_ascii=sys.version_info < (3, 12), default=_plain)
+        self._encode = _encoder()
 
-    def invoke(self, header: dict[str, Any], event: bytes) -> tuple[int, bytes]:
+    def invoke(self, header: dict[str, Any], event: bytes | bytearray) -> tuple[int, bytes]:
         """The answer's kind and document."""
         self._output.request_id = header["request_id"]
         self._output.tenant_id = header.get("tenant_id") or None
@@ -151,14 +151,22 @@ class Loaded:
             trace.set_trace(header["trace"])
         try:
             result = self._handler(_decode(event), LambdaContext(header, self._function))
-            return frames.RESPONSE, _encode(result, self._encoder)
+            return frames.RESPONSE, self._document(result)
         except Exception as error:  # noqa: BLE001 - whatever the handler raises is the function's answer
             document, message = faults.describe(error, header["request_id"])
             self._output.fault(document, message)
             return frames.ERROR, document
 
+    def _document(self, result: object) -> bytes:
+        if isinstance(result, bytes):
+            return result  # as AWS's runtime does: they are taken for JSON
+        try:
+            return self._encode(result).encode()
+        except Exception as error:  # noqa: BLE001 - any __iter__ or __str__ of the result may raise
+            raise faults.Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
 
-def _decode(event: bytes) -> object:
+
+def _decode(event: bytes | bytearray) -> object:
     try:
         text = event.decode()
         value, end = frames.parse(text)
@@ -172,13 +180,25 @@ def _decode(event: bytes) -> object:
         raise faults.Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
-def _encode(result: object, encoder: json.JSONEncoder) -> bytes:
-    if isinstance(result, bytes):
-        return result  # as AWS's runtime does: they are taken for JSON
-    try:
-        return encoder.encode(result).encode()
-    except Exception as error:  # noqa: BLE001 - any __iter__ or __str__ of the result may raise
-        raise faults.Fault("Runtime.MarshalError", f"Unable to marshal response: {error}") from None
+def _encoder() -> Callable[[object], str]:
+    """As AWS's runtime writes JSON. What `json.dumps` makes anew for every document is made once."""
+    ascii_only = sys.version_info < (3, 12)
+    usual = json.JSONEncoder(ensure_ascii=ascii_only, default=_plain)
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # an interpreter without what is written in C
+        return usual.encode
+    quote = json.encoder.encode_basestring_ascii if ascii_only else json.encoder.encode_basestring
+    within: dict[int, object] = {}
+    chunks = make(within, _plain, quote, None, usual.key_separator, usual.item_separator, False, False, True)
+
+    def encode(result: object) -> str:
+        try:
+            return "".join(chunks(result, 0))
+        except BaseException:
+            within.clear()  # or what it was within would count as a circle the next time
+            raise
+
+    return encode
 
 
 def reseed() -> None:
