@@ -3,11 +3,12 @@
 from cumulet.gateway.reader import Exchange
 from cumulet.wire.http import HttpResponse
 
+_BODILESS = frozenset({204, 304})
+
 
 def is_bodiless(exchange: Exchange, response: HttpResponse) -> bool:
     """Whether a head is all of it."""
-    status = response.status
-    return status == 204 or status == 304 or status < 200 or exchange.request.method == "HEAD"
+    return response.status in _BODILESS or exchange.request.method == "HEAD" or response.status < 200
 
 
 def length_line(response: HttpResponse, length: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
 from typing import Protocol, cast
 
 from cumulet.gateway.answers import end, header, is_bodiless, length_line
-from cumulet.gateway.body import IncompleteBody, RequestBody, RequestTimeout
+from cumulet.gateway.body import PIECE_COST, IncompleteBody, RequestBody, RequestTimeout
 from cumulet.gateway.budget import Budget
 from cumulet.gateway.failures import broken, tell
 from cumulet.gateway.head import Dates, encode_head, more_lines
@@ -98,7 +98,7 @@ class Connection(asyncio.Protocol):
             agreed = transport.get_extra_info("ssl_object")
             cipher = (agreed.cipher() or ("",))[0]
             tls = Tls(self.server_name, shown_certificate(agreed), agreed.version() or "", cipher)
-        self._reader = RequestReader(self._limits, self, tls, address_of(transport), self._queue.append)
+        self._reader = RequestReader(self._limits, self, tls, address_of(transport), self._queue)
         self._idle_since = self._loop.time()
         if not self._owner.opened(self):
             self._refuse(Refused(503, "too many connections"), linger=False)
@@ -166,7 +166,7 @@ class Connection(asyncio.Protocol):
     def _feed(self, data: bytes) -> None:
         reader = self._reader
         try:
-            self._rest = reader.feed(data, self._has_room)
+            self._rest = reader.feed(data)
         except Refused as refusal:
             self._refusal = refusal
         if reader.in_head:
@@ -180,9 +180,6 @@ class Connection(asyncio.Protocol):
     def _is_full(self) -> bool:
         limits, buffered = self._limits, self.buffered
         return buffered > limits.high_water or (buffered > limits.crowded_water and self._owner.budget.tight)
-
-    def _has_room(self) -> bool:
-        return len(self._queue) < self._limits.pipeline
 
     def _pause_reading(self) -> None:
         if self._reading and not self._ended:
@@ -235,7 +232,7 @@ class Connection(asyncio.Protocol):
         answered = 0
         while self._current is None and not self._closed:
             if self._queue:
-                self._start(self._queue.popleft(), at_once=answered < _AT_ONCE)
+                self._start(self._queue.popleft(), answered < _AT_ONCE)
                 answered += 1
             elif self._refusal is not None:
                 self._refuse(self._refusal)
@@ -244,18 +241,17 @@ class Connection(asyncio.Protocol):
                 self._feed(data)
                 self.taken()
             else:
-                self.taken()  # bodies that came whole, or were not read, may have stopped the reading
+                if not self._reading:  # bodies that came whole, or were not read, may have stopped it
+                    self.taken()
                 return
 
-    def _start(self, exchange: Exchange, *, at_once: bool) -> None:
+    def _start(self, exchange: Exchange, at_once: bool) -> None:
         """Call the handler; what it has to wait for runs in a task, as does what is not answered `at_once`."""
         self._current = exchange
-        request, body = exchange.request, exchange.body
+        request = exchange.request
         held = 0
-        if body is not None and exchange.complete:
-            request.content = body.whole()
-            request.body = BytesStream(request.content)
-            held = body.received
+        if exchange.length != 0 and exchange.complete:
+            held = self._take_whole(exchange)
         try:
             answer = self._owner.handler(request)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- as in `_serve`
@@ -268,6 +264,16 @@ class Connection(asyncio.Protocol):
         if held > _UNCOUNTED and self._task is not None:
             self._owner.budget.take(held)
             self._give_later(self._task, held)
+
+    def _take_whole(self, exchange: Exchange) -> int:
+        """Its body has come before anybody asked for it: the request gets it as its content; of what size."""
+        request, body = exchange.request, exchange.body
+        if body is not None:
+            request.content = body.whole()
+            request.body = BytesStream(request.content)
+        elif request.content:
+            self.buffered -= len(request.content) + PIECE_COST
+        return len(request.content)
 
     def _answer_at_once(self, exchange: Exchange, response: HttpResponse, body: bytes) -> None:
         try:
@@ -427,12 +433,12 @@ class Connection(asyncio.Protocol):
         return head
 
     def _write(self, head: bytes, body: bytes | bytearray | memoryview) -> None:
-        if not body or not head:
-            self._transport.write(head or body)
-        elif len(body) <= _JOINED:
+        if len(body) <= _JOINED:
             self._transport.write(head + body)
-        else:
+        elif head:
             self._transport.writelines((head, body))
+        else:
+            self._transport.write(body)
 
     def _finish(self, exchange: Exchange, response: HttpResponse) -> None:
         self._task = None

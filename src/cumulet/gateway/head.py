@@ -10,6 +10,7 @@ from msgspec import Struct
 
 # What frames the message is the connection's to say.
 _FRAMING = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+_OWN = frozenset({"date", "server"})
 _SERVER = "Server: cumulet\r\n"
 
 
@@ -18,8 +19,7 @@ class _Template(Struct, frozen=True):
 
     text: str
     lines: int
-    has_date: bool
-    has_server: bool
+    own: frozenset[str]  # those of `_OWN` among the names
 
 
 @lru_cache(256)
@@ -36,9 +36,8 @@ def _template(status: int, names: tuple[str, ...]) -> _Template:
         else:
             text += name.replace("%", "%%") + ": %s\r\n"
             lines.append(name)
-    keys = {name.lower() for name in names}
     _check(text, len(lines))
-    return _Template(text, len(lines), "date" in keys, "server" in keys)
+    return _Template(text, len(lines), _OWN.intersection([name.lower() for name in names]))
 
 
 def _check(text: str, lines: int) -> None:
@@ -67,13 +66,10 @@ def more_lines(headers: Iterable[tuple[str, str]]) -> str:
 
     Raises ValueError when one would break out of its line.
     """
-    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in _NOT_TWICE]
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name.lower() not in (_FRAMING | _OWN)]
     text = "".join(lines)
     _check(text, len(lines))
     return text
-
-
-_NOT_TWICE = _FRAMING | {"date", "server"}
 
 
 def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str) -> bytes:
@@ -84,10 +80,12 @@ def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str
     template = _template(status, tuple(headers))
     text = template.text % tuple(headers.values())
     _check(text, template.lines)
-    if template.has_date:
-        date = ""
-    server = "" if template.has_server else _SERVER
-    text = f"{text}{framing}{date}{server}\r\n"
+    if template.own:
+        text += (
+            framing + ("" if "date" in template.own else date) + ("" if "server" in template.own else _SERVER) + "\r\n"
+        )
+    else:
+        text += f"{framing}{date}{_SERVER}\r\n"
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:

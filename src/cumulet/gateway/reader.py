@@ -1,13 +1,13 @@
 """Bytes of a connection in, requests out. Framing that two parsers could read differently is refused (RFC 9112)."""
 
 import re
-from collections.abc import Callable
+from collections import deque
 from functools import lru_cache
 
 import httptools
 from msgspec import Struct
 
-from cumulet.gateway.body import Flow, IncompleteBody, RequestBody
+from cumulet.gateway.body import PIECE_COST, Flow, IncompleteBody, RequestBody
 from cumulet.gateway.limits import Limits
 from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import BytesStream
@@ -30,12 +30,17 @@ class Refused(Exception):
 
 
 class Exchange(Struct):
-    """One request, and what the connection must know to answer it. `body` is None where it has none."""
+    """One request, and what the connection must know to answer it.
+
+    `length` is the content-length, None of a chunked body. `body` is None where there is none, or it came whole with its head:
+    then the request has it as its content.
+    """
 
     request: HttpRequest
-    body: RequestBody | None
+    length: int | None
     keep_alive: bool
     http10: bool
+    body: RequestBody | None = None
     complete: bool = False  # the request has arrived whole
     discard: bool = False  # it is answered; what still comes of it is thrown away
     awaits_continue: bool = False  # the client sends the body once it gets 100
@@ -60,18 +65,16 @@ def _names(names: tuple[bytes, ...]) -> _Names:
 
 
 class RequestReader:
-    """Parses one connection's input; hands each request to `opened` when its head is complete."""
+    """Parses one connection's input; puts each request in `queue` when its head is complete."""
 
-    def __init__(
-        self, limits: Limits, flow: Flow, tls: Tls | None, peer: str, opened: Callable[[Exchange], None]
-    ) -> None:
+    def __init__(self, limits: Limits, flow: Flow, tls: Tls | None, peer: str, queue: deque[Exchange]) -> None:
         self._limits = limits
         self._head_limit = limits.head
         self._flow = flow
         self._tls = tls
         self._scheme = "http" if tls is None else "https"
         self._peer = peer
-        self._opened = opened
+        self._queue = queue
         self.presence = Presence()
         self._parser = httptools.HttpRequestParser(self)
         self._url = b""
@@ -89,20 +92,19 @@ class RequestReader:
         self.incoming: Exchange | None = None  # its head is complete, its body is not
         self.upgrading = False  # the last request asks for another protocol: call `feed` only after its answer
 
-    def feed(self, data: bytes | memoryview, ready: Callable[[], bool]) -> bytes:
-        """Parse `data`, while `ready()` says that more requests are welcome; gives back what was not parsed.
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Parse `data`, while the queue has room for more requests; gives back what was not parsed.
 
         Raises Refused.
         """
         while data and not (self.last and self.incoming is None):
-            if self.upgrading or not (self.incoming or ready()):
+            if self.upgrading or (self.incoming is None and len(self._queue) >= self._limits.pipeline):
                 return bytes(data)
-            piece = data
-            if len(data) > _SLICE and len(data) > (room := max(_SLICE, self._body_left())):
+            if len(data) <= _SLICE or len(data) <= (room := max(_SLICE, self._body_left())):
+                piece, data = data, b""
+            else:
                 view = memoryview(data)
                 piece, data = view[:room], view[room:]
-            else:
-                data = b""
             rest = self._parse(piece)
             if rest:
                 data = rest + bytes(data)
@@ -130,7 +132,7 @@ class RequestReader:
 
     def _check_unfinished(self) -> None:
         """Bound what the parser holds of an unfinished line: a header, a trailer, a chunk's extension."""
-        body = self.incoming.body if self.incoming is not None else None
+        body = self._body(self.incoming) if self.incoming is not None else None
         if body is not None and body.received != self._received:
             self._received = body.received
             self._unfinished = 0
@@ -140,12 +142,12 @@ class RequestReader:
 
     def close(self) -> None:
         """Let go of the parser, which refers back to this reader, and of the connection, which owns it."""
-        del self._parser, self._opened, self._flow
+        del self._parser, self._queue, self._flow
 
     def _fail_body(self) -> None:
-        if self.incoming is not None and self.incoming.body is not None:
+        if self.incoming is not None and (body := self._body(self.incoming)) is not None:
             self.incoming.keep_alive = False
-            self.incoming.body.fail(IncompleteBody("The request body's framing is broken"))
+            body.fail(IncompleteBody("The request body's framing is broken"))
 
     # --- httptools' callbacks, in the order it makes them
 
@@ -190,13 +192,13 @@ class RequestReader:
             self._refuse(400, "a valid host header is required")
         if authority and headers.setdefault("host", authority).lower() != authority.lower():
             self._refuse(400, "the request target and the host header name different hosts")
-        body = self._body(names, http10=http10) if names.special else None
+        length = self._length(names, http10=http10) if names.special else 0
         request = HttpRequest(
             method.decode("latin-1"),
             path,
             query,
             headers,
-            body or _EMPTY,
+            _EMPTY,
             self._scheme,
             self._peer,
             b"",
@@ -204,27 +206,33 @@ class RequestReader:
             self._tls,
             self.presence,
         )
-        exchange = Exchange(request, body, keep_alive, http10)
+        exchange = Exchange(request, length, keep_alive, http10)
         if "expect" in names.special:
             if headers["expect"].lower() != "100-continue":
                 self._refuse(417, "the only expectation met here is 100-continue")
             exchange.awaits_continue = not http10
         self.last = not keep_alive
         self.incoming = exchange
-        self._opened(exchange)
+        self._queue.append(exchange)
 
     def on_body(self, data: bytes) -> None:
         exchange = self.incoming
-        if exchange is None or exchange.body is None:
+        if exchange is None:
             return
-        if exchange.discard:
-            exchange.body.received += len(data)
-        else:
-            exchange.body.feed(data)
+        if exchange.body is None and len(data) == exchange.length:
+            request = exchange.request
+            request.content = data
+            request.body = BytesStream(data)
+            self._flow.buffered += len(data) + PIECE_COST
+        elif (body := self._body(exchange)) is not None:
+            if exchange.discard:
+                body.received += len(data)
+            else:
+                body.feed(data)
 
     def on_message_complete(self) -> None:
         exchange = self.incoming
-        if exchange is None or (exchange.body is not None and "upgrade" in self._headers and self._skipped_body()):
+        if exchange is None or (exchange.length != 0 and "upgrade" in self._headers and self._skipped_body()):
             return
         exchange.complete = True
         self.incoming = None
@@ -274,6 +282,7 @@ class RequestReader:
             # An upgrade that nobody here offers (h2c), on a request with a body: the parser left the body unread.
             headers = self._headers
             framing = f"content-length: {headers['content-length']}" if "content-length" in headers else _CHUNKED
+            self._body(self.incoming)
             self._resuming = True
             self._parser.feed_data(f"POST / HTTP/1.1\r\nhost: resumed\r\n{framing}\r\n\r\n".encode("latin-1"))
         elif "websocket" in self._headers.get("upgrade", "").lower():
@@ -303,20 +312,25 @@ class RequestReader:
         path, _, query = url.partition("?")
         return path, query, authority
 
-    def _body(self, names: _Names, *, http10: bool) -> RequestBody | None:
+    def _length(self, names: _Names, *, http10: bool) -> int | None:
         headers = self._headers
-        coding = headers.get("transfer-encoding")
-        if coding is not None:
-            if http10 or coding.lower() != "chunked":
-                self._refuse(501, "the only transfer encoding taken is chunked, in HTTP/1.1")
-            if self._values[names.keys.index("transfer-encoding")][-1:] in (
-                b" ",
-                b"	",
-            ):  # for the parser it is another coding
-                self._refuse(400, "blanks after the transfer encoding")
-            return RequestBody(self._flow, None)
-        length = int(headers.get("content-length", "0"))
-        return RequestBody(self._flow, length) if length else None
+        if "transfer-encoding" not in names.special:
+            return int(headers.get("content-length", "0"))
+        if self._values[names.keys.index("transfer-encoding")][-1:] in (
+            b" ",
+            b"\t",
+        ):  # for the parser it is another coding
+            self._refuse(400, "blanks after the transfer encoding")
+        if http10 or headers["transfer-encoding"].lower() != "chunked":
+            self._refuse(501, "the only transfer encoding taken is chunked, in HTTP/1.1")
+        return None
+
+    def _body(self, exchange: Exchange) -> RequestBody | None:
+        """That of a request whose body did not come whole with its head; it has one from the first call on."""
+        if exchange.body is None and exchange.length != 0:
+            exchange.body = RequestBody(self._flow, exchange.length)
+            exchange.request.body = exchange.body
+        return exchange.body
 
     def _refuse_head(self, status: int) -> None:
         self._refuse(status, f"the request line and headers are larger than {self._head_limit} bytes")

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from msgspec import Struct
+
 
 class Stream(Protocol):
     """The bytes of a request's or an answer's body, read once, in pieces, as fast as the reader takes them.
@@ -17,11 +19,10 @@ class Stream(Protocol):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
-class BytesStream:
+class BytesStream(Struct, eq=False):
     """A stream over bytes already in memory."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    data: bytes
 
     @property
     def length(self) -> int | None:
