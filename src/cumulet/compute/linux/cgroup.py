@@ -6,6 +6,7 @@ Works with whatever controllers the machine has; `Hierarchy.controllers` names t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ _CPU_PERIOD = 20_000
 function of 128 MB that works for 8 ms waits for 92."""
 _MB_PER_CPU = 1769
 _V1 = (MEMORY, CPU, PIDS)
+_OF_NODES = "cumulet-*"
 
 
 class Hierarchy:
@@ -24,6 +26,7 @@ class Hierarchy:
         self.v1 = v1
         self.v2 = v2
         self._v2_controllers = v2_controllers
+        self._held: list[int] = []
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -61,6 +64,24 @@ class Hierarchy:
             group.kill()
             group.remove(tries=100)
         return len(names)
+
+    def hold(self) -> bool:
+        """Have `sweep_abandoned` of other nodes leave this one's groups alone, as long as this process or a fork of it has the
+        descriptors. False when one of them has just removed some: they have to be found again."""
+        with contextlib.suppress(FileNotFoundError):
+            self._held = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in self.folders]
+            for fd in self._held:
+                fcntl.flock(fd, fcntl.LOCK_SH)
+            return all(map(os.path.samestat, map(os.fstat, self._held), [folder.stat() for folder in self.folders]))
+        return False
+
+    def sweep_abandoned(self, before: float) -> None:
+        """Remove the groups, made before a moment, of nodes that nobody holds any more. What has processes stays."""
+        for own in self.folders:
+            for folder in own.parent.glob(_OF_NODES):
+                with contextlib.suppress(OSError):  # held, in use, or gone meanwhile
+                    if folder != own and folder.stat().st_mtime < before:
+                        _remove_abandoned(folder, before)
 
     def remove(self) -> None:
         """Remove the node's own folders, once its groups are gone."""
@@ -204,6 +225,19 @@ def find(name: str) -> Hierarchy:
     if v2_mount is None or (base := _v2_base(v2_mount, own.get("", "/"), name)) is None:
         return Hierarchy(v1, None, frozenset())
     return Hierarchy(v1, base, _v2_abilities(base))
+
+
+def _remove_abandoned(folder: Path, before: float) -> None:
+    """Raises OSError where that cannot be, or somebody holds it."""
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for group in folder.iterdir():
+            if group.is_dir() and group.stat().st_mtime < before:
+                group.rmdir()
+        folder.rmdir()
+    finally:
+        os.close(held)
 
 
 def _mounts() -> tuple[dict[str, Path], Path | None]:

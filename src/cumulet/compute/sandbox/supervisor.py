@@ -31,6 +31,10 @@ _FIRST_UID = 200_000
 _UIDS = 60_000
 _MAX_PROCESSES = 1024
 _REMOVE_RETRY = 0.02
+_ABANDONED_AFTER = 60.0
+"""Seconds: a folder whose node has yet to hold it is younger."""
+_ENDING_TIMEOUT = 30.0
+"""Seconds for the processes of environments to be gone: on a busy machine some take long."""
 _READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 
 
@@ -92,7 +96,7 @@ class Supervisor:
         for zygote in self._zygotes.values():
             zygote.close()
         self._networks.close()
-        deadline = time.monotonic() + 2.0
+        deadline = time.monotonic() + _ENDING_TIMEOUT
         while self._hierarchy.sweep() and time.monotonic() < deadline:
             time.sleep(_REMOVE_RETRY)
         self._hierarchy.remove()
@@ -400,6 +404,8 @@ def main(config: messages.Message) -> None:
         return
     _raise_descriptors()
     hierarchy = cgroup.find(config["name"])
+    while not hierarchy.hold():
+        hierarchy = cgroup.find(config["name"])
     hierarchy.sweep()
     if not config["root"]:
         probe.enter_user_namespace()
@@ -433,6 +439,7 @@ def _supervise(
         syscalls.unshare(syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET)
     supervisor = Supervisor(config, node, hierarchy, networks)
     messages.send(node, {"report": "up", "missing": "", "groups": hierarchy.describe()})
+    hierarchy.sweep_abandoned(time.time() - _ABANDONED_AFTER)  # noqa: TID251 - as the kernel dates folders
     try:
         supervisor.serve()
     finally:
