@@ -23,14 +23,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.kernel.streams import BytesStream
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
-from cumulet.wire.amz_cbor import AmzCborCodec
-from cumulet.wire.cbor import CborCodec
-from cumulet.wire.codec import Codec
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.json import JsonCodec
-from cumulet.wire.query import QueryCodec
-from cumulet.wire.rest_json import RestJsonCodec
-from cumulet.wire.rest_xml import RestXmlCodec
 
 log = logging.getLogger(__name__)
 
@@ -86,16 +79,6 @@ def _is_plain(host: str) -> bool:
     host = host.lower()
     return not execute_api.may_be_custom(host) and not any(mark in host for mark in _MARKS)
 
-
-# Which family of errors a service answers a bad signature with.
-STYLES: Final[dict[type[Codec], sigv4.Style]] = {
-    AmzCborCodec: "json",
-    CborCodec: "json",
-    JsonCodec: "json",
-    QueryCodec: "query",
-    RestJsonCodec: "rest-json",
-    RestXmlCodec: "s3",
-}
 
 # What it gives back has to be awaited; most steps have nothing to wait for.
 Step = Callable[["Gateway", Exchange], Awaitable[object] | None]
@@ -173,18 +156,17 @@ class Gateway:
         return self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> HttpResponse:
-        found = getattr(exchange, "route", None)
-        call = getattr(exchange, "call", None)
-        caller = (call.account, call.region, call.principal.arn) if call is not None else ("", "", "")
+        found, call = getattr(exchange, "route", None), getattr(exchange, "call", None)
+        id, response = exchange.request_id, exchange.response
         self.recorder.add(
-            found.service if found else "",
-            found.operation if found else "",
-            exchange.response.status,
+            found.service if found is not None else "",
+            found.operation if found is not None else "",
+            response.status,
             exchange.error,
-            (*caller, exchange.request_id),
+            (call.account, call.region, call.principal.arn, id) if call is not None else ("", "", "", id),
             time.perf_counter() - exchange.started,
         )
-        return exchange.response
+        return response
 
     def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
         """The answer of what has hosts of its own, which is not of AWS's protocols."""
@@ -241,7 +223,7 @@ def _resolve(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
         if refused.service == "s3":
             return _ask_as_browser(gateway, exchange, refused)
         raise
-    exchange.style = STYLES[type(found.codec)]
+    exchange.style = found.codec.style
     return None
 
 

@@ -1,7 +1,7 @@
 """What a codec is: one operation in one protocol, both ways."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -9,6 +9,7 @@ from cumulet.api.model import Shape
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.context import Checker, Context
 from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.signed import Style
 
 
 class Match(Struct, frozen=True):
@@ -34,9 +35,11 @@ class ErrorCodec(ABC):
 
 
 class Codec(ErrorCodec):
-    """One operation in one protocol. `streaming`: the request's body is left a stream."""
+    """One operation in one protocol. `streaming`: the request's body is left a stream. `style`: of the errors that a bad
+    signature is answered with."""
 
     streaming: bool = False
+    style: ClassVar[Style] = "json"
 
     def __init__(self, context: Context, name: str) -> None:
         super().__init__(context)

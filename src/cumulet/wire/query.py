@@ -4,7 +4,7 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote_plus
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.json import query_code
 from cumulet.wire.shapes import ShapeCompiler
+from cumulet.wire.signed import Style
 from cumulet.wire.validate import article
 from cumulet.wire.xml_values import FROM_TEXT
 
@@ -189,21 +190,27 @@ class QueryErrors(ErrorCodec):
 class QueryCodec(Codec):
     """An operation in the query protocol."""
 
+    style: ClassVar[Style] = "query"
+
     def __init__(self, context: Context, name: str) -> None:
         super().__init__(context, name)
         self._errors = QueryErrors(context)
+        self._has_members = bool(self.input.members)
         self._read = QueryReader(context.model).structure_of(self.operation.input)
         self._write = context.xml_writer.content(self.operation.output) if self.output else None
         wrapper = self.operation.result_wrapper or f"{name}Result"
         namespace = context.model.metadata.xml_namespace
         self._opening = f'{xml.HEADER}<{name}Response xmlns="{namespace}">{f"<{wrapper}>" if self.output else ""}'
-        self._closing = f"</{wrapper}>" if self.output else ""
+        closing = f"</{wrapper}>" if self.output else ""
+        self._before_id = f"{closing}<ResponseMetadata><RequestId>"
+        self._behind_id = f"</RequestId></ResponseMetadata></{name}Response>"
 
     def decode(self, request: HttpRequest, match: Match = NO_MATCH) -> Any:
-        fields = tree(form(request) if match.fields is None else match.fields)
-        if "QueueUrl" in match.labels and "QueueUrl" not in fields.below:
-            fields.below["QueueUrl"] = Tree(match.labels["QueueUrl"])
-        value = self._read(fields)
+        fields = form(request) if match.fields is None else match.fields
+        found = tree(fields) if self._has_members else Tree()
+        if "QueueUrl" in match.labels and "QueueUrl" not in found.below:
+            found.below["QueueUrl"] = Tree(match.labels["QueueUrl"])
+        value = self._read(found)
         self.check(value, nulls=True)
         return value
 
@@ -211,9 +218,7 @@ class QueryCodec(Codec):
         parts = [self._opening]
         if self._write is not None and result is not None:
             self._write(result, parts)
-        parts.append(
-            f"{self._closing}<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{self.name}Response>"
-        )
+        parts += (self._before_id, request_id, self._behind_id)
         headers = {"x-amzn-RequestId": request_id, "Content-Type": "text/xml"}
         return HttpResponse(200, headers, "".join(parts).encode())
 

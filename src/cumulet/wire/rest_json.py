@@ -4,7 +4,7 @@ https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html
 """
 
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +18,7 @@ from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.json import JsonBody, JsonWriter, parse
 from cumulet.wire.rest import RestCodec
 from cumulet.wire.shapes import module_of
+from cumulet.wire.signed import Style
 from cumulet.wire.values import WrongType, irregular
 
 
@@ -37,6 +38,7 @@ class RestJsonErrors(ErrorCodec):
 class RestJsonCodec(RestCodec):
     """An operation in rest-json."""
 
+    style: ClassVar[Style] = "rest-json"
     _blob_type = "application/json"
 
     def __init__(self, context: Context, name: str) -> None:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 
 import binascii
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from cumulet.api.model import Member
 from cumulet.kernel.errors import AwsError
@@ -16,6 +16,7 @@ from cumulet.wire.context import MALFORMED_XML, Context
 from cumulet.wire.eventstream import CONTENT_TYPE, EventStreamWriter
 from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.rest import Bound, FromText, Refuse, RestCodec
+from cumulet.wire.signed import Style
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _TYPE = "application/xml"
@@ -76,6 +77,7 @@ def _text(value: Any) -> str:
 class RestXmlCodec(RestCodec):
     """An operation in rest-xml."""
 
+    style: ClassVar[Style] = "s3"
     _blob_type = "binary/octet-stream"
 
     def __init__(self, context: Context, name: str) -> None:

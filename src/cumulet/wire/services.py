@@ -5,8 +5,6 @@ from typing import Any
 
 from cumulet.api.model import MODELS, Model
 from cumulet.api.model import load as load_model
-from cumulet.wire.amz_cbor import AmzCborCodec, AmzCborErrors
-from cumulet.wire.cbor import CborCodec, CborErrors
 from cumulet.wire.codec import Codec, ErrorCodec
 from cumulet.wire.context import Context
 from cumulet.wire.json import JsonCodec, JsonErrors
@@ -19,12 +17,23 @@ _CODECS: dict[str, tuple[Any, Any]] = {
     "json": (JsonCodec, JsonErrors),
     "json-1.0": (lambda context, name: JsonCodec(context, name, "1.0"), JsonErrors),
     "json-1.1": (lambda context, name: JsonCodec(context, name, "1.1"), JsonErrors),
-    "json-cbor": (AmzCborCodec, AmzCborErrors),
     "query": (QueryCodec, QueryErrors),
     "rest-json": (RestJsonCodec, RestJsonErrors),
     "rest-xml": (RestXmlCodec, RestXmlErrors),
-    CBOR: (CborCodec, CborErrors),
 }
+
+
+def _classes(protocol: str) -> tuple[Any, Any]:
+    """What encodes and decodes operations, and what errors. Those for CBOR are loaded with the first client that speaks it."""
+    if protocol == CBOR:
+        from cumulet.wire.cbor import CborCodec, CborErrors  # noqa: PLC0415
+
+        return CborCodec, CborErrors
+    if protocol == "json-cbor":
+        from cumulet.wire.amz_cbor import AmzCborCodec, AmzCborErrors  # noqa: PLC0415
+
+        return AmzCborCodec, AmzCborErrors
+    return _CODECS[protocol]
 
 
 class ServiceWire:
@@ -43,12 +52,12 @@ class ServiceWire:
         key = (protocol or self.protocols[0], operation)
         found = self._codecs.get(key)
         if found is None:
-            found = self._codecs[key] = _CODECS[key[0]][0](self.context, operation)
+            found = self._codecs[key] = _classes(key[0])[0](self.context, operation)
         return found
 
     def errors(self, protocol: str = "") -> ErrorCodec:
         """Errors in a protocol of the service, for requests that name no operation of its."""
-        made: ErrorCodec = _CODECS[protocol or self.protocols[0]][1](self.context)
+        made: ErrorCodec = _classes(protocol or self.protocols[0])[1](self.context)
         return made
 
     def check(self, operation: str, request: Any) -> None:

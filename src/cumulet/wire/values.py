@@ -6,8 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from cbor2 import CBORTag
-
 from cumulet.api.model import Member, Model, Shape
 from cumulet.wire import timestamps
 from cumulet.wire.shapes import ShapeCompiler
@@ -184,6 +182,8 @@ class ValueWriter(ShapeCompiler[Convert]):
     def scalar(self, member: Member, shape: Shape) -> Convert:
         if shape.type == "timestamp" and not shape.document:
             if self._binary:
+                from cbor2 import CBORTag  # noqa: PLC0415  loaded with the first client that speaks it
+
                 return lambda value: CBORTag(1, value)
             form = member.timestamp_format or shape.timestamp_format
             if form in (timestamps.ISO8601, timestamps.RFC822):

@@ -1,7 +1,6 @@
 """XML trees, read with expat and hardened: no document types (so no entities), bounded depth; written as text."""
 
 import re
-from xml.parsers import expat
 
 from msgspec import Struct
 
@@ -68,6 +67,8 @@ def parse(data: bytes, limit: int = MAX_NODES) -> Node:
     """The root of a document of at most `limit` elements. Raises MalformedXml."""
     if data.count(b"<") > 3 * limit or max(map(len, data.split(b"<"))) > _LONGEST_RUN:
         raise MalformedXml("the document has too many elements, or too long ones")
+    from xml.parsers import expat  # noqa: PLC0415  loaded with the first document
+
     builder = _Builder(limit)
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -101,6 +102,11 @@ def text(value: str) -> str:
     if '"' in value:
         value = value.replace('"', "&quot;")
     return value
+
+
+def is_plain(value: str) -> bool:
+    """Whether a text is written as it is."""
+    return text(value) is value
 
 
 def attribute(value: str) -> str:
