@@ -23,12 +23,16 @@ _RFC = re.compile(
 )
 
 
-@lru_cache(4096)  # a listing writes the same few moments again and again
 def to_iso8601(seconds: float, *, milliseconds: bool = False) -> str:
     """`2015-01-25T08:00:00Z`; with `.123` when the moment has a fraction, or always with `milliseconds`."""
     whole, millis = divmod(round(seconds * 1000), 1000)
     text = (_EPOCH + timedelta(seconds=whole)).replace(tzinfo=None).isoformat()
     return f"{text}.{millis:03}Z" if milliseconds or millis else f"{text}Z"
+
+
+# A listing writes the same few moments again and again.
+_iso8601 = lru_cache(4096)(to_iso8601)
+_iso8601_milliseconds = lru_cache(4096)(partial(to_iso8601, milliseconds=True))
 
 
 def to_rfc822(seconds: float) -> str:
@@ -53,7 +57,7 @@ def to_unix(seconds: float) -> str:
 def writer(form: str, *, milliseconds: bool = False) -> Callable[[float], str]:
     """What gives the text of moments in one of the three forms."""
     if form == ISO8601:
-        return partial(to_iso8601, milliseconds=True) if milliseconds else to_iso8601
+        return _iso8601_milliseconds if milliseconds else _iso8601
     return to_rfc822 if form == RFC822 else to_unix
 
 

@@ -4,6 +4,7 @@ import base64
 import binascii
 import operator
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from cumulet.api.model import Member, Model, Namespace, Shape
@@ -37,7 +38,18 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
                 if held is not None:
                     part(tag, held, parts)
 
-        return write
+        if not inner or any(self._text(member) is not xml.text for _, member in inner):
+            return write
+        row = "".join([f"<{tag}>%s</{tag}>" for tag, _ in inner])
+
+        def write_texts(value: Any, parts: list[str]) -> None:
+            texts = held_by(value)
+            if None not in texts and xml.is_plain("".join(texts)):
+                parts.append(row % texts)
+            else:
+                write(value, parts)
+
+        return write_texts
 
     def _elements(self, name: str) -> list[tuple[str, Member]]:
         """The members of a structure that are elements, with their names."""
@@ -50,20 +62,23 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
     def _columns(self, name: str) -> Callable[[str, list[Any], list[str]], None]:
         """Writes many of a structure, member by member: loops in C take half the time of a call for each of each."""
         inner = [
-            (tag, operator.attrgetter(member.attribute), self._text(member), self.of(member))
+            (tag, operator.attrgetter(member.attribute), self._text(member), self._item_text(member), self.of(member))
             for tag, member in self._elements(name)
         ]
 
         def write(tag: str, items: list[Any], parts: list[str]) -> None:
             columns: list[Iterable[str]] = []
             row = f"<{tag}>"
-            for name, held_by, text, part in inner:
+            for name, held_by, text, item_text, part in inner:
                 column = list(map(held_by, items))
                 missing = column.count(None)
                 if missing == len(column):
                     continue
                 if text is not None and not missing:
                     columns.append(map(text, column))
+                    row += f"<{name}>%s</{name}>"
+                elif item_text is not None and not missing and all(len(held) == 1 for held in column):
+                    columns.append(map(item_text, [held[0] for held in column]))
                     row += f"<{name}>%s</{name}>"
                 else:
                     columns.append([_element(part, name, held) for held in column])
@@ -79,6 +94,12 @@ class XmlWriter(ShapeCompiler[Callable[[str, Any, list[str]], None]]):
         if shape.type in ("structure", "list", "map"):
             return None
         return scalar_text(member, shape, timestamps.ISO8601, milliseconds=self._milliseconds)
+
+    def _item_text(self, member: Member) -> Callable[[Any], str] | None:
+        """The same for the items of a flattened list, of which one is written as a scalar is; None for all else."""
+        shape = self.model.shape(member.shape)
+        flat = shape.type == "list" and (member.flattened or shape.flattened)
+        return self._text(shape.member) if flat and shape.member is not None else None
 
     def structure(self, name: str, shape: Shape) -> Callable[[str, Any, list[str]], None]:
         content = self.content(name)
@@ -198,7 +219,7 @@ def item_name(model: Model, key: str, member: Member) -> str:
 def scalar_text(member: Member, shape: Shape, form: str, *, milliseconds: bool = False) -> Callable[[Any], str]:
     """How a scalar is written between tags."""
     if shape.type in ("string", "character"):
-        return xml.text
+        return _word if shape.enum else xml.text
     if shape.type == "boolean":
         return lambda value: "true" if value else "false"
     if shape.type == "blob":
@@ -206,6 +227,10 @@ def scalar_text(member: Member, shape: Shape, form: str, *, milliseconds: bool =
     if shape.type == "timestamp":
         return timestamps.writer(member.timestamp_format or shape.timestamp_format or form, milliseconds=milliseconds)
     return number_text if shape.type in ("double", "float") else str
+
+
+_word = lru_cache(1024)(xml.text)
+"""Of values that have names in a model: each is written again and again."""
 
 
 def number_text(value: float) -> str:
