@@ -55,6 +55,8 @@ class LogPipe:
         if self._partial:
             self._line(self._partial)
             self._partial = b""
+        if not self._kept:
+            return b""
         text = b"".join(self._kept)[-_KEPT:]
         self._kept.clear()
         self._size = 0

@@ -108,7 +108,7 @@ def report(target: Target, invocation: Invocation, outcome: Outcome) -> str:
         text += f"XRAY TraceId: {fields.get('Root', '')}\tSegmentId: {fields.get('Parent', '')}\tSampled: true\t"
     if outcome.error == "timeout":
         text += "Status: timeout"
-    elif kind := _error_type(outcome):
+    elif outcome.error is not None and (kind := _error_type(outcome)):
         text += f"Status: error\tError Type: {kind}"
     return text + "\n"
 
