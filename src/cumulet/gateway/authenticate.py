@@ -53,23 +53,17 @@ class Authenticator:
 
     def known(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential | None:
         """As `identify`, for whom nobody needs to be asked about; None for everybody else."""
-        if signed is None:
-            self._check_site(request, style)
-            return ANYBODY
-        credential = self._development(signed.access_key)
-        if credential is not None:
-            self._check_site(request, style)
-            sigv4.verify(request, signed, None, self._wall(), style)
-        return credential
-
-    def _check_site(self, request: HttpRequest, style: sigv4.Style) -> None:
-        """Where anybody may do anything, a page of another site that a developer has open may not.
-
-        Buckets have pages and CORS of their own.
-        """
+        credential = ANYBODY if signed is None else self._development(signed.access_key)
+        if credential is None:
+            return None
+        # Where anybody may do anything, a page of another site that a developer has open may not. Buckets have pages and
+        # CORS of their own.
         if self._development_keys and style != "s3" and is_of_another_site(request):
             message = "A page of another site may call this node with a user's or role's credentials only."
             raise AwsError(message, code="AccessDenied", status=403)
+        if signed is not None:
+            sigv4.verify(request, signed, None, self._wall(), style)
+        return credential
 
     def now(self) -> float:
         """Real time, which clients sign with."""

@@ -21,7 +21,10 @@ def getter(attributes: list[str]) -> Callable[[Any], tuple[Any, ...]]:
     """All of an object's `attributes` at once, which takes a fifth of the time that one after the other does."""
     if len(attributes) > 1:
         return operator.attrgetter(*attributes)
-    return lambda value: tuple(getattr(value, attribute) for attribute in attributes)
+    if not attributes:
+        return lambda value: ()
+    only = operator.attrgetter(*attributes)
+    return lambda value: (only(value),)
 
 
 class ShapeCompiler(Generic[Made]):

@@ -12,7 +12,7 @@ from msgspec import Struct
 from cumulet.api.model import Member, Model, Shape
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.quirks import Quirks
-from cumulet.wire.shapes import ShapeCompiler
+from cumulet.wire.shapes import ShapeCompiler, getter
 
 Check = Callable[[Any, str, list[str]], None]
 NOT_NULL = "Member must not be null"
@@ -216,17 +216,18 @@ class Validator(ShapeCompiler[Check]):
         return constraints(name, shape, self._quirks) if self._quirks.validation == "schema" and shape.enum else []
 
     def structure(self, name: str, shape: Shape) -> Check:
-        parts = []
+        attributes, parts = [], []
         for key, member in shape.members.items():
             required = self._nulls and key in shape.required
             inner = None if member.streaming or not self.needed(member.shape) else self.of(member)
             if required or inner is not None:
                 absent = self._quirks.absent.get(f"{name}.{key}")
-                parts.append((member.attribute, lower(key) if self._lower else key, required, inner, absent))
+                attributes.append(member.attribute)
+                parts.append((lower(key) if self._lower else key, required, inner, absent))
+        held_by = getter(attributes)
 
         def check(value: Any, path: str, problems: list[str]) -> None:
-            for attribute, part_name, required, inner, absent in parts:
-                held = getattr(value, attribute)
+            for held, (part_name, required, inner, absent) in zip(held_by(value), parts, strict=True):
                 if held is None:
                     if required and absent is not None:
                         raise AwsError(absent, code=self._quirks.validation_code)
