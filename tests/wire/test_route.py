@@ -161,3 +161,28 @@ def test_json_in_either_version() -> None:
     codec = route.resolve(sent).codec
     assert codec.encode(None, "r").headers["Content-Type"] == "application/x-amz-json-1.1"
     assert msgspec.json.decode(codec.encode(None, "r").body or b"{}") == {}  # type: ignore[arg-type]  # JSON's are bytes
+
+
+def test_what_is_remembered_of_a_request_decides_nothing_else() -> None:
+    for _ in range(2):  # the second time from memory
+        assert route.resolve(json("AmazonSQS.ListQueues", b"{}")).operation == "ListQueues"
+        assert route.resolve(json("com.amazonaws.AmazonSQS.ListQueues", b"{}")).service == "sqs"
+        get = route.resolve(request("GET", "/2015-03-31/functions/f", scope="lambda"))
+        assert (get.operation, get.match.labels, get.match.params) == ("GetFunction", {"FunctionName": "f"}, {})
+        qualified = route.resolve(request("GET", "/2015-03-31/functions/f?Qualifier=1", scope="lambda"))
+        assert (qualified.operation, qualified.match.params) == ("GetFunction", {"Qualifier": ["1"]})
+        assert route.resolve(request("DELETE", "/2015-03-31/functions/f", scope="lambda")).operation == "DeleteFunction"
+        long = route.resolve(request("GET", f"/2015-03-31/functions/{'f' * 600}", scope="lambda"))
+        assert long.match.labels == {"FunctionName": "f" * 600}
+        links = request("GET", "/restapis/a", scope="apigateway", headers={"accept": "application/hal+json"})
+        assert route.resolve(links).hal
+        assert not route.resolve(
+            request("GET", "/restapis/a", scope="apigateway", headers={"accept": "application/json"})
+        ).hal
+        bare = "Action=GetCallerIdentity&Version=2011-06-15"
+        assert route.resolve(form(bare, scope="sts")).service == "sts"
+        for sent in (form(bare, scope="iam"), form(bare, "/?Action=ListUsers", scope="sts")):
+            with pytest.raises(route.RouteError):
+                route.resolve(sent)
+        with pytest.raises(route.RouteError):
+            route.resolve(json("AmazonSQS.ListTables", b"{}"))

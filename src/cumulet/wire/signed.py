@@ -9,8 +9,6 @@ from urllib.parse import unquote_plus
 
 from msgspec import Struct
 
-from cumulet.wire.http import HttpRequest
-
 # Whose errors to answer with: S3's own, the query services', the JSON services' (CBOR too), the REST ones'.
 Style = Literal["s3", "query", "json", "rest-json", "rest-xml"]
 
@@ -18,15 +16,6 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 TIMESTAMP = "%Y%m%dT%H%M%SZ"
 LONGEST_CREDENTIAL = 1024
 """Characters of a credential: those that were seen are remembered, and nobody's has a quarter of them."""
-
-
-class Scope(Struct, frozen=True):
-    """The credential scope, for routing; nothing about it has been checked."""
-
-    access_key: str
-    date: str
-    region: str
-    service: str
 
 
 class Signed(Struct, frozen=True):
@@ -53,37 +42,6 @@ class Signed(Struct, frozen=True):
     def scope(self) -> str:
         """The scope as it is signed."""
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
-
-
-def peek(request: HttpRequest) -> Scope | None:
-    """The scope a request claims, None when there is none to read. Never raises: `parse` says what is wrong."""
-    authorization = request.headers.get("authorization")
-    if authorization is not None:
-        if authorization.startswith("AWS "):
-            return _sigv2_scope(authorization[4:].partition(":")[0])
-        start = authorization.find("Credential=")
-        if start < 0:
-            return None
-        return _scope(authorization[start + 11 :].partition(",")[0].strip())
-    query = request.query
-    if "X-Amz-Credential=" in query:
-        return _scope(parameters(query).get("X-Amz-Credential", ""))
-    if "AWSAccessKeyId=" in query:
-        return _sigv2_scope(parameters(query).get("AWSAccessKeyId", ""))
-    return None
-
-
-@lru_cache(1024)
-def _scope(credential: str) -> Scope | None:
-    parts = credential.rsplit("/", 4)
-    if len(parts) != 5:
-        return None
-    return Scope(parts[0], parts[1], parts[2], parts[3])
-
-
-def _sigv2_scope(access_key: str) -> Scope | None:
-    # Version 2 names no region: only S3's first one ever took it.
-    return Scope(access_key, "", "us-east-1", "s3") if access_key else None
 
 
 @lru_cache(64)

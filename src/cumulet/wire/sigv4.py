@@ -19,19 +19,16 @@ from cumulet.wire.payload import checked as payload
 from cumulet.wire.signed import (
     ALGORITHM,
     LONGEST_CREDENTIAL,
-    Scope,
     Signed,
     Style,
     basic,
     epoch,
     parameters,
-    peek,
     sign_text,
 )
 from cumulet.wire.signing_errors import expired_token, invalid_token, missing, unknown_key
 
 __all__ = [
-    "Scope",
     "Signed",
     "Style",
     "check_content",
@@ -40,7 +37,6 @@ __all__ = [
     "missing",
     "parse",
     "payload",
-    "peek",
     "unknown_key",
     "verify",
 ]
