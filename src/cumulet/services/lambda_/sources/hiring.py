@@ -9,7 +9,6 @@ from cumulet.services.lambda_.sources.calls import Invoker
 from cumulet.services.lambda_.sources.checkpoints import StoredLedger
 from cumulet.services.lambda_.sources.dynamodb import DynamoDbSource
 from cumulet.services.lambda_.sources.filters import compile_filters
-from cumulet.services.lambda_.sources.kinesis import KinesisSource
 from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.operations import check_tagged
 from cumulet.services.lambda_.sources.port import QueueSource, ShardSource
@@ -39,6 +38,12 @@ def roster(lambda_: Lambda) -> Roster:
     return found
 
 
+def _kinesis(lambda_: Lambda, mapping: Mapping, invoker: Invoker) -> ShardSource:
+    from cumulet.services.lambda_.sources.kinesis import KinesisSource  # noqa: PLC0415  few nodes need it
+
+    return KinesisSource(mapping, lambda_.calls, lambda_.signals, invoker)
+
+
 QUEUES: dict[str, Callable[[Lambda, Mapping, Invoker], QueueSource]] = {
     "sqs": lambda lambda_, mapping, invoker: SqsSource(mapping, lambda_.calls, lambda_.clock, invoker.as_role),
 }
@@ -47,7 +52,7 @@ STREAMS: dict[str, Callable[[Lambda, Mapping, Invoker], ShardSource]] = {
     "dynamodb": lambda lambda_, mapping, invoker: DynamoDbSource(
         mapping, lambda_.calls, lambda_.signals, invoker.as_role
     ),
-    "kinesis": lambda lambda_, mapping, invoker: KinesisSource(mapping, lambda_.calls, lambda_.signals, invoker),
+    "kinesis": _kinesis,
 }
 """The same for streams."""
 

@@ -13,7 +13,7 @@ from cumulet.kernel.ids import new_id
 from cumulet.services.lambda_.errors import conflict, invalid, not_found
 from cumulet.services.lambda_.markers import decode_marker, encode_marker
 from cumulet.services.lambda_.names import Reference, refer
-from cumulet.services.lambda_.sources import dynamodb, kinesis, rules, sqs
+from cumulet.services.lambda_.sources import dynamodb, rules, sqs
 from cumulet.services.lambda_.sources.calls import Invoker
 from cumulet.services.lambda_.sources.kafka import rules as kafka
 from cumulet.services.lambda_.sources.kinds import KAFKA_OWN, Kind, kind_of_mapping
@@ -209,6 +209,8 @@ async def _check_source(lambda_: Lambda, mapping: Mapping) -> None:
     if kind.name == "dynamodb":
         await dynamodb.check_stream(lambda_.calls, call, mapping.source)
     elif kind.name == "kinesis":
+        from cumulet.services.lambda_.sources import kinesis  # noqa: PLC0415  few nodes need it
+
         await kinesis.check_stream(lambda_.calls, call, mapping.source)
     else:
         await sqs.check_queue(lambda_.calls, call, mapping.source, target.timeout)
