@@ -15,6 +15,7 @@ from cumulet.gateway.limits import Limits
 from cumulet.gateway.peer import address_of
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
 from cumulet.gateway.tls import shown_certificate
+from cumulet.gateway.writer import Writer
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import BytesStream
 from cumulet.kernel.web import Tls
@@ -26,8 +27,6 @@ Answer = HttpResponse | Awaitable[HttpResponse]
 Handler = Callable[[HttpRequest], Answer]
 """Answers a request: at once, or in a task of the request's own where there is something to wait for."""
 
-# Answers up to this size are joined with their head: one buffer costs less than two.
-_JOINED = 65_536
 # So many requests are answered at once, one after the other, before other connections get their turn.
 _AT_ONCE = 16
 _SWITCHING = 101
@@ -61,14 +60,13 @@ class Owner(Protocol):
         """The connection is gone."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Writer):
     """The protocol object of one connection; `check` is called now and then to enforce the times of `limits`."""
 
     def __init__(self, owner: Owner) -> None:
+        super().__init__(asyncio.get_running_loop())
         self._owner = owner
         self._limits = owner.limits
-        self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._reader: RequestReader = cast(RequestReader, None)
         self._queue: deque[Exchange] = deque()
         self._current: Exchange | None = None
@@ -76,7 +74,6 @@ class Connection(asyncio.Protocol):
         self._unawaited: Answer | None = None  # the handler's, until the task begins
         self._refusal: Refused | None = None
         self._rest = b""  # received, not yet parsed: the pipeline is full, or an upgrade is being answered
-        self._writable: asyncio.Future[None] | None = None
         self._reading = True
         self._closed = False  # no more answers are written
         self._ended = False  # the client has ended its side
@@ -84,7 +81,6 @@ class Connection(asyncio.Protocol):
         self._head_since = 0.0
         self._idle_since = 0.0
         self._data_at = 0.0
-        self._blocked_since = 0.0
         self.buffered = 0
         self.server_name = ""  # that the client asked for in its TLS greeting
 
@@ -149,17 +145,6 @@ class Connection(asyncio.Protocol):
         # Nothing may refer back to this, or the pieces of its last answer stay in memory until a full collection.
         self._current = None
         self._owner.closed(self)
-
-    def pause_writing(self) -> None:
-        self._blocked_since = self._loop.time()
-        self._writable = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        self._blocked_since = 0.0
-        if self._writable is not None:
-            if not self._writable.done():
-                self._writable.set_result(None)
-            self._writable = None
 
     # --- reading
 
@@ -296,9 +281,9 @@ class Connection(asyncio.Protocol):
         self._pump()
 
     async def _serve(self, exchange: Exchange) -> None:
-        answer, self._unawaited = self._unawaited, None
+        answer, self._unawaited = cast(Answer, self._unawaited), None
         try:
-            response = answer if isinstance(answer, HttpResponse) else await cast(Awaitable[HttpResponse], answer)
+            response = answer if isinstance(answer, HttpResponse) else await answer
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._closed or (task is not None and task.cancelling()):
@@ -368,38 +353,6 @@ class Connection(asyncio.Protocol):
         finally:
             await end(body)
 
-    async def _send_pieces(self, body: AsyncIterable[bytes], *, chunked: bool) -> None:
-        transport = self._transport
-        async for piece in body:
-            if not piece:
-                continue
-            if chunked:
-                transport.writelines((b"%x\r\n" % len(piece), piece, b"\r\n"))
-            else:
-                transport.write(piece)
-            if self._writable is not None:
-                await self._writable
-        if chunked:
-            transport.write(b"0\r\n\r\n")
-
-    async def _send_whole(self, head: bytes, body: AsyncIterable[bytes], length: int) -> None:
-        """A body of known length; the head goes with its first piece, since every send costs more than a copy."""
-        sent = 0
-        async for piece in body:
-            if not piece:
-                continue
-            sent += len(piece)
-            if sent > length:
-                break
-            self._write(head, piece)
-            head = b""
-            if self._writable is not None:
-                await self._writable
-        if head:
-            self._transport.write(head)
-        if sent != length:
-            raise ValueError(f"content-length said {length} bytes, the body had {sent} or more")
-
     def _settle(self, exchange: Exchange, asked: str | None) -> str:
         """Decide whether the connection can live on after this answer; the line that says so, where it takes one."""
         if exchange.keep_alive and (
@@ -431,14 +384,6 @@ class Connection(asyncio.Protocol):
         head = encode_head(response.status, response.headers, framing, self._owner.dates.line())
         exchange.answered = True
         return head
-
-    def _write(self, head: bytes, body: bytes | bytearray | memoryview) -> None:
-        if len(body) <= _JOINED:
-            self._transport.write(head + body)
-        elif head:
-            self._transport.writelines((head, body))
-        else:
-            self._transport.write(body)
 
     def _finish(self, exchange: Exchange, response: HttpResponse) -> None:
         self._task = None
