@@ -127,15 +127,23 @@ def test_filters_see_the_data(stream: Stream, teller: Tell, connect: Connect, to
     assert told_texts(told, 3) == ['{"kind": "wanted"}', "plain", "x"]
 
 
-def test_a_registered_consumer_is_a_source(stream: Stream, teller: Tell, connect: Connect, told: Queue) -> None:
+def test_a_registered_consumer_is_a_source(
+    stream: Stream, teller: Tell, connect: Connect, told: Queue, advance: Callable[[float], None]
+) -> None:
+    """By subscriptions: one follows the other, and children of a shard are read after it."""
     reader = Reader(stream)
-    connect(reader, teller(), StartingPosition="TRIM_HORIZON")
-    stream.put("a", "b")
-    found: list[Any] = []
-    while len(found) < 2:
-        found += [record for body in told.bodies(1) for record in body["Records"]]
-    assert [base64.b64decode(each["kinesis"]["data"]) for each in found] == [b"a", b"b"]
-    assert {each["eventSourceARN"] for each in found} == {reader.arn}
+    stream.put("a")
+    connect(reader, teller(), StartingPosition="TRIM_HORIZON", BatchSize=2)
+    (first,) = told.bodies(1)[0]["Records"]
+    assert (first["eventSourceARN"], first["kinesis"]["data"]) == (reader.arn, "YQ==")
+    stream.put("b", "c", "d")
+    assert told_texts(told, 3) == ["b", "c", "d"]
+    advance(310)
+    stream.put("e")
+    assert told_texts(told, 1) == ["e"]
+    stream.kinesis.update_shard_count(StreamName=stream.name, TargetShardCount=2, ScalingType="UNIFORM_SCALING")
+    stream.put("f")
+    assert told_texts(told, 1) == ["f"]
 
 
 def test_failures_are_split_retried_and_told(

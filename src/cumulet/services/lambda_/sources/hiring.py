@@ -39,9 +39,11 @@ def roster(lambda_: Lambda) -> Roster:
 
 
 def _kinesis(lambda_: Lambda, mapping: Mapping, invoker: Invoker) -> ShardSource:
-    from cumulet.services.lambda_.sources.kinesis import KinesisSource  # noqa: PLC0415  few nodes need it
+    from cumulet.services.lambda_.sources import fanout, kinesis  # noqa: PLC0415  few nodes need them
 
-    return KinesisSource(mapping, lambda_.calls, lambda_.signals, invoker)
+    if kinesis.stream_of(mapping.source) != mapping.source:
+        return fanout.FanOutSource(mapping, lambda_.calls, lambda_.signals, invoker, lambda_.tasks)
+    return kinesis.KinesisSource(mapping, lambda_.calls, lambda_.signals, invoker)
 
 
 QUEUES: dict[str, Callable[[Lambda, Mapping, Invoker], QueueSource]] = {

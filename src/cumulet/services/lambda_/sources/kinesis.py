@@ -1,4 +1,4 @@
-"""Kinesis data streams as sources, by the stream's ARN or that of a registered consumer.
+"""Kinesis data streams as sources. Those that a registered consumer reads are in `fanout.py`.
 
 https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html
 """
@@ -82,8 +82,6 @@ class KinesisSource:
         self._waiters: dict[str, Waiter] = {}
 
     async def shards(self) -> Sequence[Shard]:
-        if self._source != self._stream:
-            await self._run("DescribeStreamConsumer", api.DescribeStreamConsumerInput(consumer_arn=self._source))
         found: list[Shard] = []
         request = api.ListShardsInput(stream_arn=self._stream)
         while True:
@@ -198,14 +196,12 @@ async def check_stream(calls: Calls, call: Call, source: str) -> None:
     there = replace(call, region=Arn.parse(source).region)
     stream = stream_of(source)
     try:
-        if source != stream:
-            await calls.run(
-                there, "kinesis", "DescribeStreamConsumer", api.DescribeStreamConsumerInput(consumer_arn=source)
-            )
         listed = await calls.run(there, "kinesis", "ListShards", api.ListShardsInput(stream_arn=stream, max_results=1))
-        wanted = api.GetShardIteratorInput(
-            stream_arn=stream, shard_id=listed.shards[0].shard_id, shard_iterator_type="LATEST"
-        )
+        shard = listed.shards[0].shard_id
+        if source != stream:
+            await _try_consumer(calls, there, source, shard)
+            return
+        wanted = api.GetShardIteratorInput(stream_arn=stream, shard_id=shard, shard_iterator_type="LATEST")
         found = await calls.run(there, "kinesis", "GetShardIterator", wanted)
         await calls.run(
             there, "kinesis", "GetRecords", api.GetRecordsInput(shard_iterator=found.shard_iterator, limit=1)
@@ -220,6 +216,18 @@ async def check_stream(calls: Calls, call: Call, source: str) -> None:
             raise invalid(f"Stream not found: {source}") from error
         if not isinstance(error, api.ProvisionedThroughputExceededException):
             raise invalid(f"Cannot access stream {source}. {error.message}") from error
+
+
+async def _try_consumer(calls: Calls, call: Call, consumer: str, shard: str) -> None:
+    """What a reader of the consumer will do, as far as it changes nothing. Raises AwsError."""
+    await calls.run(call, "kinesis", "DescribeStreamConsumer", api.DescribeStreamConsumerInput(consumer_arn=consumer))
+    request = api.SubscribeToShardInput(
+        consumer_arn=consumer, shard_id=shard, starting_position=api.StartingPosition(type="LATEST"), dry_run=True
+    )
+    try:
+        await calls.run(call, "kinesis", "SubscribeToShard", request)
+    except (api.DryRunOperationException, api.ResourceInUseException):
+        return
 
 
 def _time(when: float) -> str:
