@@ -12,7 +12,7 @@ from tests.wire.oracle import content_of
 from cumulet.api import kinesis, lambda_, s3, sqs
 from cumulet.api import logs as logs_api
 from cumulet.kernel.errors import AwsError
-from cumulet.kernel.streams import BytesStream
+from cumulet.kernel.streams import BytesStream, at_once
 from cumulet.wire.eventstream import frame, unframe
 from cumulet.wire.services import load
 from cumulet.wire.xml import parse
@@ -194,3 +194,36 @@ def test_text_survives_xml() -> None:
     assert found.text == hostile
     control = load("sqs").codec("GetQueueUrl", "query").encode(sqs.GetQueueUrlResult(queue_url="\x01"), "r")
     assert b"<QueueUrl>&#1;</QueueUrl>" in control.body  # type: ignore[operator]  # bytes
+
+
+def listing(contents: list[s3.Object]) -> str:
+    """What follows the root's tag in an answer of ListObjectsV2."""
+    answer = load("s3").codec("ListObjectsV2").encode(s3.ListObjectsV2Output(contents=contents), "r")
+    return asyncio.run(content_of(answer.body)).decode().split(">", 2)[2]
+
+
+def test_items_of_a_list_may_differ_in_what_they_have() -> None:
+    contents = [
+        s3.Object(key='100%s &<"', size=0, checksum_algorithm=["CRC32"], checksum_type="FULL_OBJECT"),
+        s3.Object(key="é\r", last_modified=1.5, owner=s3.Owner(id="o"), checksum_algorithm=["CRC32", "SHA1"]),
+        s3.Object(checksum_algorithm=[]),
+    ]
+    assert listing(contents) == (
+        "<Contents><Key>100%s &amp;&lt;&quot;</Key><ChecksumAlgorithm>CRC32</ChecksumAlgorithm>"
+        "<ChecksumType>FULL_OBJECT</ChecksumType><Size>0</Size></Contents>"
+        "<Contents><Key>é&#13;</Key><LastModified>1970-01-01T00:00:01.500Z</LastModified>"
+        "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm><ChecksumAlgorithm>SHA1</ChecksumAlgorithm>"
+        "<Owner><ID>o</ID></Owner></Contents><Contents></Contents></ListBucketResult>"
+    )
+    assert listing([s3.Object(), s3.Object()]) == "<Contents></Contents><Contents></Contents></ListBucketResult>"
+
+
+def test_bytes_in_memory_are_had_at_once_and_others_are_not() -> None:
+    class Waiting:
+        length = 1
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return events(b"x")
+
+    assert at_once(BytesStream(b"x")) == b"x"
+    assert at_once(Waiting()) is None
