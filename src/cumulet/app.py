@@ -69,7 +69,11 @@ class Node:
         self._permissions = Permissions(self._dispatcher)
         self._recorder = Recorder(self.clock.now)
         authenticator = Authenticator(
-            find=self._permissions.find_key, wall=real_time, development_keys=config.loopback, account=config.account
+            find=self._permissions.find_key,
+            remembered=self._permissions.remembered_key,
+            wall=real_time,
+            development_keys=config.loopback,
+            account=config.account,
         )
         self._registry = registry.Front(self._images, authenticator, public=config.loopback and config.iam != "enforce")
         self._gateway = Gateway(self._dispatcher, authenticator, self._recorder, config.region)
@@ -77,6 +81,7 @@ class Node:
         self._assembly.apis = InnerApis(self._gateway)
         inside = Authenticator(
             find=self._permissions.find_key,
+            remembered=self._permissions.remembered_key,
             wall=real_time,
             # A function must not become an account's root by naming it, once permissions mean something.
             development_keys=config.loopback and config.iam != "enforce",

@@ -1,7 +1,7 @@
 """Who may do what, asked of those that know: keys, identities and managed policies of IAM and STS, resources of their services."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -14,6 +14,16 @@ from cumulet.policy.compiled import CompiledPolicy
 from cumulet.policy.identity import Identity
 
 
+class Keyring(Protocol):
+    """A service's access keys."""
+
+    async def find(self, access_key: str, session_token: str | None) -> Credential | None:
+        """The credential of a key; None when there is none."""
+
+    def remembered(self, access_key: str, session_token: str | None) -> Credential | None:
+        """The same of what was found lately; None for all else."""
+
+
 class Permissions:
     """What the gateway, which knows no service, has to ask of them. Those that are asked are started for it."""
 
@@ -22,6 +32,8 @@ class Permissions:
         # Of IAM, once it runs: asked for by every call that is no root's.
         self._find_identity: Callable[[Principal, str], Awaitable[Identity]] | None = None
         self._note_use: Callable[[Call, str], None] | None = None
+        self._users: Keyring | None = None  # of IAM
+        self._sessions: Keyring | None = None  # of STS
 
     def authorizer(self, mode: Mode, now: Callable[[], float]) -> Authorizer:
         """What decides on each call; `mode` is the configuration's `iam`, `now` the node's clock."""
@@ -42,10 +54,17 @@ class Permissions:
         if session_token is not None:
             from cumulet.services import sts
 
-            return await sts.keyring(await self._services.service("sts")).find(access_key, session_token)
+            self._sessions = sts.keyring(await self._services.service("sts"))
+            return await self._sessions.find(access_key, session_token)
         from cumulet.services import iam
 
-        return await iam.keyring(await self._services.service("iam")).find(access_key, None)
+        self._users = iam.keyring(await self._services.service("iam"))
+        return await self._users.find(access_key, None)
+
+    def remembered_key(self, access_key: str, session_token: str | None) -> Credential | None:
+        """As `find_key`, of a key that was found lately; None for all others."""
+        keyring = self._users if session_token is None else self._sessions
+        return None if keyring is None else keyring.remembered(access_key, session_token)
 
     async def _identity(self, principal: Principal, role_arn: str) -> Identity:
         if self._find_identity is None:

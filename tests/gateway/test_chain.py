@@ -62,7 +62,13 @@ class Node:
         service = Service("sts", outcome, {NAME: Operation(NAME, run)})
         self.dispatcher = Dispatcher({"sts": lambda: service})
         self.recorder = Recorder(lambda: 0.0)
-        authenticator = Authenticator(find=_nobody, wall=lambda: 0.0, development_keys=False, account="111122223333")
+        authenticator = Authenticator(
+            find=_nobody,
+            remembered=lambda key, token: None,
+            wall=lambda: 0.0,
+            development_keys=False,
+            account="111122223333",
+        )
         self.gateway = Gateway(self.dispatcher, authenticator, self.recorder, "us-east-1")
 
     def ask(self, content: bytes = b"Action=GetCallerIdentity&Version=2011-06-15") -> Answer:

@@ -15,7 +15,7 @@ _KEPT = 10_000
 
 
 class Authenticator:
-    """Checks signatures against the keys that `find` knows.
+    """Checks signatures against the keys that `find` knows; `remembered` gives those that need not be looked for.
 
     `wall` gives real time: clients sign with theirs, whatever the node's own clock was moved to. Development keys (twelve
     digits, or `test` for `account`) are that account's root and pass with any secret; they exist only on nodes that other
@@ -26,12 +26,14 @@ class Authenticator:
         self,
         *,
         find: Callable[[str, str | None], Awaitable[Credential | None]],
+        remembered: Callable[[str, str | None], Credential | None],
         wall: Callable[[], float],
         development_keys: bool,
         account: str,
     ) -> None:
         self.account = account
         self._find = find
+        self._remembered = remembered
         self._wall = wall
         self._development_keys = development_keys
         self._roots: dict[str, Credential] = {}
@@ -44,26 +46,37 @@ class Authenticator:
         credential = await self._find(signed.access_key, signed.session_token)
         if credential is None:
             raise sigv4.unknown_key(signed, style)
+        self._check(request, signed, credential, style)
+        return credential
+
+    def _check(self, request: HttpRequest, signed: sigv4.Signed, credential: Credential, style: sigv4.Style) -> None:
+        """Raises unless the request was signed with the credential, which has not expired."""
         if credential.session_token is not None and credential.session_token != signed.session_token:
             raise sigv4.invalid_token(style)
-        if credential.expires is not None and credential.expires <= self._wall():
+        now = self._wall()
+        if credential.expires is not None and credential.expires <= now:
             raise sigv4.expired_token(style)
-        sigv4.verify(request, signed, credential.secret, self._wall(), style)
-        return credential
+        sigv4.verify(request, signed, credential.secret, now, style)
 
     def known(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential | None:
         """As `identify`, for whom nobody needs to be asked about; None for everybody else."""
         credential = ANYBODY if signed is None else self._development(signed.access_key)
-        if credential is None:
-            return None
-        # Where anybody may do anything, a page of another site that a developer has open may not. Buckets have pages and
-        # CORS of their own.
+        if credential is not None:
+            self._check_site(request, style)
+        elif signed is not None:
+            credential = self._remembered(signed.access_key, signed.session_token)
+        if signed is not None and credential is not None:
+            self._check(request, signed, credential, style)
+        return credential
+
+    def _check_site(self, request: HttpRequest, style: sigv4.Style) -> None:
+        """Where anybody may do anything, a page of another site that a developer has open may not.
+
+        Buckets have pages and CORS of their own.
+        """
         if self._development_keys and style != "s3" and is_of_another_site(request):
             message = "A page of another site may call this node with a user's or role's credentials only."
             raise AwsError(message, code="AccessDenied", status=403)
-        if signed is not None:
-            sigv4.verify(request, signed, None, self._wall(), style)
-        return credential
 
     def now(self) -> float:
         """Real time, which clients sign with."""

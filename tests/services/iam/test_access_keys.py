@@ -30,6 +30,8 @@ def test_a_key_signs_as_its_user(client: Callable[..., Any], key: dict[str, Any]
 def test_a_wrong_secret_is_refused(client: Callable[..., Any], key: dict[str, Any]) -> None:
     wrong = signed(client, "sts", key | {"SecretAccessKey": "x" * 40})
     fails(wrong.get_caller_identity, "SignatureDoesNotMatch")
+    signed(client, "sts", key).get_caller_identity()
+    fails(wrong.get_caller_identity, "SignatureDoesNotMatch")  # of a key that is remembered now, too
 
 
 def test_an_inactive_or_deleted_key_stops_working_at_once(

@@ -32,6 +32,8 @@ def test_a_session_of_a_role(client: Client, role: str, account: str) -> None:
 def test_a_session_needs_its_own_token_and_secret(client: Client, role: str) -> None:
     sts = client("sts")
     one, other = (sts.assume_role(RoleArn=role, RoleSessionName=name)["Credentials"] for name in ("one", "other"))
+    for known in (one, other):
+        signed(client, "sts", known).get_caller_identity()
     swapped = signed(client, "sts", one | {"SessionToken": other["SessionToken"]})
     fails(swapped.get_caller_identity, "InvalidClientTokenId")
     forged = signed(client, "sts", one | {"SessionToken": "A" + one["SessionToken"][1:-8] + "AAAAAAA="})

@@ -65,9 +65,8 @@ class Sessions:
         """The credential of a session, expired ones included; None when the token is not one of ours for that key."""
         if session_token is None:
             return None
-        credential = self._known.get(access_key)
-        if credential is not None and credential.session_token == session_token:
-            return credential
+        if (known := self.remembered(access_key, session_token)) is not None:
+            return known
         credential = self._read(session_token)
         if credential is None or credential.access_key != access_key:
             return None
@@ -75,6 +74,11 @@ class Sessions:
         if len(self._known) > _KEPT:
             self._known.popitem(last=False)
         return credential
+
+    def remembered(self, access_key: str, session_token: str | None) -> Credential | None:
+        """As `find`, of what was found lately; None for all else."""
+        known = self._known.get(access_key)
+        return known if known is not None and known.session_token == session_token else None
 
     def recent(self, access_key: str) -> Credential | None:
         """The session of a call that this node has just authenticated."""
