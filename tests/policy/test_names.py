@@ -7,12 +7,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cumulet.api import dynamodb, kms, lambda_, sqs
+from cumulet.api import dynamodb, kinesis, kms, lambda_, sqs
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.errors import AwsError
 from cumulet.policy.needs import needs
 from cumulet.services.dynamodb.names import place
 from cumulet.services.dynamodb.partiql.parser import parse
+from cumulet.services.kinesis.model import stream_arn
+from cumulet.services.kinesis.state import stream_key
+from cumulet.services.kinesis.tokens import Tokens
 from cumulet.services.kms.names import parse as parse_key
 from cumulet.services.lambda_.names import refer
 from cumulet.services.sqs.model import queue_key
@@ -144,3 +147,34 @@ def test_keys_of_kms(name: str) -> None:
         meant = parse_key(CALL, name).arn
         request = kms.DescribeKeyRequest(key_id=name)
         assert [need.resource for need in needs(CALL, "kms", "DescribeKey", request)] == [meant]
+
+
+STREAMS = (
+    st.tuples(
+        part("arn:aws:kinesis:", "arn:aws-cn:kinesis:", "arn:aws:x:kinesis:"),
+        part("us-east-1:", "eu-west-1:"),
+        part(f"{OTHER}:", f"{OWN}:"),
+        part("stream/", "a/stream/"),
+        part("s", "s/consumer/c:1"),
+    )
+    .map("".join)
+    .filter(bool)
+)
+"""Those that fit the model's pattern are never empty."""
+
+
+@given(name=st.none() | st.sampled_from(["s", OTHER]), arn=st.none() | STREAMS)
+@example(name=None, arn=f"arn:aws:kinesis:us-east-1:{OTHER}:stream/s")
+@example(name=None, arn=f"arn:aws-cn:kinesis:us-east-1:{OTHER}:stream/s")
+def test_streams(name: str | None, arn: str | None) -> None:
+    with contextlib.suppress(AwsError, ValueError):
+        meant = stream_arn(stream_key(CALL, name, arn))
+        request = kinesis.PutRecordInput(stream_name=name, stream_arn=arn, data=b"", partition_key="a")
+        assert [need.resource for need in needs(CALL, "kinesis", "PutRecord", request)] == [meant]
+
+
+def test_iterators() -> None:
+    arn = f"arn:aws:kinesis:us-east-1:{OTHER}:stream/s"
+    text = Tokens(b"secret").make(0, arn, b"")
+    request = kinesis.GetRecordsInput(shard_iterator=text, stream_arn=f"arn:aws:kinesis:us-east-1:{OWN}:stream/s")
+    assert [need.resource for need in needs(CALL, "kinesis", "GetRecords", request)] == [arn]

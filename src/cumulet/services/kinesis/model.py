@@ -53,7 +53,7 @@ class Stream(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def arn(self) -> str:
-        return str(Arn("kinesis", self.region, self.account, f"stream/{self.name}"))
+        return stream_arn(self.key)
 
     def horizon(self, now: float) -> float:
         """The moment from which on records can be read."""
@@ -116,6 +116,11 @@ class Ring:
 
     def of(self, hash_key: int) -> Shard:
         return self.shards[bisect_right(self._starts, hash_key) - 1]
+
+
+def stream_arn(key: StreamKey) -> str:
+    account, region, name = key
+    return str(Arn("kinesis", region, account, f"stream/{name}"))
 
 
 def shard_id(number: int) -> str:

@@ -68,12 +68,6 @@ class RecordStore(Struct, frozen=True):
         )
         return len(rows) == _PIECE
 
-    async def oldest(self, stream: int, shard: int) -> int | None:
-        row = await self.db.read_one(
-            "SELECT seq FROM kinesis_record WHERE stream = $1 AND shard = $2 ORDER BY seq LIMIT 1", (stream, shard)
-        )
-        return row[0] if row else None
-
     async def dropped(self) -> list[int]:
         """Streams that were deleted and may have records yet."""
         return [stream for (stream,) in await self.db.read("SELECT stream FROM kinesis_dropped_stream")]

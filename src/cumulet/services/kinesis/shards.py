@@ -42,7 +42,7 @@ def shown(shard: Shard) -> api.Shard:
 async def list_shards(kinesis: Kinesis, call: Call, request: api.ListShardsInput) -> api.ListShardsOutput:
     named = request.stream_name or request.stream_arn
     if request.next_token:
-        if request.stream_name:
+        if named:  # permissions were looked up for that stream
             raise invalid("NextToken and StreamName cannot be provided together.")
         arn, after, rest = paging.read(kinesis, "shards", request.next_token)
         opened = await kinesis.by_arn(call, arn)

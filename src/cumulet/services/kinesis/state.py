@@ -15,7 +15,7 @@ from cumulet.services.kinesis.allowances import Allowed
 from cumulet.services.kinesis.directory import Directory, Opened
 from cumulet.services.kinesis.errors import invalid, no_stream
 from cumulet.services.kinesis.limits import Limits
-from cumulet.services.kinesis.model import Stream, StreamKey, topic
+from cumulet.services.kinesis.model import Stream, StreamKey, stream_arn, topic
 from cumulet.services.kinesis.records import RecordStore
 from cumulet.services.kinesis.store import AccountStore, ConsumerStore, StreamStore
 from cumulet.services.kinesis.subscriptions import Subscriptions
@@ -81,6 +81,7 @@ def stream_key(call: Call, name: str | None, arn: str | None) -> StreamKey:
     if name and name != found:
         raise invalid(f"StreamName {name} and StreamARN {arn} are of different streams.")
     key = (parsed.account, parsed.region, found)
-    if parsed.region != call.region:
+    # Permissions were looked up for exactly this ARN, so it must be the stream's only one.
+    if arn != stream_arn(key) or parsed.region != call.region:
         raise no_stream(key)
     return key
