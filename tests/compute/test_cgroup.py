@@ -30,14 +30,15 @@ def test_groups_of_nodes_that_live_or_begin_stay(tmp_path: Path) -> None:
     node, held, used = (_node(tmp_path, f"cumulet-{number}") for number in (1, 2, 3))
     (held.v1[CPU] / "environment").mkdir()
     (used.v1[CPU] / "environment").mkdir()
-    (used.v1[CPU] / "environment" / "process").touch()  # as a group that has processes, it cannot be removed
+    (used.v1[CPU] / "environment" / "cgroup.procs").write_text("1\n")
+    (used.v1[CPU] / "another").mkdir()
     (tmp_path / "another").mkdir()
     assert held.hold()
     _age(*tmp_path.glob("*/*"), *tmp_path.iterdir())
     _node(tmp_path, "cumulet-4")
     node.sweep_abandoned(_LATER)
     found = sorted(str(folder.relative_to(tmp_path)) for folder in tmp_path.glob("*/*"))
-    assert found == ["cumulet-2/environment", "cumulet-3/environment"]
+    assert found == ["cumulet-2/environment", "cumulet-3/another", "cumulet-3/environment"]
     assert sorted(folder.name for folder in tmp_path.iterdir()) == [
         "another",
         *(f"cumulet-{one}" for one in (1, 2, 3, 4)),

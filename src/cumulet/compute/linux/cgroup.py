@@ -232,12 +232,22 @@ def _remove_abandoned(folder: Path, before: float) -> None:
     held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for group in folder.iterdir():
-            if group.is_dir() and group.stat().st_mtime < before:
+        groups = [group for group in folder.iterdir() if group.is_dir()]
+        if any(_has_processes(group) for group in (folder, *groups)):
+            return  # of a node that does not know how to hold it
+        for group in groups:
+            if group.stat().st_mtime < before:
                 group.rmdir()
         folder.rmdir()
     finally:
         os.close(held)
+
+
+def _has_processes(group: Path) -> bool:
+    try:
+        return (group / "cgroup.procs").read_text() != ""
+    except FileNotFoundError:
+        return False
 
 
 def _mounts() -> tuple[dict[str, Path], Path | None]:
