@@ -32,6 +32,8 @@ from cumulet.services.dynamodb.bulk import operations as bulk
 from cumulet.services.dynamodb.bulk import work as bulk_work
 from cumulet.services.dynamodb.changes import Changes
 from cumulet.services.dynamodb.condition_keys import keys_of
+from cumulet.services.dynamodb.destinations import operations as destinations
+from cumulet.services.dynamodb.destinations.outgoing import Outgoing
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
@@ -49,6 +51,7 @@ from cumulet.storage.signals import Signals
 _MODULES = (
     *(tables, tags, ttl, policies, operations, recovery, restores, exports, imports, bulk, items, reading, batches),
     *(transactions, updates, global_tables, global_settings, insights, search, statements, several_statements),
+    destinations,
 )
 
 
@@ -59,7 +62,7 @@ def build(
     limits = limits or Limits()
     store = TableStore(db)
     directory = Directory(store, signals)
-    changes = Changes(db, clock, signals, limits.collection_bytes)
+    changes = Changes(db, clock, signals, limits.collection_bytes, Outgoing(db, clock, tasks, calls))
     dynamodb = DynamoDb(
         db=db,
         tables=store,

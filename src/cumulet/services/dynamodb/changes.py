@@ -1,6 +1,7 @@
-"""What follows from a change of an item: a record in the table's stream, and what the item was before, for restores.
+"""What follows from a change of an item: a record in the table's stream, one for each stream of Kinesis that it goes to, and what
+the item was before, for restores.
 
-Both are rows of the transaction that changes the item, so neither is ever there without the other.
+All are rows of the transaction that changes the item, so none is ever there without the others.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html
 """
 
@@ -10,6 +11,7 @@ import msgspec
 
 from cumulet.kernel.clock import Clock
 from cumulet.services.dynamodb import expiry, history, item_collections
+from cumulet.services.dynamodb.destinations.outgoing import Outgoing
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item
 from cumulet.services.dynamodb.streams import store as streams
@@ -25,8 +27,9 @@ class Changes:
     """Records changes of items, for the tables whose `recorded` says so. `alarm` rings when an item is to expire soon;
     `most` is how many bytes an item collection may have."""
 
-    def __init__(self, db: Database, clock: Clock, signals: Signals, most: int) -> None:
+    def __init__(self, db: Database, clock: Clock, signals: Signals, most: int, outgoing: Outgoing) -> None:
         self.most = most
+        self._outgoing = outgoing
         self._db = db
         self._clock = clock
         self._signals = signals
@@ -40,7 +43,12 @@ class Changes:
         await self._db.migrate("dynamodb_history", history.SCHEMA)
         await self._db.migrate("dynamodb_expiry", expiry.SCHEMA)
         await self._db.migrate("dynamodb_collections", item_collections.SCHEMA)
-        self._last = max(await streams.last_sequence(self._db), await history.last_sequence(self._db))
+        await self._outgoing.start()
+        self._last = max(
+            await streams.last_sequence(self._db),
+            await history.last_sequence(self._db),
+            await self._outgoing.last_sequence(),
+        )
 
     def moment(self) -> int:
         """A number that grows with each change: microseconds since 1970, or one more than the last."""
@@ -73,6 +81,8 @@ class Changes:
             kind = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
             await streams.add(tx, stream.id, moment, kind, body, by_ttl=by_ttl)
             tx.after_commit(stream.publisher(self._signals.publish))
+        if table.sent:
+            await self._outgoing.add(tx, table, place, item, old, new, moment, by_ttl=by_ttl)
 
     async def expire(self, tx: Transaction, table: Table, place: Address, old: Item | None, new: Item | None) -> None:
         """Note when an item of a table with a time to live expires now, within the transaction that changes it."""

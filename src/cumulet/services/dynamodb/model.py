@@ -12,6 +12,8 @@ from cumulet.kernel.arn import Arn
 PROVISIONED, ON_DEMAND = "PROVISIONED", "PAY_PER_REQUEST"
 STRONG = "STRONG"
 ACTIVE, CREATING, UPDATING, DELETING = "ACTIVE", "CREATING", "UPDATING", "DELETING"
+DISABLED = "DISABLED"
+MICROSECOND = "MICROSECOND"
 
 
 class Key(Struct, frozen=True, dict=True):
@@ -109,6 +111,19 @@ class StreamSettings(Struct, frozen=True):
     enabled: bool = True
 
 
+class Destination(Struct, frozen=True):
+    """A stream of Kinesis that changes of items go to: its ARN, and how exactly moments are told (empty: in milliseconds)."""
+
+    id: int
+    stream: str
+    precision: str = ""
+    status: str = ACTIVE
+
+    @property
+    def active(self) -> bool:
+        return self.status == ACTIVE
+
+
 class Encryption(Struct, frozen=True):
     """Server-side encryption by a key of KMS, kept and shown."""
 
@@ -196,6 +211,7 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     """Whether it must not be taken out of its global table to stand alone."""
     legacy: bool = False
     """Whether its global table is one of 2017."""
+    destinations: tuple[Destination, ...] = ()
 
     @cached_property
     def arn(self) -> str:
@@ -212,8 +228,13 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def recorded(self) -> bool:
-        """Whether changes of items are to be recorded: for a stream, for recovery, or for replicas."""
-        return self.streams or self.remembered
+        """Whether changes of items are to be recorded: for a stream of either kind, for recovery, or for replicas."""
+        return self.streams or self.remembered or self.sent
+
+    @cached_property
+    def sent(self) -> bool:
+        """Whether changes of items go to streams of Kinesis."""
+        return any(each.active for each in self.destinations)
 
     @cached_property
     def remembered(self) -> bool:

@@ -112,6 +112,7 @@ async def _add(
     others = tuple(replace(each) for each in table.replicas)
     made = replace(
         table,
+        destinations=(),
         id=await store.next_id(tx),
         uuid=new_id(),
         region=region,

@@ -1,0 +1,1 @@
+"""Changes of items, sent to data streams of Kinesis."""
