@@ -163,6 +163,8 @@ def test_warm_throughput_needs_a_commitment(
     wanted = {"Status": "ENABLED"}
     answer = kinesis.update_account_settings(MinimumThroughputBillingCommitment=wanted)
     assert answer["MinimumThroughputBillingCommitment"]["Status"] == "ENABLED"
+    with pytest.raises(kinesis.exceptions.LimitExceededException, match="more than 10240 MiBps"):
+        kinesis.create_stream(StreamName="t", WarmThroughputMiBps=1_000_000_000)
     kinesis.update_stream_warm_throughput(StreamName="s", WarmThroughputMiBps=10)
     assert summary(kinesis, "s")["WarmThroughput"] == {"TargetMiBps": 10, "CurrentMiBps": 10}
     kinesis.update_account_settings(MinimumThroughputBillingCommitment={"Status": "DISABLED"})

@@ -198,8 +198,8 @@ async def _commitment(kinesis: Kinesis, call: Call) -> Commitment:
     return Commitment() if found is None else _decode(found)
 
 
-async def check_warm_throughput(kinesis: Kinesis, call: Call, wanted: int = 0) -> None:
-    """Only accounts with a commitment have it; raises ValidationException."""
+async def check_warm_throughput(kinesis: Kinesis, call: Call, wanted: int) -> None:
+    """Only accounts with a commitment have it; raises ValidationException, LimitExceededException."""
     if (await _commitment(kinesis, call)).status(kinesis.clock.now()) == "DISABLED":
         raise api.ValidationException(
             f"The account {call.account} has no MinimumThroughputBillingCommitment enabled, which warm throughput needs. Use "

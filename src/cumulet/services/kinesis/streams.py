@@ -21,7 +21,7 @@ _ON_DEMAND_SHARDS = 4
 async def create_stream(kinesis: Kinesis, call: Call, request: api.CreateStreamInput) -> None:
     mode = _mode(request)
     if mode == ON_DEMAND and request.warm_throughput_mi_bps is not None:
-        await check_warm_throughput(kinesis, call)
+        await check_warm_throughput(kinesis, call, request.warm_throughput_mi_bps)
     now = kinesis.clock.now()
     stream = Stream(
         id=int(token(6), 16),
