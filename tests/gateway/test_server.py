@@ -68,16 +68,17 @@ def test_a_full_pipeline_stops_reading() -> None:
     run(check)
 
 
-def test_http_1_0() -> None:
+@pytest.mark.parametrize("name", [b"Connection", b"Proxy-Connection"])
+def test_http_1_0(name: bytes) -> None:
     async def check(setup: Setup) -> None:
         async def stream(request: HttpRequest) -> HttpResponse:
             return HttpResponse(200, {}, pieces(b"a", b"b"))
 
         setup.routes["/s"] = stream
         client = await setup.connect()
-        client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        client.send(b"GET / HTTP/1.0\r\n" + name + b": keep-alive\r\n\r\n")
         assert (await client.answer())[1]["Connection"] == "keep-alive"
-        client.send(b"GET /s HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        client.send(b"GET /s HTTP/1.0\r\n" + name + b": keep-alive\r\n\r\n")
         answer = await client.ended()
         assert b"Connection: close" in answer
         assert answer.endswith(b"\r\n\r\nab")

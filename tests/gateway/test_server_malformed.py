@@ -68,6 +68,10 @@ REFUSED = {
     "gzip, chunked": START + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "chunked twice": START + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked in 1.0": b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked in 1.0, behind a proxy": b"POST / HTTP/1.0\r\nProxy-Connection: keep-alive\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "long host": b"GET / HTTP/1.1\r\nHost: " + b"a" * 600 + b"\r\n\r\n",
+    "long host in a whole URL": b"GET http://" + b"a" * 600 + b"/ HTTP/1.0\r\n\r\n",
     "chunked with a tab": START + b"Transfer-Encoding:\tchunked,\r\n\r\n0\r\n\r\n",
     "signed length": START + b"Content-Length: +1\r\n\r\nx",
     "negative length": START + b"Content-Length: -1\r\n\r\nx",

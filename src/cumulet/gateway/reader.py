@@ -18,6 +18,10 @@ _BLANKS = " \t"
 _EMPTY = BytesStream(b"")
 # Input is parsed in slices, so that one read full of tiny requests cannot outrun the pipeline's bound.
 _SLICE = 16_384
+_MOST_REMEMBERED = 64
+"""Headers of a request whose names are remembered: a short name takes twenty times its size in memory."""
+_LONGEST_HOST = 512
+"""Characters: hosts are remembered, here and by those that look for what one means. A name and its port have half of them."""
 
 
 class Refused(Exception):
@@ -52,16 +56,18 @@ class _Names(Struct, frozen=True):
 
     keys: tuple[str, ...]  # in small letters
     repeated: bool  # some come more than once
+    lasting: bool  # with one that tells the parser whether the connection goes on
     special: frozenset[str]  # those of `_SPECIAL` among them
 
 
-_SPECIAL = frozenset({"connection", "content-length", "expect", "transfer-encoding", "upgrade"})
+_LASTING = frozenset({"connection", "proxy-connection"})
+_SPECIAL = frozenset({"content-length", "expect", "transfer-encoding", "upgrade"})
 
 
 @lru_cache(256)
 def _names(names: tuple[bytes, ...]) -> _Names:
     keys = tuple([name.decode("latin-1").lower() for name in names])
-    return _Names(keys, len(set(keys)) < len(keys), _SPECIAL.intersection(keys))
+    return _Names(keys, len(set(keys)) < len(keys), not _LASTING.isdisjoint(keys), _SPECIAL.intersection(keys))
 
 
 class RequestReader:
@@ -180,7 +186,7 @@ class RequestReader:
         parser = self._parser
         keep_alive = parser.should_keep_alive()
         http10 = False
-        if not keep_alive or "connection" in names.special:  # HTTP/1.1 alone goes on without being told to
+        if not keep_alive or names.lasting:  # HTTP/1.1 alone goes on without being told to
             version = parser.get_http_version()
             if version not in ("1.1", "1.0"):
                 self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
@@ -188,7 +194,7 @@ class RequestReader:
         method = parser.get_method()
         path, query, authority = self._target(method)
         host = headers.get("host", "")
-        if not _is_host(host) and (host or not http10):
+        if len(host) > _LONGEST_HOST or (not _is_host(host) and (host or not http10)):
             self._refuse(400, "a valid host header is required")
         if authority and headers.setdefault("host", authority).lower() != authority.lower():
             self._refuse(400, "the request target and the host header name different hosts")
@@ -245,8 +251,9 @@ class RequestReader:
     def _look_at_names(self) -> _Names:
         names = tuple(self._names)
         if self._unfinished <= self._small:
-            return _names(names)
-        if (
+            if len(names) <= _MOST_REMEMBERED:
+                return _names(names)
+        elif (
             sum(map(len, self._names)) + sum(map(len, self._values)) + 4 * len(names) + len(self._url)
             > self._head_limit
         ):
@@ -304,7 +311,7 @@ class RequestReader:
             if scheme.lower() not in ("http", "https"):
                 self._refuse(400, "invalid request target")
             authority = rest.partition("?")[0].partition("/")[0]
-            if not _is_host(authority):
+            if len(authority) > _LONGEST_HOST or not _is_host(authority):
                 self._refuse(400, "the request target has no valid host")
             url = rest[len(authority) :]
             if not url.startswith("/"):
