@@ -1,7 +1,8 @@
-"""Headers that come several times."""
+"""Headers that come several times, and what is remembered of others."""
 
 import pytest
 
+from cumulet.gateway import head
 from cumulet.gateway.head import more_lines
 
 
@@ -18,3 +19,13 @@ def test_what_frames_is_left_out() -> None:
 def test_no_header_becomes_two(name: str, value: str) -> None:
     with pytest.raises(ValueError, match="line break"):
         more_lines([(name, value)])
+
+
+def test_names_of_any_length_are_sent_and_only_short_ones_remembered() -> None:
+    held = head._template.cache_info().currsize
+    name = "X-" + "a" * 5000
+    for value in "12":
+        sent = head.encode_head(200, {name: value, "Date": "now"}, "Content-Length: 0\r\n", "Date: then\r\n")
+        expected = f"HTTP/1.1 200 OK\r\n{name}: {value}\r\nDate: now\r\nContent-Length: 0\r\nServer: cumulet\r\n\r\n"
+        assert sent.decode() == expected
+    assert head._template.cache_info().currsize == held

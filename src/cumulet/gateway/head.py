@@ -12,6 +12,8 @@ from msgspec import Struct
 _FRAMING = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 _OWN = frozenset({"date", "server"})
 _SERVER = "Server: cumulet\r\n"
+_LONGEST_REMEMBERED = 4096
+"""Characters of all names of an answer whose template is remembered: functions answer with whatever names they like."""
 
 
 class _Template(Struct, frozen=True):
@@ -77,7 +79,9 @@ def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str
 
     Raises ValueError when a header would break out of its line.
     """
-    template = _template(status, tuple(headers))
+    names = tuple(headers)
+    make = _template if sum(map(len, names)) <= _LONGEST_REMEMBERED else _template.__wrapped__
+    template = make(status, names)
     text = template.text % tuple(headers.values())
     _check(text, template.lines)
     if template.own:
