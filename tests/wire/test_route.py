@@ -186,3 +186,11 @@ def test_what_is_remembered_of_a_request_decides_nothing_else() -> None:
                 route.resolve(sent)
         with pytest.raises(route.RouteError):
             route.resolve(json("AmazonSQS.ListTables", b"{}"))
+
+
+def test_secrets_in_forms_are_not_remembered() -> None:
+    held = route._bare.cache_info().currsize
+    for fields in ("Action=ChangePassword&NewPassword=secret", "NewPassword=secret&Action=ChangePassword"):
+        sent = route.resolve(form(fields, scope="iam"))
+        assert (sent.service, sent.operation) == ("iam", "ChangePassword")
+    assert route._bare.cache_info().currsize == held

@@ -398,10 +398,15 @@ def _by_action(request: HttpRequest, service: str) -> Route:
 
 
 def _is_bare(request: HttpRequest) -> bool:
-    """Whether its form has room for the names of operation and version alone, as many of STS and IAM do."""
+    """Whether its form has operation and version alone, as many of STS and IAM do: no more is remembered of what clients send."""
     content = request.content
     return (
-        content.count(b"&") == 1 and len(content) <= _LONGEST_REMEMBERED and not request.query and holds_form(request)
+        content.startswith(b"Action=")
+        and content.count(b"&") == 1
+        and b"&Version=" in content
+        and len(content) <= _LONGEST_REMEMBERED
+        and not request.query
+        and holds_form(request)
     )
 
 
