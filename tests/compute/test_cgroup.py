@@ -49,3 +49,14 @@ def test_folders_that_went_away_are_to_be_found_again(tmp_path: Path) -> None:
     node = _node(tmp_path, "cumulet-1")
     node.v1[CPU].rmdir()
     assert not node.hold()
+
+
+def test_a_folder_goes_with_the_last_node_of_its_name(tmp_path: Path) -> None:
+    late = _node(tmp_path, "cumulet-1")
+    node = Hierarchy(late.v1, None, frozenset())
+    assert late.hold()
+    assert node.hold()
+    late.remove()
+    assert late.v1[CPU].exists()
+    node.remove()
+    assert not late.v1[CPU].exists()

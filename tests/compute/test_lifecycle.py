@@ -219,6 +219,21 @@ def test_a_killed_platforms_groups_are_swept_at_the_next_start() -> None:
         assert _until(lambda: len({path.name for path in _groups(machine)}) <= 3)
 
 
+def test_a_supervisor_that_ends_late_leaves_the_next_platforms_environments_alone() -> None:
+    with make_machine("full") as machine:
+        function = machine.function(_SLEEP)
+        machine.result(function, 0)
+        late = _supervisors(machine)[0]
+        os.kill(late, signal.SIGSTOP)
+        machine.process.kill()
+        machine.process.wait()
+        machine.start()
+        before = machine.invoke(function, 0)["environment_id"]
+        os.kill(late, signal.SIGCONT)
+        assert _until(lambda: not _alive(late))
+        assert machine.invoke(function, 0)["environment_id"] == before
+
+
 def test_goes_on_after_losing_its_supervisor() -> None:
     with make_machine("full") as machine:
         function = machine.function(_SLEEP)

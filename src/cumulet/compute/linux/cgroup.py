@@ -84,10 +84,16 @@ class Hierarchy:
                         _remove_abandoned(folder, before)
 
     def remove(self) -> None:
-        """Remove the node's own folders, once its groups are gone."""
-        for folder in self.folders:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        """Remove the node's own folders, once its groups are gone; not those that another node of its name holds."""
+        with contextlib.suppress(BlockingIOError):
+            for fd in self._held:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for folder in self.folders:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        for fd in self._held:
+            os.close(fd)
+        self._held = []
 
 
 class Group:
@@ -197,6 +203,11 @@ class Group:
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, 9)
+
+    def end(self) -> bool:
+        """Kill every process in it, and remove it; False while they are still leaving."""
+        self.kill()
+        return self.remove()
 
     def remove(self, tries: int = 1) -> bool:
         """Remove it; False while processes are still leaving. Only start-up, which has nothing else to do, retries."""

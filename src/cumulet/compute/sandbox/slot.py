@@ -32,7 +32,7 @@ class Slot:
         self.report = channels[0]
         self.orders: socket.socket | None = channels[1]
         self.on_disk = on_disk
-        self._group = group
+        self.group = group
         self._init = init
         self._world = world
         self._uid = uid
@@ -148,7 +148,7 @@ class Slot:
     def _start_extensions(self, names: list[str], assignment: messages.Message) -> None:
         self._extended = True
         self._assignment = assignment
-        groups = self._group.entries()
+        groups = self.group.entries()
         variables = assignment["environment"]
 
         def attend() -> None:
@@ -179,7 +179,7 @@ class Slot:
     def _start_shell(self, order: messages.Message) -> int:
         if self._machine is None:
             raise OSError("shells are for machines")
-        groups = self._group.entries()
+        groups = self.group.entries()
         try:
             return shell.start(order, self._init, self._own.pids, self._world.namespaces, groups, self._uid)
         finally:

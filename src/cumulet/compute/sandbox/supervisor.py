@@ -90,14 +90,16 @@ class Supervisor:
             self._leaving = [group for group in self._leaving if not group.remove()]
 
     def close(self) -> None:
-        """End every zygote, which ends every environment, and remove the groups."""
+        """End every zygote, which ends every environment, and remove their groups: none else, which a node that has
+        this one's name by now may have made."""
+        groups = [*self._leaving, *(one.group for one in self._slots.values())]
         for one in self._slots.values():
             one.close()
         for zygote in self._zygotes.values():
             zygote.close()
         self._networks.close()
         deadline = time.monotonic() + _ENDING_TIMEOUT
-        while self._hierarchy.sweep() and time.monotonic() < deadline:
+        while (groups := [group for group in groups if not group.end()]) and time.monotonic() < deadline:
             time.sleep(_REMOVE_RETRY)
         self._hierarchy.remove()
 
