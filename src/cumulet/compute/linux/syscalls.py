@@ -45,6 +45,9 @@ PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 CAP_SYS_ADMIN = 21
 
+EVER = 0xFFFFFFFF
+"""Seconds, as the C library counts them: 136 years."""
+
 MOUNT_ATTR_RDONLY = 1
 MOUNT_ATTR_NOSUID = 2
 MOUNT_ATTR_NODEV = 4
@@ -68,7 +71,7 @@ _MOUNT_SETATTR = 442
 _OPENAT2 = 437
 _BELOW = 0x01 | 0x02 | 0x04 | 0x08  # RESOLVE_NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
 _MOUNT_ATTR_IDMAP = 0x100000
-_MADV_DONTFORK = 10
+_MADV_DONTFORK, _MADV_DOFORK = 10, 11
 
 _signal: Any = importlib.import_module("_signal")
 
@@ -233,10 +236,15 @@ def keep_from_copies(address: int, length: int) -> None:
     _check(_libc.madvise(address, length, _MADV_DONTFORK), "madvise")
 
 
-def clone_waiting(flags: int, stack: ctypes.Array[ctypes.c_char]) -> int:
-    """A copy of this process that waits for ever, and returns to no Python; its pid."""
+def leave_to_copies(address: int, length: int) -> None:
+    """Have copies of this process get this part of its memory, as they do if nothing is said."""
+    _check(_libc.madvise(address, length, _MADV_DOFORK), "madvise")
+
+
+def clone_waiting(flags: int, stack: ctypes.Array[ctypes.c_char], seconds: int = EVER) -> int:
+    """A copy of this process that waits so long, returns to no Python, and ends with status 0; its pid."""
     top = (ctypes.addressof(stack) + len(stack) - 64) & ~15  # room for what a call may leave above
-    return _check(_libc.clone(ctypes.cast(_libc.pause, ctypes.c_void_p), top, flags | _SIGCHLD, None), "clone")
+    return _check(_libc.clone(ctypes.cast(_libc.sleep, ctypes.c_void_p), top, flags | _SIGCHLD, seconds), "clone")
 
 
 _HEADER = ctypes.create_string_buffer(struct.pack("II", 0x20080522, 0), 8)
