@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Coroutine
 from typing import Any
 
@@ -161,25 +160,28 @@ def test_draining_answers_what_has_arrived() -> None:
 
 def test_what_nobody_waits_for_any_more_is_not_left_over() -> None:
     async def check(setup: Setup) -> None:
-        left: list[Coroutine[Any, Any, HttpResponse]] = []
+        ended = asyncio.Event()
 
         def leave(request: HttpRequest) -> Answer:
             for connection in setup.listener.connections:
                 connection.abort()
-            left.append(answer())
-            return left[0]
+            return outer(inner())
 
-        async def answer() -> HttpResponse:
-            return HttpResponse(200)
+        async def outer(waiting: Coroutine[Any, Any, HttpResponse]) -> HttpResponse:
+            return await waiting
+
+        async def inner() -> HttpResponse:
+            try:
+                await asyncio.Event().wait()
+                return HttpResponse(200)
+            finally:
+                ended.set()
 
         setup.routes["/0"] = leave
         client = await setup.connect()
         client.send(GET % 0)
         with contextlib.suppress(ConnectionResetError):
             assert await client.ended() == b""
-        while setup.listener.connections:
-            setup.server.changed.clear()
-            await setup.server.changed.wait()
-        assert inspect.getcoroutinestate(left[0]) == inspect.CORO_CLOSED
+        await asyncio.wait_for(ended.wait(), 60)
 
     run(check)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Protocol, cast
 
 from cumulet.gateway.answers import end, header, is_bodiless, length_line
@@ -137,11 +137,10 @@ class Connection(Writer):
             self._fail_body(incoming, IncompleteBody("The client closed the connection"))
         self._reader.close()
         task, self._task = self._task, None
-        if task is not None:
+        if task is not None and self._unawaited is None:
             task.cancel()
-        unawaited, self._unawaited = self._unawaited, None
-        if isinstance(unawaited, Coroutine):
-            unawaited.close()
+        elif task is not None:  # it begins first: a coroutine that never does leaves those behind that it was to await
+            self._loop.call_soon(task.cancel)
         # Nothing may refer back to this, or the pieces of its last answer stay in memory until a full collection.
         self._current = None
         self._owner.closed(self)
