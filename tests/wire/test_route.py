@@ -163,6 +163,14 @@ def test_json_in_either_version() -> None:
     assert msgspec.json.decode(codec.encode(None, "r").body or b"{}") == {}  # type: ignore[arg-type]  # JSON's are bytes
 
 
+def test_the_older_cbor_is_of_kinesis_alone() -> None:
+    for target, written in (("Kinesis_20131202.ListStreams", "cbor-1.1"), ("DynamoDB_20120810.ListTables", "json-1.0")):
+        sent = json(target, b"{}")
+        sent.headers["content-type"] = "application/x-amz-cbor-1.1"
+        answer = route.resolve(sent).codec.encode(None, "r")
+        assert answer.headers["Content-Type"] == f"application/x-amz-{written}"
+
+
 def test_what_is_remembered_of_a_request_decides_nothing_else() -> None:
     for _ in range(2):  # the second time from memory
         assert route.resolve(json("AmazonSQS.ListQueues", b"{}")).operation == "ListQueues"

@@ -357,6 +357,10 @@ def _remembered_target(target: str, version: str) -> Route | None:
     wire = services.load(service)
     if operation not in wire.model.operations:
         return None
+    if (
+        version == "cbor" and service != "kinesis"
+    ):  # the only one of AWS's that takes it; to others it is no type of theirs
+        version = "1.0"
     own = not version or wire.model.metadata.json_version == version
     return _route(wire, operation, "json" if own else f"json-{version}")
 
