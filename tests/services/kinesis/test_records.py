@@ -6,6 +6,7 @@ from hashlib import md5
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.services.kinesis.conftest import WHOLE, arn, data, iterator, read, shards
 
 
@@ -210,3 +211,21 @@ def test_a_record_goes_anywhere_where_the_service_distributes(kinesis: Any) -> N
     )
     with pytest.raises(kinesis.exceptions.InvalidArgumentException, match="PartitionKey must be specified"):
         kinesis.put_record(StreamName="s", Data=b"x")
+
+
+@pytest.mark.parametrize(("moment", "code"), [("1e308", "InvalidArgumentException"), ("-1e308", None)])
+def test_moments_may_be_any_number(kinesis: Any, stream: str, moment: str, code: str | None) -> None:
+    request = (
+        f'{{"StreamName":"{stream}","ShardId":"shardId-0","ShardIteratorType":"AT_TIMESTAMP","Timestamp":{moment}}}'
+    )
+
+    def instead(params: dict[str, Any], **_: Any) -> None:
+        params["body"] = request.encode()
+
+    kinesis.meta.events.register("before-call.kinesis.GetShardIterator", instead)
+    try:
+        iterator(kinesis, stream)
+        found = None
+    except ClientError as error:
+        found = error.response["Error"]["Code"]
+    assert found == code

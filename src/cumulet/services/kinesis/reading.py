@@ -21,6 +21,8 @@ _MOST = 10_000
 MOST_BYTES = 10 << 20
 _BY_NUMBER = ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER")
 _FOREVER = (1 << 63) - 1
+_LATEST = 1e15
+"""Seconds: nobody means a moment after that, which in milliseconds may be beyond all numbers."""
 _Place = struct.Struct(">QQQ")
 """What an iterator holds: the stream's id, the shard's number, and the index to go on from."""
 
@@ -81,7 +83,7 @@ def _at(kinesis: Kinesis, shard: Shard, timestamp: float | None) -> int:
         raise invalid(
             "Must specify timestampInMillis parameter for iterator of type AT_TIMESTAMP. Current request has no timestamp parameter."
         )
-    now = kinesis.clock.now()
+    now, timestamp = kinesis.clock.now(), max(0.0, min(timestamp, _LATEST))
     if timestamp > now:
         raise invalid(
             "The timestampInMillis parameter cannot be greater than the currentTimestampInMillis. "

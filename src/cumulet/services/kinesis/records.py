@@ -11,6 +11,7 @@ from cumulet.storage.database import Database, Row
 
 _ADD = "INSERT INTO kinesis_record (stream, shard, seq, key, data, encrypted) VALUES ($1, $2, $3, $4, $5, $6)"
 _PIECE = 500
+_PIECE_BYTES = 8 << 20
 _SPAN = "FROM kinesis_record WHERE stream = $1 AND shard = $2 AND seq >= $3 AND seq <= $4 ORDER BY seq"
 _SIZES = f"SELECT seq, octet_length(data) {_SPAN} LIMIT $5"
 _READ = f"SELECT seq, key, data, encrypted {_SPAN}"
@@ -40,12 +41,7 @@ class RecordStore(Struct, frozen=True):
     async def read(self, stream: int, shard: int, first: int, last: int, most: int, most_bytes: int) -> Span:
         """Records with indices from `first` to `last`: as many as fit, but one at least if there is any."""
         sizes = await self.db.read(_SIZES, (stream, shard, first, last, most + 1))
-        total = count = 0
-        for _, size in sizes[:most]:
-            total += size
-            if count and total > most_bytes:
-                break
-            count += 1
+        count = _fitting(sizes[:most], most_bytes)
         if not count:
             return Span([], whole=True)
         rows = await self.db.read(_READ, (stream, shard, first, sizes[count - 1][0]))
@@ -60,13 +56,15 @@ class RecordStore(Struct, frozen=True):
 
     async def expire(self, stream: int, shard: int, horizon: float) -> bool:
         """Delete a piece of what is older than a moment; tells whether there may be more."""
-        rows = await self.db.write(
-            "DELETE FROM kinesis_record WHERE stream = $1 AND shard = $2 AND seq <= (SELECT max(seq) FROM ("
-            "SELECT seq FROM kinesis_record WHERE stream = $1 AND shard = $2 AND seq < $3 ORDER BY seq LIMIT $4) AS old) "
-            "RETURNING seq",
-            (stream, shard, int(horizon * MICROSECONDS), _PIECE),
+        old = await self.db.read(_SIZES, (stream, shard, 0, int(horizon * MICROSECONDS) - 1, _PIECE))
+        count = _fitting(old, _PIECE_BYTES)
+        if not count:
+            return False
+        await self.db.write(
+            "DELETE FROM kinesis_record WHERE stream = $1 AND shard = $2 AND seq <= $3",
+            (stream, shard, old[count - 1][0]),
         )
-        return len(rows) == _PIECE
+        return count < len(old) or len(old) == _PIECE
 
     async def dropped(self) -> list[int]:
         """Streams that were deleted and may have records yet."""
@@ -82,3 +80,13 @@ class RecordStore(Struct, frozen=True):
             return False
         await self.expire(stream, row[0], float(1 << 40))
         return True
+
+
+def _fitting(sizes: Sequence[Row], most_bytes: int) -> int:
+    """How many of the first rows of index and size fit; one at least if there is any."""
+    total = 0
+    for count, (_, size) in enumerate(sizes):
+        total += size
+        if count and total > most_bytes:
+            return count
+    return len(sizes)

@@ -17,9 +17,8 @@ from cumulet.services.kinesis.errors import dry_run, unknown_shard
 from cumulet.services.kinesis.model import Consumer, Shard, shard_number, topic
 from cumulet.services.kinesis.resources import find_consumer
 from cumulet.services.kinesis.state import Kinesis
-from cumulet.services.kinesis.subscriptions import Subscription, in_use
+from cumulet.services.kinesis.subscriptions import SECONDS, Subscription, in_use
 
-_SECONDS = 300.0
 _BEAT = 5.0
 """Seconds after which an event without records says that the subscription is alive."""
 _MOST = 10_000
@@ -49,7 +48,7 @@ async def subscribe_to_shard(
 async def _events(
     kinesis: Kinesis, opened: Opened, consumer: Consumer, shard: Shard, index: int, subscription: Subscription
 ) -> AsyncIterator[api.SubscribeToShardEventStream]:
-    end, number = subscription.since + _SECONDS, shard.number
+    end, number = subscription.since + SECONDS, shard.number
     forget = kinesis.signals.subscribe(topic(opened.stream, number), subscription.wake)
     beat = subscription.since + _BEAT
     try:
@@ -80,4 +79,3 @@ async def _events(
                 await wait_until(kinesis.clock, min(beat, end), subscription.woken)
     finally:
         forget()
-        subscription.over = True

@@ -7,8 +7,10 @@ import asyncio
 from cumulet.api import kinesis as api
 from cumulet.services.kinesis.model import Consumer, Shard, Stream
 
+SECONDS = 300.0
+"""How long a subscription lasts."""
 _EXCLUSIVE = 5.0
-"""Seconds for which a subscription cannot be taken over."""
+"""Seconds for which a subscription cannot be taken over, also once it has ended."""
 
 _MANY = 1000
 
@@ -16,15 +18,13 @@ _Place = tuple[str, int]
 
 
 class Subscription:
-    """One subscription of a consumer. `woken` is set when there may be more to send, and when it was `taken` over. `over`: it has
-    ended; whoever ends one in its first seconds has to wait for the rest of them all the same."""
+    """One subscription of a consumer. `woken` is set when there may be more to send, and when it was `taken` over."""
 
-    __slots__ = ("over", "since", "taken", "woken")
+    __slots__ = ("since", "taken", "woken")
 
     def __init__(self, since: float) -> None:
         self.since = since
         self.taken = False
-        self.over = False
         self.woken = asyncio.Event()
 
     def wake(self, _: bytes = b"") -> None:
@@ -50,7 +50,7 @@ class Subscriptions:
             held.taken = True
             held.wake()
         if len(self._held) >= _MANY:
-            self._held = {each: held for each, held in self._held.items() if not held.over}
+            self._held = {each: held for each, held in self._held.items() if now < held.since + SECONDS}
         self._held[place] = subscription = Subscription(now)
         return subscription
 
