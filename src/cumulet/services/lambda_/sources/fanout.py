@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from cumulet.api import kinesis as api
 from cumulet.kernel.calls import Calls
@@ -19,8 +19,8 @@ from cumulet.services.lambda_.sources.mapping import Mapping
 from cumulet.services.lambda_.sources.port import Reading, Shard
 from cumulet.storage.signals import Signals
 
-_AHEAD = 2_000
-"""Records that are held before a subscription has to wait."""
+_AHEAD, _BYTES_AHEAD = 2_000, 4 << 20
+"""Records, and bytes of data, that are held before a subscription has to wait."""
 
 
 class _Pushed:
@@ -33,10 +33,12 @@ class _Pushed:
         self.ended = self.over = False
         self.more = asyncio.Event()
         self._room = asyncio.Event()
+        self._bytes = 0
 
     def take(self, limit: int) -> list[api.Record]:
         self.more.clear()
         taken = [self.records.popleft() for _ in range(min(limit, len(self.records)))]
+        self._bytes -= _size(taken)
         self._room.set()
         return taken
 
@@ -46,10 +48,11 @@ class _Pushed:
             async for each in events:
                 event = each.subscribe_to_shard_event
                 self.records.extend(event.records)
+                self._bytes += _size(event.records)
                 self.ended = not event.continuation_sequence_number
                 if event.records or self.ended:
                     self.more.set()
-                while len(self.records) >= _AHEAD:
+                while len(self.records) >= _AHEAD or self._bytes >= _BYTES_AHEAD:
                     self._room.clear()
                     await self._room.wait()
         except AwsError:
@@ -57,6 +60,10 @@ class _Pushed:
         finally:
             self.over = True
             self.more.set()
+
+
+def _size(records: Iterable[api.Record]) -> int:
+    return sum([len(each.data) for each in records])
 
 
 class FanOutSource(KinesisSource):
@@ -100,5 +107,6 @@ class FanOutSource(KinesisSource):
         answer: api.SubscribeToShardOutput = await self._run("SubscribeToShard", request)
         pushed = self._pushed[shard] = _Pushed(after)
         task = self._tasks.start(f"follow {shard} of {self._source}", pushed.follow(answer.event_stream))
-        weakref.finalize(self, task.cancel)
+        unread = weakref.finalize(self, task.cancel)
+        task.add_done_callback(lambda _: unread.detach())  # else what came last is kept as long as somebody reads
         return pushed
