@@ -178,3 +178,15 @@ def test_nothing_is_lost_by_a_kill(start_node: Callable[..., NodeProcess]) -> No
         if all(list(dict.fromkeys(values)) == list(range(20)) for values in seen.values()):
             return
         assert time.monotonic() < deadline, seen
+
+
+def test_a_change_that_no_record_can_hold_delays_no_other(place: Place) -> None:
+    place.enable()
+    ids = [*(f"before-{number}" for number in range(9)), "large", *(f"after-{number}" for number in range(9))]
+    escaped = {"S": "\x01" * 390_000}  # six bytes each in JSON
+    items = [{"id": {"S": each}, **({"s": escaped} if each == "large" else {})} for each in ids]
+    place.dynamodb.transact_write_items(
+        TransactItems=[{"Put": {"TableName": place.name, "Item": each}} for each in items]
+    )
+    ids.remove("large")
+    assert [each["dynamodb"]["Keys"]["id"]["S"] for each in place.changes(18)] == ids

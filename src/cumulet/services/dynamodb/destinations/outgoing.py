@@ -101,16 +101,18 @@ class Outgoing:
         try:
             while True:
                 self._more.discard(destination)
-                rows = await self._next(destination)
-                if not rows and destination not in self._more:
-                    return
                 try:
+                    rows = await self._next(destination)
+                    if not rows and destination not in self._more:
+                        return
                     sent = await self._try(rows) if rows else 0
                     await self._forget(destination, rows[:sent])
                 except (AwsError, StorageError) as error:
-                    log.warning("changes for %s could not be sent, again in %.0f s: %s", rows[0][3], pause, error)
-                    sent = 0
-                if sent < len(rows):
+                    log.warning("changes of items could not be sent to Kinesis, again in %.0f s: %s", pause, error)
+                    failed = True
+                else:
+                    failed = bool(rows) and not sent
+                if failed:
                     await self._clock.sleep(pause)
                     pause = min(pause * 2, _LONGEST)
                 else:
