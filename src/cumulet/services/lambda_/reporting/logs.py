@@ -83,6 +83,7 @@ class LogWriter:
         self._refused: set[Owner] = set()
         self._creating: defaultdict[tuple[str, str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._wake = asyncio.Event()
+        self._writing = asyncio.Lock()
 
     def start(self) -> None:
         self._tasks.start("lambda logs", self._work())
@@ -164,8 +165,8 @@ class LogWriter:
         self._waiting += len(text) + _OVERHEAD
 
     async def flush(self) -> None:
-        """Write what waits; at the end of the node."""
-        while self._dirty:
+        """Write what waits, and wait for what is being written; at the end of the node."""
+        while self._dirty or self._writing.locked():
             await self._round()
 
     def _prune(self) -> None:
@@ -184,10 +185,11 @@ class LogWriter:
             written = loop.time()
 
     async def _round(self) -> None:
-        streams = list(self._dirty)
-        self._dirty.clear()
-        for start in range(0, len(streams), _AT_ONCE):
-            await asyncio.gather(*(self._write(stream) for stream in streams[start : start + _AT_ONCE]))
+        async with self._writing:
+            streams = list(self._dirty)
+            self._dirty.clear()
+            for start in range(0, len(streams), _AT_ONCE):
+                await asyncio.gather(*(self._write(stream) for stream in streams[start : start + _AT_ONCE]))
 
     async def _write(self, stream: LogStream) -> None:
         if stream.lost:
