@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -45,6 +46,25 @@ def test_many_on_one_connection_leave_the_loop_to_others() -> None:
         for _ in range(2001):
             await client.answer()
         assert turns[0] < 100
+
+    run(check)
+
+
+def test_who_takes_the_loop_for_long_gives_it_back_after_each_answer() -> None:
+    async def check(setup: Setup) -> None:
+        turns: list[int] = []
+
+        def slow(_: HttpRequest) -> HttpResponse:
+            time.sleep(0.005)
+            asyncio.get_running_loop().call_soon(lambda: turns.append(len(setup.seen)))
+            return HttpResponse(200)
+
+        setup.routes["/0"] = slow
+        client = await setup.connect()
+        client.send((GET % 0) * 10)
+        for _ in range(10):
+            await client.answer()
+        assert turns[:9] == list(range(1, 10))
 
     run(check)
 

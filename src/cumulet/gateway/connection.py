@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable
+from time import perf_counter
 from typing import Protocol, cast
 
 from cumulet.gateway.answers import end, header, is_bodiless, length_line
@@ -27,8 +28,9 @@ Answer = HttpResponse | Awaitable[HttpResponse]
 Handler = Callable[[HttpRequest], Answer]
 """Answers a request: at once, or in a task of the request's own where there is something to wait for."""
 
-# So many requests are answered at once, one after the other, before other connections get their turn.
+# So many requests are answered at once, one after the other, for so many seconds, before other connections get their turn.
 _AT_ONCE = 16
+_TURN = 0.002
 _SWITCHING = 101
 _UNCOUNTED = 16_384  # smaller bodies are not counted: they are less than what a connection holds anyway
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
@@ -71,7 +73,7 @@ class Connection(Writer):
         self._queue: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
-        self._unawaited: Answer | None = None  # the handler's, until the task begins
+        self._unawaited: Answer | None = None  # the handler's if it was called, until the task begins
         self._refusal: Refused | None = None
         self._rest = b""  # received, not yet parsed: the pipeline is full, or an upgrade is being answered
         self._reading = True
@@ -211,12 +213,13 @@ class Connection(Writer):
 
     # --- answering
 
-    def _pump(self) -> None:
-        """Answer what has arrived, until an answer has to be waited for."""
+    def _pump(self, since: float = 0.0) -> None:
+        """Answer what has arrived, until an answer has to be waited for. `since` is when this turn began, if not now."""
+        since = since or perf_counter()
         answered = 0
         while self._current is None and not self._closed:
             if self._queue:
-                self._start(self._queue.popleft(), answered < _AT_ONCE)
+                self._start(self._queue.popleft(), answered < _AT_ONCE and perf_counter() - since < _TURN)
                 answered += 1
             elif self._refusal is not None:
                 self._refuse(self._refusal)
@@ -230,17 +233,11 @@ class Connection(Writer):
                 return
 
     def _start(self, exchange: Exchange, at_once: bool) -> None:
-        """Call the handler; what it has to wait for runs in a task, as does what is not answered `at_once`."""
+        """Call the handler; what it has to wait for runs in a task, as does all of what is not answered `at_once`."""
         self._current = exchange
-        request = exchange.request
-        held = 0
-        if exchange.length != 0 and exchange.complete:
-            held = self._take_whole(exchange)
-        try:
-            answer = self._owner.handler(request)
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- as in `_serve`
-            answer = broken(error)
-        if at_once and type(answer) is HttpResponse and type(answer.body) is bytes:
+        held = self._take_whole(exchange) if exchange.length != 0 and exchange.complete else 0
+        answer = self._call(exchange.request) if at_once else None
+        if type(answer) is HttpResponse and type(answer.body) is bytes:
             self._answer_at_once(exchange, answer, answer.body)
         else:
             self._unawaited = answer
@@ -248,6 +245,12 @@ class Connection(Writer):
         if held > _UNCOUNTED and self._task is not None:
             self._owner.budget.take(held)
             self._give_later(self._task, held)
+
+    def _call(self, request: HttpRequest) -> Answer:
+        try:
+            return self._owner.handler(request)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 -- as in `_serve`
+            return broken(error)
 
     def _take_whole(self, exchange: Exchange) -> int:
         """Its body has come before anybody asked for it: the request gets it as its content; of what size."""
@@ -280,7 +283,9 @@ class Connection(Writer):
         self._pump()
 
     async def _serve(self, exchange: Exchange) -> None:
-        answer, self._unawaited = cast(Answer, self._unawaited), None
+        since, answer, self._unawaited = 0.0, self._unawaited, None
+        if answer is None:  # others had their turn first
+            since, answer = perf_counter(), self._call(exchange.request)
         try:
             response = answer if isinstance(answer, HttpResponse) else await answer
         except asyncio.CancelledError as error:
@@ -309,7 +314,7 @@ class Connection(Writer):
             self._break_off(exchange, error)
             return
         self._finish(exchange, response)
-        self._pump()
+        self._pump(since)
 
     def _break_off(self, exchange: Exchange, error: Exception) -> None:
         """The answer could not be sent, or not to its end."""
