@@ -9,6 +9,8 @@ def test_the_others_start(start_node: Callable[..., Any]) -> None:
     node = start_node()
     used = {"dynamodb", "lambda", "logs", "sqs", "stepfunctions"}
     node.client("stepfunctions", "123456789012").list_state_machines()
+    node.client("dynamodb", "123456789012").list_tables()
+    node.client("sqs", "123456789012").list_queues()
     _wait_until_running(node, used)
     node.stop()
     broken = "logs"
