@@ -22,7 +22,7 @@ def set_trace(header: str) -> None:
     global _value  # noqa: PLW0603 - a process has one environment
     value = header.encode()
     text = b"%b=%b" % (_KEY, value)
-    if os.environ is not _variables or len(text) >= len(_text):  # the function has put another in its place
+    if os.environ is not _variables or len(text) >= len(_text):  # another is in its place, or there is no room
         os.environ[_NAME] = header
         return
     known = _variables._data  # type: ignore[attr-defined]  # by its name, the C library would set it, too
