@@ -190,3 +190,28 @@ def test_a_change_that_no_record_can_hold_delays_no_other(place: Place) -> None:
     )
     ids.remove("large")
     assert [each["dynamodb"]["Keys"]["id"]["S"] for each in place.changes(18)] == ids
+
+
+def test_who_may_not_write_to_a_stream_sends_nothing_there(start_node: Callable[..., NodeProcess]) -> None:
+    node, account = start_node("--iam", "enforce"), "111122223333"
+    place = Place(node.client("dynamodb", account), node.client("kinesis", account))
+    iam = node.client("iam", account)
+    iam.create_user(UserName="ann")
+    key = iam.create_access_key(UserName="ann")["AccessKey"]
+    hers = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    place.dynamodb = node.client("dynamodb", account, **hers)
+    allowed = ["dynamodb:EnableKinesisStreamingDestination", "kinesis:ListStreams", "kinesis:DescribeStream"]
+
+    def allow() -> None:
+        statement = {"Effect": "Allow", "Action": allowed, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        iam.put_user_policy(UserName="ann", PolicyName="p", PolicyDocument=document)
+
+    allow()
+    refused("kinesis:PutRecords", place.enable)
+    allowed.append("kinesis:PutRecords")
+    allow()
+    assert place.enable()["DestinationStatus"] == "ENABLING"
+    place.dynamodb = node.client("dynamodb", account)
+    place.put("a")
+    assert len(place.changes(1)) == 1  # the trial is no record

@@ -115,17 +115,23 @@ async def describe_kinesis_streaming_destination(
 
 
 async def _check_stream(dynamodb: DynamoDb, call: Call, arn: str) -> None:
-    """Raises ResourceNotFoundException for a stream that is not there."""
+    """Raises ResourceNotFoundException for a stream that is not there, AccessDeniedException for one that the caller may not write to.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/kds_iam.html
+    """
     from cumulet.api import kinesis  # noqa: PLC0415  few nodes need it
 
+    wanted = kinesis.DescribeStreamInput(stream_arn=arn, limit=1)
+    record = kinesis.PutRecordsRequestEntry(data=b"", partition_key="key")
+    trial = kinesis.PutRecordsInput(records=[record], stream_arn=arn, dry_run=True)
     try:
-        await dynamodb.calls.run(
-            call, "kinesis", "DescribeStreamSummary", kinesis.DescribeStreamSummaryInput(stream_arn=arn)
-        )
-    except AwsError as error:
+        await dynamodb.calls.run(call, "kinesis", "DescribeStream", wanted)
+        await dynamodb.calls.run(call, "kinesis", "PutRecords", trial)
+    except AwsError as error:  # that of a dry run is as good as none; what KMS refuses the caller it may give DynamoDB
         if error.status >= 500 or error.code.startswith("AccessDenied"):
             raise
-        raise api.ResourceNotFoundException(f"Requested resource not found: {error.message}") from error
+        if isinstance(error, kinesis.ResourceNotFoundException | kinesis.InvalidArgumentException):
+            raise api.ResourceNotFoundException(f"Requested resource not found: {error.message}") from error
 
 
 def _found(table: Table, stream: str) -> Destination | None:
