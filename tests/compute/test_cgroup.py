@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from cumulet.compute.linux import cgroup
 from cumulet.compute.linux.cgroup import CPU, Hierarchy
 
 _MADE, _LATER = 1_000_000.0, 2_000_000.0
@@ -49,6 +50,7 @@ def test_folders_that_went_away_are_to_be_found_again(tmp_path: Path) -> None:
     node = _node(tmp_path, "cumulet-1")
     node.v1[CPU].rmdir()
     assert not node.hold()
+    assert cgroup._v2_abilities(node.v1[CPU]) == frozenset()
 
 
 def test_a_folder_goes_with_the_last_node_of_its_name(tmp_path: Path) -> None:

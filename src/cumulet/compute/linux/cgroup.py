@@ -334,7 +334,9 @@ def _enable(folder: Path) -> None:
 
 
 def _v2_abilities(base: Path) -> frozenset[str]:
-    found = set((base / "cgroup.subtree_control").read_text().split()) & set(_V1)
+    found: set[str] = set()
+    with contextlib.suppress(FileNotFoundError):  # another node has just removed the folder, as `hold` will tell
+        found |= {*(base / "cgroup.subtree_control").read_text().split()} & {*_V1}
     if (base / "cgroup.freeze").exists():
         found.add(FREEZE)
     return frozenset(found)
