@@ -152,6 +152,27 @@ def test_encrypted_streams_ask_kms(kinesis: Any, stream: str, client: Callable[.
     assert summary(kinesis, "other")["EncryptionType"] == "NONE"
 
 
+def test_every_record_needs_the_key_it_was_written_with(
+    kinesis: Any, stream: str, client: Callable[..., Any], advance: Callable[[float], None]
+) -> None:
+    kms = client("kms")
+    first, second = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    for key in (first, second, first):
+        kinesis.start_stream_encryption(StreamName=stream, EncryptionType="KMS", KeyId=key)
+        kinesis.put_record(StreamName=stream, Data=key.encode(), PartitionKey="a")
+    kinesis.stop_stream_encryption(StreamName=stream, EncryptionType="KMS", KeyId=first)
+    last = kinesis.put_record(StreamName=stream, Data=b"plain", PartitionKey="a")["SequenceNumber"]
+    advance(301)  # what KMS said does not hold any more
+    kms.disable_key(KeyId=second)
+    start = iterator(kinesis, stream)
+    assert data(kinesis.get_records(ShardIterator=start, Limit=1)["Records"]) == [first.encode()]
+    with pytest.raises(kinesis.exceptions.KMSDisabledException):
+        kinesis.get_records(ShardIterator=start, Limit=2)
+    assert data(read(kinesis, stream, kind="AT_SEQUENCE_NUMBER", StartingSequenceNumber=last)) == [b"plain"]
+    kms.enable_key(KeyId=second)
+    assert data(read(kinesis, stream)) == [first.encode(), second.encode(), first.encode(), b"plain"]
+
+
 def test_warm_throughput_needs_a_commitment(
     kinesis: Any, client: Callable[..., Any], advance: Callable[[float], None]
 ) -> None:

@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/streams/latest/dev/permissions-user-key-KMS.html
 from __future__ import annotations
 
 import base64
+from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
@@ -48,23 +49,29 @@ async def may_write(kinesis: Kinesis, call: Call, opened: Opened) -> None:
     stream = opened.stream
     place = (stream.id, stream.key_id, call.principal.arn, "write")
     now = kinesis.clock.now()
-    if stream.data_key and kinesis.allowed.holds(place, now):
+    if stream.sealed_with and kinesis.allowed.holds(place, now):
         return
     wanted = kms.GenerateDataKeyRequest(key_id=stream.key_id, encryption_context=_context(stream), key_spec="AES_256")
     answer = await _ask(kinesis, call, stream, "GenerateDataKey", wanted)
-    if not stream.data_key:
-        sealed = base64.b64encode(answer.ciphertext_blob).decode()
-        await kinesis.edit(opened, lambda found: replace(found, data_key=sealed))
+    if not stream.sealed_with:
+        sealed = {stream.key_id: base64.b64encode(answer.ciphertext_blob).decode()}
+        await kinesis.edit(opened, lambda found: replace(found, data_keys=found.data_keys | sealed))
     kinesis.allowed.note(place, now)
 
 
-async def may_read(kinesis: Kinesis, call: Call, stream: Stream) -> None:
-    """Raises what Kinesis answers whom KMS does not decrypt the stream's data key for."""
-    place = (stream.id, stream.data_key, call.principal.arn, "read")
+async def may_read(kinesis: Kinesis, call: Call, stream: Stream, places: Collection[int]) -> None:
+    """Raises what Kinesis answers whom KMS does not decrypt those of the stream's data keys for. `places`: theirs, or 0 for none."""
+    for place in places:
+        if place:
+            await _may_use(kinesis, call, stream, list(stream.data_keys.values())[place - 1])
+
+
+async def _may_use(kinesis: Kinesis, call: Call, stream: Stream, data_key: str) -> None:
+    place = (stream.id, data_key, call.principal.arn, "read")
     now = kinesis.clock.now()
     if kinesis.allowed.holds(place, now):
         return
-    blob = base64.b64decode(stream.data_key)
+    blob = base64.b64decode(data_key)
     await _ask(
         kinesis, call, stream, "Decrypt", kms.DecryptRequest(ciphertext_blob=blob, encryption_context=_context(stream))
     )

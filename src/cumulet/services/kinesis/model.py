@@ -27,7 +27,8 @@ StreamKey = tuple[str, str, str]
 
 class Stream(Struct, frozen=True, kw_only=True, dict=True):
     """One stream. `floor`: records from before this moment are gone, whatever the retention is now. `scaled`: when UpdateShardCount
-    changed it. `warm` is its warm throughput in MiB a second, `data_key` a data key under `key_id`, encrypted and in base 64."""
+    changed it. `warm` is its warm throughput in MiB a second, `data_keys` a data key, encrypted and in base 64, under each key
+    of KMS that records were written with."""
 
     id: int
     account: str
@@ -38,7 +39,7 @@ class Stream(Struct, frozen=True, kw_only=True, dict=True):
     retention: int = SHORTEST
     floor: float = 0.0
     key_id: str = ""
-    data_key: str = ""
+    data_keys: dict[str, str] = {}
     metrics: list[str] = []
     warm: int | None = None
     record_kib: int = RECORD_KIB
@@ -54,6 +55,11 @@ class Stream(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def arn(self) -> str:
         return stream_arn(self.key)
+
+    @property
+    def sealed_with(self) -> int:
+        """The place among the data keys, from 1, of that which records are written with now; 0 without one."""
+        return list(self.data_keys).index(self.key_id) + 1 if self.key_id in self.data_keys else 0
 
     def horizon(self, now: float) -> float:
         """The moment from which on records can be read."""

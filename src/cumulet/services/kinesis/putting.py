@@ -32,7 +32,7 @@ async def put_record(kinesis: Kinesis, call: Call, request: api.PutRecordInput) 
     if kinesis.throttle.on:
         kinesis.throttle.check_write(stream, shard, size)
     index = opened.next(shard, kinesis.clock.now(), least)
-    encrypted = 1 if stream.key_id else 0
+    encrypted = stream.sealed_with
     opened.busy += 1
     try:
         await kinesis.records.add((stream.id, shard.number, index, request.partition_key, request.data, encrypted))
@@ -53,7 +53,7 @@ async def put_records(kinesis: Kinesis, call: Call, request: api.PutRecordsInput
         raise invalid(f"Records size exceeds {_LARGEST_REQUEST >> 20} MB limit")
     if request.dry_run:
         raise dry_run()
-    now, encrypted = kinesis.clock.now(), 1 if stream.key_id else 0
+    now, encrypted = kinesis.clock.now(), stream.sealed_with
     rows: list[Row] = []
     results: list[api.PutRecordsResultEntry] = []
     written: set[int] = set()
@@ -82,9 +82,11 @@ async def _writable(kinesis: Kinesis, call: Call, request: api.PutRecordInput | 
     """The stream, to which records can be written as long as nothing is awaited."""
     key = stream_key(call, request.stream_name, request.stream_arn)
     opened = await kinesis.directory.writable(key)
-    if opened.stream.key_id:
+    while key_id := opened.stream.key_id:
         await may_write(kinesis, call, opened)
         opened = await kinesis.directory.writable(key)
+        if opened.stream.key_id == key_id:
+            break
     return opened
 
 

@@ -114,11 +114,10 @@ async def get_records(kinesis: Kinesis, call: Call, request: api.GetRecordsInput
     stream = opened.stream
     if request.dry_run:
         raise dry_run()
-    if stream.data_key:
-        await may_read(kinesis, call, stream)
     if kinesis.throttle.on:
         kinesis.throttle.check_read(stream, shard)
     span = await read(kinesis, opened, shard, index, request.limit or _MOST, MOST_BYTES)
+    await may_read(kinesis, call, opened.stream, {row[3] for row in span.rows})
     if kinesis.throttle.on:
         kinesis.throttle.did_read(stream, shard, sum(len(row[2]) for row in span.rows))
     ended = span.whole and shard.last is not None

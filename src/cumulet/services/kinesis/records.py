@@ -18,7 +18,7 @@ _READ = f"SELECT seq, key, data, encrypted {_SPAN}"
 
 
 class Span(Struct, frozen=True):
-    """What was read of a shard: rows of index, partition key, data and whether it is encrypted; `whole`: there was no more."""
+    """What was read of a shard: rows of index, partition key, data and place of the data key; `whole`: there was no more."""
 
     rows: list[Row]
     whole: bool

@@ -78,14 +78,14 @@ async def start_stream_encryption(kinesis: Kinesis, call: Call, request: api.Sta
     if request.encryption_type != "KMS":
         raise invalid("EncryptionType must be KMS.")
     await usable_key(kinesis, call, opened.stream, request.key_id)
-    await kinesis.edit(opened, lambda found: replace(found, key_id=request.key_id, data_key=""))
+    await kinesis.edit(opened, lambda found: replace(found, key_id=request.key_id))
 
 
 async def stop_stream_encryption(kinesis: Kinesis, call: Call, request: api.StopStreamEncryptionInput) -> None:
     opened = await kinesis.find(call, request)
     if request.encryption_type != "KMS":
         raise invalid("EncryptionType must be KMS.")
-    # What was written under the key can be read on as long as that can be used, so its data key stays.
+    # What was written under the key can be read by whom that decrypts its data key for, so this stays.
     await kinesis.edit(opened, lambda found: replace(found, key_id=""))
 
 

@@ -23,7 +23,8 @@ SCHEMA = (
         closed DOUBLE PRECISION, PRIMARY KEY (stream, number))""",
     """CREATE TABLE kinesis_consumer (
         stream BIGINT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (stream, name))""",
-    # `seq` is the moment of the record in microseconds since 1970, so that what is too old is found by it.
+    # `seq` is the moment of the record in microseconds since 1970, so that what is too old is found by it. `encrypted` is the place,
+    # from 1, of the data key among those of the stream, or 0.
     """CREATE TABLE kinesis_record (
         stream BIGINT NOT NULL, shard BIGINT NOT NULL, seq BIGINT NOT NULL, key TEXT, data BYTEA NOT NULL,
         encrypted BIGINT NOT NULL, PRIMARY KEY (stream, shard, seq)) /* clustered */""",

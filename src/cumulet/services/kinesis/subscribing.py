@@ -35,18 +35,23 @@ async def subscribe_to_shard(
     shard = reading.find_shard(kinesis, opened, number)
     place = request.starting_position
     index = reading.start(kinesis, opened, shard, place.type, place.sequence_number, place.timestamp)
-    if opened.stream.data_key:
-        await may_read(kinesis, call, opened.stream)
+    await may_read(kinesis, call, opened.stream, [opened.stream.sealed_with])
     now = kinesis.clock.now()
     kinesis.subscriptions.check(opened.stream, consumer, shard, now)
     if request.dry_run:
         raise dry_run()
     subscription = kinesis.subscriptions.take(consumer, shard, now)
-    return api.SubscribeToShardOutput(event_stream=_events(kinesis, opened, consumer, shard, index, subscription))
+    return api.SubscribeToShardOutput(event_stream=_events(kinesis, call, opened, consumer, shard, index, subscription))
 
 
 async def _events(
-    kinesis: Kinesis, opened: Opened, consumer: Consumer, shard: Shard, index: int, subscription: Subscription
+    kinesis: Kinesis,
+    call: Call,
+    opened: Opened,
+    consumer: Consumer,
+    shard: Shard,
+    index: int,
+    subscription: Subscription,
 ) -> AsyncIterator[api.SubscribeToShardEventStream]:
     end, number = subscription.since + SECONDS, shard.number
     forget = kinesis.signals.subscribe(topic(opened.stream, number), subscription.wake)
@@ -61,6 +66,7 @@ async def _events(
                 return
             shard = opened.shards.get(number, shard)
             span = await reading.read(kinesis, opened, shard, index, _MOST, _MOST_BYTES)
+            await may_read(kinesis, call, opened.stream, {row[3] for row in span.rows})
             index = span.rows[-1][0] + 1 if span.rows else index
             ended = span.whole and shard.last is not None
             if span.rows or ended or now >= beat:
