@@ -1,11 +1,14 @@
 """What is kept of streams, without a node."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
-from cumulet.services.kinesis.model import Consumer, Shard
+from msgspec.structs import replace
+
+from cumulet.services.kinesis.model import Consumer, Shard, Stream
 from cumulet.services.kinesis.records import RecordStore
-from cumulet.services.kinesis.store import SCHEMA
+from cumulet.services.kinesis.store import SCHEMA, ConsumerStore, StreamStore
 from cumulet.services.kinesis.subscriptions import SECONDS, Subscriptions
 from cumulet.storage.sqlite import SqliteDatabase
 
@@ -35,3 +38,23 @@ def test_subscriptions_that_nobody_listened_to_are_forgotten() -> None:
         return len(held._held)
 
     assert asyncio.run(take()) <= 1_000
+
+
+def test_changes_of_a_consumer_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    async def tag() -> list[str]:
+        db = SqliteDatabase(tmp_path / "db")
+        await db.migrate("kinesis", SCHEMA)
+        stream = Stream(id=1, account="111122223333", region="us-east-1", name="s", created=0.0)
+        await StreamStore(db).add(stream, [])
+        consumers = ConsumerStore(db)
+        await consumers.add(stream, Consumer(name="c", stream_arn=stream.arn, created=0.0))
+
+        def adding(tag: str) -> Callable[[Consumer], Consumer]:
+            return lambda found: replace(found, tags={**found.tags, tag: ""})
+
+        await asyncio.gather(*(consumers.edit(stream, "c", adding(f"t{number}")) for number in range(5)))
+        found = await consumers.find(stream, "c")
+        await db.close()
+        return list(found.tags) if found is not None else []
+
+    assert asyncio.run(tag()) == ["t0", "t1", "t2", "t3", "t4"]

@@ -54,7 +54,7 @@ async def _policy(kinesis: Kinesis, call: Call, arn: str) -> str:
 async def _set(kinesis: Kinesis, call: Call, arn: str, policy: str) -> None:
     if is_consumer(arn):
         opened, consumer = await find_consumer(kinesis, call, arn)
-        await kinesis.consumers.put(opened.stream, replace(consumer, policy=policy))
+        await kinesis.consumers.edit(opened.stream, consumer.name, lambda found: replace(found, policy=policy))
         return
     opened = await kinesis.by_arn(call, arn)
     await kinesis.edit(opened, lambda found: replace(found, policy=policy))

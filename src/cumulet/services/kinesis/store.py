@@ -200,12 +200,15 @@ class ConsumerStore(Struct, frozen=True):
                 (stream.id, consumer.name, _encode(consumer)),
             )
 
-    async def put(self, stream: Stream, consumer: Consumer) -> None:
-        """Change one that is there."""
-        await self.db.write(
-            "UPDATE kinesis_consumer SET body = $3 WHERE stream = $1 AND name = $2",
-            (stream.id, consumer.name, _encode(consumer)),
-        )
+    async def edit(self, stream: Stream, name: str, change: Callable[[Consumer], Consumer]) -> None:
+        """Change one, if it is there, in one step with reading it; what `change` raises leaves it as it was."""
+        async with self.db.transaction() as tx:
+            locked = "UPDATE kinesis_consumer SET name = name WHERE stream = $1 AND name = $2 RETURNING body"
+            for (body,) in await tx.write(locked, (stream.id, name)):
+                await tx.write(
+                    "UPDATE kinesis_consumer SET body = $3 WHERE stream = $1 AND name = $2",
+                    (stream.id, name, _encode(change(_decode_consumer(body)))),
+                )
 
     async def remove(self, stream: Stream, name: str) -> None:
         await self.db.write("DELETE FROM kinesis_consumer WHERE stream = $1 AND name = $2", (stream.id, name))

@@ -65,8 +65,9 @@ async def list_tags_for_stream(
 async def tag_resource(kinesis: Kinesis, call: Call, request: api.TagResourceInput) -> None:
     if is_consumer(request.resource_arn):
         opened, consumer = await find_consumer(kinesis, call, request.resource_arn)
-        changed = replace(consumer, tags=added(consumer.tags, request.tags))
-        await kinesis.consumers.put(opened.stream, changed)
+        await kinesis.consumers.edit(
+            opened.stream, consumer.name, lambda found: replace(found, tags=added(found.tags, request.tags))
+        )
         return
     opened = await kinesis.by_arn(call, request.resource_arn)
     await kinesis.edit(opened, lambda found: replace(found, tags=added(found.tags, request.tags)))
@@ -75,8 +76,9 @@ async def tag_resource(kinesis: Kinesis, call: Call, request: api.TagResourceInp
 async def untag_resource(kinesis: Kinesis, call: Call, request: api.UntagResourceInput) -> None:
     if is_consumer(request.resource_arn):
         opened, consumer = await find_consumer(kinesis, call, request.resource_arn)
-        changed = replace(consumer, tags=_without(consumer.tags, request.tag_keys))
-        await kinesis.consumers.put(opened.stream, changed)
+        await kinesis.consumers.edit(
+            opened.stream, consumer.name, lambda found: replace(found, tags=_without(found.tags, request.tag_keys))
+        )
         return
     opened = await kinesis.by_arn(call, request.resource_arn)
     await kinesis.edit(opened, lambda found: replace(found, tags=_without(found.tags, request.tag_keys)))
