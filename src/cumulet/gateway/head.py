@@ -3,7 +3,6 @@
 import email.utils
 import time
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from http import HTTPStatus
 
 from msgspec import Struct
@@ -12,8 +11,9 @@ from msgspec import Struct
 _FRAMING = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 _OWN = frozenset({"date", "server"})
 _SERVER = "Server: cumulet\r\n"
-_LONGEST_REMEMBERED = 4096
-"""Characters of all names of an answer whose template is remembered: functions answer with whatever names they like."""
+_KEPT = 256
+_LONGEST_KEPT = 4096
+"""Characters of the names of a template: functions answer with whatever names they like."""
 
 
 class _Template(Struct, frozen=True):
@@ -24,8 +24,11 @@ class _Template(Struct, frozen=True):
     own: frozenset[str]  # those of `_OWN` among the names
 
 
-@lru_cache(256)
+_templates: dict[tuple[int, tuple[str, ...]], _Template] = {}
+
+
 def _template(status: int, names: tuple[str, ...]) -> _Template:
+    """A new template, which is kept unless it is long."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -39,7 +42,12 @@ def _template(status: int, names: tuple[str, ...]) -> _Template:
             text += name.replace("%", "%%") + ": %s\r\n"
             lines.append(name)
     _check(text, len(lines))
-    return _Template(text, len(lines), _OWN.intersection([name.lower() for name in names]))
+    made = _Template(text, len(lines), _OWN.intersection([name.lower() for name in names]))
+    if sum(map(len, names)) <= _LONGEST_KEPT:
+        if len(_templates) >= _KEPT:
+            _templates.clear()
+        _templates[status, names] = made
+    return made
 
 
 def _check(text: str, lines: int) -> None:
@@ -80,8 +88,7 @@ def encode_head(status: int, headers: Mapping[str, str], framing: str, date: str
     Raises ValueError when a header would break out of its line.
     """
     names = tuple(headers)
-    make = _template if sum(map(len, names)) <= _LONGEST_REMEMBERED else _template.__wrapped__
-    template = make(status, names)
+    template = _templates.get((status, names)) or _template(status, names)
     text = template.text % tuple(headers.values())
     _check(text, template.lines)
     if template.own:
