@@ -45,7 +45,7 @@ def test_changes_of_a_consumer_at_the_same_time_are_all_kept(tmp_path: Path) -> 
         db = SqliteDatabase(tmp_path / "db")
         await db.migrate("kinesis", SCHEMA)
         stream = Stream(id=1, account="111122223333", region="us-east-1", name="s", created=0.0)
-        await StreamStore(db).add(stream, [])
+        await StreamStore(db).add(stream, [], lambda counts: None)
         consumers = ConsumerStore(db)
         await consumers.add(stream, Consumer(name="c", stream_arn=stream.arn, created=0.0))
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -274,3 +275,19 @@ def test_what_is_not_there_yet_says_so(kinesis: Any, stream: str, account: str) 
     with pytest.raises(ClientError, match="NotImplemented"):
         kinesis.list_queues()
     assert len(shards(kinesis, stream)) == 1
+
+
+def test_limits_hold_for_streams_that_are_made_at_the_same_time(start_node: Callable[..., Any]) -> None:
+    node = start_node("--limit", "kinesis.shards=10")
+    clients = [node.client("kinesis", "111122223333") for _ in range(8)]
+
+    def make(number: int) -> bool:
+        try:
+            clients[number].create_stream(StreamName=f"s{number}", ShardCount=4)
+        except clients[number].exceptions.LimitExceededException:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(make, range(8))) == 2
+    assert clients[0].describe_limits()["OpenShardCount"] == 8

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from cumulet.api import kinesis as api
-from cumulet.services.kinesis.state import Kinesis
+from cumulet.services.kinesis.model import Stream
+from cumulet.services.kinesis.store import Counts
 
 
-async def check_shards(kinesis: Kinesis, account: str, region: str, more: int) -> None:
-    """Raises LimitExceededException when the account would have too many open shards."""
-    limit = kinesis.limits.shards
-    counts = await kinesis.streams.counts(account, region)
+def check_shards(limit: int, stream: Stream, counts: Counts, more: int) -> None:
+    """Raises LimitExceededException when the stream's account would have too many open shards."""
+    account, region, _ = stream.key
     if counts.shards + more > limit:
         raise api.LimitExceededException(
             f"This request would exceed the shard limit for the account {account} in {region}. Current shard count for the "

@@ -17,6 +17,7 @@ from cumulet.services.kinesis.errors import invalid, unknown_shard
 from cumulet.services.kinesis.model import ON_DEMAND, PROVISIONED, Shard, Stream, shard_id, shard_number
 from cumulet.services.kinesis.reshaping import Plan
 from cumulet.services.kinesis.state import Kinesis
+from cumulet.services.kinesis.store import Counts
 
 _PAGE = 1000
 _DAY = 86_400.0
@@ -169,8 +170,12 @@ def _plan(kinesis: Kinesis, opened: Opened) -> Plan:
 
 async def _do(kinesis: Kinesis, opened: Opened, plan: Plan, change: reshaping.Change = lambda stream: stream) -> None:
     stream = opened.stream
-    if stream.mode == PROVISIONED and (more := len(plan.open) - len(opened.ring.shards)) > 0:
-        await check_shards(kinesis, stream.account, stream.region, more)
+    more = len(plan.open) - len(opened.ring.shards)
+
+    def fits(counts: Counts) -> None:
+        if stream.mode == PROVISIONED and more > 0:
+            check_shards(kinesis.limits.shards, stream, counts, more)
+
     shards = {**opened.shards, **{each.number: each for each in (*plan.added, *plan.closed)}}  # some are both
 
     def done(changed: Stream) -> None:
@@ -181,7 +186,7 @@ async def _do(kinesis: Kinesis, opened: Opened, plan: Plan, change: reshaping.Ch
 
     old = [each for each in plan.closed if each.number in opened.shards]
     added = [shards[each.number] for each in plan.added]
-    await kinesis.streams.reshape(stream, old, added, change, done)
+    await kinesis.streams.reshape(stream, old, added, change, done, fits)
 
 
 def _open_shard(opened: Opened, text: str) -> Shard:

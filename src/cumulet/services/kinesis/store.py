@@ -87,9 +87,10 @@ class StreamStore(Struct, frozen=True):
         rows = await self.db.read(f"SELECT {_SHARD} FROM kinesis_shard WHERE stream = $1 ORDER BY number", (stream.id,))  # noqa: S608  constants
         return stream, [_shard(each) for each in rows]
 
-    async def add(self, stream: Stream, shards: Sequence[Shard]) -> None:
-        """Raises Conflict when the name is taken."""
+    async def add(self, stream: Stream, shards: Sequence[Shard], fits: Callable[[Counts], None]) -> None:
+        """Raises Conflict when the name is taken, and what `fits` raises for what the account has before."""
         async with self.db.transaction() as tx:
+            fits(await _counts(tx, stream.account, stream.region))
             await tx.write(
                 "INSERT INTO kinesis_stream (id, account, region, name, mode, body) VALUES ($1, $2, $3, $4, $5, $6)",
                 (stream.id, *stream.key, stream.mode, _encode(stream)),
@@ -114,9 +115,11 @@ class StreamStore(Struct, frozen=True):
         added: Sequence[Shard],
         change: Callable[[Stream], Stream],
         done: Callable[[Stream], None],
+        fits: Callable[[Counts], None],
     ) -> Stream:
-        """Close shards and add others; the rest as `edit`."""
+        """Close shards and add others; the rest as `edit` and `add`."""
         async with self.db.transaction() as tx:
+            fits(await _counts(tx, stream.account, stream.region))
             changed = change(await _locked(tx, stream))
             await tx.write_each(
                 "UPDATE kinesis_shard SET last = $3, closed = $4 WHERE stream = $1 AND number = $2",
@@ -157,16 +160,7 @@ class StreamStore(Struct, frozen=True):
         return [_decode(body) for (body,) in rows]
 
     async def counts(self, account: str, region: str) -> Counts:
-        shards = await self.db.read_one(
-            "SELECT count(*) FROM kinesis_stream t JOIN kinesis_shard s ON s.stream = t.id "
-            "WHERE t.account = $1 AND t.region = $2 AND t.mode = 'PROVISIONED' AND s.last IS NULL",
-            (account, region),
-        )
-        streams = await self.db.read_one(
-            "SELECT count(*) FROM kinesis_stream WHERE account = $1 AND region = $2 AND mode = 'ON_DEMAND'",
-            (account, region),
-        )
-        return Counts(shards[0] if shards else 0, streams[0] if streams else 0)
+        return await _counts(self.db, account, region)
 
 
 class ConsumerStore(Struct, frozen=True):
@@ -245,3 +239,16 @@ async def _put(tx: Transaction, stream: Stream) -> None:
     await tx.write(
         "UPDATE kinesis_stream SET mode = $2, body = $3 WHERE id = $1", (stream.id, stream.mode, _encode(stream))
     )
+
+
+async def _counts(source: Database | Transaction, account: str, region: str) -> Counts:
+    shards = await source.read(
+        "SELECT count(*) FROM kinesis_stream t JOIN kinesis_shard s ON s.stream = t.id "
+        "WHERE t.account = $1 AND t.region = $2 AND t.mode = 'PROVISIONED' AND s.last IS NULL",
+        (account, region),
+    )
+    streams = await source.read(
+        "SELECT count(*) FROM kinesis_stream WHERE account = $1 AND region = $2 AND mode = 'ON_DEMAND'",
+        (account, region),
+    )
+    return Counts(shards[0][0], streams[0][0])

@@ -8,10 +8,12 @@ from cumulet.kernel.ids import token
 from cumulet.services.kinesis import model, paging, tags
 from cumulet.services.kinesis.capacity import check_shards
 from cumulet.services.kinesis.errors import invalid
+from cumulet.services.kinesis.limits import Limits
 from cumulet.services.kinesis.model import MICROSECONDS, ON_DEMAND, PROVISIONED, Shard, Stream
 from cumulet.services.kinesis.settings import check_warm_throughput
 from cumulet.services.kinesis.shards import shown
 from cumulet.services.kinesis.state import Kinesis
+from cumulet.services.kinesis.store import Counts
 from cumulet.storage.database import Conflict
 
 _PAGE = 100
@@ -38,14 +40,15 @@ async def create_stream(kinesis: Kinesis, call: Call, request: api.CreateStreamI
     count = request.shard_count or max(_ON_DEMAND_SHARDS, request.warm_throughput_mi_bps or 0)
     if await kinesis.streams.find(stream.key) is not None:
         raise _exists(stream)
-    await _check_room(kinesis, call, mode, count)
+    # Here, as nobody may have billions of shards laid out; and where they are kept, as others are made meanwhile.
+    _check_room(kinesis.limits, stream, await kinesis.streams.counts(call.account, call.region), count)
     first = int(now * MICROSECONDS)
     shards = [
         Shard(number=number, created=int(now), first=first, opened=now, low=low, high=high)
         for number, (low, high) in enumerate(model.even(count))
     ]
     try:
-        await kinesis.streams.add(stream, shards)
+        await kinesis.streams.add(stream, shards, lambda counts: _check_room(kinesis.limits, stream, counts, count))
     except Conflict:
         raise _exists(stream) from None
 
@@ -65,15 +68,13 @@ def _mode(request: api.CreateStreamInput) -> str:
     return mode
 
 
-async def _check_room(kinesis: Kinesis, call: Call, mode: str, shards: int) -> None:
-    if mode == PROVISIONED:
-        await check_shards(kinesis, call.account, call.region, shards)
-        return
-    counts = await kinesis.streams.counts(call.account, call.region)
-    if counts.on_demand >= kinesis.limits.on_demand_streams:
+def _check_room(limits: Limits, stream: Stream, counts: Counts, shards: int) -> None:
+    if stream.mode == PROVISIONED:
+        check_shards(limits.shards, stream, counts, shards)
+    elif counts.on_demand >= limits.on_demand_streams:
         raise api.LimitExceededException(
-            f"This request would exceed the limit of on-demand streams for the account {call.account} in {call.region}. "
-            f"Limit: {kinesis.limits.on_demand_streams}."
+            f"This request would exceed the limit of on-demand streams for the account {stream.account} in {stream.region}. "
+            f"Limit: {limits.on_demand_streams}."
         )
 
 
