@@ -48,19 +48,22 @@ class Budget:
         place = (size, turn)
         self._line.append(place)
         try:
-            async with asyncio.timeout(self._patience):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self.give(size)
-            else:
-                if place in self._line:
-                    self._line.remove(place)
-                self._next()
-            if isinstance(error, TimeoutError):
-                message = "The node holds as many request bodies as it has memory for. Please try again."
-                raise Crowded(message) from None
+            await asyncio.wait({turn}, timeout=self._patience)
+        except BaseException:
+            self._leave(place)
             raise
+        if not turn.done():
+            self._leave(place)
+            raise Crowded("The node holds as many request bodies as it has memory for. Please try again.")
+
+    def _leave(self, place: tuple[int, asyncio.Future[None]]) -> None:
+        """Somebody stops waiting, though it may just have been let in."""
+        size, turn = place
+        if turn.done():
+            self.give(size)
+        else:
+            self._line.remove(place)
+            self._next()
 
     def give(self, size: int) -> None:
         """The bytes are out of memory."""
@@ -81,7 +84,5 @@ class Budget:
     def _admit(self) -> None:
         while self._line and self._fits(self._line[0][0]):
             size, turn = self._line.popleft()
-            if turn.cancelled():  # it is on its way out, and finds itself gone from the line
-                continue
             self.used += size
             turn.set_result(None)

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from cumulet.gateway.head_start import run_ahead
 from cumulet.kernel.call import Call
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import NotImplementedHere
@@ -89,10 +90,14 @@ class Dispatcher:
         """As `run`: the result where nothing has to be waited for, else a coroutine that gives it."""
         running = self._services.get(service)
         found = running.operations.get(operation) if running is not None else None
-        authorizer = self.authorizer
-        if running is None or found is None or (authorizer is not None and authorizer.needs_check(call, credential)):
+        if running is None or found is None:
             return self._run(call, service, operation, request, credential)
-        return found.run(running.state, call, request)
+        authorizer = self.authorizer
+        if authorizer is not None and authorizer.needs_check(call, credential):
+            given = self._run(call, service, operation, request, credential)
+        else:
+            given = found.run(running.state, call, request)
+        return run_ahead(given) if found.prompt and isinstance(given, CoroutineType) else given
 
     async def _run(
         self, call: Call, service: str, operation: str, request: Struct, credential: Credential | None

@@ -4,7 +4,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -16,17 +16,31 @@ class Operation(Struct, frozen=True):
 
     `run` gives its result struct, None when it has none, or a coroutine that does. Operations are `async def`; one that
     never waits may be a plain `def`, and one that seldom does may give the coroutine of another function when it has to:
-    an answer that is there at once costs no task and no turn of the loop.
+    an answer that is there at once costs no task and no turn of the loop. So does one that is `prompt`.
     """
 
     name: str
     run: Callable[[Any, Call, Any], Any]
+    prompt: bool = False
 
     @property
     def request(self) -> type[Struct]:
         """The struct it takes; made when it is asked for, see api/lazy.py."""
         request: type[Struct] = typing.get_type_hints(self.run)["request"]
         return request
+
+
+_MARK: Final = "prompt"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def prompt(function: F) -> F:
+    """Marks an operation that seldom waits for more than a commit: it is begun before it has a task of its own.
+
+    Until it first waits it has none, so what needs one (`asyncio.timeout`, `asyncio.TaskGroup`) is not for it; `asyncio.wait` is.
+    """
+    function.__dict__[_MARK] = True
+    return function
 
 
 async def _nothing() -> None:
@@ -66,5 +80,5 @@ def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, O
         for function_name, function in inspect.getmembers(module, inspect.isfunction):
             if function_name in names and function.__module__ == module.__name__:
                 # Annotations are not looked at: naming a struct makes it, and most calls never come.
-                found[names[function_name]] = Operation(names[function_name], function)
+                found[names[function_name]] = Operation(names[function_name], function, _MARK in function.__dict__)
     return found

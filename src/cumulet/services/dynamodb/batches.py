@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import capacity, item_collections, rows, writing
 from cumulet.services.dynamodb.asked import check_get, check_routes, projection_of
 from cumulet.services.dynamodb.capacity import Consumed
@@ -41,6 +42,7 @@ class Wanted(Struct):
     places: list[Address]
 
 
+@prompt
 async def batch_get_item(dynamodb: DynamoDb, call: Call, request: api.BatchGetItemInput) -> api.BatchGetItemOutput:
     projections = _check_gets(request.request_items)
     wanted = []
@@ -149,6 +151,7 @@ class Put(Struct):
     item: Item | None
 
 
+@prompt
 async def batch_write_item(
     dynamodb: DynamoDb, call: Call, request: api.BatchWriteItemInput
 ) -> api.BatchWriteItemOutput:

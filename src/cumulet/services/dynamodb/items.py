@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import capacity, rows, writing
 from cumulet.services.dynamodb.asked import (
     AnyCondition,
@@ -100,6 +101,7 @@ async def now_in(dynamodb: DynamoDb, table: Table) -> Table:
     return now
 
 
+@prompt
 async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) -> api.PutItemOutput:
     check_write(request)
     item = request.item
@@ -178,6 +180,7 @@ def written_units(table: Table, written: Written) -> tuple[float, dict[str, floa
     return capacity.write_units(written.old, written.new), by_index
 
 
+@prompt
 def get_item(dynamodb: DynamoDb, call: Call, request: api.GetItemInput) -> Answer[api.GetItemOutput]:
     check_get(request)
     check_item(request.key)
@@ -226,6 +229,7 @@ def _got(
     return api.GetItemOutput(item=item, consumed_capacity=consumed)
 
 
+@prompt
 async def delete_item(dynamodb: DynamoDb, call: Call, request: api.DeleteItemInput) -> api.DeleteItemOutput:
     check_write(request)
     check_item(request.key)
@@ -248,6 +252,7 @@ def _gone(_item: Item | None, _old: Stored | None) -> tuple[Item | None, Stored 
     return None, None
 
 
+@prompt
 async def update_item(dynamodb: DynamoDb, call: Call, request: api.UpdateItemInput) -> api.UpdateItemOutput:
     check_update(request)
     check_item(request.key)

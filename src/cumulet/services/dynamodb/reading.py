@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import capacity, pages
 from cumulet.services.dynamodb.asked import AnyCondition, check_routes
 from cumulet.services.dynamodb.capacity import Consumed
@@ -48,6 +49,7 @@ class Asked(Struct):
     terms: tuple[KeyTerm, ...]
 
 
+@prompt
 def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> Answer[api.QueryOutput]:
     if request.limit is not None and request.limit < 1:
         raise unfit("Limit", LEAST_ONE)
@@ -64,6 +66,7 @@ def query(dynamodb: DynamoDb, call: Call, request: api.QueryInput) -> Answer[api
     return answer
 
 
+@prompt
 def scan(dynamodb: DynamoDb, call: Call, request: api.ScanInput) -> Answer[api.ScanOutput]:
     check_limit(request.limit)
     check_parameters(request, OF_SCAN)

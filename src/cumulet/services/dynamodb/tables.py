@@ -11,6 +11,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import global_tables, names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.consistency import unsupported
@@ -116,6 +117,7 @@ def stream_of(given: api.StreamSpecification | None, now: float) -> StreamSettin
     return StreamSettings(given.stream_view_type, label)
 
 
+@prompt
 async def describe_table(dynamodb: DynamoDb, call: Call, request: api.DescribeTableInput) -> api.DescribeTableOutput:
     table = await dynamodb.described(call, request.table_name)
     measures = await dynamodb.measurer.measures(rows_of(table), table.id)

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import capacity, items, rows
 from cumulet.services.dynamodb.asked import (
     OF_TRANSACTED,
@@ -86,6 +87,7 @@ def cancelled(reasons: list[Reason]) -> AwsError:
     )
 
 
+@prompt
 async def transact_get_items(
     dynamodb: DynamoDb, call: Call, request: api.TransactGetItemsInput
 ) -> api.TransactGetItemsOutput:
@@ -163,6 +165,7 @@ def _shown(consumed: dict[str, Consumed], given: str | None, kind: str) -> list[
     return [each for each in found if each is not None] or None
 
 
+@prompt
 async def transact_write_items(
     dynamodb: DynamoDb, call: Call, request: api.TransactWriteItemsInput
 ) -> api.TransactWriteItemsOutput:

@@ -7,6 +7,7 @@ import itertools
 from cumulet.api import kinesis as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.kinesis import sequences
 from cumulet.services.kinesis.directory import Opened
 from cumulet.services.kinesis.encryption import may_write
@@ -20,6 +21,7 @@ _turns = itertools.count()
 """Whose turn it is among the shards of streams that distribute records themselves."""
 
 
+@prompt
 async def put_record(kinesis: Kinesis, call: Call, request: api.PutRecordInput) -> api.PutRecordOutput:
     opened = await _writable(kinesis, call, request)
     stream = opened.stream
@@ -44,6 +46,7 @@ async def put_record(kinesis: Kinesis, call: Call, request: api.PutRecordInput) 
     )
 
 
+@prompt
 async def put_records(kinesis: Kinesis, call: Call, request: api.PutRecordsInput) -> api.PutRecordsOutput:
     opened = await _writable(kinesis, call, request)
     stream = opened.stream

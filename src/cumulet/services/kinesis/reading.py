@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from cumulet.api import kinesis as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.kinesis import sequences
 from cumulet.services.kinesis.directory import Opened
 from cumulet.services.kinesis.encryption import may_read
@@ -27,6 +28,7 @@ _Place = struct.Struct(">QQQ")
 """What an iterator holds: the stream's id, the shard's number, and the index to go on from."""
 
 
+@prompt
 async def get_shard_iterator(
     kinesis: Kinesis, call: Call, request: api.GetShardIteratorInput
 ) -> api.GetShardIteratorOutput:
@@ -109,6 +111,7 @@ def _index_of(opened: Opened, shard: Shard, text: str) -> int:
     return found.place
 
 
+@prompt
 async def get_records(kinesis: Kinesis, call: Call, request: api.GetRecordsInput) -> api.GetRecordsOutput:
     opened, shard, index = await _opened(kinesis, call, request)
     stream = opened.stream

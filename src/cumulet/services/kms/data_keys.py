@@ -10,6 +10,7 @@ import os
 from cumulet.api import kms as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.service import prompt
 from cumulet.services.kms import vault
 from cumulet.services.kms.encrypting import check_usage, encrypt_with, refuse_recipient, stop_if_dry
 from cumulet.services.kms.model import Key
@@ -35,6 +36,7 @@ def _size(spec: str | None, number: int | None) -> int:
     return _BYTES[spec] if spec is not None else number or 0
 
 
+@prompt
 async def generate_data_key(kms: Kms, call: Call, request: api.GenerateDataKeyRequest) -> api.GenerateDataKeyResponse:
     refuse_recipient(request.recipient)
     key = await _encrypting(kms, call, request.key_id, "GenerateDataKey")

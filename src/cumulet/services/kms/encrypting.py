@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cumulet.api import kms as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
+from cumulet.kernel.service import prompt
 from cumulet.policy import ciphertexts
 from cumulet.services.kms import names
 from cumulet.services.kms.model import Key, check_usable
@@ -130,6 +131,7 @@ async def _decrypt_asymmetric(kms: Kms, key: Key, algorithm: str, blob: bytes) -
         raise api.InvalidCiphertextException from None
 
 
+@prompt
 async def encrypt(kms: Kms, call: Call, request: api.EncryptRequest) -> api.EncryptResponse:
     key = await kms.usable(call, request.key_id)
     check_usage(key, ENCRYPT, "Encrypt")
@@ -139,6 +141,7 @@ async def encrypt(kms: Kms, call: Call, request: api.EncryptRequest) -> api.Encr
     return api.EncryptResponse(ciphertext_blob=blob, key_id=key.arn, encryption_algorithm=algorithm)
 
 
+@prompt
 async def decrypt(kms: Kms, call: Call, request: api.DecryptRequest) -> api.DecryptResponse:
     refuse_recipient(request.recipient)
     if request.ciphertext_blob is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.api import logs as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.logs import subscriptions
 from cumulet.services.logs.model import (
     DAY_MS,
@@ -21,6 +22,7 @@ from cumulet.services.logs.state import Logs
 from cumulet.services.logs.streams import sequence_token
 
 
+@prompt
 async def put_log_events(logs: Logs, call: Call, request: api.PutLogEventsRequest) -> api.PutLogEventsResponse:
     target = await logs.events.target(call.account, call.region, request.log_group_name, request.log_stream_name)
     if target is None:

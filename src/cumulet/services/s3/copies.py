@@ -7,6 +7,7 @@ from typing import Any
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.kernel.streams import Stream
 from cumulet.policy import copy_source
 from cumulet.services.s3 import checksums, conditions, events, sse_kms
@@ -102,6 +103,7 @@ async def _open(s3: S3, call: Call, source: _Source, start: int, end: int) -> St
     raise AssertionError("unreachable")
 
 
+@prompt
 async def copy_object(s3: S3, call: Call, request: api.CopyObjectRequest) -> api.CopyObjectOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     check_key(request.key)

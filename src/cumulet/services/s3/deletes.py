@@ -9,6 +9,7 @@ from msgspec import Struct
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.s3 import conditions, events
 from cumulet.services.s3.errors import (
     invalid_argument,
@@ -43,6 +44,7 @@ class Wish(Struct):
     if_match: str | None = None
 
 
+@prompt
 async def delete_object(s3: S3, call: Call, request: api.DeleteObjectRequest) -> api.DeleteObjectOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     for header, value in (
@@ -59,6 +61,7 @@ async def delete_object(s3: S3, call: Call, request: api.DeleteObjectRequest) ->
     return api.DeleteObjectOutput(delete_marker=removed.marker or None, version_id=removed.version)
 
 
+@prompt
 async def delete_objects(s3: S3, call: Call, request: api.DeleteObjectsRequest) -> api.DeleteObjectsOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     wanted = request.delete.objects

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.s3 import acls
 from cumulet.services.s3.errors import invalid_argument
 from cumulet.services.s3.model import NULL, Bucket, is_version, order_of, quoted
@@ -76,6 +77,7 @@ def _prefixes(page: Page[Any], encode: Any) -> list[api.CommonPrefix] | None:
     return [api.CommonPrefix(prefix=encode(one)) for one in page.prefixes] or None
 
 
+@prompt
 async def list_objects(s3: S3, call: Call, request: api.ListObjectsRequest) -> api.ListObjectsOutput:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     encode, limit = encoder(request.encoding_type), check_most(request.max_keys, "max-keys")
@@ -95,6 +97,7 @@ async def list_objects(s3: S3, call: Call, request: api.ListObjectsRequest) -> a
     )
 
 
+@prompt
 async def list_objects_v2(s3: S3, call: Call, request: api.ListObjectsV2Request) -> api.ListObjectsV2Output:
     bucket = await s3.bucket(call, request.bucket, request.expected_bucket_owner)
     encode, limit = encoder(request.encoding_type), check_most(request.max_keys, "max-keys")

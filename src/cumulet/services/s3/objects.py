@@ -8,6 +8,7 @@ from typing import Any
 
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.kernel.streams import BytesStream
 from cumulet.services.s3 import checksums, cipher, conditions, events, headers, sse_kms
 from cumulet.services.s3.errors import error, invalid_request
@@ -30,6 +31,7 @@ _NO_CONDITIONS = (None,) * 4
 _ATTEMPTS = 3
 
 
+@prompt
 def put_object(s3: S3, call: Call, request: api.PutObjectRequest) -> Coroutine[Any, Any, api.PutObjectOutput]:
     return _put(s3, call, request, events.PUT)
 
@@ -90,6 +92,7 @@ def put_answer(bucket: Bucket, row: Stored, facts: Facts) -> api.PutObjectOutput
     return answer
 
 
+@prompt
 def get_object(
     s3: S3, call: Call, request: api.GetObjectRequest
 ) -> api.GetObjectOutput | Coroutine[Any, Any, api.GetObjectOutput]:
@@ -129,6 +132,7 @@ async def _get_object(s3: S3, call: Call, request: api.GetObjectRequest) -> api.
     raise AssertionError("unreachable")
 
 
+@prompt
 def head_object(
     s3: S3, call: Call, request: api.HeadObjectRequest
 ) -> api.HeadObjectOutput | Coroutine[Any, Any, api.HeadObjectOutput]:

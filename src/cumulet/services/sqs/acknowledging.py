@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.sqs import batches, receipt
 from cumulet.services.sqs.errors import InvalidParameterValue, invalid
 from cumulet.services.sqs.model import LONGEST_VISIBILITY, MOST_ENTRIES, MOST_IN_BULK, Queue
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from cumulet.kernel.queues import ReturnMessages
 
 
+@prompt
 async def delete_message(sqs: Sqs, call: Call, request: api.DeleteMessageRequest) -> None:
     await _delete(sqs, await sqs.queue(call, request.queue_url), request.receipt_handle)
 
 
+@prompt
 async def delete_message_batch(
     sqs: Sqs, call: Call, request: api.DeleteMessageBatchRequest
 ) -> api.DeleteMessageBatchResult:
@@ -37,11 +40,13 @@ async def delete_message_batch(
     return api.DeleteMessageBatchResult(successful=done or None, failed=failed or None)
 
 
+@prompt
 async def change_message_visibility(sqs: Sqs, call: Call, request: api.ChangeMessageVisibilityRequest) -> None:
     queue = await sqs.queue(call, request.queue_url)
     await _change_visibility(sqs, queue, request.receipt_handle, request.visibility_timeout)
 
 
+@prompt
 async def change_message_visibility_batch(
     sqs: Sqs, call: Call, request: api.ChangeMessageVisibilityBatchRequest
 ) -> api.ChangeMessageVisibilityBatchResult:

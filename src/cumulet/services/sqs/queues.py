@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.sqs import attributes, paging, permissions, redrive, tags
 from cumulet.services.sqs.errors import NoSuchQueue
 from cumulet.services.sqs.model import Queue, Settings, check_name, queue_url, seconds
@@ -69,6 +70,7 @@ async def _check_redrive(sqs: Sqs, queue: Queue, settings: Settings, given: dict
         redrive.check_target(queue.arn, queue.fifo, settings.redrive_policy, target)
 
 
+@prompt
 async def get_queue_url(sqs: Sqs, call: Call, request: api.GetQueueUrlRequest) -> api.GetQueueUrlResult:
     account = request.queue_owner_aws_account_id or call.account
     queue = await sqs.queues.find(account, call.region, request.queue_name)
@@ -95,6 +97,7 @@ async def list_dead_letter_source_queues(
     return api.ListDeadLetterSourceQueuesResult(queue_urls=urls, next_token=token)
 
 
+@prompt
 async def get_queue_attributes(
     sqs: Sqs, call: Call, request: api.GetQueueAttributesRequest
 ) -> api.GetQueueAttributesResult:

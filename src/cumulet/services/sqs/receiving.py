@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.sqs import content
 from cumulet.services.sqs.errors import invalid
 from cumulet.services.sqs.lanes import Dead, Rules
@@ -37,6 +38,7 @@ Given = list[tuple[Message, float]]
 """Messages, each with the time it was received."""
 
 
+@prompt
 async def receive_message(sqs: Sqs, call: Call, request: api.ReceiveMessageRequest) -> api.ReceiveMessageResult:
     queue = sqs.known(call, request.queue_url) or await sqs.queue(call, request.queue_url)
     limit = _limit(request, MOST_IN_BULK if call.bulk else MOST_ENTRIES)

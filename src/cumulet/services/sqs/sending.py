@@ -8,6 +8,7 @@ from cumulet.api import sqs as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
+from cumulet.kernel.service import prompt
 from cumulet.services.sqs import batches, content
 from cumulet.services.sqs.errors import InvalidParameterValue, MissingParameter, invalid
 from cumulet.services.sqs.lanes import Sent
@@ -22,6 +23,7 @@ _NO_DEDUPLICATION = (
 )
 
 
+@prompt
 async def send_message(sqs: Sqs, call: Call, request: api.SendMessageRequest) -> api.SendMessageResult:
     queue = sqs.known(call, request.queue_url) or await sqs.queue(call, request.queue_url)
     _check_lane(queue, request)
@@ -40,6 +42,7 @@ async def send_message(sqs: Sqs, call: Call, request: api.SendMessageRequest) ->
     )
 
 
+@prompt
 async def send_message_batch(sqs: Sqs, call: Call, request: api.SendMessageBatchRequest) -> api.SendMessageBatchResult:
     queue = await sqs.queue(call, request.queue_url)
     entries = request.entries

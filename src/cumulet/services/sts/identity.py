@@ -6,10 +6,12 @@ from cumulet.api import sts as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import account_of_access_key
+from cumulet.kernel.service import prompt
 from cumulet.services.sts.model import invalid
 from cumulet.services.sts.state import Sts
 
 
+@prompt
 def get_caller_identity(sts: Sts, call: Call, request: api.GetCallerIdentityRequest) -> api.GetCallerIdentityResponse:
     principal = call.principal
     if principal.kind == "anonymous":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cumulet.api import sts as api
 from cumulet.kernel.call import Call, Principal
 from cumulet.kernel.ids import derived_id
+from cumulet.kernel.service import prompt
 from cumulet.services.sts.model import (
     CHAINED_SESSION,
     access_denied,
@@ -21,6 +22,7 @@ from cumulet.services.sts.model import (
 from cumulet.services.sts.state import Sts, wire_credentials
 
 
+@prompt
 async def assume_role(sts: Sts, call: Call, request: api.AssumeRoleRequest) -> api.AssumeRoleResponse:
     account, name = role_in(request.role_arn)
     if request.token_code is not None:

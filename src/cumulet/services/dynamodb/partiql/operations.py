@@ -14,6 +14,7 @@ import msgspec
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.policy.statements import Head, head
 from cumulet.services.dynamodb import items, reading
 from cumulet.services.dynamodb.errors import check_limit, invalid, invalid_values
@@ -118,6 +119,7 @@ class Result(msgspec.Struct):
 Request = api.ExecuteStatementInput
 
 
+@prompt
 async def execute_statement(
     dynamodb: DynamoDb, call: Call, request: api.ExecuteStatementInput
 ) -> api.ExecuteStatementOutput:

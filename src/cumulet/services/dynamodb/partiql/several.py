@@ -8,6 +8,7 @@ from typing import Any
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import items, transactions
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.partiql.operations import DUPLICATE, Bound, Result, run, shown, worded, written
@@ -129,6 +130,7 @@ def _add(consumed: dict[str, api.ConsumedCapacity], table: str, more: api.Consum
         held.table.capacity_units = (held.table.capacity_units or 0) + (more.table.capacity_units or 0)
 
 
+@prompt
 async def execute_transaction(
     dynamodb: DynamoDb, call: Call, request: api.ExecuteTransactionInput
 ) -> api.ExecuteTransactionOutput:

@@ -12,6 +12,7 @@ import msgspec
 
 from cumulet.api import dynamodbstreams as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.streams.model import (
     ITERATOR_SECONDS,
@@ -75,6 +76,7 @@ async def describe_stream(streams: Streams, call: Call, request: api.DescribeStr
     )
 
 
+@prompt
 async def get_shard_iterator(
     streams: Streams, call: Call, request: api.GetShardIteratorInput
 ) -> api.GetShardIteratorOutput:
@@ -85,6 +87,7 @@ async def get_shard_iterator(
     return api.GetShardIteratorOutput(shard_iterator=iterator_text(stream.arn, iterator))
 
 
+@prompt
 async def get_records(streams: Streams, call: Call, request: api.GetRecordsInput) -> api.GetRecordsOutput:
     limit = _limit(request.limit, _MOST)
     read = read_iterator(request.shard_iterator)

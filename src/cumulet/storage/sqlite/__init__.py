@@ -1,0 +1,5 @@
+"""The embedded record store."""
+
+from cumulet.storage.sqlite.database import SqliteDatabase
+
+__all__ = ["SqliteDatabase"]
