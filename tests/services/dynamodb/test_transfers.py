@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.services.dynamodb.compressing import zstd
 from tests.services.dynamodb.test_backups import contents, eventually, fill, put
 
 Make = Callable[..., str]
@@ -367,11 +368,12 @@ def test_csv_is_imported(dynamodb: Any, s3: Any, bucket: str) -> None:
 
 
 def test_csv_may_have_its_header_beside_it(dynamodb: Any, s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="1", Body=b"a;1\nb;2\n")
+    s3.put_object(Bucket=bucket, Key="1", Body=zstd.compress(b"a;1\nb;2\n"))
     found = imported(
         dynamodb,
         S3BucketSource={"S3Bucket": bucket},
         InputFormat="CSV",
+        InputCompressionType="ZSTD",
         InputFormatOptions={"Csv": {"Delimiter": ";", "HeaderList": ["id", "at"]}},
         TableCreationParameters=KEYS | {"TableName": "csv"},
     )
@@ -442,14 +444,16 @@ def test_imports_are_checked(dynamodb: Any, s3: Any, bucket: str, make_table: Ma
     assert refused(dynamodb.import_table, **wanted(TableCreationParameters=parameters)) == (
         f"ResourceInUseException: Table already exists: {taken}"
     )
-    for members in ({"InputFormat": "ION"}, {"InputCompressionType": "ZSTD"}):
-        assert "NotImplemented" in refused(dynamodb.import_table, **wanted(**members))
+    assert "NotImplemented" in refused(dynamodb.import_table, **wanted(InputFormat="ION"))
+    assert "ValidationException" in refused(dynamodb.import_table, **wanted(InputCompressionType="LZ4"))
     parameters = KEYS | {"TableName": "target", "KeySchema": KEYS["KeySchema"][1:]}
     assert "ValidationException" in refused(dynamodb.import_table, **wanted(TableCreationParameters=parameters))
-    s3.put_object(Bucket=bucket, Key="1", Body=b"this is no gzip file")
-    found = imported(dynamodb, **wanted(InputCompressionType="GZIP"))
-    assert found["ImportStatus"] == "FAILED"
-    assert "gzip" in found["FailureMessage"]
+    s3.put_object(Bucket=bucket, Key="1", Body=b"nothing of the kind")
+    for compression in ("GZIP", "ZSTD"):
+        parameters = KEYS | {"TableName": compression}
+        found = imported(dynamodb, **wanted(InputCompressionType=compression, TableCreationParameters=parameters))
+        assert found["ImportStatus"] == "FAILED"
+        assert f"no {compression.lower()} file" in found["FailureMessage"]
     found = imported(
         dynamodb,
         **wanted(S3BucketSource={"S3Bucket": "there-is-none"}, TableCreationParameters=KEYS | {"TableName": "other"}),

@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Fo
 from __future__ import annotations
 
 import csv
-import zlib
 from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
 
 from cumulet.api import dynamodb as api
+from cumulet.services.dynamodb.backups.unpacking import Malformed, Unpacker
 from cumulet.services.dynamodb.keys import check_item_keys
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.values import Item, check_item
@@ -20,10 +20,6 @@ from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 
 LONGEST = 4 * 1024 * 1024
 """Bytes of a line: an item has 400 KB, and JSON may need some more to say it."""
-
-
-class Malformed(Exception):
-    """A file that cannot be read on; the message says why."""
 
 
 class _Line(Struct):
@@ -34,12 +30,12 @@ class Lines:
     """Cuts pieces of a file, compressed or not, into lines without their ends."""
 
     def __init__(self, compression: str) -> None:
-        self._inflate = zlib.decompressobj(31) if compression == "GZIP" else None
+        self._unpacker = Unpacker(compression) if compression != "NONE" else None
         self._rest = b""
 
     def feed(self, content: bytes) -> Iterator[list[bytes]]:
-        """The lines that end within this piece, a few megabytes at a time. Raises Malformed."""
-        for part in self._plain(content):
+        """The lines that end within this piece, some at a time. Raises Malformed."""
+        for part in (content,) if self._unpacker is None else self._unpacker.feed(content):
             *lines, self._rest = (self._rest + part).split(b"\n")
             if len(self._rest) > LONGEST:
                 raise Malformed(f"a line is longer than {LONGEST} bytes")
@@ -47,24 +43,10 @@ class Lines:
 
     def end(self) -> list[bytes]:
         """The last line, if the file does not end with an end of line. Raises Malformed."""
-        if self._inflate is not None and not self._inflate.eof:
-            raise Malformed("the file is no whole gzip file")
+        if self._unpacker is not None:
+            self._unpacker.end()
         rest, self._rest = self._rest, b""
         return [rest] if rest else []
-
-    def _plain(self, content: bytes) -> Iterator[bytes]:
-        if self._inflate is None:
-            yield content
-            return
-        waiting = content
-        while waiting:
-            if self._inflate.eof:  # files may be made of several, one after another
-                self._inflate = zlib.decompressobj(31)
-            try:
-                yield self._inflate.decompress(waiting, LONGEST)
-            except zlib.error as error:
-                raise Malformed(f"the file is no gzip file: {error}") from error
-            waiting = self._inflate.unconsumed_tail or self._inflate.unused_data
 
 
 class JsonReader:

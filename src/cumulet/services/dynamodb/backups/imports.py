@@ -13,9 +13,10 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import jobs, names, rows, store, writing
 from cumulet.services.dynamodb.backups import refusals, targets, transfers
-from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader, Malformed
+from cumulet.services.dynamodb.backups.importing import CsvReader, JsonReader
 from cumulet.services.dynamodb.backups.objects import Source
 from cumulet.services.dynamodb.backups.transfers import IMPORT, Caller, Transfer
+from cumulet.services.dynamodb.backups.unpacking import Malformed
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.items import stored
@@ -94,8 +95,6 @@ async def import_table(dynamodb: DynamoDb, call: Call, request: api.ImportTableI
 def _check(request: api.ImportTableInput) -> None:
     if request.input_format not in ("DYNAMODB_JSON", "CSV"):
         raise transfers.not_here(f"InputFormat {request.input_format}")
-    if request.input_compression_type not in (None, "NONE", "GZIP"):
-        raise transfers.not_here(f"InputCompressionType {request.input_compression_type}")
     options = request.input_format_options
     if options is not None and options.csv is not None:
         if request.input_format != "CSV":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -18,6 +19,10 @@ from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.state import DynamoDb
 
 _TRIES = 5
+_STEP = 16_384
+"""Bytes of a file between two turns of others."""
+_FULL = 4 * 1024 * 1024
+"""Bytes of lines that are enough for a turn, however few they are."""
 
 
 def root_below(prefix: str | None) -> str:
@@ -67,19 +72,24 @@ class Source:
         body = answer.body
         assert body is not None
         async for content in body:
-            for found in lines.feed(content):
-                yield found
+            for start in range(0, len(content), _STEP):
+                for found in lines.feed(content[start : start + _STEP]):
+                    yield found
+                await asyncio.sleep(0)
         yield lines.end()
 
     async def pieces(self, key: str, compression: str, turn: int) -> AsyncGenerator[tuple[list[bytes], bool], None]:
-        """The same, `turn` lines at a time, and whether they are the last."""
+        """The same, at most `turn` lines or some megabytes at a time, and whether they are the last."""
         waiting: list[bytes] = []
+        size = 0
         async with contextlib.aclosing(self.lines(key, compression)) as found:
             async for some in found:
-                waiting += some
-                while len(waiting) > turn:
-                    yield waiting[:turn], False
-                    waiting = waiting[turn:]
+                for line in some:
+                    if len(waiting) == turn or size > _FULL:
+                        yield waiting, False
+                        waiting, size = [], 0
+                    waiting.append(line)
+                    size += len(line)
         yield waiting, True
 
 

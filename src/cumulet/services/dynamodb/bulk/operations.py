@@ -52,8 +52,6 @@ def _check(request: api.StartBulkPutItemsInput) -> None:
     source, target = request.input_s3_configuration, request.output_s3_configuration
     if source.input_format != "DYNAMODB_JSON":
         raise transfers.not_here(f"InputFormat {source.input_format}")
-    if source.input_compression_type not in (None, "NONE", "GZIP"):
-        raise transfers.not_here(f"InputCompressionType {source.input_compression_type}")
     if not target.s3_bucket:
         raise invalid("S3Bucket of OutputS3Configuration is required")
     if not target.output_type:

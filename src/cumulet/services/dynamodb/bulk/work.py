@@ -16,8 +16,8 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import capacity, items, jobs, store
 from cumulet.services.dynamodb.backups import transfers
-from cumulet.services.dynamodb.backups.importing import Malformed
 from cumulet.services.dynamodb.backups.objects import Found, Source, Target, checksum, root_below
+from cumulet.services.dynamodb.backups.unpacking import Malformed
 from cumulet.services.dynamodb.bulk import model, records
 from cumulet.services.dynamodb.bulk.model import CONDITION, ERROR, Description, Job, Report
 from cumulet.services.dynamodb.bulk.operations import KIND
