@@ -396,15 +396,19 @@ class Engine:
         record = await self.store.find(arn)
         run = await self.load(record.number) if record is not None and record.status == "RUNNING" else None
         if run is not None:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
 
             def abort(run: Run) -> None:
                 self.walker.end(run, "ExecutionAborted", "ABORTED", 0, error, cause)
-                run.after.append(partial(_tell, done, None))
+                run.after.append(partial(_tell, done, run.stopped))
 
             with self.ends.of(arn) as future:
                 self.post(run, abort)
                 await asyncio.wait((done, future), return_when=asyncio.FIRST_COMPLETED)
+            # The store is not asked: its machine, which may have waited for just this, can be gone by now.
+            stopped = done.result() if done.done() else future.result().stopped
+            if stopped is not None:
+                return stopped
         record = await self.store.find(arn)
         if record is None or record.stopped is None:  # its machine is gone
             raise no_such_execution(arn)
