@@ -9,11 +9,13 @@ from tests.compute.conftest import Machine
 
 def test_answers_with_the_handlers_result_as_json(machine: Machine) -> None:
     function = machine.function("""
-        import decimal
+        import collections, decimal
         def handler(event, context):
-            return {"event": event, "decimal": decimal.Decimal("1.5")}
+            return {"event": event, "of": collections.namedtuple("Point", "x y")(decimal.Decimal("1.50"), b"2")}
     """)
-    assert machine.result(function, {"a": [1, "ü"]}) == {"event": {"a": [1, "ü"]}, "decimal": 1.5}
+    event = {"a": [1, "ü"]}
+    assert machine.result(function, event) == {"event": event, "of": {"x": 1.5, "y": "2"}}
+    assert '"of": {"x": 1.50, "y": "2"}' in machine.invoke(function, event)["payload"]
 
 
 def test_reuses_a_warm_environment_and_says_what_was_cold(machine: Machine) -> None:

@@ -6,6 +6,8 @@ import json
 import traceback
 from types import TracebackType
 
+from cumulet.compute.runtimes.inside.answers import ASCII_ONLY
+
 
 class Fault(Exception):
     """Something wrong with a function that its own code did not raise."""
@@ -18,7 +20,7 @@ class Fault(Exception):
 
 
 def describe(error: BaseException, request_id: str) -> tuple[bytes, str]:
-    """The error document, and the message for the log."""
+    """The error document, and the message for the log. Half a surrogate pair, which UTF-8 has no bytes for, is escaped."""
     if isinstance(error, Fault):
         kind, message, frames = error.kind, error.message, error.frames
     else:
@@ -26,7 +28,8 @@ def describe(error: BaseException, request_id: str) -> tuple[bytes, str]:
     document = {"errorMessage": message, "errorType": kind, "requestId": request_id, "stackTrace": frames}
     lines = [f"[ERROR] {kind}: {message}", "Traceback (most recent call last):"]
     shown = [_indented(line) for frame in frames for line in frame.splitlines()]
-    return json.dumps(document).encode(), "\n".join(lines + shown)
+    text = json.dumps(document, ensure_ascii=ASCII_ONLY)
+    return text.encode(errors="backslashreplace"), "\n".join(lines + shown)
 
 
 def _indented(line: str) -> str:

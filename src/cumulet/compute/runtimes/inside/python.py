@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import decimal
 import gc
 import importlib
 import json
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cumulet.compute.runtimes.inside import faults, frames, handler, logs, sdk, snapshot, trace, wrapper
+from cumulet.compute.runtimes.inside import answers, faults, frames, handler, logs, sdk, snapshot, trace, wrapper
 from cumulet.compute.runtimes.inside.context import Function, LambdaContext
 from cumulet.compute.sandbox import messages
 
@@ -139,7 +138,7 @@ class Loaded:
         self._handler = handler_
         self._output = output
         self._function = Function()
-        self._encode = _encoder()
+        self._encode = answers.encoder()
 
     def invoke(self, header: dict[str, Any], event: bytes | bytearray) -> tuple[int, bytes]:
         """The answer's kind and document."""
@@ -180,27 +179,6 @@ def _decode(event: bytes | bytearray) -> object:
         raise faults.Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}") from None
 
 
-def _encoder() -> Callable[[object], str]:
-    """As AWS's runtime writes JSON. What `json.dumps` makes anew for every document is made once."""
-    ascii_only = sys.version_info < (3, 12)
-    usual = json.JSONEncoder(ensure_ascii=ascii_only, default=_plain)
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:  # an interpreter without what is written in C
-        return usual.encode
-    quote = json.encoder.encode_basestring_ascii if ascii_only else json.encoder.encode_basestring
-    within: dict[int, object] = {}
-    chunks = make(within, _plain, quote, None, usual.key_separator, usual.item_separator, False, False, True)
-
-    def encode(result: object) -> str:
-        try:
-            return "".join(chunks(result, 0))
-        except BaseException:
-            within.clear()  # or what it was within would count as a circle the next time
-            raise
-
-    return encode
-
-
 def reseed() -> None:
     """Nothing of another process's randomness stays."""
     random.seed()
@@ -224,12 +202,6 @@ def become(assignment: messages.Message) -> None:
     sys.path[:0] = assignment["paths"] + (extra.split(":") if extra else [])
     sys.argv = ["/var/runtime/bootstrap"]
     gc.enable()
-
-
-def _plain(value: object) -> float:
-    if isinstance(value, decimal.Decimal):
-        return float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _exit_status(leaving: SystemExit, output: logs.Output) -> int:
