@@ -111,6 +111,13 @@ def test_statements_name_no_tables_of_others() -> None:
         parse(f'SELECT * FROM "{TABLE}"')
 
 
+def test_who_makes_a_replica_of_another_accounts_table_joins_that() -> None:
+    source = "arn:aws:dynamodb:us-west-2:444455556666:table/t"
+    request = dynamodb.CreateTableInput(table_name="t", global_table_source_arn=source)
+    found = [(need.action, need.resource) for need in needs(CALL, "dynamodb", "CreateTable", request)]
+    assert found[1:] == [("dynamodb:AssociateTableReplica", source)]
+
+
 def test_who_makes_a_function_with_a_capacity_provider_passes_that_too() -> None:
     provider = f"arn:aws:lambda:us-east-1:{OWN}:capacity-provider:p"
     config = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": provider}}

@@ -55,6 +55,8 @@ def _beside(service: str, request: Any) -> Iterator[Need]:
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
         arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
         yield Need("lambda:PassCapacityProvider", arn, service)
+    if (arn := getattr(request, "global_table_source_arn", None)) is not None:
+        yield Need("dynamodb:AssociateTableReplica", arn, service)
 
 
 def _of_efs(call: Call, operation: str, request: Any) -> Iterator[Need]:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 from cumulet.api import dynamodb as api
-from cumulet.services.dynamodb import overrides
+from cumulet.services.dynamodb import names, overrides
 from cumulet.services.dynamodb.model import (
     ACTIVE,
     CREATING,
@@ -60,7 +60,7 @@ def describe(
         global_table_witnesses=[api.GlobalTableWitnessDescription(region_name=table.witness, witness_status=ACTIVE)]
         if table.witness
         else None,
-        global_table_settings_replication_mode=_SAME_ACCOUNT if table.replicas and not table.legacy else None,
+        global_table_settings_replication_mode=_settings_mode(table),
         multi_region_consistency=table.consistency or None,
         disassociation_protection_enabled=table.guarded
         if table.replicas and not table.consistency and not table.legacy
@@ -215,11 +215,19 @@ def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
             replica_status=each.status,
             kms_master_key_id=each.key or None,
             warm_throughput=units,
-            global_table_settings_replication_mode=_SAME_ACCOUNT,
+            replica_arn=names.arn((each.account, each.region, table.name)) if each.account else None,
+            global_table_settings_replication_mode=_settings_mode(table),
             **overrides.shown(each.override),
         )
         for each in table.replicas
     ]
+
+
+def _settings_mode(table: Table) -> str | None:
+    """Whether settings follow those of other replicas."""
+    if table.accounts or (table.shared and not table.replicas):
+        return "ENABLED"
+    return _SAME_ACCOUNT if table.replicas and not table.legacy else None
 
 
 def _version(table: Table) -> str | None:

@@ -156,12 +156,14 @@ class Override(Struct, frozen=True):
 
 
 class Replica(Struct, frozen=True):
-    """A region that holds the same table; `key` is its key of KMS, kept and shown."""
+    """A region that holds the same table; `key` is its key of KMS, kept and shown. `account` is whose table it is there;
+    empty where that is the same account's."""
 
     region: str
     status: str = ACTIVE
     key: str = ""
     override: Override | None = None
+    account: str = ""
 
 
 class Table(Struct, frozen=True, kw_only=True, dict=True):
@@ -212,6 +214,13 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
     legacy: bool = False
     """Whether its global table is one of 2017."""
     destinations: tuple[Destination, ...] = ()
+    shared: bool = False
+    """Whether its settings may be those of tables of other accounts, too (GlobalTableSettingsReplicationMode ENABLED)."""
+
+    @cached_property
+    def accounts(self) -> bool:
+        """Whether its global table is one of several accounts."""
+        return any(each.account for each in self.replicas)
 
     @cached_property
     def arn(self) -> str:

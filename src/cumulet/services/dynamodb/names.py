@@ -32,6 +32,12 @@ def place(call: Call, given: str, member: str = "TableName", *, of_items: bool =
     return call.account, call.region, given
 
 
+def arn(place: Place) -> str:
+    """The ARN of the table there."""
+    account, region, name = place
+    return str(Arn("dynamodb", region, account, f"table/{name}"))
+
+
 def check_new_name(name: str) -> None:
     """The rules on the name of a table that is made, in the words that CreateTable has for them. Raises ValidationException."""
     if not name.startswith("arn:") and not 3 <= len(name) <= 255:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
+from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import new_id
-from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.model import Table
+from cumulet.services.dynamodb import consent, replicas, store
+from cumulet.services.dynamodb.consent import Member
+from cumulet.services.dynamodb.errors import in_use, invalid
+from cumulet.services.dynamodb.model import CREATING, Table
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tags import tagged
 from cumulet.storage.database import Transaction
+
+log = logging.getLogger(__name__)
 
 _MOST_BYTES = 20 * 1024
 _NO_POLICY = "NO_POLICY"
@@ -55,8 +63,10 @@ async def put_resource_policy(
     if held is not None and held[0] == request.policy:
         return api.PutResourcePolicyOutput(revision_id=held[1])
     revision = new_id()
-    async with dynamodb.db.transaction() as tx:
+    async with dynamodb.change(table) as (tx, now):
         await put(tx, table, request.resource_arn, request.policy, revision)
+        if request.resource_arn == now.arn:
+            await _keep_together(dynamodb, tx, now, request.policy)
     return api.PutResourcePolicyOutput(revision_id=revision)
 
 
@@ -73,15 +83,46 @@ async def get_resource_policy(
 async def delete_resource_policy(
     dynamodb: DynamoDb, call: Call, request: api.DeleteResourcePolicyInput
 ) -> api.DeleteResourcePolicyOutput:
-    await tagged(dynamodb, call, request.resource_arn)
+    table = await tagged(dynamodb, call, request.resource_arn)
     held = await find(dynamodb, request.resource_arn)
     expected = request.expected_revision_id
     if expected is not None and (held is None or expected != held[1]):
         raise _not_found(request.resource_arn)
     if held is None:
         return api.DeleteResourcePolicyOutput()
-    await dynamodb.db.write("DELETE FROM ddb_policy WHERE arn = $1", (request.resource_arn,))
+    async with dynamodb.change(table) as (tx, now):
+        await tx.write("DELETE FROM ddb_policy WHERE arn = $1", (request.resource_arn,))
+        if request.resource_arn == now.arn:
+            await _keep_together(dynamodb, tx, now, "")
     return api.DeleteResourcePolicyOutput(revision_id=held[1])
+
+
+async def members(tx: Transaction, table: Table) -> list[Member]:
+    """A table and its replicas, as they are asked whether they agree."""
+    every = [table, *[sibling async for sibling in replicas.siblings(tx, table)]]
+    return [await _member(tx, each) for each in every]
+
+
+async def _member(tx: Transaction, table: Table) -> Member:
+    rows = await tx.read("SELECT document FROM ddb_policy WHERE arn = $1", (table.arn,))
+    return Member(table.account, table.arn, rows[0][0] if rows else "")
+
+
+async def _keep_together(dynamodb: DynamoDb, tx: Transaction, table: Table, document: str) -> None:
+    """Let a table stand alone that does not allow any more what its global table of several accounts needs.
+
+    Raises ResourceInUseException while items are being copied.
+    """
+    if not table.accounts:
+        return
+    try:
+        consent.check_one(Member(table.account, table.arn, document), await members(tx, table))
+    except AwsError as refusal:
+        if table.status == CREATING or any(each.status == CREATING for each in table.replicas):
+            raise in_use(table.name) from None
+        log.warning("%s leaves its global table: %s", table.arn, refusal.message)
+        await replicas.leave(dynamodb, tx, table)
+        await store.save(tx, replace(table, replicas=(), guarded=True))
 
 
 def _not_found(arn: str) -> api.PolicyNotFoundException:

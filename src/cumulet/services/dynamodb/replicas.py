@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -40,7 +41,7 @@ class Copying(Struct):
 async def siblings(tx: Transaction, table: Table) -> AsyncIterator[Table]:
     """The same table in the other regions."""
     for replica in table.replicas:
-        found = await store.named(tx, table.account, replica.region, table.name)
+        found = await store.sibling(tx, table, replica)
         if found is not None:
             yield found
 
@@ -53,6 +54,11 @@ async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, request: api
         raise invalid("Replicas of a global table of version 2017.11.29 are changed by UpdateGlobalTable")
     if any(each.disassociate is not None for each in updates):
         return await _disassociate(dynamodb, tx, table, updates)
+    if updates and table.accounts:
+        raise invalid(
+            "Replicas of a multi-account global table cannot be changed through ReplicaUpdates: "
+            "each account creates and deletes its own by CreateTable and DeleteTable."
+        )
     table = await consistency.began(tx, table, request)
     for each in updates:
         action = each.create or each.update or each.delete
@@ -105,29 +111,38 @@ async def _add(
             f"Failed to create a the new replica of table with name: '{table.name}' because one or more replicas "
             "already existed as tables."
         )
+    new = Replica(region, CREATING, wanted.kms_master_key_id or "", own)
+    table, _ = await begin(dynamodb, tx, replace(table, shared=False), new, Replica(table.region))
+    return table
+
+
+async def begin(
+    dynamodb: DynamoDb, tx: Transaction, table: Table, new: Replica, here: Replica, *, tags: str = "{}", **own: Any
+) -> tuple[Table, Table]:
+    """Make the table of a new replica, which knows this one as `here`; items are copied in the background. `own` are members
+    in which it differs. Gives this table as it shall be saved, and the new one."""
     if not table.streams and not table.consistency:
         table = replace(table, stream=_stream(dynamodb))
         await dynamodb.changes.open_stream(tx, table)
-    new = Replica(region, CREATING, wanted.kms_master_key_id or "", own)
-    others = tuple(replace(each) for each in table.replicas)
     made = replace(
         table,
         destinations=(),
         id=await store.next_id(tx),
         uuid=new_id(),
-        region=region,
+        account=new.account or table.account,
+        region=new.region,
         created=dynamodb.clock.now(),
         indexes=tuple([replace(index, id=await store.next_id(tx)) for index in table.indexes]),
         vectors=tuple([replace(index, id=await store.next_id(tx)) for index in table.vectors]),
         stream=_stream(dynamodb, table) if table.streams else None,
         recovery=False,
         held=0,
-        protected=False,
         status=CREATING,
-        replicas=(Replica(table.region), *others),
+        replicas=(here, *table.replicas),
+        **{"protected": False, **own},
     )
-    made = overrides.apply(made, own)
-    await store.insert(tx, made, "{}")
+    made = overrides.apply(made, new.override)
+    await store.insert(tx, made, tags)
     if made.streams:
         await dynamodb.changes.open_stream(tx, made)
     async for sibling in siblings(tx, table):
@@ -135,7 +150,7 @@ async def _add(
     table = replace(table, replicas=(*table.replicas, new))
     await dynamodb.jobs.add(tx, _KIND, f"replica-{made.id}", msgspec.msgpack.encode(Copying(table, made)))
     tx.after_commit(lambda: dynamodb.directory.changed(made))
-    return table
+    return table, made
 
 
 def _stream(dynamodb: DynamoDb, table: Table | None = None) -> StreamSettings:

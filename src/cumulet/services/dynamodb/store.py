@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cumulet.services.dynamodb.model import Table, decode_table, encode_table
+from cumulet.services.dynamodb.model import Replica, Table, decode_table, encode_table
 from cumulet.storage.database import Database, Transaction
 
 SCHEMA = (
@@ -103,6 +103,11 @@ async def named(source: Database | Transaction, account: str, region: str, name:
     """The table of that name as it is now."""
     rows = await source.read(f"SELECT record FROM ddb_table {_WHERE}", (account, region, name))  # noqa: S608  constants
     return decode_table(rows[0][0]) if rows else None
+
+
+async def sibling(source: Database | Transaction, table: Table, replica: Replica) -> Table | None:
+    """The same table as a replica of it is."""
+    return await named(source, replica.account or table.account, replica.region, table.name)
 
 
 async def save(tx: Transaction, table: Table) -> None:

@@ -9,10 +9,9 @@ from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.ids import new_id
 from cumulet.kernel.service import prompt
-from cumulet.services.dynamodb import global_tables, names, policies, replicas, schemas, store, tags
+from cumulet.services.dynamodb import accounts, global_tables, names, policies, replicas, schemas, store, tags
 from cumulet.services.dynamodb.backups import operations
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, describe_gone, rows_of
@@ -35,18 +34,14 @@ _PAGE = 100
 
 
 async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableInput) -> api.CreateTableOutput:
-    if request.global_table_source_arn:
-        raise NotImplementedHere(
-            "GlobalTableSourceArn of CreateTable is not implemented yet. See docs/services/dynamodb.md."
-        )
     names.check_new_name(request.table_name)
     account, region, name = names.place(call, request.table_name)
+    if request.global_table_source_arn:
+        await _check_room(dynamodb, account, region)
+        return await accounts.create_replica(dynamodb, call, request)
     encryption = await encryption_of(dynamodb, call, (account, region, name), request.sse_specification)
     table, kept = new_table(dynamodb, request, (account, region, name), encryption), tags.checked(request.tags or [])
-    if await dynamodb.tables.count(account, region) >= _MOST_TABLES:
-        raise api.LimitExceededException(
-            f"Subscriber limit exceeded: Subscriber can have at most {_MOST_TABLES} tables"
-        )
+    await _check_room(dynamodb, account, region)
     if request.resource_policy:
         policies.check(request.resource_policy)
     try:
@@ -68,6 +63,13 @@ async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableI
     return api.CreateTableOutput(
         table_description=describe(table, {}, status=CREATING, warm=False, index_status=CREATING)
     )
+
+
+async def _check_room(dynamodb: DynamoDb, account: str, region: str) -> None:
+    if await dynamodb.tables.count(account, region) >= _MOST_TABLES:
+        raise api.LimitExceededException(
+            f"Subscriber limit exceeded: Subscriber can have at most {_MOST_TABLES} tables"
+        )
 
 
 def new_table(
@@ -101,6 +103,7 @@ def new_table(
         protected=bool(request.deletion_protection_enabled),
         encryption=encryption,
         stream=stream_of(request.stream_specification, now),
+        shared=request.global_table_settings_replication_mode == accounts.ENABLED,
     )
 
 

@@ -6,7 +6,6 @@ from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
-from cumulet.kernel.errors import NotImplementedHere
 from cumulet.services.dynamodb import overrides, replicas, schemas, store
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, rows_of
@@ -89,6 +88,8 @@ async def _alike(
     """The same table in another region, with the same capacity and indexes but for what it has of its own; and its indexes
     that are to be filled. `before` is this region's table as it was."""
     changed = sibling
+    if sibling.accounts:  # those of several accounts have all of these settings together
+        changed = await _stream(dynamodb, tx, _limits(changed, request), request)
     if request.provisioned_throughput is not None or request.billing_mode is not None:
         changed = _capacity(dynamodb, replace(sibling, throughput=before.throughput), request)
     changed, added = await _indexes(dynamodb, tx, changed, request)
@@ -123,10 +124,6 @@ def _tell(answer: api.TableDescription, request: api.UpdateTableInput, before: T
 
 
 def _check(request: api.UpdateTableInput) -> None:
-    if request.global_table_settings_replication_mode not in (None, "DISABLED"):
-        raise NotImplementedHere(
-            "Global tables of several accounts are not implemented in Cumulet's dynamodb. See docs/services/dynamodb.md."
-        )
     members = (
         *(request.provisioned_throughput, request.billing_mode, request.global_secondary_index_updates),
         *(request.stream_specification, request.sse_specification, request.table_class, request.on_demand_throughput),
@@ -190,6 +187,21 @@ def _settings(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput, e
         table = replace(table, guarded=request.disassociation_protection_enabled)
     if request.sse_specification is not None:
         table = replace(table, encryption=encryption)
+    if request.global_table_settings_replication_mode is not None:
+        table = replace(table, shared=_shared(table, request.global_table_settings_replication_mode))
+    return _limits(table, request)
+
+
+def _shared(table: Table, mode: str) -> bool:
+    """Whether settings shall follow those of other accounts' tables. Raises ValidationException."""
+    if mode not in ("ENABLED", "DISABLED"):
+        raise invalid_values("GlobalTableSettingsReplicationMode must be ENABLED or DISABLED")
+    if table.replicas:
+        raise invalid("GlobalTableSettingsReplicationMode cannot be changed while the table is part of a global table")
+    return mode == "ENABLED"
+
+
+def _limits(table: Table, request: api.UpdateTableInput) -> Table:
     if request.on_demand_throughput is not None:
         table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput))
     if request.warm_throughput is not None:

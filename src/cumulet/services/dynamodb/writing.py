@@ -33,7 +33,7 @@ async def apply(
     `new_item` is the same, decoded."""
     await apply_here(tx, changes, table, place, old, new, new_item, by_ttl=by_ttl)
     for replica in table.replicas:
-        sibling = await store.named(tx, table.account, replica.region, table.name)
+        sibling = await store.sibling(tx, table, replica)
         if sibling is not None:
             theirs = await rows.get(tx, sibling, place)
             await apply_here(tx, changes, sibling, place, theirs, new, new_item)
