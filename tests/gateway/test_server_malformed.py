@@ -193,3 +193,38 @@ def test_fuzzed_input(start: bytes, words: list[bytes], size: int) -> None:
         logging.getLogger().removeHandler(watch)
     assert b"HTTP/1.1 500" not in answer
     assert not watch.records
+
+
+def test_each_request_of_a_connection_names_a_good_host() -> None:
+    good = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    bare = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
+    others = [b"Host: a,b\r\n", b"Host: a b\r\n", b"Host:\r\n", b""]
+    conversations = [[first + b"GET / HTTP/1.1\r\n" + host + b"\r\n"] for first in (good, bare) for host in others]
+    for answer in exchange(*conversations):
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert answer.count(b"HTTP/1.1 400 ") == 1
+
+
+def test_values_of_headers_are_given_without_the_blanks_around_them() -> None:
+    seen: list[dict[str, str]] = []
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        seen.append(request.headers)
+        return HttpResponse(200)
+
+    async def whole() -> None:
+        server = Server(handle, LIMITS)
+        listener = await server.listen_tcp("127.0.0.1", 0)
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.address[1])
+            lines = b"Host: a\r\nA: \t b c \t\r\nB:\r\nC: \xe9\xa0\x85\r\n"
+            for more in (b"\r\n", b"A: d \r\nConnection: close\r\n\r\n"):
+                writer.write(b"GET / HTTP/1.1\r\n" + lines + more)
+            await asyncio.wait_for(reader.read(), 60)
+            writer.transport.abort()
+        finally:
+            await server.close()
+
+    uvloop.run(whole())
+    wanted = {"host": "a", "a": "b c", "b": "", "c": "\xe9\xa0\x85"}
+    assert seen == [wanted, wanted | {"a": "b c,d", "connection": "close"}]

@@ -88,6 +88,7 @@ class RequestReader:
         self._small = min(limits.head, _SLICE)
         self._names: list[bytes] = []
         self._values: list[bytes] = []
+        self._host: str | None = None  # the last one that was good, which is that of the next request, too
         self._fed = 0  # size of the piece that is being parsed
         self._received = 0
         self._unfinished = 0  # bytes fed since there was progress: no less than what the parser holds
@@ -191,16 +192,16 @@ class RequestReader:
             if version not in ("1.1", "1.0"):
                 self._refuse(505, "only HTTP/1.1 and HTTP/1.0 are spoken here")
             http10 = version == "1.0"
-        method = parser.get_method()
+        method = parser.get_method().decode("latin-1")
         path, query, authority = self._target(method)
         host = headers.get("host", "")
-        if len(host) > _LONGEST_HOST or (not _is_host(host) and (host or not http10)):
-            self._refuse(400, "a valid host header is required")
+        if host != self._host:
+            self._check_host(host, http10=http10)
         if authority and headers.setdefault("host", authority).lower() != authority.lower():
             self._refuse(400, "the request target and the host header name different hosts")
         length = self._length(names, http10=http10) if names.special else 0
         request = HttpRequest(
-            method.decode("latin-1"),
+            method,
             path,
             query,
             headers,
@@ -261,10 +262,9 @@ class RequestReader:
         return _names.__wrapped__(names)  # what is kept is bounded in its size, too
 
     def _named(self, keys: tuple[str, ...]) -> dict[str, str]:
-        headers = {}
-        for key, value in zip(keys, self._values, strict=True):
-            headers[key] = value.decode("latin-1").rstrip(_BLANKS)
-        return headers
+        # Decoded in one go: the parser lets no line break into a value, and of what `rstrip` takes nothing but blanks.
+        text = b"\n".join(map(bytes.rstrip, self._values)).decode("latin-1")
+        return dict(zip(keys, text.split("\n") if keys else (), strict=True))
 
     def _joined(self, keys: tuple[str, ...]) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -296,17 +296,22 @@ class RequestReader:
             self.upgrading = True
         return rest
 
-    def _target(self, method: bytes) -> tuple[str, str, str]:
+    def _check_host(self, host: str, *, http10: bool) -> None:
+        if len(host) > _LONGEST_HOST or (not _is_host(host) and (host or not http10)):
+            self._refuse(400, "a valid host header is required")
+        self._host = host or None
+
+    def _target(self, method: str) -> tuple[str, str, str]:
         """Path, query, and the host where the target is a whole URL."""
-        if self._url == b"/" and method != b"CONNECT":
+        if self._url == b"/" and method != "CONNECT":
             return "/", "", ""
         url = self._url.decode("latin-1")
-        if method == b"CONNECT":
+        if method == "CONNECT":
             self._refuse(405, "this is no proxy")
         if "#" in url:
             self._refuse(400, "a request target has no fragment")
         authority = ""
-        if not url.startswith("/") and not (url == "*" and method == b"OPTIONS"):
+        if not url.startswith("/") and not (url == "*" and method == "OPTIONS"):
             scheme, _, rest = url.partition("://")
             if scheme.lower() not in ("http", "https"):
                 self._refuse(400, "invalid request target")
