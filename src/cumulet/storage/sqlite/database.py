@@ -128,7 +128,7 @@ class SqliteDatabase:
             self._pump()
             try:
                 await turn.granted
-            except asyncio.CancelledError:
+            except BaseException:  # also the end of a coroutine that is dropped
                 self._forget(turn)
                 raise
         else:
@@ -242,8 +242,11 @@ class SqliteDatabase:
                     self._begin()
                 job.rows = run(self._writer, job.sql, job.values)
         except Conflict as error:
-            job.conflict = error
-            self._group.append(job)
+            if self._writer.in_transaction:
+                job.conflict = error
+                self._group.append(job)
+            else:  # what it met is durable
+                job.done.set_exception(error)
         except Exception as error:  # noqa: BLE001  it belongs to whoever asked, not to the pump
             job.done.set_exception(error)
             self._check_still_open(error)
@@ -276,6 +279,8 @@ class SqliteDatabase:
             self._writer.execute("RELEASE block")
 
     def _grant(self, turn: Turn) -> None:
+        if turn.granted.cancelled():
+            return  # it is about to be told so
         try:
             self._open(turn)
         except StorageError as error:

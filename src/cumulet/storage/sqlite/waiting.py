@@ -1,9 +1,12 @@
 """What waits for its turn at the connection that writes, and then for its group's commit."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from cumulet.storage.database import Conflict, Row, Statement, StorageError, Values
+
+log = logging.getLogger(__name__)
 
 
 class Job:
@@ -42,9 +45,12 @@ class Turn:
         self.first = False  # of its group: what it undoes is the whole transaction, so it needs no savepoint
 
     def act(self) -> None:
-        """Its changes are durable."""
+        """Its changes are durable. An action that fails changes nothing for those that wait for the same commit."""
         for action in self.actions:
-            action()
+            try:
+                action()
+            except Exception:
+                log.exception("a change is durable, but what was to follow it failed")
 
 
 def tell(item: Job | Turn, failure: StorageError | None) -> None:
