@@ -88,6 +88,10 @@ class Node:
             account=config.account,
         )
         self._inside = Gateway(self._dispatcher, inside, self._recorder, config.region)
+        self._inside.beside = (
+            microvms.credentials_at(MICROVM_CREDENTIALS_PATH, self._microvm_credentials),
+            downloads.answers(CODE_PATH, self._code),
+        )
 
     async def start(self) -> None:
         """Take the data folder, listen, and begin. Raises ConfigError with what to do when the machine says no."""
@@ -110,7 +114,7 @@ class Node:
 
     async def stop(self) -> None:
         """Let running calls end, then close everything in the reverse order of its start."""
-        await self._end_websockets()
+        await self._dispatcher.wind_down()
         await self._server.drain(_DRAIN)
         await self._server.close()
         await self._dispatcher.stop()
@@ -119,12 +123,6 @@ class Node:
         await self._compute.stop()
         await self._assembly.close()
         self._folder.release()
-
-    async def _end_websockets(self) -> None:
-        """While functions still reach every service: they clean up what clients leave behind."""
-        running: Any = self._dispatcher.running.get("apigatewayv2")
-        if running is not None:
-            await running.state.end_sockets()
 
     async def status(self) -> dict[str, Any]:
         """The node as `/_cumulet/status` shows it."""
@@ -155,8 +153,8 @@ class Node:
             bench=Workbench(self._warm_function, self._debug_function, self._debugged_function),
         )
         admin.add(workflow_pages.pages(self._workflows))
-        handler = self._registry.wrap(admin.wrap(self._gateway.handle))
-        self._server = Server(downloads.wrap(handler, CODE_PATH, self._code), self._assembly.gateway_limits())
+        self._gateway.beside = (downloads.answers(CODE_PATH, self._code), self._registry.answer, admin.answer)
+        self._server = Server(self._gateway.handle, self._assembly.gateway_limits())
         try:
             if config.tls:
                 listener = await self._server.listen_tls(config.host, config.port, await self._certified())
@@ -257,9 +255,7 @@ class Node:
         return stop
 
     async def _listen_inside(self, environment: EnvironmentInfo | None, sock: socket.socket) -> Listener:
-        inside = downloads.wrap(self._inside.handle, CODE_PATH, self._code)
-        inside = microvms.wrap(inside, MICROVM_CREDENTIALS_PATH, self._microvm_credentials)
-        budget = self._server.inside
+        inside, budget = self._inside.handle, self._server.inside
         if environment is not None:
             return await self._server.listen_socket(sock, handler=inside, limits=_LIMITS_INSIDE, budget=budget)
         tls = self._authority.server() if sock.getsockname()[1] == HTTPS else None

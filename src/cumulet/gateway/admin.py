@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Struct
 
 from cumulet.gateway import execute_api, function_urls, websites
-from cumulet.gateway.connection import Answer, Handler
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.gateway.strangers import is_of_another_site
@@ -47,7 +46,7 @@ class Workbench(NamedTuple):
 
 
 class Admin:
-    """Answers `/_cumulet/...` and hands everything else on.
+    """Answers `/_cumulet/...`.
 
     `status` describes the node (compute level, runtimes, environments, endpoint), `denied` lists calls that no policy
     allows, `moved` is called after the clock was moved, `usage` gives what functions used from a day on (all, or one's),
@@ -92,15 +91,11 @@ class Admin:
         """Have further pages, by method and path."""
         self._pages.update(pages)
 
-    def wrap(self, handler: Handler) -> Handler:
-        """A handler that answers the node's own pages itself."""
-
-        def handle(request: HttpRequest) -> Answer:
-            if request.path.startswith(_PREFIXES) and not _is_elsewhere(request):
-                return self._answer(request)
-            return handler(request)
-
-        return handle
+    def answer(self, request: HttpRequest) -> Awaitable[HttpResponse] | None:
+        """The answer for one of the node's own pages."""
+        if request.path.startswith(_PREFIXES) and not _is_elsewhere(request):
+            return self._answer(request)
+        return None
 
     async def _answer(self, request: HttpRequest) -> HttpResponse:
         # A page of another site that a developer has open must not be able to move this node's clock.

@@ -36,7 +36,7 @@ class Authenticator:
         self._remembered = remembered
         self._wall = wall
         self._development_keys = development_keys
-        self._roots: dict[str, Credential] = {}
+        self._roots: dict[str, Credential] = {}  # of development keys that were used, so none where there are none
 
     async def identify(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential:
         """Who signed the request; anonymous when nobody did. Raises the service's own authentication errors."""
@@ -60,13 +60,18 @@ class Authenticator:
 
     def known(self, request: HttpRequest, signed: sigv4.Signed | None, style: sigv4.Style) -> Credential | None:
         """As `identify`, for whom nobody needs to be asked about; None for everybody else."""
-        credential = ANYBODY if signed is None else self._development(signed.access_key)
+        if signed is None:
+            self._check_site(request, style)
+            return ANYBODY
+        key = signed.access_key
+        credential = self._roots.get(key) or self._development(key)
         if credential is not None:
             self._check_site(request, style)
-        elif signed is not None:
-            credential = self._remembered(signed.access_key, signed.session_token)
-        if signed is not None and credential is not None:
-            self._check(request, signed, credential, style)
+        else:
+            credential = self._remembered(key, signed.session_token)
+            if credential is None:
+                return None
+        self._check(request, signed, credential, style)
         return credential
 
     def _check_site(self, request: HttpRequest, style: sigv4.Style) -> None:
@@ -84,7 +89,8 @@ class Authenticator:
 
     async def credential(self, access_key: str, session_token: str | None) -> Credential | None:
         """The credential behind a key id, for signatures that are checked elsewhere; None when there is none that is valid."""
-        found = self._development(access_key) or await self._find(access_key, session_token)
+        found = self._roots.get(access_key) or self._development(access_key)
+        found = found or await self._find(access_key, session_token)
         if found is None or (found.session_token is not None and found.session_token != session_token):
             return None
         return None if found.expires is not None and found.expires <= self._wall() else found
@@ -92,8 +98,6 @@ class Authenticator:
     def _development(self, access_key: str) -> Credential | None:
         if not self._development_keys:
             return None
-        if (found := self._roots.get(access_key)) is not None:
-            return found
         if access_key == "test":
             account = self.account
         elif _ACCOUNT_KEY.fullmatch(access_key):

@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import lru_cache
+from time import perf_counter
 from types import CoroutineType
 from typing import Any, Final
 
 from msgspec import Struct
 
-from cumulet.gateway import browsers, execute_api, function_urls, microvms, web_functions, websites
+from cumulet.gateway import browsers, execute_api, function_urls, microvms, registry, web_functions, websites
 from cumulet.gateway.authenticate import Authenticator
 from cumulet.gateway.body import BodyTooLarge, is_read, read_content
-from cumulet.gateway.connection import Answer
+from cumulet.gateway.connection import Answer, Beside
 from cumulet.gateway.dispatch import Dispatcher
 from cumulet.gateway.record import Recorder
 from cumulet.kernel.call import Call
@@ -24,53 +24,40 @@ from cumulet.kernel.streams import BytesStream
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
 from cumulet.wire.http import HttpRequest, HttpResponse
+from cumulet.wire.route import Route
 
 log = logging.getLogger(__name__)
 
 MEBIBYTE: Final = 1_048_576
-# Bodies that are read whole; streamed ones (objects) have no limit here.
+# Bodies that are read whole; streamed ones (objects) have no limit here. No service has a smaller one than the default.
 CONTENT_LIMITS: Final = {"kinesis": 16 * MEBIBYTE, "lambda": 70_167_211, "s3": 16 * MEBIBYTE}
 DEFAULT_CONTENT_LIMIT: Final = 12 * MEBIBYTE
 LARGE_XML: Final = 65_536
 
 
-class Exchange:
-    """One request on its way through the steps, and what each step found out."""
+_LATER: Final[Any] = None  # what no step has found yet
 
-    __slots__ = (
-        "call",
-        "credential",
-        "error",
-        "request",
-        "request_id",
-        "response",
-        "result",
-        "route",
-        "signed",
-        "started",
-        "struct",
-        "style",
-    )
+
+class Exchange(Struct, eq=False):
+    """One request on its way through the steps, and what each step found out."""
 
     request: HttpRequest
     request_id: str
-    route: route.Route
-    style: sigv4.Style
-    signed: sigv4.Signed | None
-    credential: Credential
-    call: Call
-    struct: Struct
-    result: Any
-    response: HttpResponse
-
-    def __init__(self, request: HttpRequest, request_id: str) -> None:
-        self.request = request
-        self.request_id = request_id
-        self.started = time.perf_counter()
-        self.error = ""
+    started: float
+    whole: bool = False  # the body is read, and within every service's limit
+    route: Route = _LATER
+    style: sigv4.Style = _LATER
+    signed: sigv4.Signed | None = None
+    credential: Credential = _LATER
+    call: Call = _LATER
+    struct: Struct = _LATER
+    result: Any = None
+    response: HttpResponse = _LATER
+    error: str = ""
 
 
-_MARKS = (".lambda-", websites.MARK, execute_api.PORTAL)
+_MARKS = (".lambda-", registry.MARK, websites.MARK, execute_api.PORTAL)
+_PATHS = ("/_", *execute_api.PATHS)  # the node's own begin with an underscore, as no bucket's name does
 
 
 @lru_cache(256)
@@ -92,6 +79,8 @@ class Gateway:
         self.authenticator = authenticator
         self.recorder = recorder
         self.region = region
+        self.beside: tuple[Beside, ...] = ()
+        """What else answers here, and is asked first."""
 
     def handle(self, request: HttpRequest) -> Answer:
         """The whole life of a request: its answer where no step had to wait, else what waits for it.
@@ -99,11 +88,13 @@ class Gateway:
         Never raises, and what it gives does only when the client goes away.
         """
         request_id = new_id()
-        return self._by_host(request, request_id) or self.serve(request, request_id)
+        if _is_plain(request.headers.get("host", "")) and not request.path.startswith(_PATHS):
+            return self.serve(request, request_id)
+        return self._answer_beside(request, request_id) or self.serve(request, request_id)
 
     def serve(self, request: HttpRequest, request_id: str) -> Answer:
         """The answer to a request in AWS's protocols."""
-        exchange = Exchange(request, request_id)
+        exchange = Exchange(request, request_id, perf_counter())
         steps = iter(STEPS)
         try:
             for step in steps:
@@ -156,24 +147,25 @@ class Gateway:
         return self._finish(exchange)
 
     def _finish(self, exchange: Exchange) -> HttpResponse:
-        found, call = getattr(exchange, "route", None), getattr(exchange, "call", None)
-        id, response = exchange.request_id, exchange.response
-        self.recorder.add(
-            found.service if found is not None else "",
-            found.operation if found is not None else "",
-            response.status,
-            exchange.error,
-            (call.account, call.region, call.principal.arn, id) if call is not None else ("", "", "", id),
-            time.perf_counter() - exchange.started,
-        )
+        found, call, response = exchange.route, exchange.call, exchange.response
+        if call is not None:
+            caller = (call.account, call.region, call.principal.arn, exchange.request_id)
+        else:
+            caller = ("", "", "", exchange.request_id)
+        if found is not None:
+            service, operation = found.service, found.operation
+        else:
+            service = operation = ""
+        seconds = perf_counter() - exchange.started
+        self.recorder.add(service, operation, response.status, exchange.error, caller, seconds)
         return response
 
-    def _by_host(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
-        """The answer of what has hosts of its own, which is not of AWS's protocols."""
-        host = request.headers.get("host", "")
-        if _is_plain(host) and not execute_api.has_path_of_api(request.path):
-            return None
-        host = host.lower()
+    def _answer_beside(self, request: HttpRequest, request_id: str) -> Awaitable[HttpResponse] | None:
+        """The answer of what has hosts or paths of its own, which is not of AWS's protocols."""
+        for answer in self.beside:
+            if (given := answer(request)) is not None:
+                return given
+        host = request.headers.get("host", "").lower()
         if ".lambda-" in host:
             if function_urls.MARK in host:
                 return function_urls.serve(self, request, request_id)
@@ -195,13 +187,13 @@ class Answered(Exception):
 
 
 def _is_of_s3(exchange: Exchange) -> bool:
-    return getattr(exchange, "style", "") == "s3"
+    return exchange.style == "s3"
 
 
 def find_operation(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
     """Which service and operation is meant, and in which protocol."""
-    request = exchange.request
-    if not is_read(request, DEFAULT_CONTENT_LIMIT) and route.needs_content(request):
+    exchange.whole = is_read(exchange.request, DEFAULT_CONTENT_LIMIT)
+    if not exchange.whole and route.needs_content(exchange.request):
         return _find_in_body(gateway, exchange)
     return _resolve(gateway, exchange)
 
@@ -237,6 +229,8 @@ async def _ask_as_browser(gateway: Gateway, exchange: Exchange, refused: route.R
 
 def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
     """Bodies are read whole, within the service's limit, but for S3's streams: other services' signatures cover the body."""
+    if exchange.whole:
+        return None
     limit = CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT)
     if (exchange.route.codec.streaming and exchange.style == "s3") or is_read(exchange.request, limit):
         return None
@@ -356,6 +350,6 @@ STEPS: Final[tuple[Step, ...]] = (find_operation, read_body, authenticate, unwra
 
 
 def _failure(exchange: Exchange, message: str) -> HttpResponse:
-    if not hasattr(exchange, "route"):
+    if exchange.route is None:
         return HttpResponse(500, {"Content-Type": "text/plain"}, message.encode())
     return exchange.route.codec.encode_error(InternalFailure(message), exchange.request_id)

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 Answer = HttpResponse | Awaitable[HttpResponse]
 Handler = Callable[[HttpRequest], Answer]
 """Answers a request: at once, or in a task of the request's own where there is something to wait for."""
+Beside = Callable[[HttpRequest], Awaitable[HttpResponse] | None]
+"""Answers requests that are for no service, by their host or path; None for all others."""
 
 # So many requests are answered at once, one after the other, for so many seconds, before other connections get their turn.
 _AT_ONCE = 16

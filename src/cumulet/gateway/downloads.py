@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from cumulet.gateway.connection import Answer, Handler
+from cumulet.gateway.connection import Beside
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 
@@ -19,8 +19,8 @@ Find = Callable[[str, Mapping[str, str]], Awaitable[Download | None]]
 """Takes the rest of the path and the query; None when the address is not, or no longer, good."""
 
 
-def wrap(handler: Handler, prefix: str, find: Find) -> Handler:
-    """A handler that answers addresses under `prefix` itself."""
+def answers(prefix: str, find: Find) -> Beside:
+    """What answers addresses under `prefix`."""
 
     async def download(request: HttpRequest) -> HttpResponse:
         found = None
@@ -32,7 +32,4 @@ def wrap(handler: Handler, prefix: str, find: Find) -> Handler:
         headers = {"content-type": "application/zip", "content-length": str(found.length)}
         return HttpResponse(200, headers, found.body)
 
-    def handle(request: HttpRequest) -> Answer:
-        return download(request) if request.path.startswith(prefix) else handler(request)
-
-    return handle
+    return lambda request: download(request) if request.path.startswith(prefix) else None

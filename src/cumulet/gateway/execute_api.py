@@ -34,7 +34,8 @@ _USER_PATH = re.compile(r"/restapis/([^/]+)/([^/]+)/_user_request_(/.*)?", re.DO
 PORTAL = ".apigw-portal."
 _PORTAL_PATH = "/_aws/portals/"
 _MANAGEMENT = "/@connections/"
-_PATHS = ("/_aws/", "/restapis/")
+PATHS = ("/_aws/", "/restapis/")
+"""What paths begin with that may lead to an API, whatever the host is."""
 _BODY_LIMIT = 10 * 1024 * 1024
 _HEAD_LIMIT = 10_240
 """Bytes of a request's line and the values of its headers, as AWS counts them."""
@@ -84,11 +85,6 @@ def _private(request: HttpRequest, label: str) -> Address:
         return Address(request.headers.get("x-apigw-api-id", ""), request.path, vpc_endpoint=_ENDPOINT + endpoint)
     api_id, _, endpoint = label.partition(f"-{_ENDPOINT}")
     return Address(api_id, request.path, vpc_endpoint=_ENDPOINT + endpoint)
-
-
-def has_path_of_api(path: str) -> bool:
-    """Whether a path may lead to an API, whatever the host is. The cheap question first."""
-    return path.startswith(_PATHS)
 
 
 def find(gateway: "Gateway", request: HttpRequest, request_id: str, host: str) -> Awaitable[HttpResponse] | None:

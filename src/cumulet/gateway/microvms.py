@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cumulet.compute import Switching, Tunnel
-from cumulet.gateway.connection import Answer, Handler, Upgrade
+from cumulet.gateway.connection import Beside, Upgrade
 from cumulet.gateway.forwarding import body_of, http_response, web_request
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
@@ -47,8 +47,8 @@ async def serve(gateway: "Gateway", request: HttpRequest, request_id: str) -> Ht
     return response
 
 
-def wrap(handler: Handler, path: str, find: Credentials) -> Handler:
-    """A handler that answers what SDKs ask at `path` for credentials.
+def credentials_at(path: str, find: Credentials) -> Beside:
+    """What answers SDKs that ask at `path` for credentials.
 
     https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
     """
@@ -59,10 +59,7 @@ def wrap(handler: Handler, path: str, find: Credentials) -> Handler:
             return HttpResponse(403, {"Content-Type": "application/json"}, b'{"message":"Forbidden"}')
         return HttpResponse(200, {"Content-Type": "application/json"}, msgspec.json.encode(found))
 
-    def handle(request: HttpRequest) -> Answer:
-        return credentials(request) if request.path == path else handler(request)
-
-    return handle
+    return lambda request: credentials(request) if request.path == path else None
 
 
 async def _answer(gateway: "Gateway", request: HttpRequest) -> HttpResponse:

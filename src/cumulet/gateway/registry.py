@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 import msgspec
 
 from cumulet.gateway.authenticate import Authenticator
-from cumulet.gateway.connection import Answer, Handler
 from cumulet.gateway.strangers import is_of_another_site
 from cumulet.kernel.errors import AwsError
 from cumulet.storage.database import StorageError
@@ -26,6 +25,7 @@ if TYPE_CHECKING:  # Lambda starts when it is first called
 
 log = logging.getLogger(__name__)
 
+MARK: Final = ".dkr"
 _HOST = re.compile(r"(\d{12})\.dkr[.-]ecr\.([a-z0-9-]+)\.", re.ASCII)
 _VERSION: Final = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _NAME = r"([a-z0-9]+(?:(?:\.|_{1,2}|-+|/)[a-z0-9]+)*)"
@@ -46,14 +46,10 @@ class Front:
         self._authenticator = authenticator
         self._public = public
 
-    def wrap(self, handler: Handler) -> Handler:
-        """A handler that answers for the registry's hosts itself."""
-
-        def handle(request: HttpRequest) -> Answer:
-            match = _HOST.match(host) if ".dkr" in (host := request.headers.get("host", "")) else None
-            return handler(request) if match is None else self._answer(request, match[1], match[2])
-
-        return handle
+    def answer(self, request: HttpRequest) -> Awaitable[HttpResponse] | None:
+        """The answer for one of the registry's hosts."""
+        match = _HOST.match(request.headers.get("host", ""))
+        return None if match is None else self._answer(request, match[1], match[2])
 
     async def _answer(self, request: HttpRequest, account: str, region: str) -> HttpResponse:
         try:
