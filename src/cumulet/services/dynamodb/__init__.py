@@ -96,7 +96,7 @@ def build(
         tasks.start("dynamodb history", recovery.trim(dynamodb))
 
     async def resource_policy(_: Call, arn: str) -> str | None:
-        found = await policies.find(dynamodb, arn)
+        found = await policies.find(dynamodb.db, arn)
         return found[0] if found else None
 
     async def condition_keys(call: Call, arn: str, part: Struct) -> Callable[[str], tuple[str, ...] | None]:

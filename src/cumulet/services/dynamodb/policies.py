@@ -17,7 +17,7 @@ from cumulet.services.dynamodb.errors import in_use, invalid
 from cumulet.services.dynamodb.model import CREATING, Table
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tags import tagged
-from cumulet.storage.database import Transaction
+from cumulet.storage.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ async def put(tx: Transaction, table: Table, arn: str, document: str, revision: 
     )
 
 
-async def find(dynamodb: DynamoDb, arn: str) -> tuple[str, str] | None:
-    """The document at an ARN and its revision."""
-    row = await dynamodb.db.read_one("SELECT document, revision FROM ddb_policy WHERE arn = $1", (arn,))
-    return (str(row[0]), str(row[1])) if row else None
+async def find(source: Database | Transaction, arn: str) -> tuple[str, str] | None:
+    """The document at an ARN and its revision; who changes it reads it in the same transaction."""
+    rows = await source.read("SELECT document, revision FROM ddb_policy WHERE arn = $1", (arn,))
+    return (str(rows[0][0]), str(rows[0][1])) if rows else None
 
 
 async def put_resource_policy(
@@ -56,14 +56,14 @@ async def put_resource_policy(
 ) -> api.PutResourcePolicyOutput:
     table = await tagged(dynamodb, call, request.resource_arn)
     check(request.policy)
-    held = await find(dynamodb, request.resource_arn)
     expected = request.expected_revision_id
-    if expected is not None and expected != (held[1] if held else _NO_POLICY):
-        raise _not_found(request.resource_arn)
-    if held is not None and held[0] == request.policy:
-        return api.PutResourcePolicyOutput(revision_id=held[1])
     revision = new_id()
     async with dynamodb.change(table) as (tx, now):
+        held = await find(tx, request.resource_arn)
+        if expected is not None and expected != (held[1] if held else _NO_POLICY):
+            raise _not_found(request.resource_arn)
+        if held is not None and held[0] == request.policy:
+            return api.PutResourcePolicyOutput(revision_id=held[1])
         await put(tx, table, request.resource_arn, request.policy, revision)
         if request.resource_arn == now.arn:
             await _keep_together(dynamodb, tx, now, request.policy)
@@ -74,7 +74,7 @@ async def get_resource_policy(
     dynamodb: DynamoDb, call: Call, request: api.GetResourcePolicyInput
 ) -> api.GetResourcePolicyOutput:
     await tagged(dynamodb, call, request.resource_arn)
-    held = await find(dynamodb, request.resource_arn)
+    held = await find(dynamodb.db, request.resource_arn)
     if held is None:
         raise _not_found(request.resource_arn)
     return api.GetResourcePolicyOutput(policy=held[0], revision_id=held[1])
@@ -84,13 +84,13 @@ async def delete_resource_policy(
     dynamodb: DynamoDb, call: Call, request: api.DeleteResourcePolicyInput
 ) -> api.DeleteResourcePolicyOutput:
     table = await tagged(dynamodb, call, request.resource_arn)
-    held = await find(dynamodb, request.resource_arn)
     expected = request.expected_revision_id
-    if expected is not None and (held is None or expected != held[1]):
-        raise _not_found(request.resource_arn)
-    if held is None:
-        return api.DeleteResourcePolicyOutput()
     async with dynamodb.change(table) as (tx, now):
+        held = await find(tx, request.resource_arn)
+        if expected is not None and (held is None or expected != held[1]):
+            raise _not_found(request.resource_arn)
+        if held is None:
+            return api.DeleteResourcePolicyOutput()
         await tx.write("DELETE FROM ddb_policy WHERE arn = $1", (request.resource_arn,))
         if request.resource_arn == now.arn:
             await _keep_together(dynamodb, tx, now, "")

@@ -67,10 +67,10 @@ class TableStore:
         )
         return int(row[0]) if row else 0
 
-    async def tags(self, table: Table) -> str:
-        """The JSON object of its tags."""
-        row = await self.db.read_one(f"SELECT tags FROM ddb_table {_WHERE}", _names(table))  # noqa: S608  constants
-        return str(row[0]) if row else "{}"
+    async def tags(self, table: Table, tx: Transaction | None = None) -> str:
+        """The JSON object of its tags, as committed or as a transaction sees it: who changes them reads them in it."""
+        rows = await (tx or self.db).read(f"SELECT tags FROM ddb_table {_WHERE}", _names(table))  # noqa: S608  constants
+        return str(rows[0][0]) if rows else "{}"
 
     async def put_tags(self, tx: Transaction, table: Table, tags: str) -> None:
         await tx.write(f"UPDATE ddb_table SET tags = $4 {_WHERE}", (*_names(table), tags))  # noqa: S608  constants
