@@ -13,11 +13,15 @@ ACCOUNT = "555555555501"
 BIG = {"S": "x" * 390_000}
 """What takes as much as a table with one unit gets in minutes: it is behind for longer than a test lasts, on any machine."""
 
+LIMITS = (
+    "dynamodb.throttling=1,dynamodb.burst_seconds=2,dynamodb.partition_read_units=1,dynamodb.partition_write_units=1"
+)
+
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
     folder: Path = tmp_path_factory.mktemp("throughput")
-    node = NodeProcess(folder / "data", "--limit", "dynamodb.throttling=1,dynamodb.burst_seconds=2")
+    node = NodeProcess(folder / "data", "--limit", LIMITS)
     yield node
     node.stop()
 
@@ -132,5 +136,81 @@ def test_the_most_of_a_table_paid_by_request(dynamodb: Any) -> None:
     answer = refused(lambda: dynamodb.put_item(TableName="most", Item={"id": {"S": "a"}, "data": BIG}))
     assert answer["Error"]["Code"] == "ThrottlingException"
     assert answer["throttlingReasons"][0]["reason"] == "TableWriteMaxOnDemandThroughputExceeded"
-    for _ in range(20):
-        dynamodb.get_item(TableName="most", Key={"id": {"S": "a"}})
+    for number in range(20):
+        dynamodb.get_item(TableName="most", Key={"id": {"S": f"other-{number}"}})
+
+
+def test_a_key_that_is_too_hot(strict: NodeProcess, dynamodb: Any) -> None:
+    kinds = {"id": "HASH", "at": "RANGE"}
+    arn = dynamodb.create_table(
+        TableName="hot",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in kinds.items()],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "at", "kind")],
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-kind",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )["TableDescription"]["TableArn"]
+
+    def item(id: str, at: str, **more: str) -> dict[str, Any]:
+        return {name: {"S": value} for name, value in {"id": id, "at": at, **more}.items()}
+
+    def put(**key: str) -> Any:
+        return dynamodb.put_item(TableName="hot", Item=item(**key) | {"data": BIG})
+
+    def reason(run: Callable[[], Any]) -> tuple[str, str]:
+        answer = refused(run)
+        [found] = answer["throttlingReasons"]
+        assert answer["Error"]["Code"] == "ThrottlingException"
+        assert found["resource"] == (f"{arn}/index/by-kind" if found["reason"].startswith("Index") else arn)
+        return found["reason"], answer["Error"]["Message"].split(".")[0]
+
+    table = "Throughput exceeds the current capacity of your table or index"
+    put(id="a", at="1")
+    assert reason(lambda: put(id="a", at="2")) == ("TableWriteKeyRangeThroughputExceeded", table)
+    writes = [{"PutRequest": {"Item": item(id, "3")}} for id in ("a", "b")]
+    answer = dynamodb.batch_write_item(RequestItems={"hot": writes})
+    assert answer["UnprocessedItems"] == {"hot": writes[:1]}
+    transacted = [{"Put": {"TableName": "hot", "Item": item("a", "4")}}]
+    cancelled = refused(lambda: dynamodb.transact_write_items(TransactItems=transacted))
+    assert cancelled["CancellationReasons"][0]["Code"] == "ThrottlingError"
+
+    index = "Throughput exceeds the current capacity for one or more global secondary indexes"
+    put(id="c", at="1", kind="x")
+    assert reason(lambda: put(id="d", at="1", kind="x")) == ("IndexWriteKeyRangeThroughputExceeded", index)
+    assert "Item" not in dynamodb.get_item(TableName="hot", Key=item("d", "1"))
+    dynamodb.put_item(TableName="hot", Item=item("d", "1", kind="y"))
+
+    def query(**members: Any) -> Any:
+        name, value = members.pop("key")
+        return dynamodb.query(
+            TableName="hot",
+            KeyConditionExpression="#k = :v",
+            ExpressionAttributeNames={"#k": name},
+            ExpressionAttributeValues={":v": {"S": value}},
+            **members,
+        )
+
+    assert query(key=("id", "a"))["Count"] == 1
+    assert reason(lambda: query(key=("id", "a"))) == ("TableReadKeyRangeThroughputExceeded", table)
+    assert reason(lambda: dynamodb.get_item(TableName="hot", Key=item("a", "1")))[0].startswith("TableRead")
+    keys = [item(id, "1") for id in ("a", "c")]
+    assert dynamodb.batch_get_item(RequestItems={"hot": {"Keys": keys}})["UnprocessedKeys"]["hot"]["Keys"] == keys[:1]
+    assert query(key=("kind", "x"), IndexName="by-kind")["Count"] == 1
+    run = reason(lambda: query(key=("kind", "x"), IndexName="by-kind"))
+    assert run == ("IndexReadKeyRangeThroughputExceeded", index)
+    assert dynamodb.scan(TableName="hot")["Count"] == 4
+    wait(strict, 1_000)
+    put(id="a", at="5", kind="x")
+    assert query(key=("id", "a"))["Count"] == 2
+
+
+def test_a_key_that_is_too_hot_in_a_table_with_provisioned_throughput(dynamodb: Any) -> None:
+    arn = create(dynamodb, "provisioned", read=5_000, write=5_000)
+    answer = refused(lambda: dynamodb.put_item(TableName="provisioned", Item={"id": {"S": "a"}, "data": BIG}))
+    assert answer["Error"]["Code"] == "ProvisionedThroughputExceededException"
+    assert answer["ThrottlingReasons"] == [{"reason": "TableWriteKeyRangeThroughputExceeded", "resource": arn}]

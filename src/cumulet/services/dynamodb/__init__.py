@@ -37,6 +37,7 @@ from cumulet.services.dynamodb.destinations.outgoing import Outgoing
 from cumulet.services.dynamodb.directory import Directory
 from cumulet.services.dynamodb.expirer import Expirer
 from cumulet.services.dynamodb.jobs import Jobs
+from cumulet.services.dynamodb.key_ranges import KeyRanges
 from cumulet.services.dynamodb.limits import Limits
 from cumulet.services.dynamodb.partiql import operations as statements
 from cumulet.services.dynamodb.partiql import several as several_statements
@@ -53,6 +54,11 @@ _MODULES = (
     *(transactions, updates, global_tables, global_settings, insights, search, statements, several_statements),
     destinations,
 )
+
+
+def _meter(clock: Clock, limits: Limits) -> Meter:
+    keys = KeyRanges(clock.now, limits.partition_read_units, limits.partition_write_units)
+    return Meter(clock.now, limits.burst_seconds, keys)
 
 
 def build(
@@ -77,7 +83,7 @@ def build(
         changes=changes,
         expirer=Expirer(db, store, changes, clock),
         jobs=Jobs(db, clock, tasks),
-        meter=Meter(clock.now, limits.burst_seconds) if limits.throttling else None,
+        meter=_meter(clock, limits) if limits.throttling else None,
     )
     for each in (replicas, ttl, operations, restores, exports, imports, bulk_work):
         each.register(dynamodb)

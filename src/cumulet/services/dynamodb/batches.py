@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import compress
 from typing import Any
 
 from msgspec import Struct
@@ -64,7 +65,7 @@ async def batch_get_item(dynamodb: DynamoDb, call: Call, request: api.BatchGetIt
     if not answer.consumed_capacity:
         answer.consumed_capacity = None
     if dynamodb.meter is not None and not any(_was_read(each, answer) for each in wanted):
-        dynamodb.meter.admit(wanted[0].table, "read")
+        dynamodb.meter.admit(wanted[0].table, "read", key=wanted[0].places[0].hash)
     return answer
 
 
@@ -112,7 +113,7 @@ async def _read(
     meter = dynamodb.meter
     unread: list[Item] = []
     for key, place in zip(wanted.asked.keys, wanted.places, strict=True):
-        if left <= 0 or (meter is not None and not meter.admits(wanted.table, "read")):
+        if left <= 0 or (meter is not None and not meter.admits(wanted.table, "read", key=place.hash)):
             unread.append(key)
             continue
         held = await rows.get(dynamodb.db, wanted.table, place)
@@ -120,6 +121,7 @@ async def _read(
         consumed.add(units)
         if meter is not None:
             meter.spend(_units(wanted.table, units), "read")
+            meter.spend_read(wanted.table, None, place.hash, units)
         if held is not None:
             left -= held.size
             projection = wanted.projection
@@ -191,12 +193,20 @@ def _admitted(
     request: api.BatchWriteItemInput,
     answer: api.BatchWriteItemOutput,
 ) -> list[tuple[str, Table, list[Put]]]:
-    """Those whose tables have throughput left; the others are given back. Raises as `Meter.admit` when there are no others."""
-    admitted = [each for each in batches if meter.admits(each[1], "write")]
+    """Those whose tables and keys have throughput left; the others are given back. Raises as `Meter.admit` when there are no
+    others."""
+    admitted: list[tuple[str, Table, list[Put]]] = []
+    back: dict[str, list[api.WriteRequest]] = {}
+    for name, table, puts in batches:
+        fit = [meter.admits(table, "write", key=put.place.hash) for put in puts]
+        if any(fit):
+            admitted.append((name, table, list(compress(puts, fit))))
+        if not all(fit):
+            back[name] = [write for write, fits in zip(request.request_items[name], fit, strict=True) if not fits]
     if not admitted:
-        meter.admit(batches[0][1], "write")
-    names = {name for name, _, _ in admitted}
-    answer.unprocessed_items = {name: writes for name, writes in request.request_items.items() if name not in names}
+        _, table, puts = batches[0]
+        meter.admit(table, "write", key=puts[0].place.hash)
+    answer.unprocessed_items = back
     return admitted
 
 
@@ -237,6 +247,10 @@ async def _write(dynamodb: DynamoDb, tx: Transaction, table: Table, puts: list[P
         old = await rows.get(tx, table, put.place)
         await writing.apply(tx, dynamodb.changes, table, put.place, old, put.new, put.item)
         old_item = decode_item(old.body) if old is not None and table.indexed else None
-        consumed.add(*written_units(table, Written(old, old_item, put.new, put.item)))
+        written = Written(old, old_item, put.new, put.item)
+        units = written_units(table, written)
+        consumed.add(*units)
+        if dynamodb.meter is not None:
+            dynamodb.meter.spend_write(table, put.place.hash, units, written.item)
         consumed.add_vectors(write_bytes(table, old_item, put.item))
     return consumed

@@ -50,6 +50,11 @@ class Written(Struct):
     new: Stored | None
     new_item: Item | None
 
+    @property
+    def item(self) -> Item | None:
+        """The item as it is, or as it was if it is gone."""
+        return self.new_item if self.new_item is not None else self.old_item
+
 
 Change = Callable[[Item | None, Stored | None], tuple[Item | None, Stored | None]]
 """From the item that is there to the one that shall be, with its row; None for none."""
@@ -140,29 +145,30 @@ async def _alone(
 ) -> Written:
     """Change one item in a transaction of its own."""
     if dynamodb.meter is not None:
-        dynamodb.meter.admit(table, "write")
+        dynamodb.meter.admit(table, "write", key=place.hash)
     async with dynamodb.db.transaction() as tx:
         table = await now_in(dynamodb, table)
         on_failure = request.return_values_on_condition_check_failure
         try:
             written = await alter(dynamodb, tx, table, place, change, condition, on_failure)
         except api.ConditionalCheckFailedException:
-            _pay(dynamodb, table, None)
+            _pay(dynamodb, table, place, None)
             raise
-    _pay(dynamodb, table, written)
+        if dynamodb.meter is not None:
+            dynamodb.meter.admit_entries(table, written_units(table, written)[1], written.item)
+    _pay(dynamodb, table, place, written)
     return written
 
 
-def _pay(dynamodb: DynamoDb, table: Table, written: Written | None) -> None:
+def _pay(dynamodb: DynamoDb, table: Table, place: Address, written: Written | None) -> None:
     """What a write took; one whose condition did not hold takes a unit as well."""
     if dynamodb.meter is None:
         return
     spent = Consumed(table)
-    if written is None:
-        spent.add(1.0)
-    else:
-        spent.add(*written_units(table, written))
+    units = (1.0, {}) if written is None else written_units(table, written)
+    spent.add(*units)
     dynamodb.meter.spend(spent, "write")
+    dynamodb.meter.spend_write(table, place.hash, units, None if written is None else written.item)
 
 
 def _consumed(table: Table, written: Written, request: Writing) -> api.ConsumedCapacity | None:
@@ -207,9 +213,10 @@ def _place(dynamodb: DynamoDb, table: Table, request: api.GetItemInput, projecti
     check_key(table.key, request.key)
     if projection is not None:
         check_routes(table, projection.routes)
+    place = address(table.key, request.key)
     if dynamodb.meter is not None:
-        dynamodb.meter.admit(table, "read")
-    return address(table.key, request.key)
+        dynamodb.meter.admit(table, "read", key=place.hash)
+    return place
 
 
 def _got(
@@ -223,6 +230,7 @@ def _got(
         consumed = spent.shown(request.return_consumed_capacity, name=request.table_name)
         if meter is not None:
             meter.spend(spent, "read")
+            meter.spend_read(table, None, address(table.key, request.key).hash, spent.units)
     if held is None:
         return api.GetItemOutput(consumed_capacity=consumed)
     item = shown(held) if projection is None else projection.apply(decode_item(held.body))

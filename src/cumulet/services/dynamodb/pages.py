@@ -64,7 +64,7 @@ class Reading:
         self, source: Source, what: Range, after: Position | None, limit: int, *, forward: bool = True
     ) -> None:
         self.source = source
-        self._what = what
+        self.what = what
         self._after = after
         self._limit = limit
         self._forward = forward
@@ -87,7 +87,7 @@ class Reading:
     def _next(self) -> tuple[str, list[Any]]:
         """The statement that reads the next rows, with its values."""
         self._count = min(self._limit - len(self._rows), _ROWS)
-        sql, values = _statement(self.source, self._what, self._after, forward=self._forward)
+        sql, values = _statement(self.source, self.what, self._after, forward=self._forward)
         values.append(self._count)
         return sql, values
 

@@ -86,13 +86,13 @@ def _read(dynamodb: DynamoDb, call: Call, request: Request, asked: Asked) -> Any
         reading = _reading(dynamodb, table, request, asked)
         page = reading.at_once(dynamodb.db)
         if page is not None:
-            return _answer(dynamodb, request, reading.source, page, asked)
+            return _answer(dynamodb, request, reading, page, asked)
     return _read_later(dynamodb, call, request, asked)
 
 
 async def _read_later(dynamodb: DynamoDb, call: Call, request: Request, asked: Asked) -> Any:
     reading = _reading(dynamodb, await dynamodb.table(call, request.table_name), request, asked)
-    return _answer(dynamodb, request, reading.source, await reading.page(dynamodb.db), asked)
+    return _answer(dynamodb, request, reading, await reading.page(dynamodb.db), asked)
 
 
 def _reading(dynamodb: DynamoDb, table: Table, request: Request, asked: Asked) -> Reading:
@@ -112,7 +112,7 @@ def _reading(dynamodb: DynamoDb, table: Table, request: Request, asked: Asked) -
         _check_asked(table, asked)
     source = _source(table, index, request, asked)
     if dynamodb.meter is not None:
-        dynamodb.meter.admit(table, "read", index)
+        dynamodb.meter.admit(table, "read", index, key=what.hash)
     return Reading(source, what, after, request.limit or _NO_LIMIT, forward=forward)
 
 
@@ -304,7 +304,7 @@ def _scan_start(table: Table, index: Index | None, request: api.ScanInput, what:
     return position
 
 
-def _answer(dynamodb: DynamoDb, request: Request, source: Source, page: Page, asked: Asked) -> Any:
+def _answer(dynamodb: DynamoDb, request: Request, reading: Reading, page: Page, asked: Asked) -> Any:
     """The page as the request wants it."""
     output: Callable[..., Any] = api.QueryOutput if isinstance(request, api.QueryInput) else api.ScanOutput
     items: list[Any]
@@ -316,8 +316,8 @@ def _answer(dynamodb: DynamoDb, request: Request, source: Source, page: Page, as
         items=None if request.select == "COUNT" else items,
         count=len(items),
         scanned_count=len(page.rows),
-        last_evaluated_key=_last_key(source, page) if page.full else None,
-        consumed_capacity=_consumed(dynamodb, request, source, page),
+        last_evaluated_key=_last_key(reading.source, page) if page.full else None,
+        consumed_capacity=_consumed(dynamodb, request, reading, page),
     )
 
 
@@ -339,9 +339,10 @@ def _last_key(source: Source, page: Page) -> Any:
     return {name: item[name] for name in names}
 
 
-def _consumed(dynamodb: DynamoDb, request: Request, source: Source, page: Page) -> api.ConsumedCapacity | None:
+def _consumed(dynamodb: DynamoDb, request: Request, reading: Reading, page: Page) -> api.ConsumedCapacity | None:
     if dynamodb.meter is None and not capacity.wanted(request.return_consumed_capacity):
         return None
+    source = reading.source
     consumed = Consumed(source.table)
     consistent = bool(request.consistent_read)
     units = capacity.read_units(page.bytes, consistent=consistent)
@@ -352,4 +353,6 @@ def _consumed(dynamodb: DynamoDb, request: Request, source: Source, page: Page) 
         consumed.add(fetched, {source.index.name: units})
     if dynamodb.meter is not None:
         dynamodb.meter.spend(consumed, "read")
+        if reading.what.hash is not None:
+            dynamodb.meter.spend_read(source.table, source.index, reading.what.hash, units)
     return consumed.shown(request.return_consumed_capacity, name=request.table_name)

@@ -21,6 +21,7 @@ from cumulet.services.dynamodb.asked import (
     OF_TRANSACTED_GET,
     OF_TRANSACTED_UPDATE,
     AnyCondition,
+    AnyUpdate,
     check_routes,
     check_updated,
     condition_of,
@@ -33,11 +34,12 @@ from cumulet.services.dynamodb.errors import invalid
 from cumulet.services.dynamodb.expressions import Projection, check_parameters
 from cumulet.services.dynamodb.item_collections import metrics
 from cumulet.services.dynamodb.items import Change, Updating, Written, now_in, shown, stored, written_units
+from cumulet.services.dynamodb.key_ranges import Kind
 from cumulet.services.dynamodb.keys import check_item_keys, check_key
 from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import Address, Stored, address, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
-from cumulet.services.dynamodb.throughput import Kind, Meter
+from cumulet.services.dynamodb.throughput import Meter
 from cumulet.services.dynamodb.values import Item, check_item, item_size
 from cumulet.services.dynamodb.vectors.entries import check as check_vectors
 from cumulet.services.dynamodb.vectors.entries import write_bytes
@@ -116,18 +118,29 @@ async def transact_get_items(
     if len({(table.id, place) for table, place in places}) != len(places):
         raise invalid(_SAME_ITEM)
     if dynamodb.meter is not None:
-        _admit(dynamodb.meter, [table for table, _ in places], "read")
+        _admit(dynamodb.meter, places, "read")
     async with dynamodb.db.transaction() as tx:  # nothing is written: it is for one state of all
         found = [await rows.get(tx, *each) for each in places]
     responses = []
     for get, held, projection in zip(gets, found, projections, strict=True):
-        consumed[get.table_name].add(2 * capacity.read_units(held.size if held else 0, consistent=True))
+        consumed[get.table_name].add(_read_units(held))
         responses.append(_response(held, projection))
     if dynamodb.meter is not None:
         dynamodb.meter.spend_all(consumed.values(), "read")
+        _pay_keys(dynamodb.meter, places, found)
     return api.TransactGetItemsOutput(
         responses=responses, consumed_capacity=_shown(consumed, request.return_consumed_capacity, "read")
     )
+
+
+def _read_units(held: Stored | None) -> float:
+    return 2 * capacity.read_units(held.size if held else 0, consistent=True)
+
+
+def _pay_keys(meter: Meter, places: list[tuple[Table, Address]], found: list[Stored | None]) -> None:
+    """What the partition keys of these places gave."""
+    for (table, place), held in zip(places, found, strict=True):
+        meter.spend_read(table, None, place.hash, _read_units(held))
 
 
 def _response(held: Stored | None, projection: Projection | None) -> api.ItemResponse:
@@ -145,12 +158,12 @@ def _wrong_key(table: Table, key: Item) -> Reason | None:
     return None
 
 
-def _admit(meter: Meter, tables: list[Table], kind: Kind) -> None:
-    """Raises TransactionCanceledException when one of the tables has no throughput left."""
+def _admit(meter: Meter, places: list[tuple[Table, Address]], kind: Kind) -> None:
+    """Raises TransactionCanceledException when one of the tables or keys has no throughput left."""
     reasons = []
-    for table in tables:
+    for table, place in places:
         try:
-            meter.admit(table, kind)
+            meter.admit(table, kind, key=place.hash)
             reasons.append(Reason())
         except api.ProvisionedThroughputExceededException as error:
             reasons.append(Reason("ProvisionedThroughputExceeded", error.message))
@@ -171,13 +184,13 @@ async def transact_write_items(
 ) -> api.TransactWriteItemsOutput:
     token = request.client_request_token
     digest = _digest(request) if token is not None else b""
-    steps = [await _step(dynamodb, call, each) for each in request.transact_items]
+    steps = _all_fit([await _step(dynamodb, call, each) for each in request.transact_items])
     if len({(step.table.id, step.place) for step in steps}) != len(steps):
         raise invalid(_SAME_ITEM)
     if sum(item_size(each.put.item) for each in request.transact_items if each.put is not None) > _MOST_BYTES:
         raise invalid("Transaction request size exceeds the maximum of 4 MB")
     if dynamodb.meter is not None:
-        _admit(dynamodb.meter, [step.table for step in steps], "write")
+        _admit(dynamodb.meter, [(step.table, step.place) for step in steps], "write")
     async with dynamodb.db.transaction() as tx:
         if token is not None and (before := await _repeated(dynamodb, call, tx, token, digest)) is not None:
             return _repetition(steps, before, request)
@@ -191,6 +204,8 @@ async def transact_write_items(
         spent = consumed.setdefault(step.name, Consumed(step.table))
         spent.add(2 * table_units, doubled)
         spent.add_vectors(write_bytes(step.table, each.old_item, each.new_item))
+        if dynamodb.meter is not None:
+            dynamodb.meter.spend_write(step.table, step.place.hash, (table_units, by_index), each.item, times=2)
     if dynamodb.meter is not None:
         dynamodb.meter.spend_all(consumed.values(), "write")
     return api.TransactWriteItemsOutput(
@@ -253,8 +268,17 @@ def _repetition(steps: list[Step], before: bytes, request: api.TransactWriteItem
     return api.TransactWriteItemsOutput(consumed_capacity=_shown(consumed, request.return_consumed_capacity, "read"))
 
 
-async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> Step:
-    """An action, checked by itself. Raises ValidationException, ResourceNotFoundException."""
+def _all_fit(found: list[Step | Reason]) -> list[Step]:
+    """The actions. Raises TransactionCanceledException for the first that does not fit its table; of others nothing is said."""
+    steps = [each for each in found if isinstance(each, Step)]
+    if len(steps) < len(found):
+        first = next(each for each in found if isinstance(each, Reason))
+        raise cancelled([first if each is first else Reason() for each in found])
+    return steps
+
+
+async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> Step | Reason:
+    """An action, checked by itself, or why it does not fit its table. Raises ValidationException, ResourceNotFoundException."""
     given = [part for part in (each.condition_check, each.put, each.delete, each.update) if part is not None]
     if len(given) != 1:
         raise invalid(_ONE_ACTION)
@@ -271,19 +295,14 @@ async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> 
     new = stored(put) if put is not None else None
     table = await dynamodb.table(call, action.table_name)
     unsupported(table, "Transactions are")
-    if isinstance(action, api.Put):
-        check_item_keys(table, action.item)
-        check_vectors(table, action.item)
-        key = {name: action.item[name] for name in table.key.names}
-    else:
-        key = action.key
-        check_key(table.key, key)
+    try:
+        key = _key(table, action, update)
+    except AwsError as error:
+        return Reason("ValidationError", error.message)
     change: Change | None
     if isinstance(action, api.ConditionCheck):
         change = None
-    elif update is not None or isinstance(action, api.Update):
-        if update is not None:
-            check_updated(table, update)
+    elif isinstance(action, api.Update):
         change = Updating(table, key, update).change
     else:
 
@@ -292,6 +311,20 @@ async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> 
 
     on_failure = action.return_values_on_condition_check_failure
     return Step(action.table_name, table, key, address(table.key, key), condition, on_failure, change)
+
+
+def _key(
+    table: Table, action: api.ConditionCheck | api.Put | api.Delete | api.Update, update: AnyUpdate | None
+) -> Item:
+    """The key of an action's item. Raises ValidationException for what does not fit the table."""
+    if isinstance(action, api.Put):
+        check_item_keys(table, action.item)
+        check_vectors(table, action.item)
+        return {name: action.item[name] for name in table.key.names}
+    check_key(table.key, action.key)
+    if update is not None:
+        check_updated(table, update)
+    return action.key
 
 
 async def perform(dynamodb: DynamoDb, tx: Transaction, steps: list[Step]) -> tuple[list[Written], list[int]]:
