@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cumulet.storage.database import Conflict, Database
+from cumulet.storage.database import Conflict, Database, Row, Statement
 from cumulet.storage.sqlite import SqliteDatabase
 
 ENGINES: dict[str, Callable[[Path], Database]] = {
@@ -158,6 +158,58 @@ def test_no_other_writer_falls_between_the_queries_of_a_transaction(run: Callabl
 
         await asyncio.gather(*(increment() for _ in range(50)))
         assert await db.read_one("SELECT size FROM item") == (50,)
+
+    run(scenario)
+
+
+def test_no_other_writer_falls_between_a_change_and_what_it_follows_from(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: Database) -> None:
+        await db.write("INSERT INTO item (name, size) VALUES ('counter', 0)")
+        query = ("SELECT size FROM item WHERE name = $1", ("counter",))
+
+        def more(rows: list[Row]) -> Statement:
+            return "UPDATE item SET size = $1 WHERE name = 'counter'", (rows[0][0] + 1,)
+
+        async def block() -> None:
+            async with db.transaction() as tx:
+                [(size,)] = await tx.read(*query)
+                await asyncio.sleep(0)
+                await tx.write(*more([(size,)]))
+
+        for _ in range(3):
+            await db.change(query, more)  # nobody else is there
+            await asyncio.gather(*(db.change(query, more) if number % 3 else block() for number in range(50)))
+        assert await db.read_one("SELECT size FROM item") == (153,)
+
+    run(scenario)
+
+
+def test_a_change_that_is_decided_against_leaves_everything(run: Callable[[Scenario], None]) -> None:
+    query = ("SELECT 1 FROM item WHERE name = $1", ("a",))
+
+    async def scenario(db: Database) -> None:
+        def add(rows: list[Row]) -> Statement | None:
+            if rows:
+                raise KeyError("a")
+            return "INSERT INTO item (name) VALUES ($1)", ("a",)
+
+        async def change() -> list[str]:
+            with contextlib.suppress(KeyError):
+                await db.change(query, add)
+            return await _names(db)
+
+        await db.change(query, lambda rows: None)
+        assert await _names(db) == []
+        # Who is refused for what was there finds it.
+        assert await asyncio.gather(change(), change(), change()) == [["a"]] * 3
+        with pytest.raises(KeyError):
+            await db.change(query, add)
+        with pytest.raises(Conflict):
+            await db.change(query, lambda rows: ("INSERT INTO item (name) VALUES ($1)", ("a",)))
+        with pytest.raises(Exception, match="no such table"):
+            await db.change(query, lambda rows: ("DELETE FROM missing", ()))
+        await db.write("INSERT INTO item (name) VALUES ($1)", ("b",))
+        assert await _names(db) == ["a", "b"]
 
     run(scenario)
 

@@ -60,6 +60,7 @@ def test_one_writer_in_a_turn_of_the_loop_waits_for_nobody(run: Callable[[Scenar
             ("a", db.write(_PUT, ("a",))),
             ("b", _block(db, "b")),
             ("c", db.write_all([(_PUT, ("c",)), ("UPDATE item SET body = NULL", ())])),
+            ("d", db.change(("SELECT count(*) FROM item", ()), lambda rows: (_PUT, ("abcd"[rows[0][0]],)))),
         ):
             assert not _waits(change)
             assert name in await _names(db)
@@ -167,6 +168,8 @@ def test_what_fails_at_once_leaves_nothing_and_holds_nobody_up(run: Callable[[Sc
             (Conflict, db.write(_PUT, ("a",))),
             (Conflict, _block(db, "a")),
             (Conflict, db.write_all([(_PUT, ("b",)), (_PUT, ("a",))])),
+            (Conflict, db.change(("SELECT name FROM item", ()), lambda rows: (_PUT, rows[0]))),
+            (IndexError, db.change(("SELECT name FROM item", ()), lambda rows: (_PUT, rows[100]))),
             (apsw.SQLError, db.write("DELETE FROM missing")),
             (apsw.SQLError, db.write_all([(_PUT, ("b",)), ("DELETE FROM missing", ())])),
         ]

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 Row = tuple[Any, ...]
 Values = Sequence[object]
 Statement = tuple[str, Values]
+Decision = Callable[[list[Row]], Statement | None]
+"""From the rows that were read to the statement that follows from them; None for none. It waits for nothing."""
 
 
 class StorageError(Exception):
@@ -68,6 +70,14 @@ class Database(Protocol):
         """Run changing statements, in order: all of them happen, durably on return, or none. Raises as `write`.
 
         For those that are known beforehand: half the cost of a `transaction` block.
+        """
+        ...
+
+    async def change(self, query: Statement, decide: Decision) -> None:
+        """Read rows, then run the changing statement that follows from them; no other writer's falls between. Durable on return.
+
+        What `decide` raises, nothing having been changed, is raised here; otherwise raises as `write`.
+        For what reads once and writes once: half the cost of a `transaction` block.
         """
         ...
 

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import apsw
 
-from cumulet.storage.database import Conflict, Row, Statement, StorageError, Transaction, Values
+from cumulet.storage.database import Decision, Row, Statement, StorageError, Transaction, Values
 from cumulet.storage.sqlite.company import Company
 from cumulet.storage.sqlite.log import WriteAheadLog
-from cumulet.storage.sqlite.statements import Queries, open_file, run
-from cumulet.storage.sqlite.waiting import Batch, Job, Turn, tell
+from cumulet.storage.sqlite.statements import Queries, change, open_file, run
+from cumulet.storage.sqlite.waiting import Batch, Choice, Job, Turn, tell
 
 # Seconds a commit takes on average, below which it delays the loop less than a hop to a thread and back costs.
 _QUICK = 0.0006
@@ -94,20 +94,28 @@ class SqliteDatabase:
             rows = run(self._writer, sql, values)
             self._measure(started)
             return rows
-        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._pending.append(Job(sql, values, done))
-        self._pump()
-        return await done
+        return await self._join(Job(sql, values, asyncio.get_running_loop().create_future()))
 
     async def write_all(self, statements: Sequence[Statement]) -> None:
         if self._commits_at_once():
             self._execute_all(statements)
             self._end_transaction()
             return
-        done: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._pending.append(Batch(statements, done))
+        await self._join(Batch(statements, asyncio.get_running_loop().create_future()))
+
+    async def change(self, query: Statement, decide: Decision) -> None:
+        if self._commits_at_once():
+            started = time.perf_counter()
+            change(self._writer, query, decide)
+            self._measure(started)
+            return
+        await self._join(Choice(query, decide, asyncio.get_running_loop().create_future()))
+
+    async def _join(self, job: Job) -> list[Row]:
+        """Have it done with what others do."""
+        self._pending.append(job)
         self._pump()
-        await done
+        return await job.done
 
     def transaction(self) -> _Block:
         return _Block(self)
@@ -226,7 +234,7 @@ class SqliteDatabase:
 
     def _is_alone(self) -> bool:
         """Whether all there is to do is one statement. It waits for others: without any it needs no BEGIN and no COMMIT."""
-        return len(self._pending) == 1 and not self._group and type(self._pending[0]) is Job
+        return len(self._pending) == 1 and not self._group and not isinstance(self._pending[0], (Batch, Turn))
 
     def _begin(self) -> None:
         if not self._writer.in_transaction:
@@ -240,18 +248,21 @@ class SqliteDatabase:
             else:
                 if not alone:
                     self._begin()
-                job.rows = run(self._writer, job.sql, job.values)
-        except Conflict as error:
-            if self._writer.in_transaction:
-                job.conflict = error
-                self._group.append(job)
-            else:  # what it met is durable
-                job.done.set_exception(error)
-        except Exception as error:  # noqa: BLE001  it belongs to whoever asked, not to the pump
+                if isinstance(job, Choice):
+                    change(self._writer, (job.sql, job.values), job.decide)
+                else:
+                    job.rows = run(self._writer, job.sql, job.values)
+        except (StorageError, apsw.Error) as error:  # it belongs to whoever asked, not to the pump
             job.done.set_exception(error)
             self._check_still_open(error)
             if not self._group:
                 self._roll_back(first=True)
+        except Exception as error:  # noqa: BLE001  a conflict, or what a decision came to
+            if self._writer.in_transaction:
+                job.refusal = error
+                self._group.append(job)
+            else:  # what it met is durable
+                job.done.set_exception(error)
         else:
             self._group.append(job)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import apsw
 
-from cumulet.storage.database import Conflict, Row, StorageError, Values
+from cumulet.storage.database import Conflict, Decision, Row, Statement, StorageError, Values
 
 _CACHED_STATEMENTS = 256
 # One lock for as long as the file is open, which no other process opens, instead of six system calls a commit and two a read.
@@ -53,6 +53,13 @@ def run_each(connection: apsw.Connection, sql: str, rows: Sequence[Values]) -> N
         connection.executemany(_numbered(sql), map(tuple, rows)).fetchall()
     except apsw.Error as error:
         raise _failure(error) from error
+
+
+def change(connection: apsw.Connection, query: Statement, decide: Decision) -> None:
+    """Run a query, and the statement that follows from its rows; raises as the port says, and what `decide` raises."""
+    statement = decide(run(connection, *query))
+    if statement is not None:
+        run(connection, *statement)
 
 
 def _failure(error: apsw.Error) -> Exception:

@@ -4,22 +4,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from cumulet.storage.database import Conflict, Row, Statement, StorageError, Values
+from cumulet.storage.database import Decision, Row, Statement, StorageError, Values
 
 log = logging.getLogger(__name__)
 
 
 class Job:
-    """One statement. A conflict waits for the commit too: whoever is told that something is there already must find it."""
+    """One statement. Its refusal waits for the commit too: whoever is told that something is there already must find it."""
 
-    __slots__ = ("conflict", "done", "rows", "sql", "values")
+    __slots__ = ("done", "refusal", "rows", "sql", "values")
 
     def __init__(self, sql: str, values: Values, done: "asyncio.Future[list[Row]]") -> None:
         self.sql = sql
         self.values = values
         self.done = done
         self.rows: list[Row] = []
-        self.conflict: Conflict | None = None
+        self.refusal: Exception | None = None
 
 
 class Batch(Job):
@@ -30,6 +30,16 @@ class Batch(Job):
     def __init__(self, statements: Sequence[Statement], done: "asyncio.Future[list[Row]]") -> None:
         super().__init__("", (), done)
         self.statements = statements
+
+
+class Choice(Job):
+    """A query, and the statement that follows from its rows."""
+
+    __slots__ = ("decide",)
+
+    def __init__(self, query: Statement, decide: Decision, done: "asyncio.Future[list[Row]]") -> None:
+        super().__init__(*query, done)
+        self.decide = decide
 
 
 class Turn:
@@ -60,8 +70,8 @@ def tell(item: Job | Turn, failure: StorageError | None) -> None:
             item.done.set_exception(failure)
         elif isinstance(item, Turn):
             item.done.set_result(None)
-        elif item.conflict is not None:
-            item.done.set_exception(item.conflict)
+        elif item.refusal is not None:
+            item.done.set_exception(item.refusal)
         else:
             item.done.set_result(item.rows)
     if failure is None and isinstance(item, Turn):
