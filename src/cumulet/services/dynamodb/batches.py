@@ -218,8 +218,7 @@ def _made(write: api.WriteRequest) -> tuple[api.WriteRequest, Stored | None]:
             "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
         )
     if put is not None:
-        check_item(put.item)
-        return write, stored(put.item)
+        return write, stored(put.item, check_item(put.item))
     assert deletion is not None
     check_item(deletion.key)
     return write, None

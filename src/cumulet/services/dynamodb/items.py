@@ -60,9 +60,8 @@ Change = Callable[[Item | None, Stored | None], tuple[Item | None, Stored | None
 """From the item that is there to the one that shall be, with its row; None for none."""
 
 
-def stored(item: Item, message: str = TOO_LARGE) -> Stored:
-    """An item's row. Raises ValidationException when it is larger than 400 KB."""
-    size = item_size(item)
+def stored(item: Item, size: int, message: str = TOO_LARGE) -> Stored:
+    """The row of an item that has so many bytes. Raises ValidationException when those are more than 400 KB."""
     if size > MOST_BYTES:
         raise invalid(message)
     return Stored(encode_item(item), size)
@@ -83,12 +82,17 @@ async def alter(
     on_failure: str | None,
 ) -> Written:
     """Change one item within a transaction. Raises ConditionalCheckFailedException."""
-    old = await rows.get(tx, table, place)
+    written = altered(await rows.get(tx, table, place), change, condition, on_failure)
+    await writing.apply(tx, dynamodb.changes, table, place, written.old, written.new, written.new_item)
+    return written
+
+
+def altered(old: Stored | None, change: Change, condition: AnyCondition | None, on_failure: str | None) -> Written:
+    """What a change makes of an item. Raises ConditionalCheckFailedException."""
     old_item = decode_item(old.body) if old is not None else None
     if condition is not None and not condition.matches(old_item or {}):
         raise condition_failed(old, on_failure)
     new_item, new = change(old_item, old)
-    await writing.apply(tx, dynamodb.changes, table, place, old, new, new_item)
     return Written(old, old_item, new, new_item)
 
 
@@ -110,11 +114,11 @@ async def now_in(dynamodb: DynamoDb, table: Table) -> Table:
 async def put_item(dynamodb: DynamoDb, call: Call, request: api.PutItemInput) -> api.PutItemOutput:
     check_write(request)
     item = request.item
-    check_item(item)
+    size = check_item(item)
     returned = request.return_values
     if returned not in (None, "NONE", "ALL_OLD"):
         raise invalid("ReturnValues can only be ALL_OLD or NONE")
-    new = stored(item)
+    new = stored(item, size)
     condition = condition_of(request)
     table = await dynamodb.table(call, request.table_name)
     check_item_keys(table, item)
@@ -143,12 +147,16 @@ Writing = api.PutItemInput | api.DeleteItemInput | api.UpdateItemInput
 async def _alone(
     dynamodb: DynamoDb, table: Table, place: Address, change: Change, condition: AnyCondition | None, request: Writing
 ) -> Written:
-    """Change one item in a transaction of its own."""
+    """Change one item and what follows from it, and nothing else."""
+    on_failure = request.return_values_on_condition_check_failure
+    if dynamodb.meter is None and writing.plain(table):
+        plainly = await _plainly(dynamodb, table, place, change, condition, on_failure)
+        if plainly is not None:
+            return plainly
     if dynamodb.meter is not None:
         dynamodb.meter.admit(table, "write", key=place.hash)
     async with dynamodb.db.transaction() as tx:
         table = await now_in(dynamodb, table)
-        on_failure = request.return_values_on_condition_check_failure
         try:
             written = await alter(dynamodb, tx, table, place, change, condition, on_failure)
         except api.ConditionalCheckFailedException:
@@ -157,6 +165,28 @@ async def _alone(
         if dynamodb.meter is not None:
             dynamodb.meter.admit_entries(table, written_units(table, written)[1], written.item)
     _pay(dynamodb, table, place, written)
+    return written
+
+
+async def _plainly(
+    dynamodb: DynamoDb,
+    table: Table,
+    place: Address,
+    change: Change,
+    condition: AnyCondition | None,
+    on_failure: str | None,
+) -> Written | None:
+    """As `alter`, by itself, of a table where nothing follows from a change but the item's row; None if that is so no more."""
+    written: Written | None = None
+
+    def decide(old: Stored | None) -> Stored | None:
+        nonlocal written
+        if dynamodb.directory.held((table.account, table.region, table.name)) is not table:
+            return old
+        written = altered(old, change, condition, on_failure)
+        return written.new
+
+    await rows.change_alone(dynamodb.db, table, place, decide)
     return written
 
 
@@ -299,7 +329,7 @@ class Updating:
             if self._table.indexed:
                 check_index_keys(self._table, item)
                 check_vectors(self._table, item)
-        return item, stored(item, UPDATED_TOO_LARGE)
+        return item, stored(item, item_size(item), UPDATED_TOO_LARGE)
 
 
 def _attributes(returned: str | None, written: Written, update: AnyUpdate | None) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
 from cumulet.services.dynamodb.model import Index, Key, Table, VectorIndex
 from cumulet.services.dynamodb.values import Item, key_bytes
-from cumulet.storage.database import Database, Transaction
+from cumulet.storage.database import Database, Row, Statement, Transaction
 
 encode_item = msgspec.json.Encoder().encode
 decode_parts = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -106,6 +107,25 @@ async def get(source: Database | Transaction, table: Table, place: Address) -> S
     """The item at an address, as committed or, given a transaction, as that sees it."""
     rows = await source.read(_GET, (table.id, place.hash, place.range))
     return Stored(*rows[0]) if rows else None
+
+
+async def change_alone(
+    db: Database, table: Table, place: Address, decide: Callable[[Stored | None], Stored | None]
+) -> None:
+    """Make the item at `place` of a table without indexes or records of changes be what follows from what it is, with
+    nobody else's change between; durable on return. Raises what `decide` raises; nothing was changed then."""
+    where = (table.id, place.hash, place.range)
+
+    def follow(found: list[Row]) -> Statement | None:
+        old = Stored(*found[0]) if found else None
+        new = decide(old)
+        if new is None:
+            return None if old is None else (_DELETE, where)
+        if old is not None and old.body == new.body:
+            return None
+        return _PUT, (*where, new.size, new.body)
+
+    await db.change((_GET, where), follow)
 
 
 async def put_alone(db: Database, table: Table, place: Address, stored: Stored) -> None:

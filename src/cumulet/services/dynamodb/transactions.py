@@ -291,8 +291,8 @@ async def _step(dynamodb: DynamoDb, call: Call, each: api.TransactWriteItem) -> 
         check_parameters(action, OF_TRANSACTED)
         condition = condition_of(action)
     put = action.item if isinstance(action, api.Put) else None
-    check_item(action.key if not isinstance(action, api.Put) else action.item)
-    new = stored(put) if put is not None else None
+    size = check_item(action.key if not isinstance(action, api.Put) else action.item)
+    new = stored(put, size) if put is not None else None
     table = await dynamodb.table(call, action.table_name)
     unsupported(table, "Transactions are")
     try:

@@ -43,15 +43,25 @@ def kind(value: api.AttributeValue) -> str:
     raise invalid(_EMPTY)
 
 
-def check_item(item: Item) -> None:
-    """Refuse what is no value; numbers are brought to DynamoDB's form in place. Raises ValidationException."""
+def check_item(item: Item) -> int:
+    """Refuse what is no value; numbers are brought to DynamoDB's form in place. Raises ValidationException.
+
+    Gives the item's size: on the way that costs half of what `item_size` does.
+    """
+    total = 0
     for name, value in item.items():
         if not name:
             raise invalid_values("Empty attribute name")
         if len(name) > _LONGEST_NAME:
             raise invalid_values(f"Attribute name is too large, must be less than {_LONGEST_NAME + 1} bytes")
-        if value.s is None or astuple(value).count(None) != 9:
+        total += len(name) if name.isascii() else len(name.encode())
+        text = value.s
+        if text is not None and astuple(value).count(None) == 9:
+            total += len(text) if text.isascii() else len(text.encode())
+        else:
             _check_slowly(value, 1)
+            total += value_size(value)
+    return total
 
 
 def check_value(value: api.AttributeValue, depth: int = 1) -> None:
@@ -153,7 +163,6 @@ def _plain(digits: str, place: int) -> str:
     return f"{digits[:whole]}.{digits[whole:]}"
 
 
-@lru_cache(4096)
 def _parts(text: str) -> tuple[bool, str, int]:
     """Of a normal number: whether it is below zero, its digits, and the place of the first."""
     negative = text[0] == "-"
@@ -198,6 +207,7 @@ def value_size(value: api.AttributeValue) -> int:
     return 1
 
 
+@lru_cache(4096)
 def _number_size(text: str) -> int:
     negative, digits, place = _parts(text)
     if not digits:

@@ -24,7 +24,7 @@ from cumulet.services.dynamodb.model import Table
 from cumulet.services.dynamodb.rows import address
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.services.dynamodb.tables import new_table
-from cumulet.services.dynamodb.values import Item
+from cumulet.services.dynamodb.values import Item, item_size
 from cumulet.storage.database import Transaction
 
 _PAGE = 25
@@ -262,7 +262,7 @@ class _Import:
         job.refused = []
 
     async def _put(self, tx: Transaction, table: Table, item: Item) -> None:
-        new = stored(item)
+        new = stored(item, item_size(item))
         place = address(table.key, item)
         old = await rows.get(tx, table, place)
         await writing.apply(tx, self._dynamodb.changes, table, place, old, new, item)

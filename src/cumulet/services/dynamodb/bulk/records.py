@@ -59,8 +59,7 @@ class Reader:
         )
         check_parameters(request, OF_WRITE)
         item = found.item
-        check_item(item)
-        new = stored(item)
+        new = stored(item, check_item(item))
         condition = condition_of(request)
         check_item_keys(self._table, item)
         check_vectors(self._table, item)
