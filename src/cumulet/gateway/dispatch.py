@@ -109,6 +109,10 @@ class Dispatcher:
         given = found.run(running.state, call, request)
         return await given if isinstance(given, CoroutineType) else given
 
+    async def wind_down(self) -> None:
+        """Let the services end what clients hold open, while all of them still run."""
+        await asyncio.gather(*(service.wind_down() for service in tuple(self._services.values())))
+
     async def stop(self) -> None:
         """Stop the services, those started last first, since they use the earlier ones.
 

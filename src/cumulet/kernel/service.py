@@ -53,7 +53,8 @@ ConditionKeys = Callable[[Call, str, Struct], Awaitable[Callable[[str], tuple[st
 class Service(Struct, frozen=True):
     """A running service: its state, and the operations that act on it.
 
-    `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end.
+    `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end. Before it, while
+    everything still runs, `wind_down` ends what of clients' goes on until somebody ends it: a node that stops waits for other calls.
     `resource_policy` gives the policy document attached to one of the service's resources, by ARN, or None.
     `resource_owner` gives the account of a resource whose ARN does not tell it (a bucket), or None.
     `condition_keys` gives, for a call, a resource's ARN and a request, what finds condition keys that only the service can tell.
@@ -67,6 +68,7 @@ class Service(Struct, frozen=True):
     resource_policy: Callable[[Call, str], Awaitable[str | None]] | None = None
     resource_owner: Callable[[Call, str], Awaitable[str | None]] | None = None
     condition_keys: ConditionKeys | None = None
+    wind_down: Callable[[], Awaitable[None]] = _nothing
 
 
 def operations_in(names: Mapping[str, str], *modules: ModuleType) -> dict[str, Operation]:

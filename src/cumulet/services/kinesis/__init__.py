@@ -63,5 +63,9 @@ def build(
     async def resource_policy(call: Call, arn: str) -> str | None:
         return await policies.policy_of(kinesis, arn)
 
+    async def wind_down() -> None:
+        kinesis.subscriptions.wind_down()
+
     modules = (streams, shards, settings, tags, policies, putting, reading, consumers, subscribing)
-    return Service("kinesis", kinesis, operations_in(OPERATIONS, *modules), start, resource_policy=resource_policy)
+    operations = operations_in(OPERATIONS, *modules)
+    return Service("kinesis", kinesis, operations, start, wind_down=wind_down, resource_policy=resource_policy)

@@ -1,5 +1,8 @@
 """SubscribeToShard: records are sent as they come, for five minutes of the clock.
 
+The next event is made when the client has taken the last. So one that reads slowly holds one event in memory, as records and as a message: some
+3 MB at most, or two and a half times a larger record. The gateway ends its connection when it takes nothing for half a minute.
+
 https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html
 """
 
@@ -21,7 +24,8 @@ from cumulet.services.kinesis.subscriptions import SECONDS, Subscription, in_use
 
 _BEAT = 5.0
 """Seconds after which an event without records says that the subscription is alive."""
-_MOST = 10_000
+_MOST = 1_000
+"""Records of an event; ten thousand small ones would take several times the memory of their data."""
 _MOST_BYTES = 1 << 20
 
 
@@ -62,7 +66,7 @@ async def _events(
             if subscription.taken:
                 raise in_use(opened.stream, consumer, shard)
             now = kinesis.clock.now()
-            if now >= end:
+            if now >= end or (kinesis.subscriptions.winding_down and call.presence is not None):
                 return
             shard = opened.shards.get(number, shard)
             span = await reading.read(kinesis, opened, shard, index, _MOST, _MOST_BYTES)

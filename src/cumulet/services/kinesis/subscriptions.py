@@ -36,6 +36,7 @@ class Subscriptions:
 
     def __init__(self) -> None:
         self._held: dict[_Place, Subscription] = {}
+        self.winding_down = False
 
     def check(self, stream: Stream, consumer: Consumer, shard: Shard, now: float) -> None:
         """Raises ResourceInUseException when the consumer has subscribed to the shard in the last seconds."""
@@ -53,6 +54,12 @@ class Subscriptions:
             self._held = {each: held for each, held in self._held.items() if now < held.since + SECONDS}
         self._held[place] = subscription = Subscription(now)
         return subscription
+
+    def wind_down(self) -> None:
+        """The node is about to stop, which clients' subscriptions are not to delay."""
+        self.winding_down = True
+        for held in self._held.values():
+            held.wake()
 
     def end(self, consumer_arn: str) -> None:
         """All of a consumer's, as it is deregistered."""

@@ -165,4 +165,6 @@ def build(  # noqa: PLR0913  what a service is made of
         await http.end_sockets()
         await logs.flush()
 
-    return Service("apigatewayv2", http, operations_in(OPERATIONS, *_MODULES), start, stop)
+    # Functions still reach every service as connections end: they clean up what clients leave behind.
+    operations = operations_in(OPERATIONS, *_MODULES)
+    return Service("apigatewayv2", http, operations, start, stop, wind_down=http.end_sockets)
