@@ -62,10 +62,10 @@ class JsonWriter:
     """Structs of one shape as JSON."""
 
     def __init__(self, context: Context, shape_name: str) -> None:
-        self._convert = context.value_writer.structure_of(shape_name) if irregular(context.model, shape_name) else None
-
-    def write(self, value: Any) -> bytes:
-        return msgspec.json.encode(value if self._convert is None else self._convert(value))
+        self.write: Callable[[Any], bytes] = msgspec.json.encode
+        if irregular(context.model, shape_name):
+            convert = context.value_writer.structure_of(shape_name)
+            self.write = lambda value: msgspec.json.encode(convert(value))
 
 
 class JsonErrors(ErrorCodec):
@@ -118,9 +118,9 @@ class JsonCodec(Codec):
         if self._stream is not None:
             headers["Content-Type"] = "application/vnd.amazon.eventstream"
             return HttpResponse(200, headers, self._events(result))
-        body = self._writer.write(result) if self._writer is not None and result is not None else b""
-        if self._writer is not None and not body:
-            body = EMPTY
+        body = b""
+        if self._writer is not None:
+            body = EMPTY if result is None else self._writer.write(result)
         if self._crc32:
             headers["x-amz-crc32"] = str(zlib.crc32(body))
         return HttpResponse(200, headers, body)

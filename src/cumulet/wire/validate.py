@@ -182,12 +182,15 @@ class Validator(ShapeCompiler[Check]):
         self._nulls = nulls
         self._lower = quirks.validation == "model"
         self._needed: dict[str, bool] = {}
+        self._requests: dict[str, Check] = {}
 
     def request(self, name: str) -> Check | None:
         """The check of an operation's input; None when nothing can be wrong with it."""
         if not self.needed(name):
             return None
-        return self.structure_of(name)
+        if name not in self._requests:
+            self._requests[name] = self._members(name, self.model.shape(name))
+        return self._requests[name]
 
     def needed(self, name: str) -> bool:
         """Whether anything at or below a shape is constrained."""
@@ -216,6 +219,11 @@ class Validator(ShapeCompiler[Check]):
         return constraints(name, shape, self._quirks) if self._quirks.validation == "schema" and shape.enum else []
 
     def structure(self, name: str, shape: Shape) -> Check:
+        check = self._members(name, shape)
+        return check if not shape.members else self._nested(name, check)
+
+    def _members(self, name: str, shape: Shape) -> Check:
+        """The check of a structure's members, whose paths begin with what it is given as its own."""
         attributes, parts = [], []
         for key, member in shape.members.items():
             required = self._nulls and key in shape.required
@@ -225,6 +233,8 @@ class Validator(ShapeCompiler[Check]):
                 attributes.append(member.attribute)
                 parts.append((lower(key) if self._lower else key, required, inner, absent))
         held_by = getter(attributes)
+        if not self._nulls:
+            return _check_given(held_by, [(part_name, inner) for part_name, _, inner, _ in parts if inner is not None])
 
         def check(value: Any, path: str, problems: list[str]) -> None:
             for held, (part_name, required, inner, absent) in zip(held_by(value), parts, strict=True):
@@ -236,7 +246,7 @@ class Validator(ShapeCompiler[Check]):
                 elif inner is not None:
                     inner(held, path + part_name, problems)
 
-        return check if not shape.members else self._nested(name, check)
+        return check
 
     def _nested(self, name: str, check: Check) -> Check:
         """A structure's members are told by `path.member`; the request itself has no name."""
@@ -316,6 +326,18 @@ class Validator(ShapeCompiler[Check]):
                     inner(part, f"{path}.{name}.member", problems)
 
         return check
+
+
+def _check_given(held_by: Callable[[Any], tuple[Any, ...]], parts: list[tuple[str, Check]]) -> Check:
+    """The check of members any of which may be missing, as most are."""
+
+    def check(value: Any, path: str, problems: list[str]) -> None:
+        for held, part in zip(held_by(value), parts, strict=True):
+            if held is not None:
+                name, inner = part
+                inner(held, path + name, problems)
+
+    return check
 
 
 def all_hold(constraints: list[Constraint], values: Iterable[Any]) -> bool:
