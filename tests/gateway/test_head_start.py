@@ -68,6 +68,23 @@ def test_a_failure_of_what_it_waits_for_is_its_own_to_catch() -> None:
     asyncio.run(main())
 
 
+def test_several_may_wait_for_the_same_future() -> None:
+    async def main() -> None:
+        gate: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def work() -> str:
+            return await gate
+
+        ahead = [run_ahead(work()) for _ in range(2)]
+        tasks = [asyncio.ensure_future(each) for each in (work(), *ahead)]
+        await asyncio.sleep(0)
+        late = run_ahead(work())
+        gate.set_result("open")
+        assert await asyncio.gather(*tasks, late) == ["open"] * 4
+
+    asyncio.run(main())
+
+
 def test_a_cancelled_task_cancels_what_it_waits_for() -> None:
     async def main() -> None:
         ended: list[str] = []

@@ -1,5 +1,6 @@
 """A coroutine's first stretch, run before it has a task: most of those that write have nothing to wait for in the end."""
 
+import asyncio
 from collections.abc import Coroutine, Generator
 from typing import Any
 
@@ -13,7 +14,14 @@ def run_ahead(running: Coroutine[Any, Any, Any]) -> Any:
         awaited = running.send(None)
     except StopIteration as end:
         return end.value
+    _mark(awaited, False)
     return _go_on(running, awaited)
+
+
+def _mark(awaited: object, given: bool) -> None:
+    """A future has a mark while `await` gives it to a task, which takes it off. Until there is one, others may wait for it."""
+    if asyncio.isfuture(awaited):
+        awaited._asyncio_future_blocking = given
 
 
 async def _go_on(running: Coroutine[Any, Any, Any], awaited: object) -> Any:
@@ -31,6 +39,7 @@ class _Rest:
 
     def __await__(self) -> Generator[Any, Any, Any]:
         running, awaited = self._running, self._awaited
+        _mark(awaited, True)
         while True:
             failure, sent = None, None
             try:
