@@ -76,8 +76,10 @@ def describe(
 
 def describe_gone(table: Table, measures: Measures) -> api.TableDescription:
     """A table that is being deleted, as DeleteTable shows it."""
-    shown = describe(table, measures, status="DELETING", warm=False, index_status="DELETING")
+    shown = describe(table, measures, status="DELETING", warm=False)
     shown.attribute_definitions = shown.key_schema = shown.creation_date_time = None
+    shown.local_secondary_indexes = shown.global_secondary_indexes = shown.vector_indexes = None
+    shown.billing_mode_summary = _billing(table, told=True)
     return shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ from cumulet.services.dynamodb.model import ACTIVE, Index, Key, Table
 from cumulet.services.dynamodb.pages import BODY, ITEM_SIZE, Page, Position, Range, Reading, Source
 from cumulet.services.dynamodb.rows import address, decode_item, decode_parts
 from cumulet.services.dynamodb.state import Answer, DynamoDb
-from cumulet.services.dynamodb.values import Item, check_value
+from cumulet.services.dynamodb.values import Item, check_value, kind
 
 Request = api.QueryInput | api.ScanInput
 _NO_LIMIT = 1 << 40
@@ -281,7 +282,16 @@ def _query_start(table: Table, index: Index | None, start: Item | None, what: Ra
             raise invalid("The query can return at most one row and cannot be restarted")
     elif position[0] != what.hash:
         raise invalid("The provided starting key is outside query boundaries based on provided conditions")
+    elif index is None and not table.key.range:
+        given = ", ".join(f"{name}=AttributeValue: {_shown(value)}" for name, value in start.items())
+        raise invalid(f"The provided exclusive start key is invalid: ExclusiveStartKey: {{{given}}}")
     return position[1:]
+
+
+def _shown(key: api.AttributeValue) -> str:
+    """A key's value, as a message has it."""
+    content = b64encode(key.b).decode() if key.b is not None else key.s if key.s is not None else key.n
+    return f"{{{kind(key)}:{content}}}"
 
 
 def _within(range_: bytes, what: Range) -> bool:

@@ -60,7 +60,8 @@ def definitions_of(given: Sequence[api.AttributeDefinition] | None) -> Definitio
         )
     pairs = tuple((each.attribute_name, each.attribute_type) for each in given)
     if len(dict(pairs)) != len(pairs):
-        raise invalid_values("Duplicate attribute definitions are not allowed")
+        twice = next(name for number, (name, _) in enumerate(pairs) if name in dict(pairs[:number]))
+        raise invalid_values(f"Duplicate attribute definitions are not allowed: {twice}")
     return pairs
 
 
@@ -247,6 +248,9 @@ def _check_projection(each: AnyIndex) -> None:
         raise invalid_values(f"ProjectionType is {projection.projection_type}, but NonKeyAttributes is specified")
     if projection.projection_type == "INCLUDE" and not projection.non_key_attributes:
         raise invalid_values("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+    included = projection.non_key_attributes or []
+    if len(set(included)) != len(included):
+        raise invalid_values(f"Duplicate attribute names in NonKeyAttributes: [{', '.join(included)}]")
 
 
 def _index(each: AnyIndex, key: Key, *, local: bool) -> Index:

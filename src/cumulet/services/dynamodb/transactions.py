@@ -188,7 +188,7 @@ async def transact_write_items(
     if len({(step.table.id, step.place) for step in steps}) != len(steps):
         raise invalid(_SAME_ITEM)
     if sum(item_size(each.put.item) for each in request.transact_items if each.put is not None) > _MOST_BYTES:
-        raise invalid("Transaction request size exceeds the maximum of 4 MB")
+        raise invalid("Transaction request size cannot exceed 4 MB")
     if dynamodb.meter is not None:
         _admit(dynamodb.meter, [(step.table, step.place) for step in steps], "write")
     async with dynamodb.db.transaction() as tx:

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
+from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import overrides, replicas, schemas, store
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe, rows_of
@@ -160,6 +161,11 @@ def _check_index_updates(request: api.UpdateTableInput) -> None:
                 "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
                 "GlobalSecondaryIndexUpdate.Delete must not be null"
             )
+        if sum(part is not None for part in (each.update, each.create, each.delete)) > 1:
+            raise invalid_values(
+                "Only one of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, "
+                "GlobalSecondaryIndexUpdate.Delete may be given"
+            )
         if action.index_name in seen:
             raise invalid_values(
                 "Only one global secondary index update per index is allowed simultaneously. "
@@ -281,7 +287,7 @@ async def _added(
 ) -> Table:
     given = _definitions(table, request)
     definitions = table.definitions + tuple(each for each in given if each[0] not in table.kinds)
-    index = schemas.global_index(wanted, definitions, table.billing)
+    index = schemas.global_index(wanted, given, table.billing)
     if any(index.name == each.name for each in table.every):
         raise invalid(f"Attempting to create an index which already exists: {index.name}")
     if sum(not each.local for each in table.indexes) >= schemas.MOST_GLOBAL:
@@ -306,8 +312,22 @@ def _definitions(table: Table, request: api.UpdateTableInput) -> schemas.Definit
     given = schemas.definitions_of(request.attribute_definitions or [])
     for name, kind in given:
         if table.kinds.get(name, kind) != kind:
-            raise invalid_values(f"Attribute {name} is defined with another type already: {table.kinds[name]}")
+            raise _redefined(table, request, name, kind)
     return given
+
+
+def _redefined(table: Table, request: api.UpdateTableInput, name: str, kind: str) -> AwsError:
+    """What is answered to whoever gives an attribute another type than it has."""
+    keys = (table.key, *(index.key for index in table.indexes))
+    is_hash = next((name in dict(key.hashes) for key in keys if name in key.names), True)
+    before = "HASH" if is_hash else "RANGE"
+    made = [each.create for each in request.global_secondary_index_updates or () if each.create]
+    roles = {part.attribute_name: part.key_type for index in made for part in index.key_schema}
+    return invalid_values(
+        "Attributes cannot be redefined. Please check that your attribute has the same type as previously defined. "
+        f"Existing schema: Schema:[SchemaElement: key{{{name}:{table.kinds[name]}:{before}}}] "
+        f"New schema: Schema:[SchemaElement: key{{{name}:{kind}:{roles.get(name, before)}}}]"
+    )
 
 
 async def _vector(

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from cumulet.services.dynamodb import item_collections, rows, store
 from cumulet.services.dynamodb.changes import Changes
-from cumulet.services.dynamodb.model import ACTIVE, Index, Table, VectorIndex
+from cumulet.services.dynamodb.keys import LONGEST_HASH, LONGEST_RANGE
+from cumulet.services.dynamodb.model import ACTIVE, Index, Key, Table, VectorIndex
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item, encode_item, entry_address
-from cumulet.services.dynamodb.values import Item, item_size
+from cumulet.services.dynamodb.values import Item, item_size, key_bytes
 from cumulet.services.dynamodb.vectors import entries
 from cumulet.storage.database import Transaction
 
@@ -128,7 +129,11 @@ def projected(table: Table, index: Index, item: Item, stored: Stored) -> Stored:
 
 
 async def fill_entry(tx: Transaction, table: Table, index: Index | VectorIndex, place: Address, stored: Stored) -> None:
-    """Enter an item in an index that is new. Items that lack its keys, or have other types there, are left out."""
+    """Enter an item in an index that is new. Items that lack its keys, or have other types or too
+    long values there, are left out.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GSI.OnlineOps.ViolationDetection.html
+    """
     item = decode_item(stored.body)
     if isinstance(index, VectorIndex):
         found = entries.entry(index, item)
@@ -136,5 +141,13 @@ async def fill_entry(tx: Transaction, table: Table, index: Index | VectorIndex, 
             await rows.put_entry(tx, index, found.at, place, found.stored)
         return
     at = entry_address(index.key, item)
-    if at is not None:
+    if at is not None and _short(index.key, item):
         await rows.put_entry(tx, index, at, place, projected(table, index, item, stored))
+
+
+def _short(key: Key, item: Item) -> bool:
+    """Whether an item's values may be keys of an index: what was written before there was one may be too long for it."""
+    return all(
+        sum(len(key_bytes(item[name])) for name, _ in part) <= most
+        for part, most in ((key.hashes, LONGEST_HASH), (key.ranges, LONGEST_RANGE))
+    )

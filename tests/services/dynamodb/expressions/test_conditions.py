@@ -120,7 +120,7 @@ OPERANDS = "Incorrect operand type for operator or function; operator or functio
         ("NOT ((a = :s))", "The expression has redundant parentheses;"),
         ("f(a) = dog(b) OR abort = :s", "Invalid function name; function: f"),
         ("Size(a) = :n", "Invalid function name; function: Size"),
-        ("if_not_exists(a, b) = :s", "Invalid function name; function: if_not_exists"),
+        ("if_not_exists(a, b) = :s", "The function is not allowed in a condition expression; function: if_not_exists"),
         ("size(a)", "The function is not allowed to be used this way in an expression; function: size"),
         ("size(a) AND a = :s", "The function is not allowed to be used this way in an expression; function: size"),
         (

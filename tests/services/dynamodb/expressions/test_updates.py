@@ -120,6 +120,7 @@ OVERLAP = "must remove or rewrite one of these paths; path one: "
         ("SET a = (b.c).d", 'Syntax error; token: ".", near: ").d"'),
         ("REMOVE a SET abort = f(a)", "Attribute name is a reserved keyword; reserved keyword: abort"),
         ("SET a = f(a) SET b = c", "Invalid function name; function: f"),
+        ("SET a = size(b)", "The function is not allowed in an update expression; function: size"),
         ("SET a = List_append(a, b)", "Invalid function name; function: List_append"),
         (
             "SET a = list_append(list_append(a, b), c)",

@@ -8,6 +8,23 @@ MOST_DEEP = 200
 """Functions within functions at most; AWS has no such limit, and nothing useful comes near it."""
 
 
+OF_CONDITIONS = frozenset(
+    {"attribute_exists", "attribute_not_exists", "attribute_type", "begins_with", "contains", "size"}
+)
+OF_UPDATES = frozenset({"if_not_exists", "list_append"})
+MOST_LEVELS = 32
+"""Names and indexes of a path at most."""
+
+
+def out_of_place(function: str) -> str:
+    """Why an expression has no function of that name."""
+    if function in OF_UPDATES:
+        return f"The function is not allowed in a condition expression; function: {function}"
+    if function in OF_CONDITIONS:
+        return f"The function is not allowed in an update expression; function: {function}"
+    return f"Invalid function name; function: {function}"
+
+
 class Reader:
     """Reads operands, and keeps what is wrong with their words until all of the text is known to be well formed.
 
@@ -38,6 +55,9 @@ class Reader:
         """A name or placeholder and what follows it: `a.#b[1]`."""
         steps: list[Step] = [self._name()]
         self.steps(steps)
+        if len(steps) > MOST_LEVELS:
+            reason = "The document path has too many nesting levels"
+            raise self.words.refuse(f"{reason}; nesting levels: {len(steps)}")
         return Path(tuple(steps))
 
     def steps(self, steps: list[Step]) -> None:
@@ -125,7 +145,7 @@ class Reader:
         if self.redundant:
             raise refuse("The expression has redundant parentheses;")
         if self.unknown:
-            raise refuse(f"Invalid function name; function: {self.unknown}")
+            raise refuse(out_of_place(self.unknown))
         if self.misused:
             raise refuse(f"The function is not allowed to be used this way in an expression; function: {self.misused}")
         if self.reserved:

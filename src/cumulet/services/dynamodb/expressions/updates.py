@@ -12,7 +12,7 @@ from typing import NamedTuple
 from cumulet.services.dynamodb.expressions.keeping import KEPT, Names
 from cumulet.services.dynamodb.expressions.leaves import needs_path, wrong_count, wrong_type
 from cumulet.services.dynamodb.expressions.lexer import END, Words, read, refuse
-from cumulet.services.dynamodb.expressions.operands import Reader
+from cumulet.services.dynamodb.expressions.operands import Reader, out_of_place
 from cumulet.services.dynamodb.expressions.scope import (
     Values,
     overlapping,
@@ -66,7 +66,7 @@ def _check_words(reader: Reader, twice: str, operators: int) -> None:
     if reader.reserved:
         raise refuse_with(f"Attribute name is a reserved keyword; reserved keyword: {reader.reserved}")
     if reader.unknown:
-        raise refuse_with(f"Invalid function name; function: {reader.unknown}")
+        raise refuse_with(out_of_place(reader.unknown))
     if reader.misused:
         raise refuse_with(
             f"The function is not allowed to be used this way in an expression; function: {reader.misused}"

@@ -150,6 +150,8 @@ def _record(stream: Stream, seq: int, kind: str, by_ttl: int, body: bytes) -> ap
 async def _place(streams: Streams, stream: Stream, shard: Shard, request: api.GetShardIteratorInput) -> int:
     """The number from which to read."""
     kind = request.shard_iterator_type
+    if request.sequence_number is not None and not kind.endswith("_SEQUENCE_NUMBER"):
+        raise invalid(f"SequenceNumber must not be given for the iterator type {kind}.")
     if kind == "TRIM_HORIZON":
         return shard.first
     if kind == "LATEST":
