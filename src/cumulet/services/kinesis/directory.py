@@ -55,11 +55,15 @@ class Opened:
         horizon = self.stream.horizon(now)
         return [each for each in self.shards.values() if each.closed is None or each.closed > horizon]
 
+    async def settled(self) -> None:
+        """Wait until no shard is being changed."""
+        while self.changing is not None:
+            await asyncio.shield(self.changing)  # who goes away meanwhile must not cancel what others wait for, too
+
     @asynccontextmanager
     async def reshaping(self) -> AsyncIterator[None]:
         """Nothing is written while shards change: what was written before comes before the change in the store, too."""
-        while self.changing is not None:
-            await self.changing
+        await self.settled()
         self.changing = asyncio.get_running_loop().create_future()
         try:
             if self.gone:
@@ -89,7 +93,7 @@ class Directory:
             opened = await self.find(key)
             if opened.changing is None:
                 return opened
-            await opened.changing
+            await opened.settled()
 
     def known(self, key: StreamKey) -> Opened | None:
         """The stream if it is in memory."""
