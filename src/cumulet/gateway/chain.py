@@ -44,7 +44,6 @@ class Exchange(Struct, eq=False):
     request: HttpRequest
     request_id: str
     started: float
-    whole: bool = False  # the body is read, and within every service's limit
     route: Route = _LATER
     style: sigv4.Style = _LATER
     signed: sigv4.Signed | None = None
@@ -191,11 +190,12 @@ def _is_of_s3(exchange: Exchange) -> bool:
 
 
 def find_operation(gateway: Gateway, exchange: Exchange) -> Awaitable[None] | None:
-    """Which service and operation is meant, and in which protocol."""
-    exchange.whole = is_read(exchange.request, DEFAULT_CONTENT_LIMIT)
-    if not exchange.whole and route.needs_content(exchange.request):
+    """Which service and operation is meant, and in which protocol; with the body in memory, unless it is to be a stream."""
+    if is_read(exchange.request, DEFAULT_CONTENT_LIMIT):
+        return _resolve(gateway, exchange)
+    if route.needs_content(exchange.request):
         return _find_in_body(gateway, exchange)
-    return _resolve(gateway, exchange)
+    return _resolve(gateway, exchange) or _read_body(exchange)
 
 
 async def _find_in_body(gateway: Gateway, exchange: Exchange) -> None:
@@ -227,10 +227,8 @@ async def _ask_as_browser(gateway: Gateway, exchange: Exchange, refused: route.R
     raise refused if answer is None else Answered(answer)
 
 
-def read_body(_: Gateway, exchange: Exchange) -> Awaitable[object] | None:
+def _read_body(exchange: Exchange) -> Awaitable[Any] | None:
     """Bodies are read whole, within the service's limit, but for S3's streams: other services' signatures cover the body."""
-    if exchange.whole:
-        return None
     limit = CONTENT_LIMITS.get(exchange.route.service, DEFAULT_CONTENT_LIMIT)
     if (exchange.route.codec.streaming and exchange.style == "s3") or is_read(exchange.request, limit):
         return None
@@ -346,7 +344,7 @@ async def _encode_aside(exchange: Exchange) -> None:
     exchange.response = await encoding
 
 
-STEPS: Final[tuple[Step, ...]] = (find_operation, read_body, authenticate, unwrap, decode, run, encode)
+STEPS: Final[tuple[Step, ...]] = (find_operation, authenticate, unwrap, decode, run, encode)
 
 
 def _failure(exchange: Exchange, message: str) -> HttpResponse:

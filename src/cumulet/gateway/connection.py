@@ -359,19 +359,6 @@ class Connection(Writer):
         finally:
             await end(body)
 
-    def _settle(self, exchange: Exchange, asked: str | None) -> str:
-        """Decide whether the connection can live on after this answer; the line that says so, where it takes one."""
-        if exchange.keep_alive and (
-            asked == "close"
-            or self._owner.draining
-            or self._ended
-            or (not exchange.complete and not self._can_discard(exchange))
-        ):
-            exchange.keep_alive = False
-        if not exchange.keep_alive:
-            return "Connection: close\r\n"
-        return "Connection: keep-alive\r\n" if exchange.http10 or asked == "keep-alive" else ""
-
     def _can_discard(self, exchange: Exchange) -> bool:
         body = exchange.body
         if body is None:
@@ -381,8 +368,21 @@ class Connection(Writer):
         return body.length - body.received <= self._limits.drain_size
 
     def _head(self, exchange: Exchange, response: HttpResponse, framing: str) -> bytes:
-        connection = self._settle(exchange, response.headers.get("Connection"))
-        framing = "Connection: Upgrade\r\n" if response.status == _SWITCHING else framing + connection
+        """The answer's head, which says whether the connection lives on after it where that takes a line."""
+        asked = response.headers.get("Connection")
+        if (
+            asked == "close"
+            or self._owner.draining
+            or self._ended
+            or (not exchange.complete and not self._can_discard(exchange))
+        ):
+            exchange.keep_alive = False
+        if not exchange.keep_alive:
+            framing += "Connection: close\r\n"
+        elif exchange.http10 or asked == "keep-alive":
+            framing += "Connection: keep-alive\r\n"
+        if response.status == _SWITCHING:
+            framing = "Connection: Upgrade\r\n"
         if response.cookies:
             framing += more_lines([("Set-Cookie", cookie) for cookie in response.cookies])
         if response.more:
