@@ -15,6 +15,7 @@ from cumulet.policy.statements import Head, head, heads
         ('-- SELECT\nINSERT INTO "a""b" VALUE {\'x\': 1}', Head("PartiQLInsert", 'a"b', "")),
         ("UPDATE t SET a = 1", Head("PartiQLUpdate", "t", "")),
         ("DELETE FROM t", Head("PartiQLDelete", "t", "")),
+        ('FROM "t" WHERE a = 1 SET b = 2', Head("PartiQLUpdate", "t", "")),
         ("EXISTS(SELECT * FROM t)", Head("PartiQLSelect", "t", "")),
         ("SLECT * FROM t", None),
         ("SELECT *", None),

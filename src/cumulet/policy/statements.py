@@ -20,6 +20,7 @@ _ACTIONS = {
     "EXISTS": "PartiQLSelect",
     "INSERT": "PartiQLInsert",
     "UPDATE": "PartiQLUpdate",
+    "FROM": "PartiQLUpdate",
     "DELETE": "PartiQLDelete",
 }
 
@@ -65,7 +66,7 @@ def head(statement: str) -> Head | None:
 def _source(words: list[_Word]) -> int | None:
     """Where the table is named."""
     verb = words[0].text.upper()
-    if verb == "UPDATE":
+    if verb in ("UPDATE", "FROM"):
         return 1
     if verb in ("INSERT", "DELETE"):
         return 2

@@ -149,7 +149,7 @@ def test_a_partition_and_filters(dynamodb: Any, make_table: Callable[..., str], 
         ("brand = :x", "Invalid SearchConditionExpression: the condition lacks the HASH key of SearchSchema: shop"),
         (
             "shop = :x AND colour = :x",
-            "Invalid SearchConditionExpression: the attribute is not part of SearchSchema: colour",
+            "SearchConditionExpression must not contain any attributes that is not in SearchSchema. Invalid attribute: colour",
         ),
     ],
 )
@@ -180,7 +180,11 @@ def test_wrong_searches_are_refused(dynamodb: Any, make_table: Callable[..., str
         "Provided TopK value '101' is out of valid range. The value must be between 1 and 100 inclusive"
     )
     assert why(IndexName="other").endswith("The table does not have the specified index: other")
-    assert "SearchVector must be a list of numbers" in why(SearchVector=[{"S": "1"}, {"N": "1"}])
+    for wrong in ({"S": "1"}, {"L": [{"N": "1"}]}, {"N": "1e39"}):
+        assert why(SearchVector=[wrong, {"N": "1"}]) == (
+            "ValidationException: Search vector contains invalid values. "
+            "All values in the search vector must be a 32-bit floating-point number attribute"
+        )
     assert why(TableName="nothing").startswith("ResourceNotFoundException")
     for call, kind in ((dynamodb.query, "Query"), (dynamodb.scan, "Scan")):
         asked: dict[str, Any] = {"TableName": table, "IndexName": INDEX}

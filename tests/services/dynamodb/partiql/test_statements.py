@@ -106,6 +106,9 @@ def test_pages(dynamodb: Any, make_table: MakeTable) -> None:
 
 
 MALFORMED = "Statement wasn't well formed, can't be processed: "
+LEFTOVER = f"{MALFORMED}Unexpected token after expression"
+COUNT = "Incorrect number of operands for operator or function"
+OVERFLOW = "Number overflow. Attempting to store a number with magnitude larger than supported range"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +138,52 @@ MALFORMED = "Statement wasn't well formed, can't be processed: "
             "UPDATE {t} SET a = 1 WHERE a = 2",
             "Where clause does not contain a mandatory equality on all key attributes",
         ),
+        ("SELECT * FROM {t} WHERE id = 'x' foo", LEFTOVER),
+        ("SELECT * FROM {t} WHERE id = 1 e5", LEFTOVER),
+        ("INSERT INTO {t} VALUE {'id': 'x'} foo", LEFTOVER),
+        ("INSERT INTO {t} t VALUE {'id': 'x'}", LEFTOVER),
+        ("DELETE FROM {t} WHERE id = 'x' ORDER BY id", LEFTOVER),
+        ("SELECT * FROM {t} ORDER BY id WHERE id = 'x'", LEFTOVER),
+        ("FROM {t} SET c = 1 WHERE id = 'x'", LEFTOVER),
+        ("SELECT * FROM {t} WHERE id = 1)", LEFTOVER),
+        ("SELECT * FROM {t} t WHERE id = 'x'", "Aliasing is not supported"),
+        ("SELECT * FROM {t} AS t WHERE id = 'x'", "Aliasing is not supported"),
+        ("UPDATE {t} t SET a = 3 WHERE id = 'x'", "Aliasing is not supported"),
+        ("DELETE FROM {t} t WHERE id = 'x'", "Aliasing is not supported"),
+        ("SELECT * FROM {t} WHERE id = 1 # note", MALFORMED),
+        ("SELECT * FROM {t} WHERE id = 1 /* note", MALFORMED),
+        ("SELECT * FROM {t} WHERE id = 1e2147483648", MALFORMED),
+        ("SELECT * FROM {t} WHERE id = 1.5e-2147483647", MALFORMED),
+        (f"SELECT * FROM {{t}} WHERE id = 1e{'9' * 5000}", MALFORMED),
+        ("SELECT * FROM {t} WHERE id = 1e126", f"{OVERFLOW} under root"),
+        ("INSERT INTO {t} VALUE {'id': 1e126}", f"{OVERFLOW} under root"),
+        ("INSERT INTO {t} VALUE {'id': 'x', 'm': {'x': 1e126}}", f"{OVERFLOW} under root.x"),
+        ("INSERT INTO {t} VALUE {'id': 'x', 'l': [1, 1e126]}", f"{OVERFLOW} under root[1]"),
+        ("SELECT * FROM {t} WHERE", f"{MALFORMED}Unexpected term"),
+        ("SELECT * FROM {t} WHERE;", f"{MALFORMED}Unexpected term"),
+        ("UPDATE {t} SET a = 1 WHERE", f"{MALFORMED}Unexpected term"),
+        ("SELECT * FROM {t} WHERE NOT", f"{MALFORMED}Unexpected term"),
+        ("SELECT * FROM {t} WHERE (", f"{MALFORMED}Unexpected term"),
+        ("SELECT * FROM", f"{MALFORMED}Unexpected term"),
+        ("SELECT * FROM {t} WHERE ORDER BY id", f"{MALFORMED}Unexpected keyword"),
+        ("SELECT * FROM {t} WHERE IS NULL", f"{MALFORMED}Unexpected operator"),
+        ("SELECT * FROM {t} WHERE id = LIKE", f"{MALFORMED}Unexpected operator"),
+        ("SELECT * FROM {t} WHERE id = 'x' AND", f"{MALFORMED}Missing right-hand side expression of infix operator"),
+        ("SELECT * FROM {t} WHERE id = 'x' OR", f"{MALFORMED}Missing right-hand side expression of infix operator"),
+        ("SELECT * FROM {t} WHERE id = 'a' AND x IS FOO", f"{MALFORMED}Expected type name"),
+        ("DELETE FROM", f"{MALFORMED}Expected identifier for simple path"),
+        ("DELETE FROM;", f"{MALFORMED}Expected identifier for simple path"),
+        ("DELETE FROM WHERE id = 'a'", f"{MALFORMED}Expected identifier for simple path"),
+        ("FROM {t} SET c = 1", "Where clause does not contain a mandatory equality on all key attributes"),
+        ("FROM {t} WHERE a = 1 SET c = 1", "Where clause does not contain a mandatory equality on all key attributes"),
+        (
+            "SELECT * FROM {t} WHERE id = 'x' AND attribute_exists('ss')",
+            "Operator or function requires a document path; operator or function: attribute_exists",
+        ),
+        (
+            "SELECT * FROM {t} WHERE id = 'x' AND attribute_exists()",
+            f"{COUNT}; operator or function: attribute_exists, number of operands: 0",
+        ),
         (
             "DELETE FROM {t} WHERE id = 'x' RETURNING MODIFIED OLD *",
             "Invalid returning clause: RETURNING MODIFIED OLD *. Only RETURNING ALL OLD * is allowed in DELETE statements.",
@@ -143,6 +192,65 @@ MALFORMED = "Statement wasn't well formed, can't be processed: "
 )
 def test_statements_that_are_refused(dynamodb: Any, make_table: MakeTable, statement: str, message: str) -> None:
     assert refused(dynamodb, statement.replace("{t}", f'"{make_table()}"')) == ("ValidationException", message)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SELECT attribute_exists(ss) FROM t WHERE id = 'x'", "Unexpected path component at 1:8:16"),
+        ("SELECT * FROM t WHERE EXISTS(ss)", "Unrecognized function: exists at 1:23:6"),
+        ("SELECT *\nFROM t\n WHERE set_add(ss, <<'x'>>) = ss", "Unrecognized function: set_add at 3:8:7"),
+        (
+            "UPDATE t SET t = set_add(ss, <<'x'>>) WHERE id = 'x'",
+            "The first argument to SET_ADD must equal the assignment value at 1:18:7",
+        ),
+        (
+            "UPDATE t SET ss = set_add(<<'a'>>, <<'b'>>) WHERE id = 'x'",
+            "The first argument to SET_ADD must equal the assignment value at 1:19:7",
+        ),
+        (
+            "UPDATE t SET ss = set_delete(ss, 'x') WHERE id = 'x'",
+            "The second argument to SET_DELETE must be a value with type SET at 1:30:2",
+        ),
+        (
+            "UPDATE t SET ss = set_add(ss, ['x']) WHERE id = 'x'",
+            "The second argument to SET_ADD must be a value with type SET at 1:27:2",
+        ),
+        ("UPDATE t SET ss = set_add(ss) WHERE id = 'x'", "SET_ADD must have exactly two arguments at 1:19:7"),
+        (
+            "UPDATE t SET ss = set_add(ss, <<'x'>>, <<'y'>>) WHERE id = 'x'",
+            "SET_ADD must have exactly two arguments at 1:19:7",
+        ),
+        ("UPDATE t SET ss = set_add(ss, <<>>) WHERE id = 'x'", "Empty bags are not supported"),
+        (
+            "UPDATE t SET ss = set_add(ss, <<'x', 'x'>>) WHERE id = 'x'",
+            "One or more parameter values were invalid: Input collection [x, x] contains duplicates.",
+        ),
+        (
+            "INSERT INTO t VALUE {'id': 'x', 'ss': set_add(<<'a'>>, <<'b'>>)}",
+            "Unsupported data type: set_add under key root at 1:39:7",
+        ),
+    ],
+)
+def test_messages_say_where(dynamodb: Any, statement: str, message: str) -> None:
+    assert refused(dynamodb, statement) == ("ValidationException", message)
+
+
+def test_updates_may_begin_with_from(dynamodb: Any, make_table: MakeTable) -> None:
+    table = make_table("id")
+    execute(dynamodb, f"INSERT INTO \"{table}\" VALUE {{'id': 'a', 'a': 1, 'b': 'bee'}}")
+    source = f"FROM \"{table}\" WHERE id = 'a'"
+    returned = execute(dynamodb, f"{source} AND a = 1 SET c = ? REMOVE b RETURNING ALL NEW *", Parameters=[{"N": "7"}])
+    assert returned == [{"id": {"S": "a"}, "a": {"N": "1"}, "c": {"N": "7"}}]
+    execute(dynamodb, f"from \"{table}\" where id = 'a' remove c")
+    assert refused(dynamodb, f"{source} AND a = 2 SET c = 5")[0] == "ConditionalCheckFailedException"
+    assert refused(dynamodb, f"FROM \"{table}\" WHERE id = 'b' SET c = 5")[0] == "ConditionalCheckFailedException"
+    dynamodb.execute_transaction(TransactStatements=[{"Statement": f"{source} SET d = 1"}])
+    [done] = dynamodb.batch_execute_statement(Statements=[{"Statement": f"{source} SET e = 1"}])["Responses"]
+    assert "Error" not in done
+    assert dynamodb.scan(TableName=table)["Items"] == [
+        {"id": {"S": "a"}, "a": {"N": "1"}, "d": {"N": "1"}, "e": {"N": "1"}}
+    ]
 
 
 def test_tables_that_are_not_there(dynamodb: Any) -> None:
@@ -184,6 +292,23 @@ def test_batches(dynamodb: Any, make_table: MakeTable) -> None:
         "Message": "Select statements within BatchExecuteStatement must specify the primary key in the where clause.",
     }
     assert [each["CapacityUnits"] for each in reads["ConsumedCapacity"]] == [1.5]
+
+
+def test_statements_of_transactions_that_are_refused(dynamodb: Any, make_table: MakeTable) -> None:
+    table = make_table("id")
+    whole = f"SELECT * FROM \"{table}\" WHERE id = 'a'"
+    for statement, message in (
+        (f'SELECT * FROM "{table}" WHERE', f"{MALFORMED}Unexpected term"),
+        (
+            f"{whole} AND attribute_exists(ss)",
+            "Select statements within ExecuteTransaction must specify the primary key in the where clause.",
+        ),
+        (f"EXISTS({whole})", "EXISTS() must contain a single item read with additional condition"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            dynamodb.execute_transaction(TransactStatements=[{"Statement": statement}])
+        told = caught.value.response["Error"]["Message"]
+        assert told == f"Validation failed in TransactStatements[0]: {message}"
 
 
 def test_transactions(dynamodb: Any, make_table: MakeTable) -> None:

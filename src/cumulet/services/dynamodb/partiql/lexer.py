@@ -21,34 +21,40 @@ _WORD = re.compile(
     |(?P<sign><<|>>|<=|>=|<>|!=|[-=<>()\[\]{},.?*+:;])""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+OPERATORS = frozenset({"AND", "OR", "IS", "IN", "LIKE", "BETWEEN"})
+_SIGNS = frozenset({"=", "<>", "!=", "<", "<=", ">", ">=", "*", "+", "-"})
 
 
 class Word(NamedTuple):
     kind: str
     text: str
     """What is meant: without quotes, and with doubled ones halved."""
+    start: int = 0
+    length: int = 0
+    """Where it stands in the statement."""
 
 
 class Words:
     """A statement as words, read one after another. Raises ValidationException for what is no word."""
 
-    __slots__ = ("_words", "at")
+    __slots__ = ("_text", "_words", "at")
 
     def __init__(self, text: str) -> None:
+        self._text = text
         self._words: list[Word] = []
         self.at = 0
         at = 0
         while at < len(text):
             match = _WORD.match(text, at)
             if match is None:
-                raise malformed("" if text[at] in "'\"" else f"Unexpected character: {text[at]}")
+                raise malformed("")
             at = match.end()
             kind = str(match.lastgroup)
             if kind in (STRING, QUOTED):
                 quote = match[0][0]
-                self._words.append(Word(kind, match[0][1:-1].replace(quote * 2, quote)))
+                self._words.append(Word(kind, match[0][1:-1].replace(quote * 2, quote), match.start(), len(match[0])))
             elif kind != "space":
-                self._words.append(Word(kind, match[0]))
+                self._words.append(Word(kind, match[0], match.start(), len(match[0])))
         self._words.append(Word(END, ""))
 
     def peek(self, ahead: int = 0) -> Word:
@@ -94,6 +100,24 @@ class Words:
     def expect_keyword(self, *keywords: str) -> None:
         if not self.take_keyword(*keywords):
             raise self.unexpected(f"Expected {' '.join(keywords)}")
+
+    def place(self, word: Word) -> str:
+        """Where a word stands, as messages say it: line, column and length, counted from 1."""
+        before = self._text[: word.start]
+        column = word.start - (before.rfind("\n") + 1) + 1
+        return f"{before.count(chr(10)) + 1}:{column}:{word.length}"
+
+    def ends(self) -> bool:
+        """Whether nothing more comes."""
+        return self._words[self.at].kind == END
+
+    def no_term(self) -> AwsError:
+        """A ValidationException for a word where a value or a path has to begin."""
+        word = self.peek()
+        name = word.text.upper() if word.kind == NAME else ""
+        if name in OPERATORS or (word.kind == SIGN and word.text in _SIGNS):
+            return malformed("Unexpected operator")
+        return malformed("Unexpected keyword" if name else "Unexpected term")
 
     def unexpected(self, reason: str) -> AwsError:
         """A ValidationException about the next word."""

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cumulet.api import dynamodb as api
+from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.partiql.lexer import NAME, NUMBER, STRING, Words
+from cumulet.services.dynamodb.partiql.lexer import NAME, NUMBER, STRING, Word, Words, malformed
 from cumulet.services.dynamodb.values import DEEPEST, check_value, kind, normal_number, too_deep
 
+_LEAST = -(1 << 31)
+"""Exponents and scales are 32-bit integers."""
+_LONG = 100
+"""Characters of an exponent that is none, whatever its digits."""
 _SCALARS = frozenset({"S", "N", "B"})
 
 
@@ -56,8 +61,12 @@ class Literals:
             return word.text.upper() in ("TRUE", "FALSE", "NULL")
         return any(self.words.is_sign(sign) for sign in ("?", "[", "{", "<<", "-", "+"))
 
-    def read(self, depth: int = 0) -> Literal:
-        """A value. Raises ValidationException."""
+    def item(self) -> Literal:
+        """The item of an INSERT: paths in messages begin within its attributes."""
+        return self.read(paths=False)
+
+    def read(self, depth: int = 0, path: str = "root", *, paths: bool = True) -> Literal:
+        """A value. Raises ValidationException; `path` says where within the whole value."""
         words = self.words
         if depth > DEEPEST:
             raise too_deep()
@@ -65,46 +74,49 @@ class Literals:
         if word.kind == STRING:
             return Constant(api.AttributeValue(s=word.text))
         if word.kind == NUMBER:
-            return Constant(api.AttributeValue(n=normal_number(word.text)))
+            return _number(word.text, path)
         if word.kind == NAME:
-            return self._named(word.text.upper())
-        return self._signed(word.text, depth)
+            return self._named(word, path)
+        return self._signed(word.text, depth, path, paths=paths)
 
-    def _named(self, name: str) -> Literal:
+    def _named(self, word: Word, path: str) -> Literal:
+        name = word.text.upper()
         if name == "NULL":
             return Constant(api.AttributeValue(null=True))
-        if name not in ("TRUE", "FALSE"):
-            self.words.at -= 1
-            raise self.words.unexpected("Expected a value")
-        return Constant(api.AttributeValue(bool=name == "TRUE"))
+        if name in ("TRUE", "FALSE"):
+            return Constant(api.AttributeValue(bool=name == "TRUE"))
+        if self.words.is_sign("("):
+            raise invalid(f"Unsupported data type: {word.text.lower()} under key {path} at {self.words.place(word)}")
+        self.words.at -= 1
+        raise self.words.unexpected("Expected a value")
 
-    def _signed(self, sign: str, depth: int) -> Literal:
+    def _signed(self, sign: str, depth: int, path: str, *, paths: bool) -> Literal:
         words = self.words
         if sign == "?":
             self.parameters += 1
             return Parameter(self.parameters - 1)
         if sign in ("-", "+") and words.peek().kind == NUMBER:
-            return Constant(api.AttributeValue(n=normal_number(sign + words.next().text)))
+            return _number(sign + words.next().text, path)
         if sign == "[":
-            return ListOf(tuple(self._until("]", depth)))
+            return ListOf(tuple(self._until("]", depth, path)))
         if sign == "<<":
-            return SetOf(tuple(self._until(">>", depth)))
+            return SetOf(tuple(self._until(">>", depth, path)))
         if sign == "{":
-            return self._map(depth)
+            return self._map(depth, path, paths=paths)
         words.at = max(words.at - (1 if sign else 0), 0)
         raise words.unexpected("Expected a value")
 
-    def _until(self, end: str, depth: int) -> list[Literal]:
+    def _until(self, end: str, depth: int, path: str) -> list[Literal]:
         parts: list[Literal] = []
         if self.words.take_sign(end):
             return parts
         while True:
-            parts.append(self.read(depth + 1))
+            parts.append(self.read(depth + 1, f"{path}[{len(parts)}]"))
             if self.words.take_sign(end):
                 return parts
             self.words.expect_sign(",")
 
-    def _map(self, depth: int) -> MapOf:
+    def _map(self, depth: int, path: str, *, paths: bool) -> MapOf:
         words = self.words
         entries: list[tuple[str, Literal]] = []
         while not words.take_sign("}"):
@@ -114,8 +126,21 @@ class Literals:
                 raise words.unexpected("Expected a string as the key of a map")
             key = words.next().text
             words.expect_sign(":")
-            entries.append((key, self.read(depth + 1)))
+            entries.append((key, self.read(depth + 1, f"{path}.{key}" if paths else path)))
         return MapOf(tuple(entries))
+
+
+def _number(text: str, path: str) -> Constant:
+    """Raises ValidationException for what is beyond DynamoDB's numbers, or cannot be told at all."""
+    digits, _, exponent = text.lower().partition("e")
+    power = int(exponent[:_LONG] or "0")
+    scale = len(digits.partition(".")[2]) - power
+    if len(exponent) >= _LONG or not (_LEAST <= power < -_LEAST and _LEAST <= scale < -_LEAST):
+        raise malformed("")
+    try:
+        return Constant(api.AttributeValue(n=normal_number(text)))
+    except AwsError as error:
+        raise invalid(f"{error.message} under {path}") from None
 
 
 def built(literal: Literal, parameters: Sequence[api.AttributeValue]) -> api.AttributeValue:
@@ -133,6 +158,8 @@ def built(literal: Literal, parameters: Sequence[api.AttributeValue]) -> api.Att
 
 def _set(elements: list[api.AttributeValue]) -> api.AttributeValue:
     kinds = {kind(element) for element in elements}
+    if not kinds:
+        raise invalid("Empty bags are not supported")
     if len(kinds) != 1 or not kinds <= _SCALARS:
         raise invalid("A set must hold strings, numbers or binaries, at least one, and all of one type")
     value = api.AttributeValue(

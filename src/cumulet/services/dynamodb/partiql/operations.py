@@ -21,7 +21,7 @@ from cumulet.services.dynamodb.errors import check_limit, invalid, invalid_value
 from cumulet.services.dynamodb.expressions.conditions import check_leaves
 from cumulet.services.dynamodb.expressions.keeping import KEPT
 from cumulet.services.dynamodb.expressions.paths import getter
-from cumulet.services.dynamodb.model import Key
+from cumulet.services.dynamodb.model import Key, Table
 from cumulet.services.dynamodb.partiql.lexer import malformed
 from cumulet.services.dynamodb.partiql.literals import built
 from cumulet.services.dynamodb.partiql.parser import parse
@@ -175,11 +175,21 @@ async def _key(dynamodb: DynamoDb, call: Call, table_name: str) -> Key:
     return (await dynamodb.table(call, table_name)).key
 
 
+def check_keys(table: Table, select: Select) -> None:
+    """Raises ValidationException for an index that statements cannot read."""
+    index = table.by_name.get(select.index_name)
+    if index is not None and (index.key.more_hashes or index.key.more_ranges):
+        raise invalid(
+            "PartiQL statements cannot be executed on tables with multi-attribute HASH keys or multi-attribute RANGE keys."
+        )
+
+
 async def _plan(dynamodb: DynamoDb, call: Call, text: str, select: Select) -> Reading:
     """How a SELECT is read. Raises ValidationException for an index that is not there, or does not hold what it needs."""
     table = await dynamodb.table(call, select.table)
     if not select.index_name:
         return plan_reading(text, table.key)
+    check_keys(table, select)
     for index in table.indexes:
         if index.name == select.index_name:
             plan = plan_reading(text, index.key)

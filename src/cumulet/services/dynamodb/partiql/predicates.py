@@ -17,16 +17,18 @@ from cumulet.services.dynamodb.expressions.trees import (
     Step,
     Value,
 )
-from cumulet.services.dynamodb.partiql.lexer import NAME, NUMBER, QUOTED, SIGN, STRING, Words
+from cumulet.services.dynamodb.partiql.lexer import NAME, NUMBER, OPERATORS, QUOTED, SIGN, STRING, Words, malformed
 from cumulet.services.dynamodb.partiql.literals import Constant, Literal, Literals
 
 MOST_DEEP = 100
 """Conditions and functions within each other at most."""
 _COMPARATORS = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _VALUED = frozenset({"size", "list_append", "if_not_exists"})
-_KEYWORDS = frozenset(
-    {"AND", "OR", "NOT", "BETWEEN", "IN", "IS", "FROM", "WHERE", "SET", "REMOVE", "RETURNING", "ORDER"}
+KEYWORDS = frozenset({*OPERATORS, "NOT", "FROM", "WHERE", "SET", "REMOVE", "RETURNING", "ORDER"})
+_TYPES = frozenset(
+    {"BOOL", "BOOLEAN", "STRING", "STRUCT", "TUPLE", "LIST", "BAG", "INT", "INTEGER", "FLOAT", "DECIMAL"}
 )
+"""Names of types in PartiQL that may be tested for, though DynamoDB does not."""
 
 
 class Predicates:
@@ -45,14 +47,21 @@ class Predicates:
             raise invalid("The statement is nested too deeply.")
         either = [self._both(depth)]
         while self.words.take_keyword("OR"):
+            self._check_right()
             either.append(self._both(depth))
         return either[0] if len(either) == 1 else Either(tuple(either))
 
     def _both(self, depth: int) -> Condition:
         both = [self._single(depth)]
         while self.words.take_keyword("AND"):
+            self._check_right()
             both.append(self._single(depth))
         return both[0] if len(both) == 1 else Both(tuple(both))
+
+    def _check_right(self) -> None:
+        """Something has to follow an operator. Raises ValidationException."""
+        if self.words.ends():
+            raise malformed("Missing right-hand side expression of infix operator")
 
     def _single(self, depth: int) -> Condition:
         negated = False
@@ -71,6 +80,7 @@ class Predicates:
         word = words.peek()
         if word.kind == SIGN and word.text in _COMPARATORS:
             words.next()
+            self._check_right()
             return Comparison(_COMPARATORS[word.text], (first, self.operand()))
         if words.take_keyword("BETWEEN"):
             low = self.operand()
@@ -103,7 +113,10 @@ class Predicates:
         if self.words.take_keyword("NULL"):
             null = Call("attribute_type", (first, self._placeholder(Constant(api.AttributeValue(s="NULL")))))
             return Not(null) if negated else null
-        raise self.words.unexpected("Expected MISSING or NULL")
+        word = self.words.peek()
+        if word.kind == NAME and word.text.upper() in _TYPES:
+            raise invalid("Unsupported operation: IsType")
+        raise malformed("Expected type name")
 
     def sum(self) -> Operand:
         """An operand, or two with + or - between."""
@@ -127,15 +140,22 @@ class Predicates:
         return self.path()
 
     def _call(self, depth: int) -> Call:
-        name = self.words.next().text.lower()
+        word = self.words.next()
+        name = word.text.lower()
         if name not in CONDITIONS and name not in _VALUED:
-            raise invalid(f"Invalid function name; function: {name}")
+            raise invalid(f"Unrecognized function: {name} at {self.words.place(word)}")
         self.words.expect_sign("(")
+        if self.words.take_sign(")"):
+            return Call(name, ())
         arguments = [self.operand(depth + 1)]
         while self.words.take_sign(","):
             arguments.append(self.operand(depth + 1))
         self.words.expect_sign(")")
         return Call(name, tuple(arguments))
+
+    def literal(self, value: Value) -> Literal:
+        """What a placeholder stands for."""
+        return self.literals[int(value.name[1:])]
 
     def _placeholder(self, literal: Literal) -> Value:
         self.literals.append(literal)
@@ -145,8 +165,8 @@ class Predicates:
         """A name and what follows it: `a."b"[1]`, also `a['b']`."""
         words = self.words
         word = words.peek()
-        if word.kind not in (NAME, QUOTED) or (word.kind == NAME and word.text.upper() in _KEYWORDS):
-            raise words.unexpected("Expected a path")
+        if word.kind not in (NAME, QUOTED) or (word.kind == NAME and word.text.upper() in KEYWORDS):
+            raise words.no_term()
         steps: list[Step] = [words.next().text]
         while True:
             if words.take_sign("."):

@@ -11,7 +11,17 @@ from cumulet.kernel.errors import AwsError
 from cumulet.kernel.service import prompt
 from cumulet.services.dynamodb import items, transactions
 from cumulet.services.dynamodb.errors import invalid
-from cumulet.services.dynamodb.partiql.operations import DUPLICATE, Bound, Result, run, shown, worded, written
+from cumulet.services.dynamodb.partiql.operations import (
+    DUPLICATE,
+    Bound,
+    Result,
+    check_keys,
+    run,
+    shown,
+    worded,
+    written,
+)
+from cumulet.services.dynamodb.partiql.parser import parse
 from cumulet.services.dynamodb.partiql.plans import reading, writing
 from cumulet.services.dynamodb.partiql.statements import Delete, Exists, Insert, Select, Update
 from cumulet.services.dynamodb.state import DynamoDb, awaited
@@ -86,7 +96,9 @@ async def _item(
     dynamodb: DynamoDb, call: Call, bound: Bound, select: Select, consistent: bool | None, capacity: str | None
 ) -> Result:
     """A SELECT of one item, by its whole key."""
-    plan = reading(bound.text, (await dynamodb.table(call, select.table)).key)
+    table = await dynamodb.table(call, select.table)
+    check_keys(table, select)
+    plan = reading(bound.text, table.key)
     if not plan.item or select.index_name:
         raise invalid(
             "Select statements within BatchExecuteStatement must specify the primary key in the where clause."
@@ -134,9 +146,9 @@ def _add(consumed: dict[str, api.ConsumedCapacity], table: str, more: api.Consum
 async def execute_transaction(
     dynamodb: DynamoDb, call: Call, request: api.ExecuteTransactionInput
 ) -> api.ExecuteTransactionOutput:
+    for at, each in enumerate(request.transact_statements):
+        _check_member(at, each.statement)
     bound = [Bound(each.statement, each.parameters) for each in request.transact_statements]
-    for at, each in enumerate(bound):
-        _check_member(at, each)
     reads = {each.reads for each in bound}
     if len(reads) > 1:
         raise invalid(f"The statements of a transaction {_MIXED}")
@@ -146,24 +158,32 @@ async def execute_transaction(
         return await _write(dynamodb, call, bound, request)
 
 
-def _check_member(at: int, bound: Bound) -> None:
-    body = bound.statement.body
-    where = f"Validation failed in TransactStatements[{at}]"
+def _failed(at: int, reason: str) -> AwsError:
+    return invalid(f"Validation failed in TransactStatements[{at}]: {reason}")
+
+
+def _check_member(at: int, text: str) -> None:
+    try:
+        body = parse(text).body
+    except AwsError as error:
+        raise _failed(at, error.message) from None
     if isinstance(body, (Update, Delete)) and body.returning:
-        raise invalid(f"{where}: RETURNING clause is not supported in ExecuteTransaction.")
+        raise _failed(at, "RETURNING clause is not supported in ExecuteTransaction.")
     select = body.select if isinstance(body, Exists) else body
     if isinstance(select, Select) and select.index_name:
-        raise invalid(f"{where}: Reads on indices are not supported within transactions.")
+        raise _failed(at, "Reads on indices are not supported within transactions.")
 
 
 async def _read(
     dynamodb: DynamoDb, call: Call, bound: Sequence[Bound], request: api.ExecuteTransactionInput
 ) -> api.ExecuteTransactionOutput:
     plans = []
-    for each in bound:
+    for at, each in enumerate(bound):
         plan = reading(each.text, (await dynamodb.table(call, each.table)).key)
         if not plan.only_key:
-            raise invalid("Where clause does not contain a mandatory equality on all key attributes")
+            raise _failed(
+                at, "Select statements within ExecuteTransaction must specify the primary key in the where clause."
+            )
         plans.append(plan)
     gets = [
         api.TransactGetItem(
@@ -189,8 +209,8 @@ async def _write(
     dynamodb: DynamoDb, call: Call, bound: Sequence[Bound], request: api.ExecuteTransactionInput
 ) -> api.ExecuteTransactionOutput:
     actions = [
-        await _action(dynamodb, call, each, given.return_values_on_condition_check_failure)
-        for each, given in zip(bound, request.transact_statements, strict=True)
+        await _action(dynamodb, call, each, at, given.return_values_on_condition_check_failure)
+        for at, (each, given) in enumerate(zip(bound, request.transact_statements, strict=True))
     ]
     asked = api.TransactWriteItemsInput(
         transact_items=actions,
@@ -204,8 +224,10 @@ async def _write(
     return api.ExecuteTransactionOutput(responses=[], consumed_capacity=done.consumed_capacity)
 
 
-async def _action(dynamodb: DynamoDb, call: Call, bound: Bound, on_failure: str | None) -> api.TransactWriteItem:
-    """The action of a transaction that a statement stands for."""
+async def _action(
+    dynamodb: DynamoDb, call: Call, bound: Bound, at: int, on_failure: str | None
+) -> api.TransactWriteItem:
+    """The action of a transaction that its statement at a place stands for."""
     key = (await dynamodb.table(call, bound.table)).key
     body = bound.statement.body
     if isinstance(body, Insert):
@@ -217,6 +239,8 @@ async def _action(dynamodb: DynamoDb, call: Call, bound: Bound, on_failure: str 
             return_values_on_condition_check_failure=on_failure,
         )
         return api.TransactWriteItem(put=put)
+    if isinstance(body, Exists) and reading(bound.text, key).only_key:
+        raise _failed(at, "EXISTS() must contain a single item read with additional condition")
     plan = writing(bound.text, key)
     common: dict[str, Any] = written(bound, plan, bound.table)
     common["return_values_on_condition_check_failure"] = on_failure

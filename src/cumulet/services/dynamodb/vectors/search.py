@@ -28,6 +28,10 @@ _MOST = 100
 _MOST_BYTES = 16 << 20
 _TURN_NUMBERS = 1 << 16
 """Numbers that are compared before others have their turn: some three milliseconds."""
+_NO_VECTOR = (
+    "Search vector contains invalid values. "
+    "All values in the search vector must be a 32-bit floating-point number attribute"
+)
 
 Vector = Sequence[float]
 Found = tuple[float, int, int, bytes]
@@ -66,11 +70,11 @@ def _vector(given: list[api.AttributeValue]) -> Vector:
     for each in given:
         check_value(each)
         if each.n is None:
-            raise invalid_values("SearchVector must be a list of numbers")
+            raise invalid(_NO_VECTOR)
     try:
         return struct.unpack(f"<{len(given)}f", packed(given))
     except OverflowError:
-        raise invalid_values("A number in SearchVector is too large for 32 bits") from None
+        raise invalid(_NO_VECTOR) from None
 
 
 def _index(table: Table, name: str) -> VectorIndex:
@@ -97,7 +101,10 @@ def _condition(index: VectorIndex, terms: Item) -> tuple[api.AttributeValue | No
     kinds = dict(index.filters)
     for name, value in terms.items():
         if name not in kinds:
-            raise invalid(f"Invalid SearchConditionExpression: the attribute is not part of SearchSchema: {name}")
+            raise invalid(
+                "SearchConditionExpression must not contain any attributes that is not in SearchSchema. "
+                f"Invalid attribute: {name}"
+            )
         _check_type(value, kinds[name])
     return key, terms
 
