@@ -143,3 +143,76 @@ def test_numbers_of_records_are_for_iterators_that_begin_at_them(
     for kind in ("TRIM_HORIZON", "LATEST"):
         said = refused(streams.get_shard_iterator, ShardIteratorType=kind, SequenceNumber=number, **place)
         assert said.startswith("ValidationException: ")
+
+
+def test_attributes_have_names(dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]) -> None:
+    asked = {"TableName": make_table(), "Key": {"id": {"S": "a"}}}
+    said = "ValidationException: One or more parameter values were invalid: Empty attribute name"
+    assert refused(dynamodb.update_item, AttributeUpdates={"": {"Value": {"N": "2"}, "Action": "PUT"}}, **asked) == said
+    assert refused(dynamodb.get_item, AttributesToGet=[""], **asked) == said
+
+
+def test_a_table_never_gets_less_warm(
+    dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    table = make_table()
+
+    def warm(**units: int) -> Any:
+        dynamodb.update_table(TableName=table, WarmThroughput=units)
+        return dynamodb.describe_table(TableName=table)["Table"]["WarmThroughput"]
+
+    for units, name in (({"ReadUnitsPerSecond": 6000}, "Read"), ({"WriteUnitsPerSecond": 3999}, "Write")):
+        assert refused(dynamodb.update_table, TableName=table, WarmThroughput=units) == (
+            f"ValidationException: One or more parameter values were invalid: Requested {name}UnitsPerSecond for "
+            "WarmThroughput for table is lower than current WarmThroughput, decreasing WarmThroughput is not supported"
+        )
+    assert warm(WriteUnitsPerSecond=4001) == {
+        "ReadUnitsPerSecond": 12000,
+        "WriteUnitsPerSecond": 4001,
+        "Status": "ACTIVE",
+    }
+    assert warm(ReadUnitsPerSecond=12000)["WriteUnitsPerSecond"] == 4001
+
+
+def test_the_most_of_an_on_demand_table(
+    dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    table = make_table()
+
+    def most(**units: int) -> Any:
+        dynamodb.update_table(TableName=table, OnDemandThroughput=units)
+        return dynamodb.describe_table(TableName=table)["Table"].get("OnDemandThroughput")
+
+    assert most(MaxReadRequestUnits=1000, MaxWriteRequestUnits=500) == {
+        "MaxReadRequestUnits": 1000,
+        "MaxWriteRequestUnits": 500,
+    }
+    assert most(MaxReadRequestUnits=2000) == {"MaxReadRequestUnits": 2000, "MaxWriteRequestUnits": 500}
+    assert most(MaxReadRequestUnits=-1) == {"MaxWriteRequestUnits": 500}
+    assert most(MaxWriteRequestUnits=-1) is None
+    for units in (0, -2):
+        given = {"MaxReadRequestUnits": units}
+        said = refused(dynamodb.update_table, TableName=table, OnDemandThroughput=given)
+        assert said.startswith("ValidationException: ")
+    provisioned = {
+        "BillingMode": "PROVISIONED",
+        "ProvisionedThroughput": {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1},
+    }
+    given = {"MaxReadRequestUnits": 5}
+    assert refused(dynamodb.update_table, TableName=table, OnDemandThroughput=given, **provisioned) == (
+        "ValidationException: One or more parameter values were invalid: MaxReadRequestUnits for OnDemandThroughput "
+        "cannot be specified when the table BillingMode is PROVISIONED"
+    )
+
+
+def test_a_table_that_is_not_paid_by_request_any_more_needs_throughput_for_its_indexes(
+    dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str]
+) -> None:
+    table = make_table(more=[X], GlobalSecondaryIndexes=[BY_X])
+    units = {"ReadCapacityUnits": 50, "WriteCapacityUnits": 50}
+    wanted = {"TableName": table, "BillingMode": "PROVISIONED", "ProvisionedThroughput": units}
+    assert refused(dynamodb.update_table, **wanted).endswith("ProvisionedThroughput must be specified for index: by-x")
+    update = {"Update": {"IndexName": "by-x", "ProvisionedThroughput": units}}
+    dynamodb.update_table(**wanted, GlobalSecondaryIndexUpdates=[update])
+    (index,) = dynamodb.describe_table(TableName=table)["Table"]["GlobalSecondaryIndexes"]
+    assert index["ProvisionedThroughput"]["ReadCapacityUnits"] == 50

@@ -175,6 +175,13 @@ def _vector(
     )
 
 
+def warm_of(table: Table) -> Units:
+    """What a table is warm for: what was asked for, or what comes with its billing."""
+    default = _default_warm(table, table.throughput)
+    kept = table.warm or default
+    return Units(kept.read or default.read, kept.write or default.write)
+
+
 def _default_warm(table: Table, units: Throughput) -> Units:
     return _ON_DEMAND_WARM if table.billing == ON_DEMAND else Units(units.read, units.write)
 
@@ -184,9 +191,9 @@ def _state(status: str) -> str:
 
 
 def _warm(table: Table, status: str, *, told: bool) -> api.TableWarmThroughputDescription | None:
-    units = table.warm or (_default_warm(table, table.throughput) if told else None)
-    if units is None:
+    if table.warm is None and not told:
         return None
+    units = warm_of(table)
     return api.TableWarmThroughputDescription(
         read_units_per_second=units.read, write_units_per_second=units.write, status=_state(status)
     )
@@ -196,8 +203,8 @@ def _on_demand(units: Units | None) -> api.OnDemandThroughput | None:
     if units is None:
         return None
     return api.OnDemandThroughput(
-        max_read_request_units=-1 if units.read is None else units.read,
-        max_write_request_units=-1 if units.write is None else units.write,
+        max_read_request_units=units.read,
+        max_write_request_units=units.write,
     )
 
 

@@ -24,6 +24,7 @@ AnyIndex = api.GlobalSecondaryIndex | api.LocalSecondaryIndex | api.CreateGlobal
 def check_capacity(request: api.CreateTableInput) -> None:
     """Capacity units belong to tables that are not paid by request, and only to those."""
     units = request.provisioned_throughput
+    check_on_demand(request.on_demand_throughput, request.billing_mode or PROVISIONED, "table")
     if request.billing_mode == ON_DEMAND:
         if units is not None:
             raise no_units()
@@ -275,9 +276,27 @@ def warm(given: api.WarmThroughput | None) -> Units | None:
     return Units(given.read_units_per_second, given.write_units_per_second) if given else None
 
 
-def on_demand(given: api.OnDemandThroughput | None) -> Units | None:
+def on_demand(given: api.OnDemandThroughput | None, before: Units | None = None) -> Units | None:
+    """The most of an on-demand table: what is not given stays as it was, -1 is no limit. Raises ValidationException."""
     if given is None:
-        return None
-    pair = (given.max_read_request_units, given.max_write_request_units)
-    read, write = (None if value in (None, -1) else value for value in pair)
-    return Units(read, write)
+        return before
+    before = before or Units()
+    read = _most(given.max_read_request_units, before.read, "MaxReadRequestUnits")
+    write = _most(given.max_write_request_units, before.write, "MaxWriteRequestUnits")
+    return Units(read, write) if read or write else None
+
+
+def _most(given: int | None, before: int | None, name: str) -> int | None:
+    if given is None:
+        return before
+    if given < -1 or given == 0:
+        raise invalid_values(f"{name} for OnDemandThroughput must be -1 or at least 1")
+    return None if given == -1 else given
+
+
+def check_on_demand(given: api.OnDemandThroughput | None, billing: str, table: str) -> None:
+    """Tables that are not paid by request have no most; `table` is how the message names one. Raises ValidationException."""
+    if given is None or billing == ON_DEMAND:
+        return
+    name = "MaxReadRequestUnits" if given.max_read_request_units is not None else "MaxWriteRequestUnits"
+    raise invalid_values(f"{name} for OnDemandThroughput cannot be specified when {table} BillingMode is PROVISIONED")

@@ -9,7 +9,7 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.errors import AwsError
 from cumulet.services.dynamodb import overrides, replicas, schemas, store
 from cumulet.services.dynamodb.consistency import unsupported
-from cumulet.services.dynamodb.descriptions import describe, rows_of
+from cumulet.services.dynamodb.descriptions import describe, rows_of, warm_of
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values
 from cumulet.services.dynamodb.model import (
@@ -23,6 +23,7 @@ from cumulet.services.dynamodb.model import (
     Override,
     Table,
     Throughput,
+    Units,
     VectorIndex,
 )
 from cumulet.services.dynamodb.state import DynamoDb
@@ -209,9 +210,9 @@ def _shared(table: Table, mode: str) -> bool:
 
 def _limits(table: Table, request: api.UpdateTableInput) -> Table:
     if request.on_demand_throughput is not None:
-        table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput))
+        table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput, table.on_demand))
     if request.warm_throughput is not None:
-        table = replace(table, warm=schemas.warm(request.warm_throughput))
+        table = replace(table, warm=_warmer(table, request.warm_throughput))
     return table
 
 
@@ -223,16 +224,42 @@ def _capacity(dynamodb: DynamoDb, table: Table, request: api.UpdateTableInput) -
         raise invalid_values("BillingMode PROVISIONED cannot be specified for a table with vector indexes")
     if wanted is not None and billing == ON_DEMAND:
         raise schemas.no_units()
+    schemas.check_on_demand(request.on_demand_throughput, billing, "the table")
     if billing != table.billing:
         zero = Throughput(decreased=now)
         table = replace(table, billing=billing, billing_shown=True, throughput=zero)
-        if billing == ON_DEMAND:
+        table = replace(table, on_demand=schemas.on_demand(request.on_demand_throughput))
+        if billing == PROVISIONED:
+            _check_provided(table, request)
+        else:
             free = tuple(replace(each, throughput=Throughput()) for each in table.indexes)
             table = replace(table, billing_changed=now, indexes=free)
     if wanted is None:
         return table
     units = _changed(table.throughput, wanted, now, "table")
     return replace(table, throughput=units)
+
+
+def _check_provided(table: Table, request: api.UpdateTableInput) -> None:
+    """A table that is not paid by request any more needs throughput for each of its global indexes."""
+    updates = [each.update for each in request.global_secondary_index_updates or () if each.update]
+    provided = {update.index_name for update in updates if update.provisioned_throughput}
+    for index in table.indexes:
+        if not index.local and index.name not in provided:
+            raise invalid_values(f"ProvisionedThroughput must be specified for index: {index.name}")
+
+
+def _warmer(table: Table, wanted: api.WarmThroughput) -> Units:
+    """What a table is to be warm for; what is not given stays as it is. Raises ValidationException: it never gets less."""
+    held = warm_of(table)
+    read, write = wanted.read_units_per_second, wanted.write_units_per_second
+    for name, units, now in (("ReadUnitsPerSecond", read, held.read), ("WriteUnitsPerSecond", write, held.write)):
+        if units is not None and units < (now or 0):
+            raise invalid_values(
+                f"Requested {name} for WarmThroughput for table is lower than current WarmThroughput, "
+                "decreasing WarmThroughput is not supported"
+            )
+    return Units(read or held.read, write or held.write)
 
 
 def _changed(before: Throughput, wanted: api.ProvisionedThroughput, now: float, what: str) -> Throughput:
@@ -379,7 +406,7 @@ def _updated(table: Table, index: Index, wanted: api.UpdateGlobalSecondaryIndexA
         units = _changed(index.throughput, wanted.provisioned_throughput, now, f"index {index.name}")
         changed = replace(changed, throughput=units)
     if wanted.on_demand_throughput is not None:
-        changed = replace(changed, on_demand=schemas.on_demand(wanted.on_demand_throughput))
+        changed = replace(changed, on_demand=schemas.on_demand(wanted.on_demand_throughput, index.on_demand))
     if wanted.warm_throughput is not None:
         changed = replace(changed, warm=schemas.warm(wanted.warm_throughput))
     return replace(table, indexes=tuple(changed if each.id == index.id else each for each in table.indexes))

@@ -48,7 +48,9 @@ class LegacyUpdate:
 
 def legacy_update(updates: Mapping[str, api.AttributeValueUpdate]) -> LegacyUpdate:
     """AttributeUpdates, checked; numbers are brought to DynamoDB's form in place. Raises ValidationException."""
-    for update in updates.values():
+    for name, update in updates.items():
+        if not name:
+            raise invalid_values("Empty attribute name")
         value, action = update.value, update.action
         if value is None:
             if action != "DELETE":
@@ -88,6 +90,8 @@ def attributes_to_get(names: Sequence[str]) -> Projection:
     """AttributesToGet: attributes by their names, as they are. Raises ValidationException."""
     seen: set[str] = set()
     for name in names:
+        if not name:
+            raise invalid_values("Empty attribute name")
         if name in seen:
             raise invalid_values(f"Duplicate value in attribute name: {name}")
         seen.add(name)
