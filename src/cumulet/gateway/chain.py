@@ -20,7 +20,6 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import AwsError, InternalFailure
 from cumulet.kernel.ids import new_id
-from cumulet.kernel.streams import BytesStream
 from cumulet.storage.database import StorageError
 from cumulet.wire import route, sigv4
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -284,16 +283,14 @@ def _admit(gateway: Gateway, exchange: Exchange, credential: Credential) -> None
 
 
 def unwrap(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
-    """A streamed body becomes the bytes that were meant: out of `aws-chunked` framing, and checked as they are read."""
+    """A body of S3's becomes the bytes that were meant: out of `aws-chunked` framing, and checked as they are read."""
     if exchange.style != "s3":
-        if exchange.route.codec.streaming:
-            exchange.request.body = BytesStream(exchange.request.content)
-    elif exchange.route.codec.streaming:
+        return None
+    if exchange.route.codec.streaming:
         exchange.request.body = sigv4.payload(exchange.request, exchange.signed, exchange.credential.secret)
-    else:
-        # S3 signs the hash that a header gives: that the body has it is still to be seen.
-        return sigv4.check_content(exchange.request, exchange.signed, exchange.credential.secret)
-    return None
+        return None
+    # S3 signs the hash that a header gives: that the body has it is still to be seen.
+    return sigv4.check_content(exchange.request, exchange.signed, exchange.credential.secret)
 
 
 def decode(_: Gateway, exchange: Exchange) -> Awaitable[None] | None:
