@@ -253,6 +253,26 @@ def test_updates_may_begin_with_from(dynamodb: Any, make_table: MakeTable) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("flag IS BOOL", True),
+        ("s IS STRING", True),
+        ("s IS NOT STRING", False),
+        ("s IS BOOL", False),
+        ("nul IS NULL", True),
+        ("attribute_exists(s) = true", True),
+        ("attribute_exists(none) = true", False),
+        ("attribute_exists(none) = false", True),
+        ("NOT attribute_exists(none) AND (ATTRIBUTE_EXISTS(s) OR attribute_exists(none))", True),
+    ],
+)
+def test_types_and_functions_are_conditions(dynamodb: Any, make_table: MakeTable, condition: str, found: bool) -> None:
+    table = make_table("id")
+    execute(dynamodb, f"INSERT INTO \"{table}\" VALUE {{'id': 'a', 'flag': true, 's': 'str', 'nul': null}}")
+    assert len(execute(dynamodb, f"SELECT * FROM \"{table}\" WHERE id = 'a' AND {condition}")) == found
+
+
 def test_tables_that_are_not_there(dynamodb: Any) -> None:
     assert refused(dynamodb, "SELECT * FROM absent WHERE id = 'x'")[0] == "ResourceNotFoundException"
 

@@ -25,10 +25,9 @@ MOST_DEEP = 100
 _COMPARATORS = {"=": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _VALUED = frozenset({"size", "list_append", "if_not_exists"})
 KEYWORDS = frozenset({*OPERATORS, "NOT", "FROM", "WHERE", "SET", "REMOVE", "RETURNING", "ORDER"})
-_TYPES = frozenset(
-    {"BOOL", "BOOLEAN", "STRING", "STRUCT", "TUPLE", "LIST", "BAG", "INT", "INTEGER", "FLOAT", "DECIMAL"}
-)
-"""Names of types in PartiQL that may be tested for, though DynamoDB does not."""
+_TYPES = {"NULL": "NULL", "BOOL": "BOOL", "BOOLEAN": "BOOL", "STRING": "S"}
+"""Types that IS tests for, and what they are called in DynamoDB."""
+_OTHER_TYPES = frozenset({"STRUCT", "TUPLE", "LIST", "BAG", "INT", "INT4", "INT8", "INTEGER", "FLOAT", "DECIMAL"})
 
 
 class Predicates:
@@ -78,6 +77,9 @@ class Predicates:
         words = self.words
         first = self.operand()
         word = words.peek()
+        if isinstance(first, Call) and first.name in CONDITIONS and self._is_truth():
+            words.next()
+            return first if words.next().text.upper() == "TRUE" else Not(first)
         if word.kind == SIGN and word.text in _COMPARATORS:
             words.next()
             self._check_right()
@@ -96,6 +98,11 @@ class Predicates:
             return first
         raise words.unexpected("Expected a comparison")
 
+    def _is_truth(self) -> bool:
+        """Whether `= true` or `= false` follows."""
+        word = self.words.peek(1)
+        return self.words.is_sign("=") and word.kind == NAME and word.text.upper() in ("TRUE", "FALSE")
+
     def _in(self, first: Operand) -> Condition:
         end = "]" if self.words.take_sign("[") else ")"
         if end == ")":
@@ -110,13 +117,14 @@ class Predicates:
         negated = self.words.take_keyword("NOT")
         if self.words.take_keyword("MISSING"):
             return Call("attribute_exists" if negated else "attribute_not_exists", (first,))
-        if self.words.take_keyword("NULL"):
-            null = Call("attribute_type", (first, self._placeholder(Constant(api.AttributeValue(s="NULL")))))
-            return Not(null) if negated else null
         word = self.words.peek()
-        if word.kind == NAME and word.text.upper() in _TYPES:
-            raise invalid("Unsupported operation: IsType")
-        raise malformed("Expected type name")
+        name = word.text.upper() if word.kind == NAME else ""
+        if name not in _TYPES:
+            raise invalid("Unsupported operation: IsType") if name in _OTHER_TYPES else malformed("Expected type name")
+        self.words.next()
+        wanted = self._placeholder(Constant(api.AttributeValue(s=_TYPES[name])))
+        test = Call("attribute_type", (first, wanted))
+        return Not(test) if negated else test
 
     def sum(self) -> Operand:
         """An operand, or two with + or - between."""
