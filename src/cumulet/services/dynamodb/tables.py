@@ -31,6 +31,10 @@ from cumulet.storage.database import Conflict
 
 _MOST_TABLES = 2_500
 _PAGE = 100
+_INDEXES_IN_USE = (
+    "Attempt to change a resource which is still in use: "
+    "Cannot delete table while indexes are being created, updated, or deleted."
+)
 
 
 async def create_table(dynamodb: DynamoDb, call: Call, request: api.CreateTableInput) -> api.CreateTableOutput:
@@ -148,8 +152,10 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Disable deletion protection first."
             )
         unsupported(now, "Deleting a single replica is")
-        if now.held or now.status == CREATING or any(index.status != ACTIVE for index in now.every):
+        if now.held or now.status == CREATING:
             raise in_use(now.name)
+        if any(index.status != ACTIVE for index in now.every):
+            raise api.ResourceInUseException(_INDEXES_IN_USE)
         await replicas.leave(dynamodb, tx, now)
         await global_tables.left(tx, now)
         if now.recovery:
