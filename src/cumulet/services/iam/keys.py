@@ -21,8 +21,10 @@ class Keys:
         self._clock = clock
         self._known: dict[str, tuple[float, Credential | None]] = {}
         self._keys_of: dict[str, set[str]] = {}
+        self._changes = 0
 
     def forget(self, account: str) -> None:
+        self._changes += 1
         for access_key in self._keys_of.pop(account, ()):
             self._known.pop(access_key, None)
 
@@ -39,10 +41,13 @@ class Keys:
         now = self._clock()
         if known is not None and now - known[0] < _TRUSTED_FOR:
             return known[1]
+        changes = self._changes
         key = await self._store.key(access_key)
         if key is None:
             return None  # not remembered: anyone could fill the memory with keys that are not there
         credential = await self._credential(key) if key.status == "Active" else None
+        if changes != self._changes:
+            return credential  # not remembered either: it may be what was there before the change
         if len(self._known) >= _KEPT:
             self._known.clear()
             self._keys_of.clear()
