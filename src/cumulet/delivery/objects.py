@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from cumulet.api import s3 as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
+from cumulet.kernel.errors import AwsError
+
+_URI = re.compile(r"s3://([^/]+)/(.+)")
 
 
 class TooLarge(Exception):
@@ -27,3 +32,28 @@ async def read_object(
             if len(data) > limit:
                 raise TooLarge
     return bytes(data), answer.version_id
+
+
+class NotReadable(Exception):
+    """There is nothing to read at an address; the message says why."""
+
+
+def is_uri(text: str) -> bool:
+    """Whether it is the address of an object, as `s3://bucket/key`."""
+    return _URI.fullmatch(text) is not None
+
+
+async def read_uri(
+    calls: Calls, call: Call, uri: str, *, what: str, limit_mb: int, version: str | None = None
+) -> bytes:
+    """The object at an address that `is_uri`, read as `read_object` does. `what` it is to be, messages say; raises NotReadable."""
+    place = _URI.fullmatch(uri)
+    if place is None:
+        raise NotReadable(f"{uri} is no address of an object of S3")
+    try:
+        data, _ = await read_object(calls, call, place[1], place[2], version=version, limit=limit_mb << 20)
+    except AwsError as error:
+        raise NotReadable(f"Unable to read the {what} {uri} from S3: {error.code}: {error.message}") from error
+    except TooLarge:
+        raise NotReadable(f"The {what} {uri} is larger than {limit_mb} MB") from None
+    return data

@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from cumulet.api import apigateway as api
-from cumulet.delivery.objects import TooLarge, read_object
+from cumulet.delivery.objects import NotReadable, is_uri, read_uri
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
-from cumulet.kernel.errors import AwsError
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-_URI = re.compile(r"s3://([^/]+)/(.+)")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\s*")
-_LARGEST = 1_048_576
+_LARGEST_MB = 1
 _MOST = 1_000
 
 
@@ -52,15 +50,12 @@ async def read(calls: Calls, call: Call, domain: api.DomainName, now: float) -> 
 
 async def _load(calls: Calls, call: Call, trust: api.MutualTlsAuthentication, now: float) -> Truststore:
     uri, version = trust.truststore_uri or "", trust.truststore_version
-    place = _URI.fullmatch(uri)
-    if place is None:
+    if not is_uri(uri):
         raise BadTruststore("Invalid truststore URI. It must be an S3 location such as s3://bucket/key")
     try:
-        data, _ = await read_object(calls, call, place[1], place[2], version=version, limit=_LARGEST)
-    except AwsError as error:
-        raise BadTruststore(f"Unable to read the truststore {uri} from S3: {error.code}: {error.message}") from error
-    except TooLarge:
-        raise BadTruststore(f"The truststore {uri} is larger than 1 MB") from None
+        data = await read_uri(calls, call, uri, what="truststore", limit_mb=_LARGEST_MB, version=version)
+    except NotReadable as error:
+        raise BadTruststore(str(error)) from error
     return check(data.decode("ascii", "replace"), uri, now)
 
 

@@ -5,23 +5,19 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-portals-
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 from msgspec import Struct
 
-from cumulet.delivery.objects import TooLarge, read_object
+from cumulet.delivery.objects import NotReadable, is_uri, read_uri
 from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
-from cumulet.kernel.errors import AwsError
 from cumulet.services.apigateway.http.errors import bad
 from cumulet.storage.database import Transaction
 
 SCHEMA = ("CREATE TABLE apigatewayv2_logo (portal TEXT NOT NULL PRIMARY KEY, body BYTEA NOT NULL)",)
 NONE = msgspec.Raw(b"null")
-_URI = re.compile(r"s3://([^/]+)/(.+)")
 _TYPES = {"svg": "image/svg+xml", "png": "image/png", "jpg": "image/jpeg"}
-_LARGEST = 1_048_576
+_LARGEST_MB = 1
 
 
 class Logo(Struct, frozen=True):
@@ -33,19 +29,15 @@ class Logo(Struct, frozen=True):
 
 async def read(calls: Calls, call: Call, uri: str) -> Logo:
     """The picture at an S3 address. Raises BadRequestException where there is none that a page can show."""
-    place = _URI.fullmatch(uri)
     kind = _TYPES.get(uri.rpartition(".")[2].lower())
-    if place is None or kind is None:
+    if kind is None or not is_uri(uri):
         raise bad(
             "Invalid logo URI. It must be an S3 location of a .svg, .png or .jpg file, such as s3://bucket/logo.png"
         )
     try:
-        data, _ = await read_object(calls, call, place[1], place[2], limit=_LARGEST)
-    except AwsError as error:
-        raise bad(f"Unable to read the logo {uri} from S3: {error.code}: {error.message}") from error
-    except TooLarge:
-        raise bad(f"The logo {uri} is larger than 1 MB") from None
-    return Logo(kind, data)
+        return Logo(kind, await read_uri(calls, call, uri, what="logo", limit_mb=_LARGEST_MB))
+    except NotReadable as error:
+        raise bad(str(error)) from error
 
 
 async def kept(tx: Transaction, portal: str) -> msgspec.Raw:
