@@ -1,6 +1,7 @@
 """Log groups and streams, through boto3."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -78,6 +79,20 @@ def test_both_tag_apis_see_the_same_tags(logs: Any, account: str) -> None:
     assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"three": "3"}
     with pytest.raises(logs.exceptions.TooManyTagsException):
         logs.tag_resource(resourceArn=arn, tags={f"k{n}": "" for n in range(50)})
+
+
+def test_tags_that_are_set_at_the_same_time_are_all_kept(logs: Any, account: str) -> None:
+    logs.create_log_group(logGroupName="a")
+    arn = f"arn:aws:logs:us-east-1:{account}:log-group:a"
+    keys = [f"key-{number}" for number in range(12)]
+
+    def change(key: str) -> None:
+        for turn in range(8):
+            logs.tag_resource(resourceArn=arn, tags={key: str(turn)})
+
+    with ThreadPoolExecutor(len(keys)) as threads:
+        list(threads.map(change, keys))
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == dict.fromkeys(keys, "7")
 
 
 def test_a_protected_group_is_not_deleted(logs: Any) -> None:

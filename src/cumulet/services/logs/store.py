@@ -1,5 +1,7 @@
 """Every query of CloudWatch Logs on groups and streams; events.py's are in event_store.py."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from cumulet.kernel.ids import token
@@ -81,8 +83,12 @@ class Store:
     async def set_protected(self, group: Group, protected: bool) -> None:
         await self._db.write("UPDATE logs_group SET protected = $2 WHERE id = $1", (group.id, int(protected)))
 
-    async def set_tags(self, group: Group, tags: dict[str, str]) -> None:
-        await self._db.write("UPDATE logs_group SET tags = $2 WHERE id = $1", (group.id, _tags(tags)))
+    async def change_tags(self, group: Group, change: Callable[[dict[str, str]], dict[str, str]]) -> None:
+        """Give a group the tags that `change` makes of those it has; what it raises changes nothing."""
+        async with self._db.transaction() as tx:
+            for (held,) in await tx.read("SELECT tags FROM logs_group WHERE id = $1", (group.id,)):
+                tags = change(msgspec.json.decode(held, type=dict[str, str]))
+                await tx.write("UPDATE logs_group SET tags = $2 WHERE id = $1", (group.id, _tags(tags)))
 
     async def remove_group(self, group: Group) -> None:
         async with self._db.transaction() as tx:

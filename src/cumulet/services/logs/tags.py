@@ -41,9 +41,12 @@ async def _resource(logs: Logs, call: Call, arn: str) -> Group:
 
 
 async def _add(logs: Logs, group: Group, tags: dict[str, str]) -> None:
-    check_tags(group.tags | tags)
-    await logs.store.set_tags(group, group.tags | tags)
+    def more(held: dict[str, str]) -> dict[str, str]:
+        check_tags(held | tags)
+        return held | tags
+
+    await logs.store.change_tags(group, more)
 
 
 async def _remove(logs: Logs, group: Group, keys: list[str]) -> None:
-    await logs.store.set_tags(group, {key: value for key, value in group.tags.items() if key not in keys})
+    await logs.store.change_tags(group, lambda held: {key: value for key, value in held.items() if key not in keys})
