@@ -1,5 +1,6 @@
 """Sequence numbers, hash keys and iterators, by their rules."""
 
+import asyncio
 import base64
 
 from hypothesis import given
@@ -45,7 +46,7 @@ def test_shards_cover_all_hash_keys_however_they_are_scaled(counts: list[int]) -
     shards = {number: _shard(number, low, high) for number, (low, high) in enumerate(model.even(counts[0]))}
     for count in counts[1:]:
         plan = Plan(Ring(list(shards.values())).shards, len(shards), 2e9, lambda shard: shard.first + 1)
-        plan.scale(count)
+        asyncio.run(plan.scale(count))
         shards |= {each.number: each for each in plan.added} | {each.number: each for each in plan.closed}
         ring = Ring(list(shards.values())).shards
         assert ring == plan.open
@@ -56,6 +57,20 @@ def test_shards_cover_all_hash_keys_however_they_are_scaled(counts: list[int]) -
             assert (
                 min(parent.low for parent in parents) <= each.low <= each.high <= max(parent.high for parent in parents)
             )
+
+
+def test_others_have_their_turns_while_many_shards_are_scaled() -> None:
+    async def scale() -> int:
+        shards = [_shard(number, low, high) for number, (low, high) in enumerate(model.even(1_000))]
+        plan = Plan(shards, len(shards), 2e9, lambda shard: shard.first + 1)
+        scaling = asyncio.ensure_future(plan.scale(1_500))
+        turns = 0
+        while not scaling.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return turns
+
+    assert asyncio.run(scale()) > 30
 
 
 def _shard(number: int, low: int, high: int) -> Shard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections.abc import Callable
 from operator import attrgetter
@@ -11,6 +12,8 @@ from msgspec.structs import replace
 from cumulet.services.kinesis.model import MICROSECONDS, Shard, Stream, even
 
 Change = Callable[[Stream], Stream]
+_IN_A_TURN = 50
+"""Ranges that are looked at before others have their turn: some milliseconds."""
 
 
 class Plan:
@@ -43,14 +46,18 @@ class Plan:
         self.open[place:place] = [merged]
         return merged
 
-    def scale(self, count: int) -> None:
+    async def scale(self, count: int) -> None:
         """As many shards of equal size as asked for: shards are cut where one of those begins, then pieces are put together."""
         ranges = even(count)
-        for start, _ in ranges[1:]:
+        for number, (start, _) in enumerate(ranges[1:]):
+            if number % _IN_A_TURN == 0:
+                await asyncio.sleep(0)
             shard = self.open[self._place(start)]
             if shard.low < start:
                 self.split(shard, start)
-        for start, end in ranges:
+        for number, (start, end) in enumerate(ranges):
+            if number % _IN_A_TURN == 0:
+                await asyncio.sleep(0)
             first = self._place(start)
             pieces = self.open[first : self._place(end) + 1]
             whole = pieces[0]

@@ -134,7 +134,7 @@ async def update_shard_count(
             )
         _check_scaling(stream, count, target, now)
         plan = _plan(kinesis, opened)
-        plan.scale(target)
+        await plan.scale(target)
         recent = [*(each for each in stream.scaled if each > now - _DAY), now]
         await _do(kinesis, opened, plan, lambda found: replace(found, scaled=recent))
     return api.UpdateShardCountOutput(
