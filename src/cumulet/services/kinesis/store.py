@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -33,6 +34,9 @@ SCHEMA = (
         account TEXT NOT NULL, region TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (account, region))""",
 )
 _SHARD = "number, created, first, opened, low, high, parent, adjacent, last, closed"
+_CLOSE_SHARD = "UPDATE kinesis_shard SET last = $3, closed = $4 WHERE stream = $1 AND number = $2"
+_IN_A_TURN = 200
+"""Shards that are written before others have their turn."""
 _ADD_SHARD = f"INSERT INTO kinesis_shard (stream, {_SHARD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"  # noqa: S608  constants
 _decode = msgspec.json.Decoder(Stream).decode
 _decode_consumer = msgspec.json.Decoder(Consumer).decode
@@ -121,11 +125,15 @@ class StreamStore(Struct, frozen=True):
         async with self.db.transaction() as tx:
             fits(await _counts(tx, stream.account, stream.region))
             changed = change(await _locked(tx, stream))
-            await tx.write_each(
-                "UPDATE kinesis_shard SET last = $3, closed = $4 WHERE stream = $1 AND number = $2",
-                [(stream.id, each.number, each.last, each.closed) for each in closed],
-            )
-            await tx.write_each(_ADD_SHARD, [_shard_row(stream, each) for each in added])
+            for start in range(0, len(closed), _IN_A_TURN):
+                rows = [(stream.id, each.number, each.last, each.closed) for each in closed[start : start + _IN_A_TURN]]
+                await tx.write_each(_CLOSE_SHARD, rows)
+                await asyncio.sleep(0)  # thousands of shards must not hold up everybody else
+            for start in range(0, len(added), _IN_A_TURN):
+                await tx.write_each(
+                    _ADD_SHARD, [_shard_row(stream, each) for each in added[start : start + _IN_A_TURN]]
+                )
+                await asyncio.sleep(0)
             await _put(tx, changed)
             tx.after_commit(lambda: done(changed))
         return changed
