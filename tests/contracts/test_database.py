@@ -201,7 +201,7 @@ def test_a_change_that_is_decided_against_leaves_everything(run: Callable[[Scena
         await db.change(query, lambda rows: None)
         assert await _names(db) == []
         # Who is refused for what was there finds it.
-        assert await asyncio.gather(change(), change(), change()) == [["a"]] * 3
+        assert list(await asyncio.gather(change(), change(), change())) == [["a"]] * 3
         with pytest.raises(KeyError):
             await db.change(query, add)
         with pytest.raises(Conflict):
