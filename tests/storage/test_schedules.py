@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cumulet.storage.database import Conflict, StorageError
+from cumulet.storage.database import Conflict, Row, Statement, StorageError
 from cumulet.storage.sqlite import SqliteDatabase
 
 _SCHEMA = ("CREATE TABLE item (name TEXT, part BIGINT, body BYTEA, PRIMARY KEY (name, part))",)
@@ -20,6 +20,9 @@ _PUT = "INSERT INTO item (name, part) VALUES ($1, $2)"
 _PUT_LARGE = "INSERT INTO item (name, part, body) VALUES ($1, 0, $2)"
 _TAKEN = "taken"
 _PARTS = 3
+# Numbers that are given to one after another, each by a change that follows from what is read.
+_FIRST_NUMBER = 100
+_LAST_NUMBER = ("SELECT COALESCE(MAX(part), $1) FROM item WHERE part >= $1", (_FIRST_NUMBER - 1,))
 # Pages that the file may have; no fewer than it has already.
 _ROOM = {"fill the disk": 1, "empty the disk": 1_000_000}
 
@@ -63,12 +66,25 @@ class Writer:
             await db.write_all([(_PUT, (self.name, part)) for part in range(_PARTS)])
         elif self.kind == "all and conflict":
             await db.write_all([(_PUT, (self.name, 0)), (_PUT, (_TAKEN, 0))])
+        elif "number" in self.kind:
+            self.parts = 0 if self.kind == "number and nothing" else 1
+            await db.change(_LAST_NUMBER, self._take_next)
         elif self.kind in _ROOM:
             self.parts = 0
             async with db.transaction() as tx:
                 await tx.read(f"PRAGMA max_page_count = {_ROOM[self.kind]}")
         else:
             await self._in_block(db)
+
+    def _take_next(self, found: list[Row]) -> Statement | None:
+        if self.kind == "number and error":
+            raise Oops
+        if self.kind == "number and conflict":
+            return _PUT, (_TAKEN, 0)
+        if self.kind == "number and nothing":
+            return None
+        body = bytes(100_000 if self.kind == "large number" else 0)
+        return "INSERT INTO item (name, part, body) VALUES ($1, $2, $3)", (self.name, found[0][0] + 1, body)
 
     async def _in_block(self, db: SqliteDatabase) -> None:
         async with db.transaction() as tx:
@@ -95,7 +111,11 @@ class Writer:
         assert self.acted == ([_PARTS] if in_block and there else []), self
 
 
-_KINDS = ("one", "large", "twice", "all", "all and conflict", "block", "block and conflict", "block and error", *_ROOM)
+_KINDS = (
+    *("one", "large", "twice", "all", "all and conflict", "block", "block and conflict", "block and error"),
+    *("number", "large number", "number and nothing", "number and conflict", "number and error"),
+    *_ROOM,
+)
 _WRITERS = st.builds(Writer, st.one_of(st.just("slow block"), st.sampled_from(_KINDS)), st.integers(0, 2))
 # Begin a writer; begin one and drop it; let turns of the loop pass; cancel some, from the one of that number on.
 _STEPS = st.lists(
@@ -144,6 +164,10 @@ async def _play(db: SqliteDatabase, steps: list[tuple[str, Any]]) -> None:
     for writer in writers:
         writer.check(len(await db.read("SELECT 1 FROM item WHERE name = $1", (writer.name,))))
     assert len(await db.read("SELECT 1 FROM item WHERE name = $1", (_TAKEN,))) == 1
+    numbers = [
+        part for (part,) in await db.read("SELECT part FROM item WHERE part >= $1 ORDER BY part", (_FIRST_NUMBER,))
+    ]
+    assert numbers == list(range(_FIRST_NUMBER, _FIRST_NUMBER + len(numbers)))  # each saw the one before
 
 
 @given(_STEPS)

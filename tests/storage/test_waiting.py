@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from cumulet.storage.database import Conflict
+from cumulet.storage.database import Conflict, StorageError
 from cumulet.storage.sqlite import SqliteDatabase
 
 _PUT = "INSERT INTO item (name) VALUES ($1)"
@@ -99,6 +99,23 @@ def test_what_met_something_durable_hears_so_whatever_becomes_of_others(run: Cal
         ]
         told = await asyncio.gather(*changes, return_exceptions=True)
         assert [type(answer) for answer in told] == [Conflict, apsw.SQLError]
+        assert await _names(db) == ["a"]
+
+    run(scenario)
+
+
+def test_a_block_that_cannot_be_undone_alone_takes_its_group_along(run: Callable[[Scenario], None]) -> None:
+    async def scenario(db: SqliteDatabase) -> None:
+        async def half() -> None:
+            async with db.transaction() as tx:
+                await tx.write(_PUT, ("half",))
+                await tx.write("RELEASE block")  # so that there is nothing to go back to
+                raise ValueError
+
+        first, second, third = await asyncio.gather(
+            db.write(_PUT, ("a",)), db.write(_PUT, ("b",)), half(), return_exceptions=True
+        )
+        assert (first, type(second), type(third)) == ([], StorageError, ValueError)
         assert await _names(db) == ["a"]
 
     run(scenario)

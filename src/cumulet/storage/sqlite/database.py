@@ -280,14 +280,21 @@ class SqliteDatabase:
             writer.execute("RELEASE block")
 
     def _roll_back(self, *, first: bool) -> None:
-        """Undo a block, which is the whole transaction when it is the `first` of its group."""
+        """Undo a block, which is the whole transaction when it is the `first` of its group.
+
+        Raises StorageError when the rest of the group had to go with it: half a block is never made durable.
+        """
         if not self._writer.in_transaction:
             return
         if first:
             self._writer.execute("ROLLBACK")
-        else:
+            return
+        try:
             self._writer.execute("ROLLBACK TO block")
             self._writer.execute("RELEASE block")
+        except apsw.Error as error:
+            self._writer.execute("ROLLBACK")
+            raise StorageError(f"a block could not be undone alone: {error}") from error
 
     def _grant(self, turn: Turn) -> None:
         if turn.granted.cancelled():
@@ -319,7 +326,10 @@ class SqliteDatabase:
 
     def _undo(self, turn: Turn) -> None:
         lost = not turn.first and not self._writer.in_transaction
-        self._roll_back(first=turn.first)
+        try:
+            self._roll_back(first=turn.first)
+        except StorageError as error:
+            self._check_still_open(error)
         if lost:
             self._check_still_open(StorageError("the transaction was rolled back by the engine"))
 
