@@ -31,12 +31,17 @@ class Lines:
 
     def __init__(self, compression: str) -> None:
         self._unpacker = Unpacker(compression) if compression != "NONE" else None
-        self._rest = b""
+        self._rest = bytearray()  # grows in place: a line may come in millions of small parts
 
     def feed(self, content: bytes) -> Iterator[list[bytes]]:
         """The lines that end within this piece, some at a time. Raises Malformed."""
         for part in (content,) if self._unpacker is None else self._unpacker.feed(content):
-            *lines, self._rest = (self._rest + part).split(b"\n")
+            first, *others = part.split(b"\n")
+            self._rest += first
+            lines = []
+            if others:
+                lines = [bytes(self._rest), *others[:-1]]
+                self._rest = bytearray(others[-1])
             if len(self._rest) > LONGEST:
                 raise Malformed(f"a line is longer than {LONGEST} bytes")
             yield [line.rstrip(b"\r") for line in lines]
@@ -45,7 +50,7 @@ class Lines:
         """The last line, if the file does not end with an end of line. Raises Malformed."""
         if self._unpacker is not None:
             self._unpacker.end()
-        rest, self._rest = self._rest, b""
+        rest, self._rest = bytes(self._rest), bytearray()
         return [rest] if rest else []
 
 
