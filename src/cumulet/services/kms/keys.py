@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from cumulet.api import kms as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.errors import NotImplementedHere
-from cumulet.services.kms import model, names, paging, policies, tags, vault
+from cumulet.services.kms import model, names, paging, policies, store, tags, vault
 from cumulet.services.kms.model import DAY, Key
 from cumulet.services.kms.specs import ENCRYPT, SPECS, SYMMETRIC
 from cumulet.services.kms.state import Kms
@@ -126,18 +126,19 @@ async def schedule_key_deletion(
     if not 7 <= window <= _WINDOW:
         raise _invalid(f"PendingWindowInDays must be between 7 and {_WINDOW} inclusive.")
     key = await kms.key(call, request.key_id)
-    replicated = any(each.multi_region == model.REPLICA for each in await kms.keys.related(key))
-    waits = key.multi_region == model.PRIMARY and replicated
-    deletion = kms.clock.now() + window * DAY
-
-    def change(found: Key) -> Key:
+    # In one step with looking for replicas: the last of them may be deleted at this moment.
+    async with kms.keys.db.transaction() as tx:
+        found = await store.locked(tx, key)
         model.check_customers(found)
         model.check_present(found)
-        if waits:
-            return replace(found, state=model.PENDING_REPLICAS, window=window)
-        return replace(found, state=model.PENDING_DELETION, window=window, deletion=deletion)
-
-    changed = await kms.keys.edit(key, change)
+        if found.multi_region == model.PRIMARY and any(
+            each.multi_region == model.REPLICA for each in await store.related(tx, found)
+        ):
+            changed = replace(found, state=model.PENDING_REPLICAS, window=window)
+        else:
+            deletion = kms.clock.now() + window * DAY
+            changed = replace(found, state=model.PENDING_DELETION, window=window, deletion=deletion)
+        await store.put(tx, changed)
     kms.keeper.wake()
     return api.ScheduleKeyDeletionResponse(
         key_id=changed.arn,

@@ -40,7 +40,10 @@ async def replicate_key(kms: Kms, call: Call, request: api.ReplicateKeyRequest) 
             secret = kms.vault.secret(primary, material)
             materials.append(replace(material, sealed=kms.vault.close(replica, material.id, secret)))
     try:
-        await kms.keys.add(replica, policy, materials)
+        async with kms.keys.db.transaction() as tx:
+            # A primary that is to be deleted meanwhile has no further replica.
+            model.check_usable(await store.locked(tx, primary))
+            await store.add(tx, replica, policy, materials)
     except Conflict:
         raise api.AlreadyExistsException(
             f"Unable to replicate key {primary.arn}: there is one of the same id in {region} already."
@@ -74,6 +77,8 @@ async def update_primary_region(kms: Kms, call: Call, request: api.UpdatePrimary
     model.check_usable(chosen)
     async with kms.keys.db.transaction() as tx:
         old, new = await store.locked(tx, key), await store.locked(tx, chosen)
+        for each in (old, new):
+            model.check_usable(each)
         await store.put(tx, replace(old, multi_region=REPLICA, rotation_days=0, next_rotation=None))
         await store.put(
             tx,

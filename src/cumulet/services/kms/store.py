@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from cumulet.services.kms.model import PENDING_DELETION, Key, Material
+from cumulet.services.kms.model import DAY, PENDING_DELETION, PENDING_REPLICAS, REPLICA, Key, Material
 from cumulet.services.kms.names import Name, not_found
 from cumulet.storage.database import Database, Transaction
 
@@ -63,12 +64,7 @@ class KeyStore(Struct, frozen=True):
 
     async def related(self, key: Key) -> list[Key]:
         """A multi-region key in every region it is in; any other key alone."""
-        if not key.multi_region:
-            return [key]
-        rows = await self.db.read(
-            "SELECT body FROM kms_key WHERE account = $1 AND id = $2 ORDER BY region", (key.account, key.id)
-        )
-        return [_decode(body) for (body,) in rows]
+        return await related(self.db, key) if key.multi_region else [key]
 
     async def due(self, now: float) -> list[Key]:
         rows = await self.db.read("SELECT body FROM kms_key WHERE due <= $1 ORDER BY due LIMIT 100", (now,))
@@ -105,7 +101,10 @@ class KeyStore(Struct, frozen=True):
         return changed
 
     async def remove(self, key: Key, now: float) -> bool:
-        """Delete a key whose time has come, with all that is its own; False when its deletion was cancelled meanwhile."""
+        """Delete a key whose time has come, with all that is its own; False when its deletion was cancelled meanwhile.
+
+        The window of a primary that waits to be deleted begins, in the same step, when this was its last replica.
+        """
         async with self.db.transaction() as tx:
             row = await tx.read(f"SELECT body FROM kms_key {_OF_KEY}", _place(key))  # noqa: S608  constants
             if not row:
@@ -116,7 +115,26 @@ class KeyStore(Struct, frozen=True):
             for part in _PARTS:
                 await tx.write(f"DELETE FROM {part}", _place(key))  # noqa: S608  constants
             await tx.write(f"DELETE FROM kms_key {_OF_KEY}", _place(key))  # noqa: S608  constants
+            if found.multi_region == REPLICA:
+                await _replica_gone(tx, found, now)
         return True
+
+
+async def _replica_gone(tx: Transaction, gone: Key, now: float) -> None:
+    left = await related(tx, gone)
+    if any(key.multi_region == REPLICA for key in left):
+        return
+    for key in left:
+        if key.state == PENDING_REPLICAS:
+            await put(tx, replace(key, state=PENDING_DELETION, deletion=now + key.window * DAY))
+
+
+async def related(source: Database | Transaction, key: Key) -> list[Key]:
+    """A multi-region key in every region it is in, in the order of their names."""
+    rows = await source.read(
+        "SELECT body FROM kms_key WHERE account = $1 AND id = $2 ORDER BY region", (key.account, key.id)
+    )
+    return [_decode(body) for (body,) in rows]
 
 
 async def add(tx: Transaction, key: Key, policy: str, materials: Iterable[Material]) -> None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cumulet.kernel.clock import Clock, wait_until
 from cumulet.services.kms import rotating
-from cumulet.services.kms.model import DAY, ENABLED, PENDING_DELETION, PENDING_IMPORT, PENDING_REPLICAS, REPLICA, Key
+from cumulet.services.kms.model import DAY, ENABLED, PENDING_DELETION, PENDING_IMPORT, Key
 from cumulet.services.kms.store import KeyStore, locked, materials_of, put, put_material
 from cumulet.services.kms.vault import Vault
 
@@ -47,25 +47,10 @@ class Keeper:
         if key.state == PENDING_DELETION:
             if await self._store.remove(key, now):
                 self._vault.forget(key)
-                if key.multi_region == REPLICA:
-                    await self._replica_gone(key, now)
         elif key.valid_to is not None and key.valid_to <= now and key.state != PENDING_IMPORT:
             await self._expire(key, now)
         else:
             await self._rotate(key, now)
-
-    async def _replica_gone(self, gone: Key, now: float) -> None:
-        """The window of a primary that is to be deleted begins when its last replica is."""
-        left = await self._store.related(gone)
-        if any(key.multi_region == REPLICA for key in left):
-            return
-
-        def begin(found: Key) -> Key:
-            return replace(found, state=PENDING_DELETION, deletion=now + found.window * DAY)
-
-        for key in left:
-            if key.state == PENDING_REPLICAS:
-                await self._store.edit(key, begin)
 
     async def _expire(self, key: Key, now: float) -> None:
         """Material whose time is over is deleted; the key waits for it to be imported again."""
