@@ -5,10 +5,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct
@@ -20,9 +19,10 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.errors import invalid
+from cumulet.services.lambda_.sources.iterated import IteratedStream
 from cumulet.services.lambda_.sources.mapping import Mapping
-from cumulet.services.lambda_.sources.port import Reading, Record, Shard, SourceGone
-from cumulet.storage.signals import Signals, Waiter
+from cumulet.services.lambda_.sources.port import Record, Shard
+from cumulet.storage.signals import Signals
 
 _AT_ONCE = 1000
 """Records that GetRecords gives."""
@@ -60,29 +60,21 @@ _encode = msgspec.json.Encoder().encode
 _content = msgspec.json.Decoder(_Content).decode
 
 
-class DynamoDbSource:
-    """A table's stream, read with the permissions of the function's execution role.
+class DynamoDbSource(IteratedStream):
+    """A table's stream."""
 
-    `as_role` gives a call as that role.
-    """
+    service: ClassVar[str] = "dynamodbstreams"
 
     def __init__(
         self, mapping: Mapping, calls: Calls, signals: Signals, as_role: Callable[[], Awaitable[Call]]
     ) -> None:
-        self._source = mapping.source
-        self._region = Arn.parse(mapping.source).region
-        self._since = mapping.since if mapping.configuration.starting_position == "LATEST" else None
-        self._calls = calls
-        self._signals = signals
-        self._as_role = as_role
-        self._iterators: dict[str, tuple[str | None, str]] = {}
-        self._waiters: dict[str, Waiter] = {}
+        super().__init__(mapping, calls, signals, as_role, mapping.source)
 
     async def shards(self) -> Sequence[Shard]:
         found: list[Shard] = []
         start: str | None = None
         while True:
-            request = api.DescribeStreamInput(stream_arn=self._source, exclusive_start_shard_id=start)
+            request = api.DescribeStreamInput(stream_arn=self._stream, exclusive_start_shard_id=start)
             answer: api.DescribeStreamOutput = await self._run("DescribeStream", request)
             stream = answer.stream_description or api.StreamDescription()
             for each in stream.shards or ():
@@ -92,48 +84,22 @@ class DynamoDbSource:
             if not start:
                 return found
 
-    async def read(self, shard: str, after: str | None, limit: int) -> Reading:
-        if shard not in self._waiters:  # before the read, so that nothing comes unnoticed after it
-            waiter = self._waiters[shard] = self._signals.waiter(f"dynamodb-stream:{self._source}")
-            weakref.finalize(self, waiter.close)
-        known = self._iterators.pop(shard, None)
-        iterator = known[1] if known is not None and known[0] == after else await self._iterator(shard, after)
-        try:
-            answer = await self._records(iterator, limit)
-        except api.ExpiredIteratorException:
-            answer = await self._records(await self._iterator(shard, after), limit)
-        records = [self._record(each) for each in answer.records or ()]
-        position = records[-1].sequence if records else after
-        if answer.next_shard_iterator:
-            self._iterators[shard] = (position, answer.next_shard_iterator)
-        return Reading(records, position, not answer.next_shard_iterator)
-
-    async def wait(self, shard: str, patience: float) -> None:
-        await self._waiters[shard].wait(patience)
-
     def view(self, record: Record) -> Any:
         return msgspec.json.decode(record.record)
 
     def batch_info(self, shard: str, records: Sequence[Record]) -> tuple[str, dict[str, Any]]:
-        first, last = records[0], records[-1]
-        return "DDBStreamBatchInfo", {
-            "shardId": shard,
-            "startSequenceNumber": first.sequence,
-            "endSequenceNumber": last.sequence,
-            "approximateArrivalOfFirstRecord": _time(first.arrival),
-            "approximateArrivalOfLastRecord": _time(last.arrival),
-            "batchSize": len(records),
-            "streamArn": self._source,
-        }
+        return "DDBStreamBatchInfo", self._extent(shard, records, _time)
 
-    async def _records(self, iterator: str, limit: int) -> api.GetRecordsOutput:
+    def _topic(self, shard: str) -> str:
+        return f"dynamodb-stream:{self._stream}"
+
+    async def _records(self, shard: str, iterator: str, limit: int) -> tuple[list[Record], str | None]:
         request = api.GetRecordsInput(shard_iterator=iterator, limit=min(limit, _AT_ONCE))
         answer: api.GetRecordsOutput = await self._run("GetRecords", request)
-        return answer
+        return [self._record(each) for each in answer.records or ()], answer.next_shard_iterator
 
     async def _iterator(self, shard: str, after: str | None) -> str:
-        """An iterator after a position. Without one, `LATEST` is the moment at which the mapping was made, in every shard."""
-        request = api.GetShardIteratorInput(stream_arn=self._source, shard_id=shard, shard_iterator_type="TRIM_HORIZON")
+        request = api.GetShardIteratorInput(stream_arn=self._stream, shard_id=shard, shard_iterator_type="TRIM_HORIZON")
         if after is not None:
             request.shard_iterator_type, request.sequence_number = "AFTER_SEQUENCE_NUMBER", after
         elif self._since is not None:
@@ -144,17 +110,6 @@ class DynamoDbSource:
             request.shard_iterator_type, request.sequence_number = "TRIM_HORIZON", None
             answer = await self._run("GetShardIterator", request)
         return answer.shard_iterator or ""
-
-    async def _run(self, operation: str, request: Any) -> Any:
-        call = replace(await self._as_role(), region=self._region)
-        try:
-            return await self._calls.run(call, "dynamodbstreams", operation, request)
-        except (api.ExpiredIteratorException, api.TrimmedDataAccessException):
-            raise
-        except AwsError as error:
-            if error.status < 500:
-                raise SourceGone(error.message) from error
-            raise
 
     def _record(self, given: api.Record) -> Record:
         content: Any = given.dynamodb

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import weakref
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -23,9 +22,10 @@ from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
 from cumulet.services.lambda_.errors import invalid
 from cumulet.services.lambda_.sources.filters import opened
+from cumulet.services.lambda_.sources.iterated import IteratedStream
 from cumulet.services.lambda_.sources.mapping import Mapping
-from cumulet.services.lambda_.sources.port import Reading, Record, Shard, SourceGone
-from cumulet.storage.signals import Signals, Waiter
+from cumulet.services.lambda_.sources.port import Record, Shard
+from cumulet.storage.signals import Signals
 
 _AT_ONCE = 10_000
 """Records that GetRecords gives."""
@@ -67,19 +67,14 @@ class _Event(Struct):
 _encode = msgspec.json.Encoder().encode
 
 
-class KinesisSource:
-    """A stream, read with the permissions of the function's execution role."""
+class KinesisSource(IteratedStream):
+    """A data stream."""
+
+    service: ClassVar[str] = "kinesis"
 
     def __init__(self, mapping: Mapping, calls: Calls, signals: Signals, reader: Role) -> None:
-        self._source = mapping.source
-        self._stream = stream_of(mapping.source)
-        self._region = Arn.parse(mapping.source).region
-        self._since = _since(mapping)
-        self._calls = calls
-        self._signals = signals
+        super().__init__(mapping, calls, signals, reader.as_role, stream_of(mapping.source))
         self._reader = reader
-        self._iterators: dict[str, tuple[str | None, str]] = {}
-        self._waiters: dict[str, Waiter] = {}
 
     async def shards(self) -> Sequence[Shard]:
         found: list[Shard] = []
@@ -93,26 +88,6 @@ class KinesisSource:
                 return found
             request = api.ListShardsInput(next_token=answer.next_token)
 
-    async def read(self, shard: str, after: str | None, limit: int) -> Reading:
-        if shard not in self._waiters:  # before the read, so that nothing comes unnoticed after it
-            topic = f"kinesis:{self._stream}/{int(shard.rpartition('-')[2])}"
-            waiter = self._waiters[shard] = self._signals.waiter(topic)
-            weakref.finalize(self, waiter.close)
-        known = self._iterators.pop(shard, None)
-        iterator = known[1] if known is not None and known[0] == after else await self._iterator(shard, after)
-        try:
-            answer = await self._records(iterator, limit)
-        except api.ExpiredIteratorException:
-            answer = await self._records(await self._iterator(shard, after), limit)
-        records = [self._record(shard, each) for each in answer.records]
-        position = records[-1].sequence if records else after
-        if answer.next_shard_iterator:
-            self._iterators[shard] = (position, answer.next_shard_iterator)
-        return Reading(records, position, not answer.next_shard_iterator)
-
-    async def wait(self, shard: str, patience: float) -> None:
-        await self._waiters[shard].wait(patience)
-
     def view(self, record: Record) -> Any:
         """What filters look at: the members of the record, its data decoded, beside those of the event."""
         event: dict[str, Any] = msgspec.json.decode(record.record)
@@ -122,24 +97,17 @@ class KinesisSource:
         return event | content
 
     def batch_info(self, shard: str, records: Sequence[Record]) -> tuple[str, dict[str, Any]]:
-        first, last = records[0], records[-1]
-        return "KinesisBatchInfo", {
-            "shardId": shard,
-            "startSequenceNumber": first.sequence,
-            "endSequenceNumber": last.sequence,
-            "approximateArrivalOfFirstRecord": _time(first.arrival),
-            "approximateArrivalOfLastRecord": _time(last.arrival),
-            "batchSize": len(records),
-            "streamArn": self._stream,
-        }
+        return "KinesisBatchInfo", self._extent(shard, records, _time)
 
-    async def _records(self, iterator: str, limit: int) -> api.GetRecordsOutput:
+    def _topic(self, shard: str) -> str:
+        return f"kinesis:{self._stream}/{int(shard.rpartition('-')[2])}"
+
+    async def _records(self, shard: str, iterator: str, limit: int) -> tuple[list[Record], str | None]:
         request = api.GetRecordsInput(shard_iterator=iterator, limit=min(limit, _AT_ONCE))
         answer: api.GetRecordsOutput = await self._run("GetRecords", request)
-        return answer
+        return [self._record(shard, each) for each in answer.records], answer.next_shard_iterator
 
     async def _iterator(self, shard: str, after: str | None) -> str:
-        """An iterator after a position, or where the mapping begins."""
         request = api.GetShardIteratorInput(stream_arn=self._stream, shard_id=shard, shard_iterator_type="TRIM_HORIZON")
         if after is not None:
             request.shard_iterator_type, request.starting_sequence_number = "AFTER_SEQUENCE_NUMBER", after
@@ -147,17 +115,6 @@ class KinesisSource:
             request.shard_iterator_type, request.timestamp = "AT_TIMESTAMP", self._since
         answer: api.GetShardIteratorOutput = await self._run("GetShardIterator", request)
         return answer.shard_iterator or ""
-
-    async def _run(self, operation: str, request: Any) -> Any:
-        call = replace(await self._reader.as_role(), region=self._region)
-        try:
-            return await self._calls.run(call, "kinesis", operation, request)
-        except api.ExpiredIteratorException:
-            raise
-        except AwsError as error:
-            if error.status < 500:
-                raise SourceGone(error.message) from error
-            raise
 
     def _record(self, shard: str, given: api.Record) -> Record:
         arrival = given.approximate_arrival_timestamp or 0.0
@@ -178,14 +135,6 @@ class KinesisSource:
 def stream_of(source: str) -> str:
     """The ARN of the stream, of its own or a consumer's."""
     return source.partition("/consumer/")[0]
-
-
-def _since(mapping: Mapping) -> float | None:
-    """The moment at which reading begins; None for the oldest record. `LATEST` is when the mapping was made, in every shard."""
-    configuration = mapping.configuration
-    if configuration.starting_position == "AT_TIMESTAMP":
-        return configuration.starting_position_timestamp
-    return mapping.since if configuration.starting_position == "LATEST" else None
 
 
 async def check_stream(calls: Calls, call: Call, source: str) -> None:
