@@ -88,6 +88,32 @@ def test_services_stop_in_the_reverse_order_of_their_start() -> None:
     asyncio.run(main())
 
 
+def test_a_service_that_cannot_wind_down_is_told_of_and_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        ended: list[str] = []
+
+        def build(name: str) -> Service:
+            async def wind_down() -> None:
+                if name == "b":
+                    raise OSError("a broken pipe")
+                await asyncio.sleep(0)  # so that it ends after the other has failed
+                ended.append(name)
+
+            return Service(name, None, {}, wind_down=wind_down)
+
+        dispatcher = Dispatcher({name: lambda name=name: build(name) for name in "abc"})  # type: ignore[misc]
+        for name in "abc":
+            await dispatcher.service(name)
+        await dispatcher.wind_down()
+        assert ended == ["a", "c"]
+
+    asyncio.run(main())
+    (record,) = caplog.records
+    assert "b could not end" in record.getMessage()
+    assert record.exc_info is not None
+    assert "a broken pipe" in str(record.exc_info[1])
+
+
 def test_a_service_that_another_calls_while_it_stops_is_stopped_too() -> None:
     async def main() -> None:
         builder = Builder()

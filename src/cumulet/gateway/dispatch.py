@@ -1,6 +1,7 @@
 """Runs an operation, whoever asked: a client over HTTP, or another service."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import Any, Protocol
@@ -12,6 +13,8 @@ from cumulet.kernel.call import Call
 from cumulet.kernel.credentials import Credential
 from cumulet.kernel.errors import NotImplementedHere
 from cumulet.kernel.service import Operation, Service
+
+log = logging.getLogger(__name__)
 
 
 class Authorizer(Protocol):
@@ -110,8 +113,12 @@ class Dispatcher:
         return await given if isinstance(given, CoroutineType) else given
 
     async def wind_down(self) -> None:
-        """Let the services end what clients hold open, while all of them still run."""
-        await asyncio.gather(*(service.wind_down() for service in tuple(self._services.values())))
+        """Let the services end what clients hold open, while all of them still run; one that fails keeps none from stopping."""
+        services = tuple(self._services.values())
+        failures = await asyncio.gather(*(service.wind_down() for service in services), return_exceptions=True)
+        for service, failure in zip(services, failures, strict=True):
+            if failure is not None:
+                log.error("%s could not end what clients hold open; they are cut off", service.name, exc_info=failure)
 
     async def stop(self) -> None:
         """Stop the services, those started last first, since they use the earlier ones.

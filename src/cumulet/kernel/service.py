@@ -54,7 +54,7 @@ class Service(Struct, frozen=True):
     """A running service: its state, and the operations that act on it.
 
     `start` runs once before the first call (recover what a crash left, start the workers); `stop` once at the end. Before it, while
-    everything still runs, `wind_down` ends what of clients' goes on until somebody ends it: a node that stops waits for other calls.
+    everything still runs, `wind_down` ends what of clients' goes on until somebody ends it, or waits: a node that stops lets other calls end.
     `resource_policy` gives the policy document attached to one of the service's resources, by ARN, or None.
     `resource_owner` gives the account of a resource whose ARN does not tell it (a bucket), or None.
     `condition_keys` gives, for a call, a resource's ARN and a request, what finds condition keys that only the service can tell.

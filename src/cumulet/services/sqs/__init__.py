@@ -54,8 +54,11 @@ def build(*, db: Database, signals: Signals, clock: Clock, tasks: Tasks, rename_
         queue = await sqs.queue_by_arn(arn)
         return await sqs.directory.policy(queue) or None if queue else None
 
+    async def wind_down() -> None:
+        sqs.arrivals.wind_down()
+
     modules = (queues, tags, permissions, sending, receiving, acknowledging, moves)
     # Beside AWS's operations, what other parts of the platform ask for: it is in no model, so no client can send it.
     own = {RETURN_MESSAGES: Operation(RETURN_MESSAGES, acknowledging.return_messages)}
     operations = {**operations_in(OPERATIONS, *modules), **own}
-    return Service("sqs", sqs, operations, start, resource_policy=resource_policy)
+    return Service("sqs", sqs, operations, start, wind_down=wind_down, resource_policy=resource_policy)

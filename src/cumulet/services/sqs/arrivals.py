@@ -59,6 +59,7 @@ class Arrivals:
         self._signals = signals
         self._clock = clock
         self._lines: dict[int, _Line] = {}
+        self.winding_down = False
 
     def join(self, box: int) -> Place:
         line = self._lines.get(box)
@@ -67,6 +68,13 @@ class Arrivals:
         place = Place(line)
         line.places.append(place)
         return place
+
+    def wind_down(self) -> None:
+        """The node is about to stop, which clients that wait are not to delay: everybody looks up."""
+        self.winding_down = True
+        for line in self._lines.values():
+            for place in line.places:
+                place.woken.set()
 
     def _open(self, box: int) -> _Line:
         def forget() -> None:

@@ -51,7 +51,7 @@ async def receive_message(sqs: Sqs, call: Call, request: api.ReceiveMessageReque
         now = sqs.clock.now()
         given = await sqs.lanes.attempt(queue.box, attempt, now, now + visibility)
     if not given:
-        given = await _receive(sqs, queue, limit, visibility, wait)
+        given = await _receive(sqs, queue, limit, visibility, wait, lasting=call.bulk)
         if given and attempt:
             await sqs.lanes.keep_attempt(queue.box, attempt, [message for message, _ in given], given[0][1])
     names = request.message_attribute_names
@@ -100,8 +100,11 @@ def _system_names(request: api.ReceiveMessageRequest) -> frozenset[str]:
     return _SYSTEM_ATTRIBUTES if "All" in names else frozenset(names)
 
 
-async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: int) -> Given:
-    """Take messages now, or as soon as there are any within `wait` seconds."""
+async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: int, *, lasting: bool) -> Given:
+    """Take messages now, or as soon as there are any within `wait` seconds.
+
+    Once the node winds down nobody waits, but who is `lasting`: an event source, which would ask again and again until it is stopped.
+    """
     deadline = sqs.clock.now() + wait
     # A standard queue is taken from without looking first: mostly there is something. (A FIFO box would be written to.)
     given = await _take(sqs, queue, limit, visibility, look=queue.fifo, short=not wait)
@@ -109,7 +112,9 @@ async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: in
         return given
     place = sqs.arrivals.join(queue.box)
     try:
-        while not (given := await _take(sqs, queue, limit, visibility)):
+        while lasting or not sqs.arrivals.winding_down:
+            if given := await _take(sqs, queue, limit, visibility):
+                return given
             until = deadline
             if place.first:
                 due = await (sqs.lanes if queue.fifo else sqs.messages).next_due(queue.box, sqs.clock.now())
@@ -117,7 +122,7 @@ async def _receive(sqs: Sqs, queue: Queue, limit: int, visibility: int, wait: in
             await place.wait(until)
             if sqs.clock.now() >= deadline:
                 return await _take(sqs, queue, limit, visibility)
-        return given
+        return []
     finally:
         place.leave()
 
