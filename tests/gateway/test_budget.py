@@ -59,6 +59,24 @@ async def test_more_than_there_is_may_come_in_alone() -> None:
 
 
 @played
+async def test_what_a_task_holds_is_given_back_when_it_is_done() -> None:
+    budget = Budget(10, 30.0)
+    ended = asyncio.Event()
+    task = asyncio.ensure_future(ended.wait())
+    budget.take(9)
+    budget.give_after(task, 9)
+    assert budget.used == 9
+    ended.set()
+    await task
+    await asyncio.sleep(0)
+    assert budget.used == 0
+    for over in (task, None):  # nobody works on it any more
+        budget.take(9)
+        budget.give_after(over, 9)
+        assert budget.used == 0
+
+
+@played
 async def test_who_waits_too_long_or_leaves_takes_nothing() -> None:
     budget = Budget(10, 0.01)
     budget.take(9)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.gateway.harness import GET, LIMITS, Client, Setup, run
 
 from cumulet.gateway import authority, minting, tls
-from cumulet.gateway.connection import Upgrade
+from cumulet.gateway.upgrade import Upgrade
 from cumulet.wire.http import HttpRequest, HttpResponse
 
 # --- times

@@ -1,4 +1,4 @@
-"""What HTTP says of an answer: whether it has a body, and of what length."""
+"""What HTTP says of an answer: whether it has a body, of what length, and whether another may follow."""
 
 from cumulet.gateway.reader import Exchange
 from cumulet.wire.http import HttpResponse
@@ -24,6 +24,16 @@ def header(response: HttpResponse, name: str) -> str | None:
         if len(key) == len(name) and key.lower() == name:
             return value
     return None
+
+
+def can_discard(exchange: Exchange, most: int) -> bool:
+    """Whether what still comes of a request that is answered is `most` bytes, which may be thrown away to get at the next one."""
+    body = exchange.body
+    if body is None:
+        return True  # a request without a body is complete as soon as it is parsed
+    if body.length is None or exchange.awaits_continue:
+        return False
+    return body.length - body.received <= most
 
 
 async def end(body: object) -> None:

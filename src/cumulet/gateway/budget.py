@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import Any
 
 from cumulet.kernel.errors import AwsError
 
@@ -69,6 +70,13 @@ class Budget:
         """The bytes are out of memory."""
         self.used -= size
         self._next()
+
+    def give_after(self, task: asyncio.Task[Any] | None, size: int) -> None:
+        """The bytes are in memory until that task is done."""
+        if task is None or task.done():
+            self.give(size)
+        else:
+            task.add_done_callback(lambda _: self.give(size))
 
     def _all(self) -> int:
         return self.used + sum(other.used for other in (self._before, self._after) if other is not None)

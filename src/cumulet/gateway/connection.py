@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable
 from time import perf_counter
 from typing import Protocol, cast
 
-from cumulet.gateway.answers import end, header, is_bodiless, length_line
+from cumulet.gateway.answers import can_discard, end, header, is_bodiless, length_line
 from cumulet.gateway.body import PIECE_COST, IncompleteBody, RequestBody, RequestTimeout
 from cumulet.gateway.budget import Budget
 from cumulet.gateway.failures import broken, tell
@@ -16,6 +16,7 @@ from cumulet.gateway.limits import Limits
 from cumulet.gateway.peer import address_of
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
 from cumulet.gateway.tls import shown_certificate
+from cumulet.gateway.upgrade import SWITCHING, Upgrade
 from cumulet.gateway.writer import Writer
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.streams import BytesStream
@@ -33,19 +34,8 @@ Beside = Callable[[HttpRequest], Awaitable[HttpResponse] | None]
 # So many requests are answered at once, one after the other, for so many seconds, before other connections get their turn.
 _AT_ONCE = 16
 _TURN = 0.002
-_SWITCHING = 101
 _UNCOUNTED = 16_384  # smaller bodies are not counted: they are less than what a connection holds anyway
 _TEXT = {"Content-Type": "text/plain; charset=utf-8"}
-
-
-class Upgrade(HttpResponse):
-    """An answer (status 101) after which another protocol owns the connection.
-
-    `protocol` makes it; it gets `connection_made(transport)`, and then in `data_received` what the client sent ahead.
-    """
-
-    status: int = 101
-    protocol: Callable[[], asyncio.Protocol] = asyncio.Protocol
 
 
 class Owner(Protocol):
@@ -196,17 +186,10 @@ class Connection(Writer):
     async def hold(self, size: int) -> float:
         """A handler wants so much of a body in memory until its request is answered."""
         if size > _UNCOUNTED:
-            task = self._task
-            await self._owner.budget.reserve(size)
-            self._give_later(task, size)
+            task, budget = self._task, self._owner.budget
+            await budget.reserve(size)
+            budget.give_after(task, size)
         return self._loop.time() + self._limits.stall_time + size / self._limits.slowest
-
-    def _give_later(self, task: asyncio.Task[None] | None, size: int) -> None:
-        budget = self._owner.budget
-        if task is None or task.done():
-            budget.give(size)
-        else:
-            task.add_done_callback(lambda _: budget.give(size))
 
     def _fail_body(self, exchange: Exchange, error: AwsError) -> None:
         exchange.keep_alive = False
@@ -246,7 +229,7 @@ class Connection(Writer):
             self._task = self._loop.create_task(self._serve(exchange))
         if held > _UNCOUNTED and self._task is not None:
             self._owner.budget.take(held)
-            self._give_later(self._task, held)
+            self._owner.budget.give_after(self._task, held)
 
     def _call(self, request: HttpRequest) -> Answer:
         try:
@@ -359,14 +342,6 @@ class Connection(Writer):
         finally:
             await end(body)
 
-    def _can_discard(self, exchange: Exchange) -> bool:
-        body = exchange.body
-        if body is None:
-            return True  # a request without a body is complete as soon as it is parsed
-        if body.length is None or exchange.awaits_continue:
-            return False
-        return body.length - body.received <= self._limits.drain_size
-
     def _head(self, exchange: Exchange, response: HttpResponse, framing: str) -> bytes:
         """The answer's head, which says whether the connection lives on after it where that takes a line."""
         asked = response.headers.get("Connection")
@@ -374,14 +349,14 @@ class Connection(Writer):
             asked == "close"
             or self._owner.draining
             or self._ended
-            or (not exchange.complete and not self._can_discard(exchange))
+            or (not exchange.complete and not can_discard(exchange, self._limits.drain_size))
         ):
             exchange.keep_alive = False
         if not exchange.keep_alive:
             framing += "Connection: close\r\n"
         elif exchange.http10 or asked == "keep-alive":
             framing += "Connection: keep-alive\r\n"
-        if response.status == _SWITCHING:
+        if response.status == SWITCHING:
             framing = "Connection: Upgrade\r\n"
         if response.cookies:
             framing += more_lines([("Set-Cookie", cookie) for cookie in response.cookies])
@@ -396,7 +371,7 @@ class Connection(Writer):
         self._idle_since = self._loop.time()
         if exchange.body is not None:
             exchange.body.drop()
-        if response.status == _SWITCHING and isinstance(response, Upgrade):
+        if response.status == SWITCHING and isinstance(response, Upgrade):
             self._switch(response)
         elif self._closed:
             self._current = None

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from cumulet.compute import Switching, Tunnel
-from cumulet.gateway.connection import Beside, Upgrade
+from cumulet.gateway.connection import Beside
 from cumulet.gateway.forwarding import body_of, http_response, web_request
+from cumulet.gateway.upgrade import SWITCHING, Upgrade
 from cumulet.kernel.errors import AwsError
 from cumulet.kernel.web import WebAnswer, WebRequest
 from cumulet.wire.http import HttpRequest, HttpResponse
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 MARK = ".lambda-microvm."
 _HOST = re.compile(r"([0-9a-f-]{36})\.lambda-microvm\.([a-z0-9-]+)\.", re.IGNORECASE)
 _SHELL = "/shell"
-_SWITCHING = 101
 
 Credentials = Callable[[str], Awaitable[Mapping[str, str] | None]]
 """Takes what a MicroVM proves itself with; None where that is nobody's."""
@@ -82,7 +82,7 @@ async def _switch(front: Any, admitted: Any, request: HttpRequest, asked: WebReq
     life = admitted.life
     tunnel = Tunnel(inside, traffic=life.touch)
     tunnel.over = life.hold(tunnel.close)
-    upgrade = Upgrade(_SWITCHING, {"Upgrade": request.headers.get("upgrade", "websocket")}, b"", (), headers)
+    upgrade = Upgrade(SWITCHING, {"Upgrade": request.headers.get("upgrade", "websocket")}, b"", (), headers)
     upgrade.protocol = lambda: tunnel
     return upgrade
 

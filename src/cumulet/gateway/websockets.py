@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import wsproto.connection as ws
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from cumulet.gateway.connection import Upgrade
+from cumulet.gateway.upgrade import Upgrade
 from cumulet.kernel.web import Visit, WebAnswer
 from cumulet.wire.http import HttpRequest, HttpResponse
 
