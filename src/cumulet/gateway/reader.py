@@ -8,18 +8,17 @@ import httptools
 from msgspec import Struct
 
 from cumulet.gateway.body import PIECE_COST, Flow, IncompleteBody, RequestBody
+from cumulet.gateway.header_names import HeaderNames, names_of
 from cumulet.gateway.limits import Limits
+from cumulet.gateway.plain import NOTHING, plain_request
 from cumulet.kernel.call import Presence
 from cumulet.kernel.streams import BytesStream
 from cumulet.kernel.web import Tls
 from cumulet.wire.http import HeaderLines, HttpRequest
 
 _BLANKS = " \t"
-_EMPTY = BytesStream(b"")
 # Input is parsed in slices, so that one read full of tiny requests cannot outrun the pipeline's bound.
 _SLICE = 16_384
-_MOST_REMEMBERED = 64
-"""Headers of a request whose names are remembered: a short name takes twenty times its size in memory."""
 _LONGEST_HOST = 512
 """Characters: hosts are remembered, here and by those that look for what one means. A name and its port have half of them."""
 
@@ -49,25 +48,6 @@ class Exchange(Struct):
     discard: bool = False  # it is answered; what still comes of it is thrown away
     awaits_continue: bool = False  # the client sends the body once it gets 100
     answered: bool = False  # the answer's head is made
-
-
-class _Names(Struct, frozen=True):
-    """What the names of a head's headers say by themselves. A client sends the same ones again and again."""
-
-    keys: tuple[str, ...]  # in small letters
-    repeated: bool  # some come more than once
-    lasting: bool  # with one that tells the parser whether the connection goes on
-    special: frozenset[str]  # those of `_SPECIAL` among them
-
-
-_LASTING = frozenset({"connection", "proxy-connection"})
-_SPECIAL = frozenset({"content-length", "expect", "transfer-encoding", "upgrade"})
-
-
-@lru_cache(256)
-def _names(names: tuple[bytes, ...]) -> _Names:
-    keys = tuple([name.decode("latin-1").lower() for name in names])
-    return _Names(keys, len(set(keys)) < len(keys), not _LASTING.isdisjoint(keys), _SPECIAL.intersection(keys))
 
 
 class RequestReader:
@@ -104,6 +84,9 @@ class RequestReader:
 
         Raises Refused.
         """
+        if len(data) <= self._small and self._is_between() and (plain := plain_request(bytes(data))) is not None:
+            self._take(plain)
+            return b""
         while data and not (self.last and self.incoming is None):
             if self.upgrading or (self.incoming is None and len(self._queue) >= self._limits.pipeline):
                 return bytes(data)
@@ -116,6 +99,22 @@ class RequestReader:
             if rest:
                 data = rest + bytes(data)
         return b""
+
+    def _is_between(self) -> bool:
+        """Whether what comes now begins a request, and there is room for it."""
+        return not (self.in_head or self.incoming is not None or self.last or self.upgrading or self._queue)
+
+    def _take(self, request: HttpRequest) -> None:
+        """Have a request that the parser need not see. Raises Refused."""
+        host = request.headers.get("host", "")
+        if host != self._host:
+            self._check_host(host, http10=False)
+        request.scheme, request.peer, request.tls = self._scheme, self._peer, self._tls
+        request.presence = self.presence
+        length = len(request.content)
+        if length:
+            self._flow.buffered += length + PIECE_COST
+        self._queue.append(Exchange(request, length, True, False, None, True))
 
     def _body_left(self) -> int:
         body = self.incoming.body if self.incoming else None
@@ -205,7 +204,7 @@ class RequestReader:
             path,
             query,
             headers,
-            _EMPTY,
+            NOTHING,
             self._scheme,
             self._peer,
             b"",
@@ -249,17 +248,14 @@ class RequestReader:
 
     # --- parts
 
-    def _look_at_names(self) -> _Names:
-        names = tuple(self._names)
-        if self._unfinished <= self._small:
-            if len(names) <= _MOST_REMEMBERED:
-                return _names(names)
-        elif (
-            sum(map(len, self._names)) + sum(map(len, self._values)) + 4 * len(names) + len(self._url)
+    def _look_at_names(self) -> HeaderNames:
+        small = self._unfinished <= self._small
+        if not small and (
+            sum(map(len, self._names)) + sum(map(len, self._values)) + 4 * len(self._names) + len(self._url)
             > self._head_limit
         ):
             self._refuse_head(431)
-        return _names.__wrapped__(names)  # what is kept is bounded in its size, too
+        return names_of(tuple(self._names), lasting=small)  # what is kept is bounded in its size, too
 
     def _named(self, keys: tuple[str, ...]) -> dict[str, str]:
         # Decoded in one go: the parser lets no line break into a value, and of what `rstrip` takes nothing but blanks.
@@ -324,7 +320,7 @@ class RequestReader:
         path, _, query = url.partition("?")
         return path, query, authority
 
-    def _length(self, names: _Names, *, http10: bool) -> int | None:
+    def _length(self, names: HeaderNames, *, http10: bool) -> int | None:
         headers = self._headers
         if "transfer-encoding" not in names.special:
             return int(headers.get("content-length", "0"))
