@@ -106,6 +106,17 @@ def test_tables(name: str) -> None:
     assert need.resource == f"arn:aws:dynamodb:{region}:{account}:table/{meant}"
 
 
+def test_who_copies_a_table_needs_leave_for_that_table() -> None:
+    restored = dynamodb.RestoreTableToPointInTimeInput(source_table_arn=TABLE, target_table_name="own")
+    exported = dynamodb.ExportTableToPointInTimeInput(table_arn=f"{TABLE}/any", s3_bucket="b")
+    for operation, request in (("RestoreTableToPointInTime", restored), ("ExportTableToPointInTime", exported)):
+        assert [need.resource for need in needs(CALL, "dynamodb", operation, request)] == [TABLE]
+    backup = f"{TABLE}/backup/1"
+    unpacked = dynamodb.RestoreTableFromBackupInput(target_table_name="own", backup_arn=backup)
+    found = [need.resource for need in needs(CALL, "dynamodb", "RestoreTableFromBackup", unpacked)]
+    assert found == [f"arn:aws:dynamodb:us-east-1:{OWN}:table/own", backup]
+
+
 def test_statements_name_no_tables_of_others() -> None:
     with pytest.raises(AwsError, match="not its ARN"):
         parse(f'SELECT * FROM "{TABLE}"')

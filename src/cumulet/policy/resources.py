@@ -178,6 +178,12 @@ def _new_table(call: Call, parameters: Any, request: Struct) -> str:
     return _table(call, parameters.table_name, request)
 
 
+def _restored(call: Call, name: str, request: Struct) -> list[str]:
+    """The table that is made, and the backup that it is made from, if it is made from one."""
+    backup = getattr(request, "backup_arn", None)
+    return [_table(call, name, request), *([backup] if backup is not None else [])]
+
+
 def _global_table(call: Call, name: str, _: Struct) -> str:
     return f"arn:aws:dynamodb::{call.account}:global-table/{name}"
 
@@ -300,8 +306,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("table_name", _table),
         Rule("request_items", _tables),
         Rule("source_table_name", _table),
-        Rule("table_arn", _itself),
-        Rule("target_table_name", _table),
+        Rule("source_table_arn", _table),
+        Rule("table_arn", _table),
+        Rule("target_table_name", _restored),
         Rule("backup_arn", _itself),
         Rule("export_arn", _itself),
         Rule("import_arn", _itself),

@@ -1,10 +1,13 @@
 """Global tables of several accounts: made by each account for itself, where all of their policies allow it."""
 
+import contextlib
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.services.dynamodb.test_replicas import wait
 
 Client = Callable[..., Any]
@@ -70,6 +73,13 @@ class Group:
         self.clients[of].create_table(**self.joining(of, source))
         for each in range(of + 1):
             wait(self.clients[each], NAME)
+
+    def fill(self, items: int) -> None:
+        for first in range(0, items, 25):
+            puts = [
+                {"PutRequest": {"Item": {"id": {"S": f"{first + each}"}, "kind": {"S": "x"}}}} for each in range(25)
+            ]
+            self.clients[0].batch_write_item(RequestItems={NAME: puts})
 
 
 @pytest.fixture
@@ -192,3 +202,164 @@ def test_requests_are_checked(client: Client, group: Group, refused: Refused) ->
     here.update_table(TableName=NAME, ReplicaUpdates=[{"Create": {"RegionName": "ap-south-1"}}])
     assert wait(here, NAME)["GlobalTableSettingsReplicationMode"] == "ENABLED_WITH_OVERRIDES"
     assert "global table of one account" in refused(create, **group.joining(1))
+
+
+def test_a_table_stays_as_it_is_until_its_items_are_copied(group: Group, refused: Refused) -> None:
+    """Whether copying ended before a request came is a matter of luck: what the request does must fit either."""
+    here, west, _ = group.clients
+    items = 1500
+    group.begin(
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("id", "kind")],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-kind",
+                "KeySchema": [{"AttributeName": "kind", "KeyType": "HASH"}],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
+    group.fill(items)
+    west.create_table(**group.joining(1))
+
+    def told(run: Callable[..., Any], **arguments: Any) -> str:
+        """The code of its error; empty where there is none."""
+        try:
+            run(TableName=NAME, **arguments)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    assert told(here.update_table, DeletionProtectionEnabled=False) in ("", "ResourceInUseException")
+    dropped = told(here.update_table, GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-kind"}}])
+    assert dropped in ("", "ResourceInUseException")
+    found = here.describe_table(TableName=NAME)["Table"]
+    if found["Replicas"][0]["ReplicaStatus"] == "CREATING":
+        assert found["TableStatus"] == "UPDATING"
+    with contextlib.suppress(west.exceptions.ResourceNotFoundException):  # so it is said of a table that is being made
+        assert west.scan(TableName=NAME, Select="COUNT")["Count"] == items
+    gone = told(here.delete_table)
+    assert gone in ("", "ResourceInUseException")
+    found = wait(west, NAME)
+    assert west.scan(TableName=NAME, Select="COUNT")["Count"] == items
+    if gone:
+        wait(here, NAME)
+        here.delete_table(TableName=NAME)
+    assert "Replicas" not in wait(west, NAME)
+    if dropped:
+        assert west.scan(TableName=NAME, IndexName="by-kind", Select="COUNT")["Count"] == items
+
+
+def test_settings_that_come_together_are_alike(group: Group) -> None:
+    here, west, _ = group.clients
+    group.begin()
+    group.join(1)
+    west.update_table(TableName=NAME, StreamSpecification={"StreamEnabled": False})
+    here.update_table(
+        TableName=NAME,
+        BillingMode="PROVISIONED",
+        ProvisionedThroughput={"ReadCapacityUnits": 3, "WriteCapacityUnits": 4},
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+        WarmThroughput={"ReadUnitsPerSecond": 13_000, "WriteUnitsPerSecond": 5_000},
+    )
+    here.put_item(TableName=NAME, Item=ID)
+    for each in (here, west):
+        found = wait(each, NAME)
+        assert found["ProvisionedThroughput"]["ReadCapacityUnits"] == 3
+        assert found["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+        assert found["WarmThroughput"]["ReadUnitsPerSecond"] == 13_000
+
+
+def test_nobody_agrees_for_another_account(client: Client, group: Group, refused: Refused) -> None:
+    here, west, europe = group.clients
+    group.begin()
+    theirs = group.joining(1, TableName=group.arns[1])
+    assert "AccessDeniedException" in refused(europe.create_table, **theirs)
+    assert "ResourceNotFoundException" in refused(west.describe_table, TableName=NAME)
+    for odd in (f"{group.arns[0]}/index/a", group.arns[0].replace("arn:aws:", "arn:aws-cn:")):
+        assert "must be the ARN of a table" in refused(west.create_table, **group.joining(1, GlobalTableSourceArn=odd))
+    here.delete_resource_policy(ResourceArn=group.arns[0])
+    told = refused(client("dynamodb", "us-east-1", account=group.places[1][0]).create_table, **group.joining(1))
+    assert "AssociateTableReplica" in told  # and not which accounts and regions have the table
+
+
+def test_a_policy_may_ask_what_the_caller_is(group: Group, refused: Refused) -> None:
+    here, west, _ = group.clients
+    group.begin()
+    policy = json.loads(group.policy(0))
+    replicate, join = policy["Statement"]
+    replicate["Condition"]["Bool"] = {"aws:PrincipalIsAWSService": "true"}
+    replicate["Condition"]["StringLike"] = {"aws:PrincipalServiceName": "replication.*"}
+    join["Condition"] = {"Bool": {"aws:PrincipalIsAWSService": "false"}}
+    denied = {"Effect": "Deny", "Principal": "*", "Action": "dynamodb:*", "Resource": "*"}
+    for condition in (
+        {"ArnEquals": {"aws:SourceArn": group.arns[1]}},
+        {"StringEquals": {"aws:PrincipalAccount": group.places[1][0]}},
+    ):
+        policy["Statement"] = [replicate, join, denied | {"Condition": condition}]
+        here.put_resource_policy(ResourceArn=group.arns[0], Policy=json.dumps(policy))
+        assert "AccessDeniedException" in refused(west.create_table, **group.joining(1))
+    policy["Statement"] = [replicate, join]
+    here.put_resource_policy(ResourceArn=group.arns[0], Policy=json.dumps(policy))
+    group.join(1)
+
+
+def test_a_replica_does_not_tell_what_its_source_was_restored_from(group: Group) -> None:
+    here, west, _ = group.clients
+    here.create_table(TableName="before", **KEYS)
+    backup = here.create_backup(TableName="before", BackupName="mine")["BackupDetails"]["BackupArn"]
+    deadline = time.monotonic() + 200
+    while here.describe_backup(BackupArn=backup)["BackupDescription"]["BackupDetails"]["BackupStatus"] != "AVAILABLE":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    here.restore_table_from_backup(BackupArn=backup, TargetTableName=NAME)
+    assert "RestoreSummary" in wait(here, NAME)
+    here.put_resource_policy(ResourceArn=group.arns[0], Policy=group.policy(0))
+    here.update_table(TableName=NAME, GlobalTableSettingsReplicationMode="ENABLED")
+    group.join(1)
+    assert "RestoreSummary" not in wait(west, NAME)
+
+
+def test_who_holds_a_replica_has_no_other_way_to_the_tables_of_others(
+    start_node: Callable[..., Any], account: str, refused: Refused
+) -> None:
+    node = start_node("--iam", "enforce")
+
+    def client(service: str, region: str, account: str) -> Any:
+        return node.client(service, account, region)
+
+    group = Group(client, account)
+    here, west, _ = group.clients
+    group.begin()
+    group.join(1)
+    here.put_item(TableName=NAME, Item=ID)
+    assert west.get_item(TableName=NAME, Key=ID)["Item"] == ID
+    recovery = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    here.update_continuous_backups(TableName=NAME, **recovery)
+    arn = group.arns[0]
+    put = {"PutRequest": {"Item": ID}}
+    tries: list[tuple[Callable[..., Any], dict[str, Any]]] = [
+        (west.get_item, {"TableName": arn, "Key": ID}),
+        (west.scan, {"TableName": f"{arn}/index/any"}),
+        (west.batch_get_item, {"RequestItems": {arn: {"Keys": [ID]}}}),
+        (west.batch_write_item, {"RequestItems": {NAME: [put], arn: [put]}}),
+        (west.transact_get_items, {"TransactItems": [{"Get": {"TableName": arn, "Key": ID}}]}),
+        (west.transact_write_items, {"TransactItems": [{"Delete": {"TableName": arn, "Key": ID}}]}),
+        (west.execute_statement, {"Statement": f'SELECT * FROM "{arn}"'}),
+        (west.describe_table, {"TableName": arn}),
+        (west.update_table, {"TableName": arn, "DeletionProtectionEnabled": False}),
+        (west.delete_table, {"TableName": arn}),
+        (west.update_continuous_backups, {"TableName": arn, **recovery}),
+        (west.create_backup, {"TableName": arn, "BackupName": "theirs"}),
+        (west.export_table_to_point_in_time, {"TableArn": arn, "S3Bucket": "any-bucket"}),
+        (west.put_resource_policy, {"ResourceArn": arn, "Policy": group.policy(0)}),
+        (west.list_tags_of_resource, {"ResourceArn": arn}),
+        (
+            west.restore_table_to_point_in_time,
+            {"SourceTableArn": arn, "TargetTableName": "copy", "UseLatestRestorableTime": True},
+        ),
+    ]
+    for call, arguments in tries:
+        assert refused(call, **arguments).startswith("AccessDeniedException"), call
+    stream = here.describe_table(TableName=NAME)["Table"]["LatestStreamArn"]
+    theirs = client("dynamodbstreams", "us-west-2", account=group.places[1][0])
+    assert refused(theirs.describe_stream, StreamArn=stream).startswith("AccessDeniedException")

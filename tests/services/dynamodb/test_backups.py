@@ -154,6 +154,20 @@ def test_restores_are_checked(dynamodb: Any, make_table: Make, refused: Refused)
     ) == (f"PointInTimeRecoveryUnavailableException: Point in time recovery is not enabled for table '{table}'")
 
 
+def test_tables_of_other_accounts_are_not_restored(
+    client: Callable[..., Any], dynamodb: Any, make_table: Callable[..., str], refused: Callable[..., str], account: str
+) -> None:
+    table = make_table()
+    recovery = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=recovery)
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    stranger = client("dynamodb", account=f"{(int(account) + 10**11) % 10**12:012d}")
+    asked = {"SourceTableArn": arn, "TargetTableName": "copy", "UseLatestRestorableTime": True}
+    assert refused(stranger.restore_table_to_point_in_time, **asked) == (
+        f"TableNotFoundException: Table not found: {table}"
+    )
+
+
 @pytest.fixture
 def recover(dynamodb: Any) -> Callable[..., dict[str, dict[str, str]]]:
     """What a table was at a moment, by restoring it to that."""

@@ -56,6 +56,15 @@ def test_indexes_have_no_tags(dynamodb: Any, arn: str, refused: Callable[..., st
     assert refused(dynamodb.tag_resource, ResourceArn=of_index, Tags=[{"Key": "a", "Value": "b"}]) == words
 
 
+def test_a_table_has_one_arn(dynamodb: Any, arn: str, refused: Callable[..., str]) -> None:
+    """Permissions are looked up for the ARN as it is given: by another they would be those of nothing."""
+    _, _, _, region, account, table = arn.split(":")
+    for odd in (f"{arn}/any", f"arn:aws:dynamodb:::{table}", f"arn:aws-cn:dynamodb:{region}:{account}:{table}"):
+        for call in (dynamodb.list_tags_of_resource, dynamodb.get_resource_policy, dynamodb.delete_resource_policy):
+            assert refused(call, ResourceArn=odd).startswith("ValidationException"), odd
+        assert "ValidationException" in refused(dynamodb.put_resource_policy, ResourceArn=odd, Policy=READ % (arn, 1))
+
+
 @pytest.mark.parametrize("text", ["hi!", "d%g", '"hello"'])
 def test_some_characters_are_not_for_tags(dynamodb: Any, arn: str, refused: Callable[..., str], text: str) -> None:
     for tag in ({"Key": text, "Value": "dog"}, {"Key": "dog", "Value": text}):

@@ -11,6 +11,7 @@ from cumulet.api import dynamodb as api
 from cumulet.kernel.call import Call
 from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import consent, names, policies, replicas, store, tags
+from cumulet.services.dynamodb.bulk.model import jobs_of
 from cumulet.services.dynamodb.consent import Member
 from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe
@@ -28,6 +29,8 @@ async def create_replica(dynamodb: DynamoDb, call: Call, request: api.CreateTabl
     """CreateTable with a GlobalTableSourceArn: a table that is like another account's, and stays so."""
     _check(request)
     place = names.place(call, request.table_name)
+    if place[0] != call.account:  # nobody agrees to anything for others
+        raise consent.denied(call.principal, "dynamodb:CreateTable", names.arn(place))
     encryption = await encryption_of(dynamodb, call, place, request.sse_specification)
     kept = msgspec.json.encode(tags.checked(request.tags or [])).decode()
     try:
@@ -35,9 +38,12 @@ async def create_replica(dynamodb: DynamoDb, call: Call, request: api.CreateTabl
             source = await _source(tx, call, request.global_table_source_arn or "")
             if await store.named(tx, *place) is not None:
                 raise api.ResourceInUseException(f"Table already exists: {place[2]}")
-            _check_source(source, place)
             members = await policies.members(tx, source)
+            consent.check_joining(call.principal, members[:1])  # the source's own: nobody else is told how it is
+            _check_source(source, place)
             consent.check_joining(call.principal, members)
+            if source.status != ACTIVE or source.copied or await dynamodb.jobs.any_of(tx, jobs_of(source)):
+                raise in_use(source.name)
             policy = request.resource_policy or ""
             consent.check_replication([*members, Member(place[0], names.arn(place), policy)])
             here = Replica(source.region, account=source.account)
@@ -91,9 +97,9 @@ def _check(request: api.CreateTableInput) -> None:
 
 
 async def _source(tx: Transaction, call: Call, arn: str) -> Table:
-    if not arn.startswith("arn:"):
-        raise invalid_values("GlobalTableSourceArn must be the ARN of a table")
     place = names.place(call, arn)
+    if arn != names.arn(place):
+        raise invalid_values("GlobalTableSourceArn must be the ARN of a table")
     found = await store.named(tx, *place)
     if found is None:
         raise no_such_table(place[2])
@@ -120,5 +126,3 @@ def _check_source(source: Table, place: Place) -> None:
                 "Each replica of a multi-account global table must be in an account and a Region of its own: "
                 f"there is one of account {taken_account} in {taken_region}"
             )
-    if source.status != ACTIVE or any(each.status != ACTIVE for each in source.replicas):
-        raise in_use(source.name)

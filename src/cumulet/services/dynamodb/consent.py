@@ -30,9 +30,14 @@ class Member(NamedTuple):
 def check_joining(principal: Principal, members: Sequence[Member]) -> None:
     """Whether everyone who is there lets somebody add a table. Raises AccessDeniedException."""
     for member in members:
-        keys = {"aws:principalaccount": (principal.account,), "aws:principalarn": (principal.arn,)}
-        if not _allows(member, Request(principal, _ASSOCIATE, member.arn, keys.get, _role(principal))):
-            raise _denied(principal, _ASSOCIATE, member)
+        role = _role(principal)
+        keys = {
+            "aws:principalaccount": (principal.account,),
+            "aws:principalarn": (role or principal.arn,),
+            "aws:principalisawsservice": ("false",),
+        }
+        if not _allows(member, Request(principal, _ASSOCIATE, member.arn, keys.get, role)):
+            raise denied(principal, _ASSOCIATE, member.arn)
 
 
 def check_replication(members: Sequence[Member]) -> None:
@@ -44,10 +49,15 @@ def check_replication(members: Sequence[Member]) -> None:
 def check_one(member: Member, members: Sequence[Member]) -> None:
     """As `check_replication`, for the policy of one of them."""
     for other in members:
-        keys = {"aws:sourceaccount": (other.account,), "aws:sourcearn": (other.arn,)}
+        keys = {
+            "aws:sourceaccount": (other.account,),
+            "aws:sourcearn": (other.arn,),
+            "aws:principalisawsservice": ("true",),
+            "aws:principalservicename": (_REPLICATION.arn,),
+        }
         for action in _STEADY:
             if not _allows(member, Request(_REPLICATION, action, member.arn, keys.get)):
-                raise _denied(_REPLICATION, action, member)
+                raise denied(_REPLICATION, action, member.arn)
 
 
 def _allows(member: Member, asked: Request) -> bool:
@@ -72,9 +82,10 @@ def _role(principal: Principal) -> str:
     return f"arn:aws:iam::{principal.account}:role/{principal.arn.split('/')[1]}"
 
 
-def _denied(principal: Principal, action: str, member: Member) -> AwsError:
+def denied(principal: Principal, action: str, arn: str) -> AwsError:
+    """What is answered to whom a resource's policy does not let in."""
     return AwsError(
-        f"User: {principal.arn} is not authorized to perform: {action} on resource: {member.arn} "
+        f"User: {principal.arn} is not authorized to perform: {action} on resource: {arn} "
         f"because no resource-based policy allows the {action} action",
         code="AccessDeniedException",
     )

@@ -223,6 +223,11 @@ class Table(Struct, frozen=True, kw_only=True, dict=True):
         return any(each.account for each in self.replicas)
 
     @cached_property
+    def copied(self) -> bool:
+        """Whether items are being copied to one of its replicas: until then they are needed where they are."""
+        return any(each.status == CREATING for each in self.replicas)
+
+    @cached_property
     def arn(self) -> str:
         return str(Arn("dynamodb", self.region, self.account, f"table/{self.name}"))
 

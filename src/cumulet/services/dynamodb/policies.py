@@ -118,7 +118,7 @@ async def _keep_together(dynamodb: DynamoDb, tx: Transaction, table: Table, docu
     try:
         consent.check_one(Member(table.account, table.arn, document), await members(tx, table))
     except AwsError as refusal:
-        if table.status == CREATING or any(each.status == CREATING for each in table.replicas):
+        if table.status == CREATING or table.copied:
             raise in_use(table.name) from None
         log.warning("%s leaves its global table: %s", table.arn, refusal.message)
         await replicas.leave(dynamodb, tx, table)

@@ -127,6 +127,7 @@ async def begin(
     made = replace(
         table,
         destinations=(),
+        restored=None,
         id=await store.next_id(tx),
         uuid=new_id(),
         account=new.account or table.account,

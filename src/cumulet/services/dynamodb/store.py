@@ -106,8 +106,12 @@ async def named(source: Database | Transaction, account: str, region: str, name:
 
 
 async def sibling(source: Database | Transaction, table: Table, replica: Replica) -> Table | None:
-    """The same table as a replica of it is."""
-    return await named(source, replica.account or table.account, replica.region, table.name)
+    """The same table as a replica of it is: one that knows it, too, and not just one that has its name by now."""
+    found = await named(source, replica.account or table.account, replica.region, table.name)
+    if found is None:
+        return None
+    known = ((each.account or found.account, each.region) for each in found.replicas)
+    return found if (table.account, table.region) in known else None
 
 
 async def save(tx: Transaction, table: Table) -> None:

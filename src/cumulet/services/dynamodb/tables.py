@@ -152,7 +152,7 @@ async def delete_table(dynamodb: DynamoDb, call: Call, request: api.DeleteTableI
                 "Disable deletion protection first."
             )
         unsupported(now, "Deleting a single replica is")
-        if now.held or now.status == CREATING:
+        if now.held or now.status == CREATING or now.copied:
             raise in_use(now.name)
         if any(index.status != ACTIVE for index in now.every):
             raise api.ResourceInUseException(_INDEXES_IN_USE)

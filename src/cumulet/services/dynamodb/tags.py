@@ -36,7 +36,7 @@ def checked(given: Sequence[api.Tag]) -> dict[str, str]:
 
 
 async def tagged(dynamodb: DynamoDb, call: Call, arn: str) -> Table:
-    """The table that an ARN names. Raises AccessDeniedException, ResourceNotFoundException, ValidationException."""
+    """The table whose own ARN this is, or that of one of its streams. Raises ResourceNotFoundException, ValidationException."""
     try:
         parts = Arn.parse(arn)
     except ValueError:
@@ -47,23 +47,20 @@ async def tagged(dynamodb: DynamoDb, call: Call, arn: str) -> Table:
     table = await dynamodb.directory.find(place)
     if table is None:
         raise api.ResourceNotFoundException(f"{NOT_FOUND}: ResourcArn: {arn} not found")
-    return table
-
-
-async def _taggable(dynamodb: DynamoDb, call: Call, arn: str) -> Table:
-    """As `tagged`; indexes have no tags."""
-    table = await tagged(dynamodb, call, arn)
-    if "/index/" in arn:
+    if arn.startswith(f"{table.arn}/index/"):
         raise invalid_values(
             f"Invalid resource arn provided, only table or stream is accepted. Provided resource arn: {arn}"
         )
+    if arn != table.arn and not arn.startswith(f"{table.arn}/stream/"):
+        # Permissions were looked up for what stands there, which is not what this table is called.
+        raise invalid(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
     return table
 
 
 async def tag_resource(dynamodb: DynamoDb, call: Call, request: api.TagResourceInput) -> None:
     if not request.tags:
         raise invalid("Atleast one Tag needs to be provided as Input.")
-    table = await _taggable(dynamodb, call, request.resource_arn)
+    table = await tagged(dynamodb, call, request.resource_arn)
     added = checked(request.tags)
     async with dynamodb.change(table) as (tx, now):
         kept = await _tags(dynamodb, now, tx) | added
@@ -75,7 +72,7 @@ async def tag_resource(dynamodb: DynamoDb, call: Call, request: api.TagResourceI
 async def untag_resource(dynamodb: DynamoDb, call: Call, request: api.UntagResourceInput) -> None:
     if not request.tag_keys:
         raise invalid("Atleast one Tag Key needs to be provided as Input.")
-    table = await _taggable(dynamodb, call, request.resource_arn)
+    table = await tagged(dynamodb, call, request.resource_arn)
     gone = frozenset(request.tag_keys)
     async with dynamodb.change(table) as (tx, now):
         kept = {key: value for key, value in (await _tags(dynamodb, now, tx)).items() if key not in gone}
@@ -85,7 +82,7 @@ async def untag_resource(dynamodb: DynamoDb, call: Call, request: api.UntagResou
 async def list_tags_of_resource(
     dynamodb: DynamoDb, call: Call, request: api.ListTagsOfResourceInput
 ) -> api.ListTagsOfResourceOutput:
-    table = await _taggable(dynamodb, call, request.resource_arn)
+    table = await tagged(dynamodb, call, request.resource_arn)
     kept = await _tags(dynamodb, table)
     return api.ListTagsOfResourceOutput(tags=[api.Tag(key=key, value=value) for key, value in kept.items()])
 

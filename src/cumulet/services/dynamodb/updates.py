@@ -44,7 +44,7 @@ async def update_table(dynamodb: DynamoDb, call: Call, request: api.UpdateTableI
     place = (table.account, table.region, table.name)
     encryption = await encryption_of(dynamodb, call, place, request.sse_specification)
     async with dynamodb.change(table) as (tx, now):
-        if now.status != ACTIVE:
+        if now.status != ACTIVE or now.copied:
             raise in_use(now.name)
         changed = _settings(dynamodb, now, request, encryption)
         changed = _capacity(dynamodb, changed, request)
@@ -93,7 +93,7 @@ async def _alike(
     if sibling.accounts:  # those of several accounts have all of these settings together
         changed = await _stream(dynamodb, tx, _limits(changed, request), request)
     if request.provisioned_throughput is not None or request.billing_mode is not None:
-        changed = _capacity(dynamodb, replace(sibling, throughput=before.throughput), request)
+        changed = _capacity(dynamodb, replace(changed, throughput=before.throughput), request)
     changed, added = await _indexes(dynamodb, tx, changed, request)
     changed = overrides.apply(changed, own)
     if changed != sibling:
@@ -295,6 +295,10 @@ async def _indexes(
             table = _without_unused(replace(table, indexes=left))
         elif each.update is not None:
             table = _updated(table, _index(table, each.update.index_name), each.update, dynamodb.clock.now())
+    if table.status == UPDATING and all(index.status == ACTIVE for index in table.every):
+        table = replace(
+            table, status=ACTIVE
+        )  # what it was updating is gone: a replica's index may still be filled then
     return table, added
 
 

@@ -56,10 +56,7 @@ async def restore_table_from_backup(
 async def restore_table_to_point_in_time(
     dynamodb: DynamoDb, call: Call, request: api.RestoreTableToPointInTimeInput
 ) -> api.RestoreTableToPointInTimeOutput:
-    name = request.source_table_name or request.source_table_arn
-    if not name:
-        raise invalid("Either SourceTableName or SourceTableArn must be given.")
-    source = await recovery.table(dynamodb, call, name)
+    source = await _source(dynamodb, call, request)
     moment = _moment(dynamodb, source, request)
     target = await _target(dynamodb, call, request, source, Restored(source.arn, moment))
     async with targets.Taken(target, api.TableAlreadyExistsException), dynamodb.change(source) as (tx, now):
@@ -68,6 +65,18 @@ async def restore_table_to_point_in_time(
         copy = Copy(target, source=now, moment=int(moment * 1e6))
         await dynamodb.jobs.add(tx, KIND, f"restore-{target.id}", msgspec.msgpack.encode(copy))
     return api.RestoreTableToPointInTimeOutput(table_description=describe(target, {}, warm=False))
+
+
+async def _source(dynamodb: DynamoDb, call: Call, request: api.RestoreTableToPointInTimeInput) -> Table:
+    """The table that is restored. Raises TableNotFoundException, also for one of another account: those restore their own."""
+    # The member that permissions were looked up for, also where it is empty.
+    name = request.source_table_name if request.source_table_name is not None else request.source_table_arn
+    if not name:
+        raise invalid("Either SourceTableName or SourceTableArn must be given.")
+    source = await recovery.table(dynamodb, call, name)
+    if source.account != call.account:
+        raise api.TableNotFoundException(f"Table not found: {source.name}")
+    return source
 
 
 def _moment(dynamodb: DynamoDb, source: Table, request: api.RestoreTableToPointInTimeInput) -> float:
