@@ -68,6 +68,18 @@ UNNAMED = {
     }
 }
 
+# Operations that AWS answers and models do not name, by name; what they give has no members but links (HAL).
+# https://docs.aws.amazon.com/apigateway/api-reference/resource/api-gateway/
+UNNAMED_OPERATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "apigateway": {
+        "GetApiGateway": {
+            "http": {"method": "GET", "requestUri": "/"},
+            "output": {"shape": "ApiGateway"},
+            "errors": [{"shape": "UnauthorizedException"}, {"shape": "TooManyRequestsException"}],
+        }
+    }
+}
+
 # The query protocol's names for what JSON names otherwise. botocore's models of services that moved to JSON lost them; the
 # SDKs from before the move still send and read them. By shape: a list's items, a map's keys and values, or members.
 QUERY_NAMES: dict[str, dict[str, str | dict[str, str]]] = {
@@ -283,6 +295,9 @@ def strip(service: str) -> Json:
         members = model["shapes"][name]["members"]
         for member, header in headers.items():
             members[member] = {"shape": "String", "location": "header", "locationName": header}
+    for name, operation in UNNAMED_OPERATIONS.get(service, {}).items():
+        model["operations"][name] = operation
+        model["shapes"][operation["output"]["shape"]] = {"type": "structure", "members": {}}
     operations = {name: strip_operation(name, operation) for name, operation in sorted(model["operations"].items())}
     shapes = {
         name: strip_error(model, name) if model["shapes"][name].get("exception") else strip_shape(model["shapes"][name])

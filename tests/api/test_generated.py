@@ -15,6 +15,8 @@ from cumulet.kernel.errors import AwsError
 
 MODULES = sorted(path.stem for path in MODELS.glob("*.json"))
 ROOT = Path(__file__).parents[2]
+UNNAMED = {"apigateway": {"GetApiGateway"}}
+"""Operations that botocore's models do not have."""
 
 
 def declarations(module: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def test_declarations_are_what_is_made(module: str) -> None:
 def test_every_operation_is_named(module: str) -> None:
     api = importlib.import_module(f"cumulet.api.{module}")
     model = Loader().load_service_model(load(module).metadata.service, "service-2")
-    assert set(api.OPERATIONS.values()) == set(model["operations"])
+    assert set(api.OPERATIONS.values()) == set(model["operations"]) | UNNAMED.get(module, set())
 
 
 def test_unknown_names_are_refused() -> None:

@@ -49,6 +49,7 @@ OPERATIONS: dict[str, str] = {
     "flush_stage_cache": "FlushStageCache",
     "generate_client_certificate": "GenerateClientCertificate",
     "get_account": "GetAccount",
+    "get_api_gateway": "GetApiGateway",
     "get_api_key": "GetApiKey",
     "get_api_keys": "GetApiKeys",
     "get_authorizer": "GetAuthorizer",
@@ -142,6 +143,9 @@ class Account(Struct, kw_only=True, omit_defaults=True):
     throttle_settings: ThrottleSettings | None = field(name="throttleSettings", default=None)
     features: list[str] | None = field(name="features", default=None)
     api_key_version: str | None = field(name="apiKeyVersion", default=None)
+
+class ApiGateway(Struct, kw_only=True, omit_defaults=True):
+    pass
 
 class ApiKey(Struct, kw_only=True, omit_defaults=True):
     id: str | None = field(name="id", default=None)
@@ -1292,6 +1296,9 @@ class VpcLink(Struct, kw_only=True, omit_defaults=True):
 class VpcLinks(Struct, kw_only=True, omit_defaults=True):
     position: str | None = field(name="position", default=None)
     items: list[VpcLink] | None = field(name="item", default=None)
+
+class GetApiGatewayRequest(Struct, kw_only=True, omit_defaults=True):
+    pass
 
 class BadRequestException(AwsError):
     code = "BadRequestException"

@@ -21,6 +21,7 @@ from cumulet.services.apigateway.plane.throttle import Buckets
 from cumulet.services.apigateway.rest import (
     accounts,
     authorizers,
+    entry,
     gateway_responses,
     owned_store,
     parts,
@@ -75,7 +76,7 @@ _SCHEMAS = {
 }
 _MODULES = (
     *(apis, resources, methods, integrations, models, validators, authorizers, gateway_responses, documentation),
-    *(deployments, stages, keys, plans, usages, tagging, trials, certificates, vpc_links, accounts),
+    *(deployments, stages, keys, plans, usages, tagging, trials, certificates, vpc_links, accounts, entry),
     *(domain_names, base_path_mappings, access_associations, documents, sdks),
 )
 

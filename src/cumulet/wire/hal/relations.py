@@ -1,7 +1,8 @@
 """The links of each kind of thing in `apigateway`, as the examples of AWS's API reference show them.
 
 https://docs.aws.amazon.com/apigateway/latest/api/. Kinds without an example there (documentation's collections and versions, VPC
-links, SDK types, tags), and links that came later, follow the pattern and the names of AWS's list of link relations.
+links, SDK types, tags), and links that came later, follow the pattern and the names of AWS's list of link relations. The entry is as
+recorded from AWS in 2015, with the links to usage plans and VPC links that it has had since.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,6 +55,26 @@ _API = "/restapis/[restapi_id]"
 _METHOD = f"{_API}/resources/[resource_id]/methods/[http_method]"
 _DOMAIN = "/domainnames/[domain_name]"
 
+_ENTRY = Kind(
+    path="/",
+    links={
+        "account:update": "/account",
+        "apigateway:api-keys": "/apikeys",
+        "apigateway:client-certificates": "/clientcertificates",
+        "apigateway:domain-names": "/domainnames",
+        "apigateway:rest-apis": "/restapis",
+        "apigateway:usage-plans": "/usageplans",
+        "apigateway:vpc-links": "/vpclinks",
+        "apikey:by-key": "/apikeys/{api_Key}",
+        "apikey:create": "/apikeys",
+        "domainname:by-name": "/domainnames/{domain_name}",
+        "domainname:create": "/domainnames",
+        "restapi:by-id": "/restapis/{restapi_id}",
+        "restapi:create": "/restapis",
+        "usageplan:by-id": "/usageplans/{usageplanId}",
+        "usageplan:create": "/usageplans",
+    },
+)
 _REST_API = Kind(
     path=_API,
     names=(("restapi_id", "id"), ("root_resource_id", "root_resource_id")),
@@ -300,6 +321,7 @@ _LISTS = {
 }
 
 KINDS: Final[Mapping[str, Kind]] = {
+    "ApiGateway": _ENTRY,
     "RestApi": _REST_API,
     "Resource": _RESOURCE,
     **_METHODS,

@@ -74,6 +74,38 @@ def test_who_does_not_ask_for_json_has_hal(ask: Ask) -> None:
     assert found["throttleSettings"] == {"burstLimit": 5000, "rateLimit": 10000.0}
 
 
+def test_the_entry_leads_everywhere(ask: Ask, hal: Hal, rest_api: Any) -> None:
+    found = hal("GET", "/")
+    links = found.pop("_links")
+    assert found == {}
+    assert links.pop("curies") == explained(
+        "account-apigateway",
+        *(f"restapi-{name}" for name in ("apigateway", "apikey", "domainname", "restapi", "usageplan")),
+    )
+    # As recorded from AWS.
+    assert {relation: link for relation, link in links.items() if "plan" not in relation and "vpc" not in relation} == {
+        "self": {"href": "/"},
+        "account:update": {"href": "/account"},
+        "apigateway:api-keys": {"href": "/apikeys"},
+        "apigateway:client-certificates": {"href": "/clientcertificates"},
+        "apigateway:domain-names": {"href": "/domainnames"},
+        "apigateway:rest-apis": {"href": "/restapis"},
+        "apikey:by-key": {"href": "/apikeys/{api_Key}", "templated": True},
+        "apikey:create": {"href": "/apikeys"},
+        "domainname:by-name": {"href": "/domainnames/{domain_name}", "templated": True},
+        "domainname:create": {"href": "/domainnames"},
+        "restapi:by-id": {"href": "/restapis/{restapi_id}", "templated": True},
+        "restapi:create": {"href": "/restapis"},
+    }
+    for relation, link in links.items():
+        if "templated" not in link:
+            assert "_links" in hal("GET", link["href"]), relation
+    one = links["restapi:by-id"]["href"].replace("{restapi_id}", rest_api["id"])
+    assert hal("GET", one)["id"] == rest_api["id"]
+    assert ask("GET", "/", accept="application/json")[::2] == (200, b"")
+    assert ask("POST", "/")[0] == 404
+
+
 def test_who_asks_for_json_has_json(ask: Ask, gateway: Any, rest_api: Any) -> None:
     for accept in ("application/json", "Application/JSON, text/plain, */*"):
         _, headers, content = ask("GET", "/restapis", accept=accept)
