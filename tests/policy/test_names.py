@@ -129,6 +129,14 @@ def test_who_makes_a_replica_of_another_accounts_table_joins_that() -> None:
     assert found[1:] == [("dynamodb:AssociateTableReplica", source)]
 
 
+def test_who_makes_a_table_with_a_policy_and_tags_needs_what_giving_it_those_later_would() -> None:
+    made = f"arn:aws:dynamodb:us-east-1:{OWN}:table/own"
+    tags = [dynamodb.Tag(key="a", value="b")]
+    request = dynamodb.CreateTableInput(table_name="own", resource_policy="{}", tags=tags)
+    found = [(need.action, need.resource) for need in needs(CALL, "dynamodb", "CreateTable", request)]
+    assert found == [(f"dynamodb:{name}", made) for name in ("CreateTable", "PutResourcePolicy", "TagResource")]
+
+
 def test_who_makes_a_function_with_a_capacity_provider_passes_that_too() -> None:
     provider = f"arn:aws:lambda:us-east-1:{OWN}:capacity-provider:p"
     config = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": provider}}

@@ -46,6 +46,8 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     if passed is not None and (role := _member(request, passed.member)) is not None:
         yield Need("iam:PassRole", role, "iam", keys={"iam:passedtoservice": (passed.service,)})
     yield from _beside(service, request)
+    if service == "dynamodb" and operation == "CreateTable":
+        yield from _of_new_table(call, request)
 
 
 def _beside(service: str, request: Any) -> Iterator[Need]:
@@ -55,8 +57,17 @@ def _beside(service: str, request: Any) -> Iterator[Need]:
     if (config := getattr(request, "capacity_provider_config", None)) is not None:
         arn = config.lambda_managed_instances_capacity_provider_config.capacity_provider_arn
         yield Need("lambda:PassCapacityProvider", arn, service)
-    if (arn := getattr(request, "global_table_source_arn", None)) is not None:
-        yield Need("dynamodb:AssociateTableReplica", arn, service)
+
+
+def _of_new_table(call: Call, request: Any) -> Iterator[Need]:
+    """What comes with a table needs what it would need later."""
+    made = table(call, request.table_name)
+    if request.resource_policy is not None:
+        yield Need("dynamodb:PutResourcePolicy", made, "dynamodb")
+    if request.tags is not None:
+        yield Need("dynamodb:TagResource", made, "dynamodb")
+    if request.global_table_source_arn is not None:
+        yield Need("dynamodb:AssociateTableReplica", request.global_table_source_arn, "dynamodb")
 
 
 def _of_efs(call: Call, operation: str, request: Any) -> Iterator[Need]:
