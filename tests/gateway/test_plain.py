@@ -14,7 +14,7 @@ from cumulet.gateway.plain import plain_request
 from cumulet.gateway.reader import Exchange, Refused, RequestReader
 
 USUAL = (
-    b"POST / HTTP/1.1\r\nHost: 127.0.0.1:4566\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\n"
+    b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: DynamoDB_20120810.GetItem\r\n"
     b"Content-Type: application/x-amz-json-1.0\r\nContent-Length: 2\r\n\r\n{}"
 )
 
@@ -36,13 +36,18 @@ class Bytes:
         raise AssertionError
 
 
-def read(*pieces: bytes) -> tuple[Any, ...]:
-    """What the reader makes of them: the requests, what it refuses, and whether more may come."""
+def read(*pieces: bytes, host: bytes = b"a") -> tuple[Any, ...]:
+    """What the reader makes of them: the requests, what it refuses, and whether more may come. It saw `host` before."""
     flow, refused = Bytes(), 0
     reader = RequestReader(Limits(head=4096), flow, None, "192.0.2.1", flow.queue)
+    reader.feed(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
+    flow.queue.clear()
     try:
         for piece in pieces:
-            assert reader.feed(piece) == b""
+            if (exchange := reader.whole(piece)) is not None:
+                flow.queue.append(exchange)
+            else:
+                assert reader.feed(piece) == b""
     except Refused as refusal:
         refused = refusal.status
     return [told(exchange) for exchange in flow.queue], refused, reader.in_head, reader.last, reader.incoming is None

@@ -100,8 +100,11 @@ class Connection(Writer):
         if self._rest:
             self._rest += data
             return
-        self._feed(data)
         current = self._current
+        if current is None and (exchange := self._reader.whole(data)) is not None:
+            self._start(exchange, exchange.length or 0, at_once=True)
+            return
+        self._feed(data)
         if current is None:
             self._pump()
         elif current.discard:
@@ -204,7 +207,9 @@ class Connection(Writer):
         answered = 0
         while self._current is None and not self._closed:
             if self._queue:
-                self._start(self._queue.popleft(), answered < _AT_ONCE and perf_counter() - since < _TURN)
+                exchange = self._queue.popleft()
+                held = self._take_whole(exchange) if exchange.length != 0 and exchange.complete else 0
+                self._start(exchange, held, at_once=answered < _AT_ONCE and perf_counter() - since < _TURN)
                 answered += 1
             elif self._refusal is not None:
                 self._refuse(self._refusal)
@@ -217,10 +222,12 @@ class Connection(Writer):
                     self.taken()
                 return
 
-    def _start(self, exchange: Exchange, at_once: bool) -> None:
-        """Call the handler; what it has to wait for runs in a task, as does all of what is not answered `at_once`."""
+    def _start(self, exchange: Exchange, held: int, *, at_once: bool) -> None:
+        """Call the handler; what it has to wait for runs in a task, as does all of what is not answered `at_once`.
+
+        `held` bytes of its content are in memory already, which are counted while the task runs.
+        """
         self._current = exchange
-        held = self._take_whole(exchange) if exchange.length != 0 and exchange.complete else 0
         answer = self._call(exchange.request) if at_once else None
         if type(answer) is HttpResponse and type(answer.body) is bytes:
             self._answer_at_once(exchange, answer, answer.body)

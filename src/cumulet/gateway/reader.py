@@ -79,14 +79,25 @@ class RequestReader:
         self.incoming: Exchange | None = None  # its head is complete, its body is not
         self.upgrading = False  # the last request asks for another protocol: call `feed` only after its answer
 
+    def whole(self, data: bytes) -> Exchange | None:
+        """The request that `data` is, from its first byte to its last, where it is as plain as nearly all are: then the parser, which
+        takes a good deal longer, need not see it. None, with nothing taken, where it has to: then `feed` is for it."""
+        if len(data) > self._small or self.in_head or self.incoming is not None:
+            return None
+        if self.last or self.upgrading or self._queue:
+            return None
+        request = plain_request(data)
+        if request is None or request.headers.get("host", "") != self._host:
+            return None
+        request.scheme, request.peer, request.tls = self._scheme, self._peer, self._tls
+        request.presence = self.presence
+        return Exchange(request, len(request.content), True, False, None, True)
+
     def feed(self, data: bytes | memoryview) -> bytes:
         """Parse `data`, while the queue has room for more requests; gives back what was not parsed.
 
         Raises Refused.
         """
-        if len(data) <= self._small and self._is_between() and (plain := plain_request(bytes(data))) is not None:
-            self._take(plain)
-            return b""
         while data and not (self.last and self.incoming is None):
             if self.upgrading or (self.incoming is None and len(self._queue) >= self._limits.pipeline):
                 return bytes(data)
@@ -99,22 +110,6 @@ class RequestReader:
             if rest:
                 data = rest + bytes(data)
         return b""
-
-    def _is_between(self) -> bool:
-        """Whether what comes now begins a request, and there is room for it."""
-        return not (self.in_head or self.incoming is not None or self.last or self.upgrading or self._queue)
-
-    def _take(self, request: HttpRequest) -> None:
-        """Have a request that the parser need not see. Raises Refused."""
-        host = request.headers.get("host", "")
-        if host != self._host:
-            self._check_host(host, http10=False)
-        request.scheme, request.peer, request.tls = self._scheme, self._peer, self._tls
-        request.presence = self.presence
-        length = len(request.content)
-        if length:
-            self._flow.buffered += length + PIECE_COST
-        self._queue.append(Exchange(request, length, True, False, None, True))
 
     def _body_left(self) -> int:
         body = self.incoming.body if self.incoming else None

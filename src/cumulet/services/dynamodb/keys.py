@@ -8,6 +8,7 @@ from cumulet.services.dynamodb.model import Key, Table
 from cumulet.services.dynamodb.values import Item, key_bytes, kind
 
 LONGEST_HASH, LONGEST_RANGE = 2048, 1024
+_LONGEST_CHARACTER = 4  # bytes
 _WORDS = {"S": "string", "B": "binary"}
 
 
@@ -34,7 +35,8 @@ def _check_piece(given: Item, name: str, type_: str, longest: int) -> None:
         raise invalid(WRONG_KEY)
     if not content:
         raise invalid_values(_empty(name, type_))
-    check_length(content, longest)
+    if len(content) > longest // _LONGEST_CHARACTER:
+        check_length(content, longest)
 
 
 def _empty(name: str, type_: str) -> str:
@@ -43,8 +45,6 @@ def _empty(name: str, type_: str) -> str:
 
 def check_length(content: str | bytes, longest: int) -> None:
     """The limits on keys: 2,048 bytes for a hash key, 1,024 for a range key."""
-    if len(content) * 4 <= longest:
-        return
     size = len(content.encode()) if isinstance(content, str) else len(content)
     if size > longest:
         if longest == LONGEST_HASH:
@@ -71,7 +71,8 @@ def _check_item_key(item: Item, name: str, type_: str, longest: int) -> None:
         raise invalid_values(f"Type mismatch for key {name} expected: {type_} actual: {kind(value)}")
     if not content:
         raise invalid(f"One or more parameter values are not valid. {_empty(name, type_)}")
-    check_length(content, longest)
+    if len(content) > longest // _LONGEST_CHARACTER:
+        check_length(content, longest)
 
 
 def check_index_keys(table: Table, item: Item) -> None:

@@ -50,18 +50,25 @@ def check_item(item: Item) -> int:
     """
     total = 0
     for name, value in item.items():
-        if not name:
-            raise invalid_values("Empty attribute name")
-        if len(name) > _LONGEST_NAME:
-            raise invalid_values(f"Attribute name is too large, must be less than {_LONGEST_NAME + 1} bytes")
-        total += len(name) if name.isascii() else len(name.encode())
-        text = value.s
-        if text is not None and astuple(value).count(None) == 9:
+        length = len(name)
+        if not 0 < length <= _LONGEST_NAME:
+            raise _wrong_name(name)
+        total += length if name.isascii() else len(name.encode())
+        if (text := value.s) is not None and astuple(value).count(None) == 9:
             total += len(text) if text.isascii() else len(text.encode())
+        elif (number := value.n) is not None and astuple(value).count(None) == 9:
+            value.n = number = normal_number(number)
+            total += _number_size(number)
         else:
             _check_slowly(value, 1)
             total += value_size(value)
     return total
+
+
+def _wrong_name(name: str) -> AwsError:
+    if not name:
+        return invalid_values("Empty attribute name")
+    return invalid_values(f"Attribute name is too large, must be less than {_LONGEST_NAME + 1} bytes")
 
 
 def check_value(value: api.AttributeValue, depth: int = 1) -> None:
