@@ -115,15 +115,17 @@ def build(  # noqa: PLR0913  what the service is made of
     )
     log = _tie(state, parts)
 
+    async def wind_down() -> None:
+        queue.wind_down()
+
     async def stop() -> None:
         await engine.close()
         await log.flush()
 
     # Beside AWS's operations, a permission that tasks ask for: it is in no model, so no client can send it.
     own = {http_tasks.PERMISSION: Operation(http_tasks.PERMISSION, http_tasks.permitted)}
-    return Service(
-        "stepfunctions", state, {**operations_in(OPERATIONS, *_MODULES), **own}, partial(_start, state), stop
-    )
+    operations = {**operations_in(OPERATIONS, *_MODULES), **own}
+    return Service("stepfunctions", state, operations, partial(_start, state), stop, wind_down=wind_down)
 
 
 async def _start(state: StepFunctions) -> None:

@@ -28,12 +28,21 @@ class ActivityQueue:
         self._came: Counter[str] = Counter()  # tasks that have come, of each activity
         self._workers: dict[str, deque[asyncio.Future[None]]] = {}
         self._place = 0
+        self._winding_down = False
 
     async def start(self) -> None:
         """Read what the last run left."""
         self._arns = set(await self.store.arns())
         self._filled = {arn for arn, _ in await self.store.waiting()}
         self._place = await self.store.last_place()
+
+    def wind_down(self) -> None:
+        """The node is about to stop, which workers that wait are not to delay: from now on they get what is there, or nothing."""
+        self._winding_down = True
+        for workers in self._workers.values():
+            for worker in workers:
+                _wake(worker)
+            workers.clear()
 
     def knows(self, arn: str) -> bool:
         """Whether there is such an activity."""
@@ -96,7 +105,7 @@ class ActivityQueue:
                     continue
                 self._filled.discard(arn)
             left = end - loop.time()
-            if left <= 0 or arn not in self._arns:
+            if left <= 0 or arn not in self._arns or self._winding_down:
                 return None
             await self._wait(arn, left)
 
