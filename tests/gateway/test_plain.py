@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cumulet.gateway import header_names
 from cumulet.gateway.body import RequestBody
 from cumulet.gateway.limits import Limits
 from cumulet.gateway.plain import plain_request
@@ -42,15 +43,19 @@ def read(*pieces: bytes, host: bytes = b"a") -> tuple[Any, ...]:
     reader = RequestReader(Limits(head=4096), flow, None, "192.0.2.1", flow.queue)
     reader.feed(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % host)
     flow.queue.clear()
+    exchanges: list[Exchange] = []
     try:
         for piece in pieces:
             if (exchange := reader.whole(piece)) is not None:
-                flow.queue.append(exchange)
+                exchanges.append(exchange)
             else:
-                assert reader.feed(piece) == b""
+                assert reader.feed(piece) == b"" or reader.upgrading
+                exchanges += flow.queue
+                flow.queue.clear()  # they are answered
     except Refused as refusal:
         refused = refusal.status
-    return [told(exchange) for exchange in flow.queue], refused, reader.in_head, reader.last, reader.incoming is None
+        exchanges += flow.queue
+    return [told(each) for each in exchanges], refused, reader.in_head, reader.last, reader.incoming is None
 
 
 def told(exchange: Exchange) -> tuple[Any, ...]:
@@ -63,9 +68,9 @@ def told(exchange: Exchange) -> tuple[Any, ...]:
     return *what, lines, content, exchange.length, exchange.keep_alive, exchange.http10, exchange.complete
 
 
-def same(data: bytes) -> None:
+def same(data: bytes, cut: int = 1, before: bytes = b"", after: bytes = b"") -> None:
     """In one piece as in two. A refused request may have been let through before what it is refused for came."""
-    whole, apart = read(data), read(data[:1], data[1:])
+    whole, apart = read(before, data, after), read(before, data[:cut], data[cut:], after)
     assert whole[1:] == apart[1:], data
     if not whole[1]:
         assert whole == apart, data
@@ -121,9 +126,32 @@ def test_lengths_and_contents() -> None:
         same(head("Host: a\r\n", "Content-Length: 3\r\n", f"{name}: {value}\r\n") + content)
 
 
-@given(st.integers(0, len(USUAL)), st.binary(max_size=3), st.integers(0, 3))
-def test_with_a_few_bytes_changed(at: int, put: bytes, taken: int) -> None:
-    same(USUAL[:at] + put + USUAL[at + taken :])
+GET = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+BEFORE = (b"", b"\r\n", b"\r", GET[:9], GET, GET.replace(b"1.1", b"1.0"), head("Host: a\r\n", "Connection: close\r\n"),
+          head("Host: a\r\n", "Content-Length: 500\r\n"), head("Host: a\r\n", "Transfer-Encoding: chunked\r\n") + b"0\r\n",
+          head("Host: a\r\n", "Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n",
+          head("Host: a\r\n", "Connection: upgrade\r\n", "Upgrade: h2c\r\n"),
+          head("Host: a\r\n", "Connection: upgrade\r\n", "Upgrade: h2c\r\n", "Content-Length: 2\r\n"),
+          head("Host: a\r\n", "Connection: upgrade\r\n", "Upgrade: websocket\r\n"))  # fmt: skip
+
+
+@given(st.integers(0, len(USUAL)), st.binary(max_size=3), st.integers(0, 3), st.integers(1, len(USUAL)))
+def test_with_a_few_bytes_changed(at: int, put: bytes, taken: int, cut: int) -> None:
+    same(USUAL[:at] + put + USUAL[at + taken :], cut)
+
+
+def test_between_others_and_cut_anywhere() -> None:
+    for before, after in itertools.product(BEFORE, (b"", GET)):
+        for cut in range(1, len(USUAL), 1 if before == GET else 20):
+            same(USUAL, cut, before, after)
+
+
+def test_a_value_that_follows_its_colon_without_a_blank_is_not_remembered_as_a_name() -> None:
+    data = head("Host: a\r\n", "Authorization:secret\r\n")
+    before = header_names._known.cache_info()
+    assert plain_request(data) is None
+    assert header_names._known.cache_info() == before
+    assert read(data)[0][0][3]["authorization"] == "secret"
 
 
 def test_what_clients_send_needs_no_parser() -> None:

@@ -94,6 +94,42 @@ def test_drain_lets_running_requests_end() -> None:
     run(check)
 
 
+@pytest.mark.parametrize("kind", ["stream", "large", "unread"])
+def test_drain_ends_connections_whose_answers_had_begun(kind: str) -> None:
+    """Their heads say that another request may follow; nobody should wait for one."""
+
+    async def check(setup: Setup) -> None:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"a"
+            await setup.go.wait()
+            yield b"b"
+
+        size = 50_000_000  # more than the buffers of the socket and of the client take
+        setup.routes |= {
+            "/stream": lambda _: HttpResponse(200, {"Content-Length": "2"}, body()),
+            "/large": lambda _: HttpResponse(200, {}, bytes(size)),
+            "/unread": lambda _: HttpResponse(200, {}, b"ok"),
+        }
+        client = await setup.connect(limit=1000)
+        length = b"Content-Length: 2\r\n" if kind == "unread" else b""
+        client.send(b"POST /%s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (kind.encode(), length))
+        _, headers = await client.head()
+        assert "Connection" not in headers
+        left = int(headers["Content-Length"])
+        if kind == "stream":
+            assert await client.reader.readexactly(1) == b"a"
+            left -= 1
+        setup.listener.stop()
+        assert setup.listener.connections
+        setup.go.set()
+        if kind == "unread":
+            client.send(b"ab")
+        assert len(await client.ended()) == left
+        assert await setup.server.drain(60)
+
+    run(check)
+
+
 def test_drain_gives_up_and_close_cancels() -> None:
     async def check(setup: Setup) -> None:
         setup.routes["/"] = setup.wait

@@ -218,7 +218,9 @@ class Connection(Writer):
                 self._feed(data)
                 self.taken()
             else:
-                if not self._reading:  # bodies that came whole, or were not read, may have stopped it
+                if self._owner.draining:  # the head of the last answer was sent before, and promised to go on
+                    self._close()
+                elif not self._reading:  # bodies that came whole, or were not read, may have stopped it
                     self.taken()
                 return
 

@@ -24,8 +24,10 @@ def plain_request(data: bytes) -> HttpRequest | None:
     if not end or not lines:
         return None
     names, colons, values = zip(*map(_parted, lines), strict=True)
+    if b"" in colons:
+        return None  # there is no name, or a value with it, which is not to be remembered
     known = names_of(names)
-    if not known.plain or b"" in colons:
+    if not known.plain:
         return None
     text = b"\n".join(values).decode("latin-1")
     headers = dict(zip(known.keys, text.split("\n"), strict=False))
