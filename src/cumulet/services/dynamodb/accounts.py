@@ -17,7 +17,7 @@ from cumulet.services.dynamodb.consistency import unsupported
 from cumulet.services.dynamodb.descriptions import describe
 from cumulet.services.dynamodb.encryption import encryption_of
 from cumulet.services.dynamodb.errors import in_use, invalid, invalid_values, no_such_table
-from cumulet.services.dynamodb.model import ACTIVE, CREATING, Replica, Table
+from cumulet.services.dynamodb.model import ACTIVE, CREATING, CREATION_FAILED, Replica, Table
 from cumulet.services.dynamodb.names import Place
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.storage.database import Conflict, Transaction
@@ -119,7 +119,7 @@ def _check_source(source: Table, place: Place) -> None:
         raise invalid(f"GlobalTableSettingsReplicationMode of the source table must be ENABLED: {source.arn}")
     if source.name != name:
         raise invalid(f"Replicas of a global table have one name: {source.name}")
-    others = [(each.account, each.region) for each in source.replicas]
+    others = [(each.account, each.region) for each in source.replicas if each.status != CREATION_FAILED]
     for taken_account, taken_region in ((source.account, source.region), *others):
         if account == taken_account or region == taken_region:
             raise invalid(

@@ -10,6 +10,7 @@ from cumulet.services.dynamodb import names, overrides
 from cumulet.services.dynamodb.model import (
     ACTIVE,
     CREATING,
+    CREATION_FAILED,
     ON_DEMAND,
     UPDATING,
     Index,
@@ -28,6 +29,7 @@ LATEST_GLOBAL_TABLES = "2019.11.21"
 _SAME_ACCOUNT = "ENABLED_WITH_OVERRIDES"
 """How settings follow between the regions of one account."""
 LEGACY_GLOBAL_TABLES = "2017.11.29"
+_NOT_COPIED = "The items of the table could not be copied. Delete the replica, or create it again."
 
 
 def describe(
@@ -223,6 +225,7 @@ def _replicas(table: Table, *, warm: bool) -> list[api.ReplicaDescription]:
         api.ReplicaDescription(
             region_name=each.region,
             replica_status=each.status,
+            replica_status_description=_NOT_COPIED if each.status == CREATION_FAILED else None,
             kms_master_key_id=each.key or None,
             warm_throughput=units,
             replica_arn=names.arn((each.account, each.region, table.name)) if each.account else None,

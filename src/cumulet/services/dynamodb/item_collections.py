@@ -29,15 +29,15 @@ _WRITE = (
 )
 
 
-async def grow(tx: Transaction, table: Table, hash_: bytes, more: int, most: int) -> None:
+async def grow(tx: Transaction, table: Table, hash_: bytes, more: int, most: int | None) -> None:
     """Note, before it is written, that the collection of a partition key takes so many bytes more (or less, below 0).
 
-    Raises ItemCollectionSizeLimitExceededException when it would grow beyond `most` bytes.
+    Raises ItemCollectionSizeLimitExceededException when it would grow beyond `most` bytes (None: whatever it comes to).
     """
     if not more:
         return
     now = await _size(tx, table, hash_) + more
-    if more > 0 and now > most:
+    if most is not None and more > 0 and now > most:
         raise api.ItemCollectionSizeLimitExceededException("Collection size exceeded.")
     await tx.write(_WRITE, (table.id, hash_, now))
 

@@ -68,6 +68,12 @@ class Jobs:
             record = rows[0][0]
 
 
+async def saved(tx: Transaction, id_: str) -> bytes:
+    """What was last saved of a job."""
+    rows = await tx.read("SELECT record FROM ddb_job WHERE id = $1", (id_,))
+    return bytes(rows[0][0])
+
+
 async def save(tx: Transaction, id_: str, record: bytes) -> None:
     """How far a job is."""
     await tx.write("UPDATE ddb_job SET record = $2 WHERE id = $1", (id_, record))

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/GlobalTables.ht
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +21,17 @@ from cumulet.kernel.ids import new_id
 from cumulet.services.dynamodb import consistency, jobs, overrides, rows, store, writing
 from cumulet.services.dynamodb.bulk.model import jobs_of
 from cumulet.services.dynamodb.errors import in_use, invalid
-from cumulet.services.dynamodb.model import ACTIVE, CREATING, Override, Replica, StreamSettings, Table
+from cumulet.services.dynamodb.model import ACTIVE, CREATING, CREATION_FAILED, Override, Replica, StreamSettings, Table
 from cumulet.services.dynamodb.rows import Address, Stored, decode_item
 from cumulet.services.dynamodb.state import DynamoDb
 from cumulet.storage.database import Transaction
 
+log = logging.getLogger(__name__)
+
 _KIND = "replica"
 _TURN = 100
+_TRIES = 8
+"""Failures in a row after which copying is given up: some two minutes, as jobs pause longer after each."""
 
 
 class Copying(Struct):
@@ -36,6 +41,8 @@ class Copying(Struct):
     target: Table
     hash: bytes = b""
     range: bytes = b""
+    failures: int = 0
+    """How often it failed since it last came further."""
 
 
 async def siblings(tx: Transaction, table: Table) -> AsyncIterator[Table]:
@@ -54,7 +61,7 @@ async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, request: api
         raise invalid("Replicas of a global table of version 2017.11.29 are changed by UpdateGlobalTable")
     if any(each.disassociate is not None for each in updates):
         return await _disassociate(dynamodb, tx, table, updates)
-    if updates and table.accounts:
+    if updates and table.accounts and not _all_failed(table, updates):
         raise invalid(
             "Replicas of a multi-account global table cannot be changed through ReplicaUpdates: "
             "each account creates and deletes its own by CreateTable and DeleteTable."
@@ -76,6 +83,12 @@ async def update(dynamodb: DynamoDb, tx: Transaction, table: Table, request: api
         else:
             table = await _remove(dynamodb, tx, table, action.region_name)
     return table if table.replicas else replace(table, consistency="", witness="", guarded=True)
+
+
+def _all_failed(table: Table, updates: list[api.ReplicationGroupUpdate]) -> bool:
+    """Whether no more is wanted than to delete replicas that nobody has: they could not be made."""
+    failed = {each.region for each in table.replicas if each.status == CREATION_FAILED}
+    return all(each.delete is not None and each.delete.region_name in failed for each in updates)
 
 
 async def _disassociate(
@@ -120,7 +133,8 @@ async def begin(
     dynamodb: DynamoDb, tx: Transaction, table: Table, new: Replica, here: Replica, *, tags: str = "{}", **own: Any
 ) -> tuple[Table, Table]:
     """Make the table of a new replica, which knows this one as `here`; items are copied in the background. `own` are members
-    in which it differs. Gives this table as it shall be saved, and the new one."""
+    in which it differs. Gives this table as it shall be saved, and the new one. One of its region that failed is forgotten."""
+    table = replace(table, replicas=_but(table, new.region))
     if not table.streams and not table.consistency:
         table = replace(table, stream=_stream(dynamodb))
         await dynamodb.changes.open_stream(tx, table)
@@ -147,11 +161,16 @@ async def begin(
     if made.streams:
         await dynamodb.changes.open_stream(tx, made)
     async for sibling in siblings(tx, table):
-        await _save(dynamodb, tx, replace(sibling, replicas=(*sibling.replicas, new)))
+        await _save(dynamodb, tx, replace(sibling, replicas=(*_but(sibling, new.region), new)))
     table = replace(table, replicas=(*table.replicas, new))
     await dynamodb.jobs.add(tx, _KIND, f"replica-{made.id}", msgspec.msgpack.encode(Copying(table, made)))
     tx.after_commit(lambda: dynamodb.directory.changed(made))
     return table, made
+
+
+def _but(table: Table, region: str) -> tuple[Replica, ...]:
+    """Its replicas in other regions than one."""
+    return tuple([each for each in table.replicas if each.region != region])
 
 
 def _stream(dynamodb: DynamoDb, table: Table | None = None) -> StreamSettings:
@@ -204,22 +223,32 @@ def _no_member() -> AwsError:
 
 
 async def _remove(dynamodb: DynamoDb, tx: Transaction, table: Table, region: str) -> Table:
-    if all(each.region != region for each in table.replicas):
+    wanted = [each for each in table.replicas if each.region == region]
+    if not wanted:
         raise _no_member()
-    gone = await store.named(tx, table.account, region, table.name)
+    gone = await store.sibling(tx, table, wanted[0])
+    await _forget(dynamodb, tx, table, region)
     if gone is not None:
-        await leave(dynamodb, tx, gone)
-        await store.delete(tx, gone)
-        await dynamodb.changes.forget_table(tx, gone)
-        tx.after_commit(lambda: dynamodb.directory.changed(gone))
-        tx.after_commit(dynamodb.sweeper.wake)
-    return replace(table, replicas=tuple([each for each in table.replicas if each.region != region]))
+        await _delete(dynamodb, tx, gone)
+    return replace(table, replicas=_but(table, region))
+
+
+async def _delete(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
+    await store.delete(tx, table)
+    await dynamodb.changes.forget_table(tx, table)
+    tx.after_commit(lambda: dynamodb.directory.changed(table))
+    tx.after_commit(dynamodb.sweeper.wake)
 
 
 async def leave(dynamodb: DynamoDb, tx: Transaction, table: Table) -> None:
     """A table goes: the other regions do not hold it together with this one any more."""
+    await _forget(dynamodb, tx, table, table.region)
+
+
+async def _forget(dynamodb: DynamoDb, tx: Transaction, table: Table, region: str) -> None:
+    """Have the siblings of a table not know a region any more."""
     async for sibling in siblings(tx, table):
-        left = tuple(each for each in sibling.replicas if each.region != table.region)
+        left = _but(sibling, region)
         alone = {} if left else {"consistency": "", "witness": "", "guarded": True}
         await _save(dynamodb, tx, replace(sibling, replicas=left, **alone))
 
@@ -229,8 +258,13 @@ def register(dynamodb: DynamoDb) -> None:
 
     async def copy(id_: str, record: bytes) -> None:
         copying = msgspec.msgpack.decode(record, type=Copying)
-        while await _copy_some(dynamodb, id_, copying):
-            pass  # others had their turns during the commit
+        try:
+            while await _copy_some(dynamodb, id_, copying):
+                pass  # others had their turns during the commit
+        except Exception:
+            if not await _given_up(dynamodb, id_):
+                raise
+            log.exception("The items of %s cannot be copied to %s", copying.source.arn, copying.target.arn)
 
     dynamodb.jobs.kinds[_KIND] = copy
 
@@ -251,16 +285,38 @@ async def _copy_some(dynamodb: DynamoDb, id_: str, copying: Copying) -> bool:
             place = Address(hash_, range_)
             if await rows.get(tx, target, place) is None:
                 stored = Stored(body, size)
-                await writing.apply_here(tx, dynamodb.changes, target, place, None, stored, decode_item(body))
+                item = decode_item(body)
+                await writing.apply_here(tx, dynamodb.changes, target, place, None, stored, item, copied=True)
         if len(found) == _TURN:
             copying.hash, copying.range = found[-1][:2]
+            copying.failures = 0
             await jobs.save(tx, id_, msgspec.msgpack.encode(copying))
             return True
         await jobs.done(tx, id_)
         await _save(dynamodb, tx, replace(target, status=ACTIVE))
-        async for sibling in siblings(tx, target):
-            ready = [
-                replace(each, status=ACTIVE) if each.region == target.region else each for each in sibling.replicas
-            ]
-            await _save(dynamodb, tx, replace(sibling, replicas=tuple(ready)))
+        await _tell(dynamodb, tx, target, ACTIVE)
     return False
+
+
+async def _tell(dynamodb: DynamoDb, tx: Transaction, table: Table, status: str) -> None:
+    """Have its siblings know what became of a table that was being made."""
+    async for sibling in siblings(tx, table):
+        now = [replace(each, status=status) if each.region == table.region else each for each in sibling.replicas]
+        await _save(dynamodb, tx, replace(sibling, replicas=tuple(now)))
+
+
+async def _given_up(dynamodb: DynamoDb, id_: str) -> bool:
+    """Note that copying failed once more, and whether that was too often: then the table that was to be made is gone, and the
+    others, which could not change until it is whole, are free again."""
+    async with dynamodb.db.transaction() as tx:
+        copying = msgspec.msgpack.decode(await jobs.saved(tx, id_), type=Copying)
+        copying.failures += 1
+        if copying.failures < _TRIES:
+            await jobs.save(tx, id_, msgspec.msgpack.encode(copying))
+            return False
+        await jobs.done(tx, id_)
+        target = await store.current(tx, copying.target)
+        if target is not None:
+            await _tell(dynamodb, tx, target, CREATION_FAILED)
+            await _delete(dynamodb, tx, target)
+    return True

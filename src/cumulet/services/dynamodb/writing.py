@@ -37,10 +37,10 @@ async def apply(
         sibling = await store.sibling(tx, table, replica)
         if sibling is not None:
             theirs = await rows.get(tx, sibling, place)
-            await apply_here(tx, changes, sibling, place, theirs, new, new_item)
+            await apply_here(tx, changes, sibling, place, theirs, new, new_item, copied=True)
 
 
-async def apply_here(
+async def apply_here(  # noqa: PLR0913  what was and is there, and two kinds of writes
     tx: Transaction,
     changes: Changes,
     table: Table,
@@ -50,13 +50,15 @@ async def apply_here(
     new_item: Item | None,
     *,
     by_ttl: bool = False,
+    copied: bool = False,
 ) -> None:
-    """As `apply`, for the table of this region alone."""
+    """As `apply`, for the table of this region alone. What is `copied` another region has already: no bound refuses it here, and
+    indexes leave out what they cannot hold, as they did there."""
     old_item = decode_item(old.body) if old is not None and not plain(table) else None
-    moves = _moves(table, old, old_item, new, new_item) if table.indexes else []
+    moves = _moves(table, old, old_item, new, new_item, copied=copied) if table.indexes else []
     if table.local:
         more = (new.size if new else 0) - (old.size if old else 0) + sum(_growth(move) for move in moves)
-        await item_collections.grow(tx, table, place.hash, more, changes.most)
+        await item_collections.grow(tx, table, place.hash, more, None if copied else changes.most)
     if new is not None:
         if old is None or old.body != new.body:
             await rows.put(tx, table, place, new)
@@ -83,12 +85,14 @@ class _Move(NamedTuple):
 
 
 def _moves(
-    table: Table, old: Stored | None, old_item: Item | None, new: Stored | None, new_item: Item | None
+    table: Table, old: Stored | None, old_item: Item | None, new: Stored | None, new_item: Item | None, *, copied: bool
 ) -> list[_Move]:
     moves = []
     for index in table.indexes:
         before = entry_address(index.key, old_item) if old_item is not None else None
         after = entry_address(index.key, new_item) if new_item is not None else None
+        if copied and after is not None and new_item is not None and not _short(index.key, new_item):
+            after = None
         if before is None and after is None:
             continue
         was = now = None
