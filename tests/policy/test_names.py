@@ -137,6 +137,34 @@ def test_who_makes_a_table_with_a_policy_and_tags_needs_what_giving_it_those_lat
     assert found == [(f"dynamodb:{name}", made) for name in ("CreateTable", "PutResourcePolicy", "TagResource")]
 
 
+def test_who_makes_and_deletes_replicas_needs_to_in_their_regions() -> None:
+    made = dynamodb.CreateReplicationGroupMemberAction(region_name="eu-west-1")
+    gone = dynamodb.DeleteReplicationGroupMemberAction(region_name="us-west-2")
+    witness = dynamodb.CreateGlobalTableWitnessGroupMemberAction(region_name="eu-west-3")
+    for name in ("own", f"arn:aws:dynamodb:us-east-1:{OWN}:table/own"):
+        request = dynamodb.UpdateTableInput(
+            table_name=name,
+            replica_updates=[
+                dynamodb.ReplicationGroupUpdate(create=made),
+                dynamodb.ReplicationGroupUpdate(delete=gone),
+            ],
+            global_table_witness_updates=[dynamodb.GlobalTableWitnessGroupUpdate(create=witness)],
+        )
+        found = {
+            (need.action.removeprefix("dynamodb:"), need.resource)
+            for need in needs(CALL, "dynamodb", "UpdateTable", request)
+        }
+        items = ("Scan", "Query", "UpdateItem", "PutItem", "GetItem", "DeleteItem", "BatchWriteItem")
+        wanted = {
+            "us-east-1": ("UpdateTable",),
+            "eu-west-1": ("CreateTable", "CreateTableReplica", *items),
+            "us-west-2": ("DeleteTable", "DeleteTableReplica"),
+            "eu-west-3": ("CreateGlobalTableWitness",),
+        }
+        tables = {region: f"arn:aws:dynamodb:{region}:{OWN}:table/own" for region in wanted}
+        assert found == {(action, tables[region]) for region, actions in wanted.items() for action in actions}
+
+
 def test_who_makes_a_function_with_a_capacity_provider_passes_that_too() -> None:
     provider = f"arn:aws:lambda:us-east-1:{OWN}:capacity-provider:p"
     config = {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": provider}}

@@ -48,6 +48,8 @@ def needs(call: Call, service: str, operation: str, request: Struct) -> Iterator
     yield from _beside(service, request)
     if service == "dynamodb" and operation == "CreateTable":
         yield from _of_new_table(call, request)
+    if service == "dynamodb" and operation == "UpdateTable":
+        yield from _of_replicas(call, request)
 
 
 def _beside(service: str, request: Any) -> Iterator[Need]:
@@ -68,6 +70,32 @@ def _of_new_table(call: Call, request: Any) -> Iterator[Need]:
         yield Need("dynamodb:TagResource", made, "dynamodb")
     if request.global_table_source_arn is not None:
         yield Need("dynamodb:AssociateTableReplica", request.global_table_source_arn, "dynamodb")
+
+
+_TO_REPLICATE = (
+    *("CreateTable", "CreateTableReplica", "Scan", "Query", "UpdateItem", "PutItem", "GetItem"),
+    *("DeleteItem", "BatchWriteItem"),
+)
+_TO_END_REPLICATION = ("DeleteTable", "DeleteTableReplica")
+
+
+def _of_replicas(call: Call, request: Any) -> Iterator[Need]:
+    """Replicas are made, filled and deleted in the caller's name, each in its own region.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2gt_IAM.html
+    """
+    parts = table(call, request.table_name).split(":")
+    kinds = (
+        (request.replica_updates, _TO_REPLICATE, _TO_END_REPLICATION),
+        (request.global_table_witness_updates, ("CreateGlobalTableWitness",), ("DeleteGlobalTableWitness",)),
+    )
+    for updates, created, deleted in kinds:
+        for each in updates or ():
+            for member, actions in ((each.create, created), (each.delete, deleted)):
+                if member is not None:
+                    arn = ":".join((*parts[:3], member.region_name, *parts[4:]))
+                    there = {"aws:requestedregion": (member.region_name,)}
+                    yield from (Need(f"dynamodb:{action}", arn, "dynamodb", keys=there) for action in actions)
 
 
 def _of_efs(call: Call, operation: str, request: Any) -> Iterator[Need]:

@@ -194,7 +194,14 @@ def test_requests_are_checked(client: Client, group: Group, refused: Refused) ->
     for each in wrong:
         assert "ValidationException" in refused(create, **group.joining(1, **each))
     missing = f"{group.arns[0]}-not"
-    assert "ResourceNotFoundException" in refused(create, **group.joining(1, GlobalTableSourceArn=missing))
+    told = refused(create, **group.joining(1, GlobalTableSourceArn=missing))
+    here.delete_resource_policy(ResourceArn=group.arns[0])
+    hidden = refused(create, **group.joining(1))
+    here.put_resource_policy(ResourceArn=group.arns[0], Policy=group.policy(0))
+    assert told.startswith("AccessDeniedException")
+    assert told.replace(missing, group.arns[0]) == hidden  # which tables others have is not told
+    own = group.arns[0].replace(group.places[0][0], group.places[1][0])
+    assert "ResourceNotFoundException" in refused(create, **group.joining(1, GlobalTableSourceArn=own))
     same_region = client("dynamodb", "us-east-1", account=group.places[1][0])
     same_account = client("dynamodb", "us-west-2")
     for elsewhere in (same_region, same_account):

@@ -32,6 +32,7 @@ async def create_replica(dynamodb: DynamoDb, call: Call, request: api.CreateTabl
     if place[0] != call.account:  # nobody agrees to anything for others
         raise consent.denied(call.principal, "dynamodb:CreateTable", names.arn(place))
     encryption = await encryption_of(dynamodb, call, place, request.sse_specification)
+    role = await consent.role_of(dynamodb.calls, call)
     kept = msgspec.json.encode(tags.checked(request.tags or [])).decode()
     try:
         async with dynamodb.db.transaction() as tx:
@@ -39,9 +40,9 @@ async def create_replica(dynamodb: DynamoDb, call: Call, request: api.CreateTabl
             if await store.named(tx, *place) is not None:
                 raise api.ResourceInUseException(f"Table already exists: {place[2]}")
             members = await policies.members(tx, source)
-            consent.check_joining(call.principal, members[:1])  # the source's own: nobody else is told how it is
+            consent.check_joining(call.principal, role, members[:1])  # the source's own: nobody else is told how it is
             _check_source(source, place)
-            consent.check_joining(call.principal, members)
+            consent.check_joining(call.principal, role, members)
             if source.status != ACTIVE or source.copied or await dynamodb.jobs.any_of(tx, jobs_of(source)):
                 raise in_use(source.name)
             policy = request.resource_policy or ""
@@ -102,7 +103,7 @@ async def _source(tx: Transaction, call: Call, arn: str) -> Table:
         raise invalid_values("GlobalTableSourceArn must be the ARN of a table")
     found = await store.named(tx, *place)
     if found is None:
-        raise no_such_table(place[2])
+        raise no_such_table(place[2]) if place[0] == call.account else consent.unseen(call.principal, arn)
     return found
 
 

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cumulet.kernel.call import Principal
+from msgspec.structs import replace
+
+from cumulet.api import iam
+from cumulet.kernel.call import Call, Principal
+from cumulet.kernel.calls import Calls
 from cumulet.kernel.errors import AwsError
 from cumulet.policy.compiled import CompiledPolicy, Request, compile_policy
 from cumulet.policy.document import Grammar, PolicyError
@@ -17,6 +21,7 @@ from cumulet.policy.document import Grammar, PolicyError
 _REPLICATION = Principal.service("replication.dynamodb.amazonaws.com")
 _STEADY = ("dynamodb:ReadDataForReplication", "dynamodb:WriteDataForReplication", "dynamodb:ReplicateSettings")
 _ASSOCIATE = "dynamodb:AssociateTableReplica"
+_UNKNOWN = "NoSuchEntity"
 
 
 class Member(NamedTuple):
@@ -27,10 +32,27 @@ class Member(NamedTuple):
     policy: str
 
 
-def check_joining(principal: Principal, members: Sequence[Member]) -> None:
-    """Whether everyone who is there lets somebody add a table. Raises AccessDeniedException."""
+async def role_of(calls: Calls, call: Call) -> str:
+    """The role that a session is of, by IAM's ARN of it, which has its path; empty for others than sessions.
+
+    Where permissions are not enforced a session may be of a role that IAM does not have: one without a path, then.
+    """
+    principal = call.principal
+    if principal.kind != "assumed-role":
+        return ""
+    name = principal.arn.split("/")[1]
+    asking = replace(call, account=principal.account, principal=Principal.root(principal.account), access_key="")
+    try:
+        return str((await calls.run(asking, "iam", "GetRole", iam.GetRoleRequest(role_name=name))).role.arn)
+    except AwsError as refused:
+        if refused.code != _UNKNOWN:
+            raise
+        return f"arn:aws:iam::{principal.account}:role/{name}"
+
+
+def check_joining(principal: Principal, role: str, members: Sequence[Member]) -> None:
+    """Whether everyone who is there lets somebody, as `role_of` says who, add a table. Raises AccessDeniedException."""
     for member in members:
-        role = _role(principal)
         keys = {
             "aws:principalaccount": (principal.account,),
             "aws:principalarn": (role or principal.arn,),
@@ -75,11 +97,9 @@ def _compiled(member: Member) -> CompiledPolicy | None:
         return None  # what cannot be read lets nobody in
 
 
-def _role(principal: Principal) -> str:
-    """The role that a session is of; empty for others."""
-    if principal.kind != "assumed-role":
-        return ""
-    return f"arn:aws:iam::{principal.account}:role/{principal.arn.split('/')[1]}"
+def unseen(principal: Principal, arn: str) -> AwsError:
+    """What is answered to whom another account has no such table for: the same as to whom that does not let join it."""
+    return denied(principal, _ASSOCIATE, arn)
 
 
 def denied(principal: Principal, action: str, arn: str) -> AwsError:
