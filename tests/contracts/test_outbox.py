@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cumulet.kernel.clock import MovableClock
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.tasks import Tasks
 from cumulet.storage.database import Database
 from cumulet.storage.outbox import Event, Outbox
@@ -18,8 +19,9 @@ ENGINES: dict[str, Callable[[Path], Database]] = {"sqlite": lambda folder: Sqlit
 class Receiver:
     """Remembers what it was handed, after failing as often as it was told to."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: int = 0, error: Exception | None = None) -> None:
         self.failures = failures
+        self.error = error or ConnectionError("not yet")
         self.payloads: list[bytes] = []
         self.tries = 0
         self.changed = asyncio.Event()
@@ -28,7 +30,7 @@ class Receiver:
         self.tries += 1
         self.changed.set()
         if self.tries <= self.failures:
-            raise ConnectionError("not yet")
+            raise self.error
         self.payloads.append(event.payload)
 
     async def until(self, tries: int) -> None:
@@ -99,6 +101,47 @@ def test_a_failed_event_comes_again_by_the_clock(engine: str, tmp_path: Path) ->
         await db.close()
 
     asyncio.run(main())
+
+
+def _refused() -> AwsError:
+    error = AwsError("The specified queue does not exist.", code="QueueDoesNotExist")
+    error.add_note("an event of the bucket photos")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "placed"),
+    [
+        (
+            _refused(),
+            "again in 1 s: QueueDoesNotExist: The specified queue does not exist.; an event of the bucket photos",
+            False,
+        ),
+        (KeyError("owner"), "again in 1 s", True),
+    ],
+)
+def test_what_a_target_refuses_is_told_in_a_line_and_our_own_faults_with_their_place(
+    error: Exception, told: str, placed: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        db = ENGINES["sqlite"](tmp_path)
+        clock, receiver = MovableClock(lambda: 1_000.0), Receiver(failures=1, error=error)
+
+        async def scenario(outbox: Outbox) -> None:
+            await _add(db, outbox, b"event")
+            async with asyncio.timeout(60):
+                while receiver.tries < 2:
+                    await clock.advance(1)
+                    await asyncio.sleep(0.01)
+
+        await _with_outbox(db, clock, receiver, scenario)
+        await db.close()
+
+    with caplog.at_level("WARNING", "cumulet.storage.outbox"):
+        asyncio.run(main())
+    (record,) = caplog.records
+    assert record.getMessage().endswith(told)
+    assert bool(record.exc_info) is placed
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 
 from cumulet.kernel.clock import Clock, wait_until
+from cumulet.kernel.errors import AwsError
 from cumulet.kernel.ids import token
 from cumulet.kernel.tasks import Tasks
 from cumulet.storage.database import Database, Transaction
@@ -44,7 +45,8 @@ class Outbox:
     """One database's outbox and the loop that empties it. Handlers are registered by kind before `start`.
 
     A handler that raises is called again after 1, 2, 4 ... up to 300 seconds on the clock, without end: one that wants
-    to give up does so itself (a dead-letter queue, a log line) and returns.
+    to give up does so itself (a dead-letter queue, a log line) and returns. An `AwsError` is logged in one line, with its notes
+    (`add_note`: what was tried); anything else with where it was raised.
     """
 
     def __init__(self, db: Database, clock: Clock, tasks: Tasks) -> None:
@@ -102,9 +104,13 @@ class Outbox:
     async def _hand_on(self, event: Event) -> None:
         try:
             await self._handlers[event.kind](event)
-        except Exception:
+        except Exception as error:
             delay = min(2.0**event.attempts, _LONGEST_DELAY)
-            log.warning("event %s (%s) failed, again in %.0f s", event.id, event.kind, delay, exc_info=True)
+            if isinstance(error, AwsError):  # what somebody's target answers: where in our code says nothing about it
+                why = "; ".join([f"{error.code}: {error.message}", *getattr(error, "__notes__", ())])
+                log.warning("event %s (%s) failed, again in %.0f s: %s", event.id, event.kind, delay, why)
+            else:
+                log.warning("event %s (%s) failed, again in %.0f s", event.id, event.kind, delay, exc_info=True)
             await self._db.write(
                 "UPDATE outbox SET attempts = attempts + 1, due = $2 WHERE id = $1",
                 (event.id, self._clock.now() + delay),

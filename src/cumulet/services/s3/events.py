@@ -189,5 +189,6 @@ async def hand_on(s3: S3, event: Event) -> None:
         await delivery.deliver(s3.calls, call, Arn.parse(entry.target), bytes(entry.body))
     except AwsError as refused:
         if event.attempts < _MOST_ATTEMPTS:
+            refused.add_note(f"an event of {entry.source} for {entry.target}")
             raise
         log.error("an event of %s for %s is given up: %s", entry.source, entry.target, refused.message)  # noqa: TRY400  the target's words say it all
