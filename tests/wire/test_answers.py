@@ -165,6 +165,24 @@ def test_errors_of_sqs_in_json() -> None:
     assert b"MissingRequiredParameterException" in answer.body  # type: ignore[operator]  # bytes
 
 
+def test_errors_of_dynamodb_spell_their_text_in_two_ways() -> None:
+    codec = load("dynamodb").codec("PutItem")
+
+    def members(code: str, **fields: Any) -> dict[str, Any]:
+        answer = codec.encode_error(AwsError("why", code=code, fields=fields), "r")
+        return {**msgspec.json.decode(asyncio.run(content_of(answer.body)))}
+
+    failed = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+    assert members("ConditionalCheckFailedException") == {"__type": failed, "message": "why"}
+    item = {"a": {"S": "x"}}
+    assert members("ConditionalCheckFailedException", Item=item) == {"__type": failed, "Message": "why", "Item": item}
+    assert members("SerializationException") == {
+        "__type": "com.amazon.coral.service#SerializationException",
+        "Message": "why",
+    }
+    assert members("ValidationException")["message"] == "why"
+
+
 def test_errors_of_lambda() -> None:
     answer = load("lambda").codec("GetFunction").encode_error(lambda_.ResourceNotFoundException("gone"), "r")
     assert answer.status == 404

@@ -1,8 +1,12 @@
 """Input that no client of AWS's sends: an AWS error, never another exception."""
 
+import asyncio
+
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.wire.oracle import content_of
 from tests.wire.requests import form, json, request
 
 from cumulet.kernel.errors import AwsError
@@ -72,6 +76,79 @@ def test_wrong_types_where_java_classes_are_told() -> None:
         request("PUT", "/restapis/a/resources/b/methods/GET/integration", content=content, scope="apigateway")
     )
     assert error.message == "class java.lang.Boolean can not be converted to an String"
+
+
+DYNAMODB = "com.amazonaws.dynamodb.v20120810"
+PARAMETERS = "class sun.reflect.generics.reflectiveObjects.ParameterizedTypeImpl"
+CAST = (
+    f"{PARAMETERS} cannot be cast to class java.lang.Class ({PARAMETERS.removeprefix('class ')} and java.lang.Class"
+    " are in module java.base of loader 'bootstrap')"
+)
+MAP = "Unrecognized collection type java.util.Map"
+
+
+@pytest.mark.parametrize(
+    ("operation", "content", "message"),
+    [
+        ("PutItem", '{"TableName":5}', "NUMBER_VALUE cannot be converted to String"),
+        ("PutItem", '{"TableName":[]}', "Unrecognized collection type class java.lang.String"),
+        ("PutItem", '{"TableName":{}}', "Start of structure or map found where not expected"),
+        ("PutItem", '{"Item":"x"}', "Unexpected field type"),
+        ("PutItem", '{"Item":[]}', f"{MAP}<java.lang.String, {DYNAMODB}.AttributeValue>"),
+        ("PutItem", '{"Item":{"a":5}}', "Unexpected value type in payload"),
+        ("PutItem", '{"Item":{"a":[]}}', f"Unrecognized collection type class {DYNAMODB}.AttributeValue"),
+        ("PutItem", '{"Item":{"a":{"B":5}}}', "only base-64-encoded strings are convertible to bytes"),
+        (
+            "PutItem",
+            '{"Item":{"a":{"B":"abcde"}}}',
+            "Base64 encoded length is expected a multiple of 4 bytes but found: 5",
+        ),
+        ("PutItem", '{"Item":{"a":{"B":"=+/="}}}', "Invalid last non-pad Base64 character dectected"),
+        ("PutItem", '{"Item":{"a":{"BOOL":"maybe"}}}', "Unexpected token received from parser"),
+        ("PutItem", '{"Item":{"a":{"L":[true]}}}', "Unexpected value type in payload"),
+        ("PutItem", '{"Item":{"a":{"SS":[2.5]}}}', "DECIMAL_VALUE cannot be converted to String"),
+        ("PutItem", '{"Expected":{"a":{"Value":5}}}', "Unexpected field type"),
+        ("PutItem", '{"ExpressionAttributeNames":[]}', f"{MAP}<java.lang.String, java.lang.String>"),
+        (
+            "BatchWriteItem",
+            '{"RequestItems":[]}',
+            f"{MAP}<java.lang.String, java.util.List<{DYNAMODB}.WriteRequest>>",
+        ),
+        (
+            "BatchWriteItem",
+            '{"RequestItems":{"a":1}}',
+            CAST,
+        ),
+        ("Scan", '{"Limit":"5"}', "STRING_VALUE cannot be converted to Integer"),
+        ("Scan", '{"Limit":true}', "TRUE_VALUE cannot be converted to Integer"),
+    ],
+)
+def test_wrong_types_as_dynamodb_tells_of_them(operation: str, content: str, message: str) -> None:
+    error = refusal(json(f"DynamoDB_20120810.{operation}", content.encode()))
+    assert (error.code, error.message) == ("SerializationException", message)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"TableName":}'])
+def test_dynamodb_has_no_words_for_what_is_no_json(content: bytes) -> None:
+    sent = json("DynamoDB_20120810.ListTables", content)
+    found = route.resolve(sent)
+    with pytest.raises(AwsError) as raised:
+        found.decode(sent)
+    answer = asyncio.run(content_of(found.codec.encode_error(raised.value, "r").body))
+    assert msgspec.json.decode(answer) == {"__type": "com.amazon.coral.service#SerializationException"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"), [('"Yes"', True), ('"1"', True), ('"false"', False), ('"NO"', False), ("true", True)]
+)
+def test_dynamodb_takes_texts_for_booleans(sent: str, told: bool) -> None:
+    asked = json("DynamoDB_20120810.PutItem", f'{{"TableName":"abc","Item":{{"a":{{"BOOL":{sent}}}}}}}'.encode())
+    assert route.resolve(asked).decode(asked).item["a"].bool is told
+
+
+def test_dynamodb_cuts_fractions_of_integers_off() -> None:
+    asked = json("DynamoDB_20120810.Scan", b'{"TableName":"abc","Limit":2.7}')
+    assert route.resolve(asked).decode(asked).limit == 2
 
 
 @pytest.mark.parametrize(

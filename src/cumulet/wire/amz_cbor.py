@@ -10,10 +10,10 @@ import cbor2
 
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.codec import NO_MATCH, Match, error_fields
-from cumulet.wire.context import Context, serialization
+from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.json import JsonCodec, JsonErrors
-from cumulet.wire.values import WrongType
+from cumulet.wire.wrong_types import WrongType, serialization
 
 CONTENT_TYPE = "application/x-amz-cbor-1.1"
 _EPOCH = 1
@@ -64,7 +64,7 @@ class AmzCborCodec(JsonCodec):
         try:
             value = self._read(parse(request.content))
         except WrongType as error:
-            raise serialization(error, java=False) from None
+            raise serialization(error, self.context.quirks) from None
         self.check(value, nulls=True)
         return value
 

@@ -10,10 +10,10 @@ import cbor2
 
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.codec import NO_MATCH, Codec, ErrorCodec, Match, error_fields, fault
-from cumulet.wire.context import Context, serialization
+from cumulet.wire.context import Context
 from cumulet.wire.http import HttpRequest, HttpResponse
 from cumulet.wire.json import query_code
-from cumulet.wire.values import WrongType
+from cumulet.wire.wrong_types import WrongType, serialization
 
 EMPTY = b"\xa0"
 MAX_DEPTH = 100
@@ -60,7 +60,7 @@ class CborCodec(Codec):
         try:
             value = self._read(content)
         except WrongType as error:
-            raise serialization(error, java=False) from None
+            raise serialization(error, self.context.quirks) from None
         self.check(value, nulls=True)
         return value
 

@@ -63,6 +63,10 @@ def fault(error: AwsError) -> str:
     return "Sender" if error.status < 500 else "Receiver"
 
 
+# Errors of AWS's framework that may come without a text, and then without the member for one.
+TEXTLESS = frozenset({"SerializationException"})
+
+
 def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
     """The members of an error besides its code: its text, under the name the model has for it, and its own fields."""
     key = context.quirks.message_key
@@ -74,6 +78,9 @@ def error_fields(context: Context, error: AwsError) -> dict[str, Any]:
         key = next((name for name in shape.members if name.lower() == "message"), key)
         member = shape.members.get(key)
         key = (member.location_name or key) if member else key
-    key = context.quirks.message_keys.get(error.code, key)
-    fields = {key: error.message} if error.message or context.quirks.empty_messages else {}
+    quirks = context.quirks
+    key = quirks.message_keys.get(error.code, key)
+    if error.fields:
+        key = quirks.detailed_keys.get(error.code, key)
+    fields = {key: error.message} if error.message or (quirks.empty_messages and error.code not in TEXTLESS) else {}
     return {name: value for name, value in {**kind, **fields, **error.fields}.items() if value is not None}

@@ -10,7 +10,7 @@ from cumulet.api.model import Model, Operation, Shape
 from cumulet.kernel.errors import AwsError
 from cumulet.wire import quirks, validate
 from cumulet.wire.shapes import module_of
-from cumulet.wire.values import ValueReader, ValueWriter, WrongType
+from cumulet.wire.values import ValueReader, ValueWriter
 from cumulet.wire.xml_values import XmlReader, XmlWriter
 
 MALFORMED_XML = "The XML you provided was not well-formed or did not validate against our published schema"
@@ -30,7 +30,7 @@ class Context:
 
     @cached_property
     def value_reader(self) -> ValueReader:
-        return ValueReader(self.model)
+        return ValueReader(self.model, lenient=self.quirks.wrong_types == "collections")
 
     @cached_property
     def value_writer(self) -> ValueWriter:
@@ -145,37 +145,3 @@ class Checker:
 def _located(context: Context, operation: Operation) -> frozenset[str]:
     shape = context.model.shape(operation.input)
     return frozenset(validate.lower(key) for key, member in shape.members.items() if member.location)
-
-
-def serialization(error: WrongType, *, java: bool) -> AwsError:
-    """AWS's words for a JSON value of the wrong type."""
-    if java:
-        return AwsError(
-            f"{_java_class(error.value)} can not be converted to an {error.wanted}", code="SerializationException"
-        )
-    if isinstance(error.value, dict):
-        return AwsError("Start of structure or map found where not expected.", code="SerializationException")
-    if isinstance(error.value, list):
-        return AwsError("Start of list found where not expected", code="SerializationException")
-    if error.wanted in ("Structure", "Map", "List"):
-        return AwsError("Unexpected field type", code="SerializationException")
-    wanted = validate.article(error.wanted)
-    return AwsError(f"{_token(error.value)} can not be converted to {wanted}", code="SerializationException")
-
-
-def _token(value: Any) -> str:
-    if isinstance(value, bool):
-        return "TRUE_VALUE" if value else "FALSE_VALUE"
-    if isinstance(value, str):
-        return "STRING_VALUE"
-    return "DECIMAL_VALUE" if isinstance(value, float) else "NUMBER_VALUE"
-
-
-def _java_class(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return "Start of structure or map" if isinstance(value, dict) else "Start of list"
-    if isinstance(value, bool):
-        return "class java.lang.Boolean"
-    if isinstance(value, str):
-        return "class java.lang.String"
-    return "class com.amazon.coral.value.json.numbers.TruncatingBigNumber"

@@ -12,50 +12,54 @@ import msgspec
 
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.codec import NO_MATCH, Codec, ErrorCodec, Match, error_fields, fault
-from cumulet.wire.context import Context, serialization
+from cumulet.wire.context import Context
 from cumulet.wire.eventstream import EventStreamWriter
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.values import WrongType, irregular
+from cumulet.wire.values import irregular
+from cumulet.wire.wrong_types import WrongType, serialization
 
 EMPTY = b"{}"
+UNREADABLE = "Unexpected token received from parser"
 
 
 class JsonBody:
-    """A structure as a JSON body. `struct` may be another than the shape's own: rest-json's bodies hold a part of it."""
+    """A structure as a JSON body. `told`: of one that is no JSON, for which awsJson has no words."""
 
-    def __init__(self, context: Context, shape_name: str, struct: type[msgspec.Struct] | None = None) -> None:
+    def __init__(self, context: Context, shape_name: str, told: str = "") -> None:
         self._context = context
+        self._told = told
         self._shape = shape_name
+        self._blank = EMPTY if context.quirks.empty_bodies else b""
         self._fast: Callable[[bytes], Any] | None = None
         if not irregular(context.model, shape_name):
-            self._fast = msgspec.json.Decoder(struct or context.struct(shape_name)).decode
+            self._fast = msgspec.json.Decoder(context.struct(shape_name)).decode
 
     def read(self, content: bytes) -> tuple[Any, bool]:
         """The struct, and whether required members may be missing in it. Raises AwsError for what is no such JSON."""
         if self._fast is not None:
             try:
-                return self._fast(content or EMPTY), False
+                return self._fast(content or self._blank), False
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 pass
         return self.read_slowly(content), True
 
     def read_slowly(self, content: bytes) -> Any:
         """The struct by way of plain values, which says what is wrong where something is."""
-        value = parse(content)
+        value = parse(content or self._blank, self._told)
         if not isinstance(value, dict):
-            raise AwsError("Unexpected token received from parser", code="SerializationException")
+            raise AwsError(UNREADABLE, code="SerializationException")
         try:
             return self._context.value_reader.structure_of(self._shape)(value)
         except WrongType as error:
-            raise serialization(error, java=self._context.quirks.java_types) from None
+            raise serialization(error, self._context.quirks) from None
 
 
-def parse(content: bytes) -> Any:
-    """Plain values of a JSON body; SerializationException for what is no JSON."""
+def parse(content: bytes, told: str = "") -> Any:
+    """Plain values of a JSON body; SerializationException, with that text, for what is no JSON: awsJson has none for it."""
     try:
-        return msgspec.json.decode(content or EMPTY)
+        return msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise AwsError("Unexpected token received from parser", code="SerializationException") from None
+        raise AwsError(told, code="SerializationException") from None
 
 
 class JsonWriter:

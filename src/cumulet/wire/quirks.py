@@ -22,6 +22,9 @@ CORAL = {
     "ThrottlingException": "com.amazon.coral.availability#",
 }
 
+# Errors of that framework whose text DynamoDB spells with a capital; those of validation and of signatures are not among them.
+CORAL_MESSAGES = {"SerializationException": "Message", "AccessDeniedException": "Message"}
+
 
 class Quirks(Struct, frozen=True, kw_only=True):
     """How a service answers.
@@ -30,12 +33,14 @@ class Quirks(Struct, frozen=True, kw_only=True):
     checks the rest itself); "schema" is S3's: bodies must fit the schema, or are MalformedXML.
     `validation_code`: of a failed validation. `input_prefix`: paths in bodies begin with the input's name
     (`createRestApiInput.name`). `null_items`: lists of constraints on items end with "Member must not be null".
-    `java_types`: wrong types are told by Java class, not by JSON token.
+    `wrong_types`: how a value of the wrong type is told of: by its token of JSON, by its Java class, or DynamoDB's way, which
+    names the collection wanted and takes texts for booleans.
     `type_prefix`: before `__type`; `types`: its full form for codes that do not follow that, by code.
     `query_codes`: the query protocol's code for errors that the model does not have, by JSON code.
     `message_key`: the member with the text of an error that the model does not have. `message_keys`: the member with the text by
-    code, where it is spelled other than the model says.
+    code, where it is spelled other than the model says; `detailed_keys`: where that is so only of errors with members besides.
     `empty_messages`: errors without text have the member for it all the same.
+    `empty_bodies`: a request of no body at all is one of no members.
     `milliseconds`: ISO 8601 moments always have them. `error_detail`: query errors have an empty `Detail`.
     `crc32`: answers carry x-amz-crc32. `roots`: the root elements of rest-xml answers by operation.
     `statuses`: HTTP statuses that the model does not tell, by operation. `schema_codes`: what "schema" answers a body with that
@@ -53,13 +58,15 @@ class Quirks(Struct, frozen=True, kw_only=True):
     input_prefix: bool = False
     null_items: bool = True
     null_maps: frozenset[str] = frozenset()
-    java_types: bool = False
+    wrong_types: Literal["tokens", "classes", "collections"] = "tokens"
     type_prefix: str = ""
     types: Mapping[str, str] = {}
     query_codes: Mapping[str, str] = {}
     message_key: str = "message"
     message_keys: Mapping[str, str] = {}
+    detailed_keys: Mapping[str, str] = {}
     empty_messages: bool = True
+    empty_bodies: bool = True
     milliseconds: bool = False
     error_detail: bool = False
     crc32: bool = False
@@ -134,7 +141,7 @@ QUIRKS: Mapping[str, Quirks] = {
         input_prefix=True,
         null_items=False,
         null_maps=frozenset({"requestTemplates", "responseTemplates"}),
-        java_types=True,
+        wrong_types="classes",
     ),
     "apigatewayv2": Quirks(validation="required", validation_code="BadRequestException"),
     "apigatewaymanagementapi": Quirks(validation="required", validation_code="BadRequestException"),
@@ -149,7 +156,10 @@ QUIRKS: Mapping[str, Quirks] = {
     "dynamodb": Quirks(
         type_prefix="com.amazonaws.dynamodb.v20120810#",
         types={code: prefix + code for code, prefix in CORAL.items()},
-        message_keys={"ConditionalCheckFailedException": "Message", "TransactionCanceledException": "Message"},
+        wrong_types="collections",
+        empty_bodies=False,
+        message_keys=CORAL_MESSAGES | {"TransactionCanceledException": "Message"},
+        detailed_keys={"ConditionalCheckFailedException": "Message"},
         null_items=False,
         own_shapes=frozenset({"AttributeValue", "AttributeMap", "PutItemInputAttributeMap", "Key", "ExpressionAttributeValueMap"}),
         absent={"CreateTableInput.TableName": "The parameter 'TableName' is required but was not present in the request"},
@@ -159,6 +169,9 @@ QUIRKS: Mapping[str, Quirks] = {
     "dynamodbstreams": Quirks(
         type_prefix="com.amazonaws.dynamodb.v20120810#",
         types={code: prefix + code for code, prefix in CORAL.items()},
+        wrong_types="collections",
+        empty_bodies=False,
+        message_keys=CORAL_MESSAGES,
         crc32=True,
     ),
     "efs": Quirks(validation_code="BadRequest", message_key="Message"),

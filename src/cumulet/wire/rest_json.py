@@ -12,14 +12,15 @@ from msgspec import Struct
 from cumulet.api.model import Member
 from cumulet.kernel.errors import AwsError
 from cumulet.wire.codec import ErrorCodec, error_fields
-from cumulet.wire.context import Context, serialization
+from cumulet.wire.context import Context
 from cumulet.wire.eventstream import CONTENT_TYPE, EventStreamWriter
 from cumulet.wire.http import HttpRequest, HttpResponse
-from cumulet.wire.json import JsonBody, JsonWriter, parse
+from cumulet.wire.json import EMPTY, UNREADABLE, JsonBody, JsonWriter, parse
 from cumulet.wire.rest import RestCodec
 from cumulet.wire.shapes import module_of
 from cumulet.wire.signed import Style
-from cumulet.wire.values import WrongType, irregular
+from cumulet.wire.values import irregular
+from cumulet.wire.wrong_types import WrongType, serialization
 
 
 class RestJsonErrors(ErrorCodec):
@@ -57,7 +58,7 @@ class RestJsonCodec(RestCodec):
     @cached_property
     def _in_payload(self) -> JsonBody:
         assert self._payload is not None
-        return JsonBody(self.context, self._payload.shape)
+        return JsonBody(self.context, self._payload.shape, UNREADABLE)
 
     @cached_property
     def _payload_writer(self) -> JsonWriter:
@@ -114,7 +115,7 @@ class _Members:
         """Put the members into `found`; whether required ones may be missing."""
         if not self._irregular:
             try:
-                body = self._decode(content or b"{}")
+                body = self._decode(content or EMPTY)
             except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
                 pass
             else:
@@ -127,9 +128,9 @@ class _Members:
         return self._read_slowly(content, found)
 
     def _read_slowly(self, content: bytes, found: dict[str, Any]) -> bool:
-        value = parse(content)
+        value = parse(content or EMPTY, UNREADABLE)
         if not isinstance(value, dict):
-            raise AwsError("Unexpected token received from parser", code="SerializationException")
+            raise AwsError(UNREADABLE, code="SerializationException")
         found.update(dict.fromkeys(self._required))
         try:
             for key, part in value.items():
@@ -137,7 +138,7 @@ class _Members:
                 if known is not None and part is not None:
                     found[known[0]] = known[1](part)
         except WrongType as error:
-            raise serialization(error, java=self._context.quirks.java_types) from None
+            raise serialization(error, self._context.quirks) from None
         return True
 
     def write(self, value: Struct) -> bytes:

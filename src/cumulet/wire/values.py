@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -9,18 +10,11 @@ from typing import Any
 from cumulet.api.model import Member, Model, Shape
 from cumulet.wire import timestamps
 from cumulet.wire.shapes import ShapeCompiler
+from cumulet.wire.wrong_types import WrongType
 
 Convert = Callable[[Any], Any]
 _NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
-
-class WrongType(Exception):
-    """A value that its shape cannot hold. `wanted` is Java's name of the type, as AWS's messages have it."""
-
-    def __init__(self, value: Any, wanted: str) -> None:
-        super().__init__(f"{type(value).__name__} is no {wanted}")
-        self.value = value
-        self.wanted = wanted
+_BOOLEANS = {"TRUE": True, "YES": True, "1": True, "FALSE": False, "NO": False, "0": False}
 
 
 def read_blob(value: Any) -> bytes:
@@ -96,8 +90,54 @@ READERS: dict[str, Convert] = {
 }
 
 
+def read_lenient_blob(value: Any) -> bytes:
+    """The same, with DynamoDB's words for what is no base 64."""
+    if isinstance(value, str) and len(value) % 4:
+        told = f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(value)}"
+        raise WrongType(value, "Blob", why=told)
+    try:
+        return read_blob(value)
+    except WrongType as error:
+        if isinstance(value, str):
+            error.why = "Invalid last non-pad Base64 character dectected"
+        raise
+
+
+def read_lenient_boolean(value: Any) -> bool:
+    """A boolean, or the text of one."""
+    if not isinstance(value, str):
+        return read_boolean(value)
+    if (known := _BOOLEANS.get(value.upper())) is None:
+        raise WrongType(value, "Boolean", why="Unexpected token received from parser")
+    return known
+
+
+def _truncate(wanted: str) -> Convert:
+    whole = _read_whole(wanted)
+
+    def read(value: Any) -> int:
+        return int(value) if isinstance(value, float) and math.isfinite(value) else whole(value)
+
+    return read
+
+
+LENIENT_READERS: dict[str, Convert] = READERS | {
+    "blob": read_lenient_blob,
+    "boolean": read_lenient_boolean,
+    "integer": _truncate("Integer"),
+    "long": _truncate("Long"),
+}
+
+
 class ValueReader(ShapeCompiler[Convert]):
-    """Plain values to structs. A required member that is missing becomes None: validation has the words for it."""
+    """Plain values to structs. A required member that is missing becomes None: validation has the words for it.
+
+    `lenient`: as DynamoDB reads: `"yes"` is true, and 2.7 is 2.
+    """
+
+    def __init__(self, model: Model, *, lenient: bool = False) -> None:
+        super().__init__(model)
+        self._readers = LENIENT_READERS if lenient else READERS
 
     def structure(self, name: str, shape: Shape) -> Convert:
         struct = getattr(self.api, name)
@@ -109,7 +149,7 @@ class ValueReader(ShapeCompiler[Convert]):
 
         def read(value: Any) -> Any:
             if not isinstance(value, dict):
-                raise WrongType(value, "Structure")
+                raise WrongType(value, "Structure", shape=name)
             arguments: dict[str, Any] = dict(blank)
             for key, part in value.items():
                 found = parts.get(key)
@@ -121,7 +161,7 @@ class ValueReader(ShapeCompiler[Convert]):
 
     def list_(self, member: Member, shape: Shape) -> Convert:
         assert shape.member is not None
-        item = self.of(shape.member)
+        item = _within(self.of(shape.member))
 
         def read(value: Any) -> Any:
             if not isinstance(value, list | tuple):
@@ -132,17 +172,38 @@ class ValueReader(ShapeCompiler[Convert]):
 
     def map_(self, member: Member, shape: Shape) -> Convert:
         assert shape.value is not None
-        item = self.of(shape.value)
+        item = _within(self.of(shape.value))
+        inner = self._told(shape.value)
 
         def read(value: Any) -> Any:
             if not isinstance(value, dict):
-                raise WrongType(value, "Map")
+                raise WrongType(value, "Map", shape=inner)
             return {read_string(key): None if part is None else item(part) for key, part in value.items()}
 
         return read
 
+    def _told(self, member: Member) -> str:
+        """What a map's values are called in the message about what is no such map."""
+        shape = self.model.shape(member.shape)
+        if shape.type == "list" and shape.member is not None:
+            return f"List<{self._told(shape.member)}>"
+        return "String" if shape.type == "string" else member.shape
+
     def scalar(self, member: Member, shape: Shape) -> Convert:
-        return (lambda value: value) if shape.document else READERS[shape.type]
+        return (lambda value: value) if shape.document else self._readers[shape.type]
+
+
+def _within(item: Convert) -> Convert:
+    """The reader of a list's or map's items, whose errors say that they are one's."""
+
+    def read(part: Any) -> Any:
+        try:
+            return item(part)
+        except WrongType as error:
+            error.within = error.within or error.value is part
+            raise
+
+    return read
 
 
 class ValueWriter(ShapeCompiler[Convert]):
